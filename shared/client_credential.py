@@ -1,0 +1,154 @@
+"""How the API proves itself to Entra: one interface over five sources, tried in the order of the settings.
+
+    KeyVault                            a certificate in Key Vault, read through managed identity
+    SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
+    Path, Base64Encoded                 a certificate from a file or a setting
+    ClientSecret                        a secret, for development
+
+azure-identity and the Key Vault client are imported where they are used: most workers' requests never need them.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from .certificate import Certificate, CertificateError, load_certificate
+from .errors import ServerMisconfigured, ServiceUnavailable
+from .settings import CredentialSettings
+
+CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
+
+log = logging.getLogger(__name__)
+
+
+class ClientCredential(Protocol):
+    """A loaded credential. Thread-safe."""
+
+    source_type: str
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> str | dict[str, Callable[[], str]]:
+        """What `msal.ConfidentialClientApplication` takes as `client_credential`; called again for every exchange."""
+        ...
+
+
+class CertificateCredential:
+    def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float]) -> None:
+        self.source_type, self._certificate, self._now = source_type, certificate, now
+        log.info("client credential: certificate from %s, valid to %s", source_type, certificate.not_after.date())
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:
+        return {"client_assertion": lambda: self._certificate.client_assertion(client_id, token_endpoint, self._now)}
+
+
+class FederatedCredential:
+    """https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity"""
+
+    def __init__(self, source: CredentialSettings) -> None:
+        self.source_type = source.source_type
+        self._scope = f"{source.token_exchange_url}/.default"
+        self._identity = _azure_credential(source.managed_identity_client_id)
+        self._assertion()  # so that an identity that is not there lets the next credential have its turn
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:  # noqa: ARG002
+        return {"client_assertion": self._assertion}
+
+    def _assertion(self) -> str:
+        token: str = self._identity.get_token(self._scope).token
+        return token
+
+
+class SecretCredential:
+    def __init__(self, source: CredentialSettings) -> None:
+        self.source_type, self._secret = source.source_type, source.client_secret
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> str:  # noqa: ARG002
+        return self._secret.reveal()
+
+
+def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+    """The first credential that can be loaded; which one it is, and why others were passed over, is logged.
+
+    Raises:
+        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
+        ServerMisconfigured: none could be loaded, and only an operator can mend that.
+    """
+    may_recover = False
+    for source in sources:
+        try:
+            credential = _load(source, now)
+        except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
+            may_recover = may_recover or _is_passing(error)
+            log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
+        else:
+            log.info("client credential: using %s", credential.source_type)
+            return credential
+    if may_recover:
+        raise ServiceUnavailable(retry_after=10, reason="no client credential could be loaded")
+    raise ServerMisconfigured(reason="no client credential could be loaded")
+
+
+def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredential:
+    if source.source_type == "ClientSecret":
+        return SecretCredential(source)
+    if source.source_type == "SignedAssertionFromManagedIdentity":
+        return FederatedCredential(source)
+    if source.source_type == "KeyVault":
+        data, password = _read_key_vault(source), ""
+    elif source.source_type == "Path":
+        data, password = Path(source.certificate_disk_path).read_bytes(), source.certificate_password.reveal()
+    else:
+        data, password = _decode(source.base64_encoded_value.reveal()), source.certificate_password.reveal()
+    return CertificateCredential(source.source_type, load_certificate(data, password), now)
+
+
+def _read_key_vault(source: CredentialSettings) -> bytes:
+    """A certificate's private key is a *secret* of the same name: base64 PFX or PEM, told apart by the content type.
+
+    https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
+    """
+    from azure.keyvault.secrets import SecretClient
+
+    identity = _azure_credential(source.managed_identity_client_id)
+    with SecretClient(source.key_vault_url, identity, **_bounds()) as client, identity:
+        secret = client.get_secret(source.key_vault_certificate_name)
+    value = secret.value or ""
+    return value.encode() if secret.properties.content_type == "application/x-pem-file" else _decode(value)
+
+
+def _azure_credential(managed_identity_client_id: str) -> Any:
+    """Decided by the setting, never by sniffing where the code runs: no client id → a developer's own sign-in."""
+    from azure import identity
+
+    if managed_identity_client_id:
+        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **_bounds())
+    return identity.DefaultAzureCredential(**_bounds())
+
+
+def _bounds() -> dict[str, Any]:
+    return {"retry_total": RETRIES, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+
+
+def _decode(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        raise CertificateError("not base64") from None
+
+
+def _is_passing(error: Exception) -> bool:
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+
+    if isinstance(error, HttpResponseError) and not isinstance(error, ClientAuthenticationError):
+        return error.status_code is None or error.status_code == 429 or error.status_code >= 500
+    return isinstance(error, ServiceRequestError)
+
+
+def _describe(error: Exception) -> str:
+    """The kind of failure and, of our own errors, the text: other libraries' texts can hold what was sent."""
+    status = getattr(error, "status_code", None)
+    own = f": {error}" if isinstance(error, CertificateError) else ""
+    return f"{type(error).__name__}{f' {status}' if status else ''}{own}"

@@ -1,0 +1,115 @@
+"""Calls one named API as the user: its address, its scopes, its failures. Microsoft Graph is one of them.
+
+The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .claims_challenge import claims_of
+from .errors import (
+    AccessDenied,
+    ApiError,
+    BadGateway,
+    ClaimsChallenge,
+    GatewayTimeout,
+    NotFound,
+    RequestRejected,
+    ServiceUnavailable,
+)
+from .http_verbs import HttpVerbs, Request
+from .settings import DownstreamApiSettings
+from .transport import Answer, Transport, TransportError, TransportTimeout
+
+RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
+_MAX_PROBLEM_BYTES = 4 * 1024
+
+TokenFor = Callable[[tuple[str, str] | None], str]
+"""An access token for this API; the argument is (refused token, claims) when the API refused one, else None."""
+
+
+class DownstreamApi(HttpVerbs[Answer]):
+    """One downstream API, called on behalf of one user for the length of one request. Made by `User.api`."""
+
+    def __init__(
+        self,
+        api: DownstreamApiSettings,
+        transport: Transport,
+        token_for: TokenFor,
+        *,
+        authorization_uri: str,
+        correlation_id: str,
+        now: Callable[[], float],
+    ) -> None:
+        self._api, self._transport, self._token_for, self._now = api, transport, token_for, now
+        self._authorization_uri, self._correlation_id = authorization_uri, correlation_id
+
+    def send(self, request: Request) -> Answer:
+        """See `request`."""
+        url = join(self._api.base_url, request.path)
+        token = self._token_for(None)
+        answer = self._send(url, token, request)
+        claims = claims_of(answer)
+        if claims:  # continuous access evaluation: one more exchange, with what the API asks for
+            answer = self._send(url, self._token_for((token, claims)), request)
+        if 200 <= answer.status_code < 300 or answer.status_code == 304:
+            return answer
+        raise self._error(answer)
+
+    def _send(self, url: str, token: str, request: Request) -> Answer:
+        headers = {"client-request-id": self._correlation_id, **request.headers}
+        try:
+            return self._transport.send(
+                request.method, url, bearer=token, params=request.params, data=request.data, headers=headers
+            )
+        except TransportTimeout as error:
+            raise GatewayTimeout(reason=f"{self._api.name}: {error}") from None
+        except TransportError as error:
+            raise BadGateway(reason=f"{self._api.name}: {error}") from None
+
+    def _error(self, answer: Answer) -> ApiError:
+        status, reason = answer.status_code, f"{self._api.name}: HTTP {answer.status_code}"
+        claims = claims_of(answer)
+        if claims:
+            return ClaimsChallenge(claims, authorization_uri=self._authorization_uri, reason=reason)
+        if status == 429 or (status == 503 and "Retry-After" in answer.headers):
+            wait = answer.retry_after(self._now())
+            return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)
+        if status == 401 or not 400 <= status < 500:
+            return BadGateway(reason=reason)
+        by_status: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
+        error = by_status[status](reason=reason) if status in by_status else RequestRejected(status, reason=reason)
+        problem = _problem(answer)
+        if problem:
+            error.extra["downstream"] = problem
+        return error
+
+
+def join(base_url: str, path: str) -> str:
+    """The address of `path` below `base_url`.
+
+    Raises:
+        ValueError: the path is not one that surely stays there. Its text is not repeated: it may come from a caller.
+    """
+    steps = [unquote(unquote(step)) for step in path.partition("?")[0].split("/")]
+    is_below = path.startswith("/") and not path.startswith("//")
+    has_trick = any(step in (".", "..") or "/" in step or "\\" in step for step in steps) or "\\" in path or "#" in path
+    if not is_below or has_trick or not path.isprintable():
+        raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
+    url = f"{base_url}{path}"
+    if urlsplit(url)[:2] != urlsplit(base_url)[:2]:
+        raise ValueError("a downstream path cannot change the host")
+    return url
+
+
+def _problem(answer: Answer) -> dict[str, Any] | None:
+    """An RFC 9457 document is written for the client of an API, so it is passed on; other error bodies are not."""
+    is_problem = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json"
+    try:
+        document = answer.json() if is_problem and len(answer.content) <= _MAX_PROBLEM_BYTES else None
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None

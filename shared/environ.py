@@ -1,0 +1,102 @@
+"""Reads settings from environment variables and remembers everything that is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
+
+
+class Secret:
+    """A value that must not be shown: its text comes out of `reveal()` alone."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class EnvironReader:
+    """Typed look-ups over environment variables. A bad one becomes a line in `problems`, never an exception.
+
+    Names are compared without regard to case, as .NET configuration does and as Windows does with its environment.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.problems: dict[str, str] = {}
+        self._values = {name.lower(): value.strip() for name, value in environ.items()}
+        self._as_given = {name.lower(): name for name in environ}
+        self._asked: dict[str, str] = {}
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The value; without one, the default; without that, a problem."""
+        self._asked[name.lower()] = name
+        value = self._values.get(name.lower(), "")
+        if _PLACEHOLDER.search(value):
+            self.problems[name] = "still holds its placeholder; put the real value there"
+        elif not value and default is None:
+            self.problems[name] = "is missing"
+        return value or default or ""
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """The choice that the value names, spelt as in `choices`."""
+        value = self.text(name)
+        match = next((choice for choice in choices if choice.lower() == value.lower()), "")
+        if not match:
+            self.problems.setdefault(name, f"must be one of {', '.join(choices)}")
+        return match
+
+    def guid(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default)
+        if value and not _GUID.fullmatch(value):
+            self.problems.setdefault(name, "must be a GUID such as 3c1a…-…")
+        return value.lower()
+
+    def secret(self, name: str, default: str | None = None) -> Secret:
+        return Secret(self.text(name, default))
+
+    def https_url(self, name: str, default: str | None = None) -> str:
+        """An https address without user, query or fragment; no slash at its end."""
+        value = self.text(name, default)
+        if value and not _is_https_url(value):
+            self.problems.setdefault(name, "must be an https:// address without user, query or fragment")
+        return value.rstrip("/")
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; the default when neither is set."""
+        listed: list[str] = []
+        while f"{name}__{len(listed)}".lower() in self._values:
+            listed.append(self.text(f"{name}__{len(listed)}"))
+        return tuple((self.text(name, "").split() + listed) or default)
+
+    def children(self, prefix: str) -> tuple[str, ...]:
+        """The names one level below `prefix`: for `DownstreamApis` and `DownstreamApis__Graph__BaseUrl`: `Graph`."""
+        start, level = f"{prefix}__".lower(), prefix.count("__") + 1
+        given = {key: self._as_given[key] for key in self._values if key.startswith(start)}
+        return tuple({key.split("__")[level]: name.split("__")[level] for key, name in given.items()}.values())
+
+    def refuse_unknown(self, *prefixes: str) -> None:
+        """A misspelt setting under one of the prefixes is a problem, too: it might have been a restriction."""
+        for key in self._values.keys() - self._asked.keys():
+            if key.startswith(tuple(f"{prefix}__".lower() for prefix in prefixes)):
+                near = difflib.get_close_matches(key, self._asked, n=1)
+                hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
+                self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
+
+
+def _is_https_url(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 — reading it raises ValueError for a port that is no number
+    except ValueError:
+        return False
+    plain = not (url.username or url.password or url.query or url.fragment)
+    return url.scheme == "https" and bool(url.hostname) and plain and value.isascii() and " " not in value

@@ -1,0 +1,166 @@
+"""The one error tree. Every error is an HTTP reply: a status, a stable code, and what the caller can do about it.
+
+    ApiError
+    ├── BadRequest 400 · NotFound 404 · RequestRejected 4xx (a downstream API said so)
+    ├── Unauthorized 401
+    │   ├── MissingToken · InvalidToken
+    │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
+    ├── Forbidden 403
+    │   ├── InsufficientScope · UserTokenRequired · ConsentRequired · AccessDenied
+    ├── ServerMisconfigured 500
+    │   └── SettingsError            which settings, by name
+    ├── BadGateway 502 · ServiceUnavailable 503 · GatewayTimeout 504
+
+`detail` is shown to the caller, `reason` only to the log; neither may hold a token, a secret or a claim's value.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class ApiError(Exception):
+    """A failure with its HTTP reply. `extra` holds further members of the problem+json body (RFC 9457 §3.2)."""
+
+    status = 500
+    code = "internal_error"
+    detail = "Something went wrong on the server."
+
+    def __init__(self, detail: str | None = None, *, reason: str = "") -> None:
+        self.detail = detail or type(self).detail
+        self.reason = reason
+        self.retry_after: int | None = None
+        self.extra: dict[str, Any] = {}
+        super().__init__(f"{self.code}: {reason}" if reason else self.code)
+
+    def challenge(self) -> dict[str, str] | None:
+        """Parameters of the `WWW-Authenticate: Bearer` header besides the realm (RFC 6750 §3); None: no such header."""
+        return None
+
+
+class BadRequest(ApiError):
+    status, code, detail = 400, "bad_request", "The request is not valid."
+
+
+class NotFound(ApiError):
+    status, code, detail = 404, "not_found", "There is no such thing, or it is not yours to see."
+
+
+class RequestRejected(ApiError):
+    """A downstream API refused the request itself: its 4xx is passed on, with its problem document if it sent one."""
+
+    code, detail = "downstream_rejected", "The downstream API did not accept the request."
+
+    def __init__(self, status: int, *, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.status = status
+
+
+class Unauthorized(ApiError):
+    status, code, detail = 401, "unauthorized", "Sign in, then call again with an access token."
+
+
+class MissingToken(Unauthorized):
+    """No usable `Authorization: Bearer` header. RFC 6750 §3.1: then the challenge carries no error code."""
+
+    code, detail = "missing_token", "Send one header: Authorization: Bearer <access token>."
+
+    def challenge(self) -> dict[str, str]:
+        return {}
+
+
+class InvalidToken(Unauthorized):
+    """The token does not pass. One answer for every cause, so that a forger learns nothing; the log has the reason."""
+
+    code, detail = "invalid_token", "The access token is not valid for this API. Get a new one, then call again."
+
+    def challenge(self) -> dict[str, str]:
+        return {"error": self.code}
+
+
+class ClaimsChallenge(Unauthorized):
+    """Entra wants more of the user; `claims` is the JSON text that the client must send with its next sign-in.
+
+    Format: https://learn.microsoft.com/entra/identity-platform/claims-challenge
+    """
+
+    code, detail = "insufficient_claims", "Sign in again with these claims, then call again with the new access token."
+
+    def __init__(self, claims: str, *, authorization_uri: str, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.claims = claims
+        self.authorization_uri = authorization_uri
+        self.extra = {"claims": claims}  # also in the body: browsers cannot read the header without CORS exposure
+
+    def challenge(self) -> dict[str, str]:
+        encoded = base64.b64encode(self.claims.encode()).decode()
+        return {"authorization_uri": self.authorization_uri, "error": self.code, "claims": encoded}
+
+
+class Forbidden(ApiError):
+    status, code, detail = 403, "forbidden", "The user may not do this."
+
+
+class InsufficientScope(Forbidden):
+    """A genuine token without any of the scopes that the function asks for (RFC 6750 §3.1)."""
+
+    code, detail = "insufficient_scope", "The access token lacks the scope that this function asks for."
+
+    def __init__(self, scopes: Sequence[str], *, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.scopes = tuple(scopes)
+        self.extra = {"scopes": list(scopes)}
+
+    def challenge(self) -> dict[str, str]:
+        return {"error": self.code, "scope": " ".join(self.scopes)}
+
+
+class UserTokenRequired(Forbidden):
+    code, detail = "user_token_required", "This API acts for a signed-in user; an app-only token has none."
+
+
+class ConsentRequired(Forbidden):
+    """Nobody has consented yet to the downstream permissions `scopes`."""
+
+    code, detail = "consent_required", "The user, or an administrator, must consent first; then call again."
+
+    def __init__(self, scopes: Sequence[str], *, admin_consent_url: str, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.scopes = tuple(scopes)
+        self.extra = {"scopes": list(scopes), "admin_consent_url": admin_consent_url}
+
+
+class AccessDenied(Forbidden):
+    code, detail = "access_denied", "A policy or a missing permission forbids this; signing in again will not help."
+
+
+class ServerMisconfigured(ApiError):
+    code, detail = "server_misconfigured", "The API is not set up correctly; its log says what to mend."
+
+
+class SettingsError(ServerMisconfigured):
+    """Every wrong setting at once: name → what it must be. Never a value."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(reason="; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.problems = dict(problems)
+
+
+class BadGateway(ApiError):
+    status, code, detail = 502, "downstream_failed", "The downstream API failed or could not be reached."
+
+
+class ServiceUnavailable(ApiError):
+    """Try again after `retry_after` seconds (sent as Retry-After, RFC 9110 §10.2.3)."""
+
+    status, code, detail = 503, "temporarily_unavailable", "A service this API needs is busy or down. Try again later."
+
+    def __init__(self, *, retry_after: int, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.retry_after = retry_after
+
+
+class GatewayTimeout(ApiError):
+    status, code, detail = 504, "downstream_timeout", "The downstream API did not answer in time."

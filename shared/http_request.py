@@ -1,0 +1,28 @@
+"""What is read from a request: its bearer token and its JSON body."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import azure.functions as func
+
+from .errors import BadRequest, MissingToken
+
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)  # RFC 6750 §2.1
+
+
+def bearer_token(request: func.HttpRequest) -> str:
+    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is no such thing."""
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
+    if match is None:
+        raise MissingToken(reason="no bearer token")
+    return match.group(1)
+
+
+def json_body(request: func.HttpRequest) -> Any:
+    """The request's body, parsed as JSON. Raises BadRequest when it is none."""
+    try:
+        return request.get_json()
+    except (ValueError, RecursionError):
+        raise BadRequest("The body must be JSON.") from None

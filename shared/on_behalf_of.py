@@ -1,0 +1,145 @@
+"""The exchange: the caller's access token (the assertion) → an access token for a downstream API, as the same user.
+
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .client_credential import ClientCredential, load_client_credential
+from .entra_errors import describe, error_from_entra, refuses_our_credential
+from .errors import ApiError, ServerMisconfigured
+from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
+from .settings import Settings
+from .single_flight import SingleFlight
+from .transport import Transport
+
+RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
+RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DownstreamToken:
+    """An access token for a downstream API; `expires_at` in seconds since 1970."""
+
+    token: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
+
+
+@dataclass(frozen=True)
+class _Client:
+    """An MSAL application around one loaded credential."""
+
+    msal: Any
+    loaded_at: float
+
+
+class OnBehalfOf:
+    """Exchanges tokens with one authority. Thread-safe; caches the credential and discovery, but never a token."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        now: Callable[[], float],
+        load: Callable[..., ClientCredential] = load_client_credential,
+    ) -> None:
+        self._settings, self._now, self._load = settings, now, load
+        self._http, self._discovery = MsalHttpClient(transport, now), DiscoveryCache()
+        self._client: _Client | None = None
+        self._next_reload = float("-inf")
+        self._loads: SingleFlight[str, _Client] = SingleFlight()
+
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+    ) -> DownstreamToken:
+        """One round trip to Entra; a second one if it no longer knows our credential and a new one can be loaded.
+
+        Args:
+            assertion: the caller's validated access token.
+            scopes: of one downstream API.
+            claims: JSON text of a downstream API's claims challenge, if that is the reason for asking again.
+            correlation_id: a GUID that Entra's logs will show.
+
+        Raises:
+            ApiError: what the caller must be told; see entra_errors.
+        """
+        client = self._ready_client()
+        started = self._now()
+        body = self._ask(client, assertion, scopes, claims, correlation_id)
+        if refuses_our_credential(body):
+            log.warning("client credential refused (%s); loading it anew", describe(body))
+            body = self._ask(self._replacement_for(client), assertion, scopes, claims, correlation_id)
+        token, lifetime = body.get("access_token"), _positive(body.get("expires_in"))
+        if isinstance(token, str) and token and lifetime:
+            return DownstreamToken(token, started + lifetime)
+        raise error_from_entra(body, scopes, self._settings)
+
+    def _ask(
+        self, client: _Client, assertion: str, scopes: Sequence[str], claims: str | None, correlation_id: str
+    ) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
+            assertion, list(scopes), claims_challenge=claims, correlation_id=correlation_id
+        )
+        return answer
+
+    def _ready_client(self) -> _Client:
+        client = self._client
+        if client is None:
+            return self._loads.do("load", lambda: self._client or self._load_client())
+        if self._now() < client.loaded_at + RELOAD_AFTER_SECONDS:
+            return client
+        try:
+            return self._replacement_for(client)
+        except ApiError:
+            return client  # the vault is down: what worked so far goes on working
+
+    def _replacement_for(self, stale: _Client) -> _Client:
+        return self._loads.do("load", lambda: self._reload(stale))
+
+    def _reload(self, stale: _Client) -> _Client:
+        current = self._client
+        if current is not None and (current is not stale or self._now() < self._next_reload):
+            return current  # somebody else has just done it, or has just tried
+        self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
+        return self._load_client()
+
+    def _load_client(self) -> _Client:
+        settings = self._settings
+        credential = self._load(settings.client_credentials, self._now)
+        client = _Client(self._build_msal(credential), self._now())
+        self._client = client
+        return client
+
+    def _build_msal(self, credential: ClientCredential) -> Any:
+        from msal import ConfidentialClientApplication  # here: a quarter of a second that only the first exchange pays
+
+        settings = self._settings
+        try:
+            return ConfidentialClientApplication(
+                settings.client_id,
+                client_credential=credential.for_msal(settings.client_id, f"{settings.authority}/oauth2/v2.0/token"),
+                authority=settings.authority,
+                http_client=self._http,
+                http_cache=self._discovery,
+                token_cache=no_token_cache(),
+                exclude_scopes=["offline_access"],
+                client_capabilities=list(settings.client_capabilities) or None,
+            )
+        except (ValueError, KeyError):  # MSAL's text quotes Entra's whole answer
+            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None
+
+
+def _positive(value: object) -> int:
+    """`expires_in` as a number of seconds; some token servers send it as text."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0

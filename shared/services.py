@@ -1,0 +1,86 @@
+"""The composition root: reads the environment, builds everything once. The only reader of `os.environ` here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from .access_token import AccessTokenValidator
+from .errors import SettingsError
+from .on_behalf_of import OnBehalfOf
+from .sessions import Sessions
+from .settings import Settings
+from .signing_keys import SigningKeys
+from .transport import Transport
+
+log = logging.getLogger(__name__)
+
+
+class Services:
+    """Everything that one set of settings needs. Building it opens no connection."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        self.settings, self.now = settings, now
+        self.transport = Transport()
+        entra = Transport(resend_posts=True)  # asking for a token twice does no harm
+        keys = SigningKeys(settings.authority, entra, now)
+        validator = AccessTokenValidator(settings, keys, now)
+        self.sessions = Sessions(validator, keys, OnBehalfOf(settings, entra, now), now)
+
+
+class LazyServices:
+    """Services made when first asked for, and what is wrong with the settings, known as soon as the app starts."""
+
+    def __init__(self, environ: Mapping[str, str], now: Callable[[], float] = time.time) -> None:
+        self._environ, self._now = environ, now
+        self._lock = threading.Lock()
+        self._services: Services | None = None
+        self._problems: dict[str, str] | None = None
+
+    def get(self) -> Services:
+        """The services.
+
+        Raises:
+            SettingsError: names all that is wrong; until it is mended no token is accepted.
+        """
+        if self._services is None:
+            with self._lock:
+                self._services = self._services or self._build()
+        return self._services
+
+    def problems(self) -> dict[str, str]:
+        """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
+        with self._lock:
+            if self._problems is None:
+                self._problems = _wrong_settings(self._environ)
+                for name, problem in self._problems.items():
+                    log.error("setting %s %s", name, problem)
+            return dict(self._problems)
+
+    def default_scopes(self) -> tuple[str, ...]:
+        """`AzureAd__Scopes`: what a function asks for that names no scopes itself. Raises SettingsError."""
+        return self.get().settings.scopes
+
+    def report(self, name: str, problem: str) -> None:
+        """Adds a problem that only showed when a function was declared."""
+        known = self.problems()
+        with self._lock:
+            self._problems = {**known, name: problem}
+        log.error("setting %s %s", name, problem)
+
+    def _build(self) -> Services:
+        return Services(Settings.from_environ(self._environ), self._now)
+
+
+def _wrong_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        Settings.from_environ(environ)
+    except SettingsError as error:
+        return error.problems
+    return {}
+
+
+services = LazyServices(os.environ)
