@@ -53,12 +53,15 @@ def visible_to(user: User) -> list[dict[str, object]]:
     """A user is known by object id and tenant together; a manager sees the orders of all."""
     with lock:
         everyone = list(orders)
-    return [o for o in everyone if MANAGER in user.roles or (o["owner"], o["tenant"]) == (user.id, user.tenant_id)]
+    if MANAGER in user.roles:
+        return everyone
+    return [order for order in everyone if (order["owner"], order["tenant"]) == (user.id, user.tenant_id)]
 
 
 def validated(body: object) -> dict[str, object]:
     """`item` and `quantity` of an order, or BadRequest."""
     match body:
         case {"item": str(item), "quantity": int(quantity)} if 0 < len(item) <= 100 and 0 < quantity <= 1000:
-            return {"item": item, "quantity": quantity}
+            if quantity is not True:  # in Python, True is the number 1
+                return {"item": item, "quantity": quantity}
     raise BadRequest('An order is {"item": "<1 to 100 characters>", "quantity": <1 to 1000>}.')

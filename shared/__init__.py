@@ -1,25 +1,26 @@
 """What a function needs: `requires_user` above it, a `User` inside it, and errors to raise.
 
-The layer rule: a module imports only from those listed above it; tests/test_layers.py holds this table to it.
+The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
-    errors, environ, expiring_lru, single_flight, strict_json, transport, certificate, http_verbs
-                         nothing of ours
-    settings             errors, environ
-    claims_challenge     transport
-    signing_keys         errors, single_flight, transport
-    access_token         errors, settings, signing_keys, strict_json
-    client_credential    errors, settings, certificate
-    entra_errors         errors, settings
-    msal_http            errors, entra_errors, transport
-    on_behalf_of         errors, settings, single_flight, transport, client_credential, entra_errors, msal_http
-    sessions             access_token, expiring_lru, on_behalf_of, signing_keys, single_flight
-    downstream_api       errors, settings, claims_challenge, http_verbs, transport
-    user                 errors, settings, downstream_api, sessions, transport
-    async_user           downstream_api, http_verbs, transport, user
-    services             what it builds: access_token, errors, on_behalf_of, sessions, settings, signing_keys, transport
-    http_request         errors               these three alone import azure.functions
-    http_reply           errors, transport
-    requires_user        async_user, errors, http_reply, http_request, services, sessions, user
+    errors, environ, expiring_lru, http_verbs, single_flight, strict_json, transport, certificate ← nothing of ours
+    settings ← errors, environ
+    claims_challenge ← transport
+    signing_keys ← errors, single_flight, transport
+    access_token ← errors, settings, signing_keys, strict_json
+    client_credential ← errors, settings, certificate
+    entra_errors ← errors, settings
+    msal_http ← errors, entra_errors, transport
+    on_behalf_of ← errors, settings, single_flight, transport, client_credential, entra_errors, msal_http
+    sessions ← access_token, expiring_lru, on_behalf_of, signing_keys, single_flight
+    downstream_api ← errors, settings, claims_challenge, http_verbs, transport
+    user ← errors, settings, downstream_api, sessions, transport
+    async_user ← downstream_api, http_verbs, transport, user
+    services ← access_token, errors, on_behalf_of, sessions, settings, signing_keys, transport
+    http_request ← errors
+    http_reply ← errors, transport
+    requires_user ← async_user, errors, http_reply, http_request, services, sessions, user
+
+Only http_request, http_reply and requires_user import azure.functions; only services reads os.environ.
 """
 
 from .async_user import AsyncUser

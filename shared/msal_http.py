@@ -42,8 +42,8 @@ class MsalHttpClient:
     def _checked(self, method: str, url: str, **request: Any) -> Answer:
         try:
             answer = self._transport.send(method, url, **request)
-            is_busy = answer.status_code == 429 or answer.status_code >= 500
-            if not is_busy and isinstance(answer.json(), dict):
+            is_of_protocol = answer.status_code in {200, *range(400, 500)} - {429}
+            if is_of_protocol and isinstance(answer.json(), dict):
                 return answer
         except TransportError as error:
             raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None

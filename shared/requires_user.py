@@ -59,7 +59,8 @@ class _Guard:
         correlation_id, realm = str(uuid.uuid4()), ""
         try:
             ready = self._services()
-            realm, bearer = ready.settings.tenant_id, bearer_token(_request_among(arguments))
+            realm = ready.settings.tenant_id
+            bearer = bearer_token(_request_among(arguments))
             user = self._user(User, ready, ready.sessions.open(bearer), bearer, correlation_id)
             return reply_to(self._function(**arguments, **user))
         except Exception as error:  # noqa: BLE001 — the one translator: whatever failed becomes a reply
@@ -69,7 +70,8 @@ class _Guard:
         correlation_id, realm = str(uuid.uuid4()), ""
         try:
             ready = self._services()
-            realm, bearer = ready.settings.tenant_id, bearer_token(_request_among(arguments))
+            realm = ready.settings.tenant_id
+            bearer = bearer_token(_request_among(arguments))
             session = ready.sessions.find(bearer)
             if session is None:
                 session = await in_thread(ready.sessions.open, bearer)
@@ -119,7 +121,7 @@ def _as_azure_function(guard: _Guard, function: Function) -> Function:
 
 
 def _hints(function: Function) -> dict[str, Any]:
-    """The parameters' types, resolved where the author wrote them: the worker would look the names up in this module."""
+    """The types of the parameters, resolved where the author wrote them: the worker would look the names up here."""
     try:
         hints = typing.get_type_hints(function)
     except NameError:  # imported for type checkers only; the worker asks for no types, it only checks those it sees

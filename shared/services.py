@@ -17,6 +17,8 @@ from .signing_keys import SigningKeys
 from .transport import Transport
 
 log = logging.getLogger(__name__)
+for _library in ("azure", "msal", "urllib3"):  # at INFO they write a page per request, at DEBUG whole messages
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 class Services:
@@ -26,9 +28,10 @@ class Services:
         self.settings, self.now = settings, now
         self.transport = Transport()
         entra = Transport(resend_posts=True)  # asking for a token twice does no harm
-        keys = SigningKeys(settings.authority, entra, now)
-        validator = AccessTokenValidator(settings, keys, now)
-        self.sessions = Sessions(validator, keys, OnBehalfOf(settings, entra, now), now)
+        self.signing_keys = SigningKeys(settings.authority, entra, now)
+        self.on_behalf_of = OnBehalfOf(settings, entra, now)
+        validator = AccessTokenValidator(settings, self.signing_keys, now)
+        self.sessions = Sessions(validator, self.signing_keys, self.on_behalf_of, now)
 
 
 class LazyServices:

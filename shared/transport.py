@@ -109,7 +109,7 @@ class Transport:
         """Sends one request and reads the whole answer, whatever its status.
 
         Raises:
-            ValueError: the address is not https.
+            ValueError: the address is not https, or a header holds a line break.
             TransportTimeout, TransportError: no complete answer came.
         """
         if not url.startswith("https://"):
@@ -127,6 +127,8 @@ class Transport:
                 stream=True,
             ) as response:
                 return Answer(response.status_code, response.headers, _read_bounded(response))
+        except requests.exceptions.InvalidHeader:
+            raise ValueError("a header is not valid") from None
         except (requests.RequestException, OSError) as error:
             # The library's texts can hold addresses and header bytes; the kind of failure is enough.
             raise (TransportTimeout if _is_timeout(error) else TransportError)(type(error).__name__) from None

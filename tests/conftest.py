@@ -1,0 +1,59 @@
+"""One emulated tenant for the whole run; every log line of the run is scanned for tokens, secrets and claim values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulators.stack import Stack
+
+from .clock import RunningClock
+from .lab import Lab, finish_background_work
+from .leaks import LeakWatch
+from .live import Live, running
+
+_PROXY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leak_watch() -> Iterator[LeakWatch]:
+    watch = LeakWatch()
+    with watch:
+        yield watch
+    assert watch.found() == []
+
+
+@pytest.fixture(scope="session")
+def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
+    clock = RunningClock()
+    with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock) as stack:
+        yield stack, clock
+
+
+@pytest.fixture
+def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The emulated tenant, reached from this process as the deployed API reaches the real one."""
+    stack, clock = _tenant
+    environ = stack.environ("api")
+    for name in (*_PROXY, *_IDENTITY):
+        monkeypatch.setenv(name, environ[name])
+    for name in ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    yield Lab(stack, clock)
+    finish_background_work()
+    stack.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def _live(tmp_path_factory: pytest.TempPathFactory, leak_watch: LeakWatch) -> Iterator[Live]:
+    with running(tmp_path_factory.mktemp("live"), leak_watch) as live:
+        yield live
+
+
+@pytest.fixture
+def live(_live: Live) -> Iterator[Live]:
+    """The API and the Orders API, running, with all faults off."""
+    yield _live
+    _live.stack.faults.clear()

@@ -1,0 +1,85 @@
+"""Both Functions apps, each in a process of its own beside the emulators, as `dev.py run` starts them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import requests
+
+from emulators.local.processes import AppProcess
+from emulators.stack import Stack
+
+from .leaks import LeakWatch
+
+_STEERS = re.compile(r"proxy$|ca_bundle$|^ssl_cert|^azure|^identity|^downstreamapis|^python_script", re.IGNORECASE)
+
+
+class Live:
+    """The running API; every line it logs and every error body it answers with is scanned for leaks."""
+
+    def __init__(self, stack: Stack, api: str, orders: str, watch: LeakWatch) -> None:
+        self.stack, self.api, self.orders, self._watch = stack, api, orders, watch
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def call(
+        self,
+        path: str,
+        token: str | None = None,
+        method: str = "GET",
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        base: str | None = None,
+    ) -> requests.Response:
+        own = {"Authorization": f"Bearer {token}"} if token else {}
+        reply = self._http.request(
+            method, f"{base or self.api}{path}", headers={**own, **(headers or {})}, data=body, timeout=30
+        )
+        if reply.status_code >= 400:
+            self._watch.scan(f"{reply.headers} {reply.text}", f"{reply.status_code} of {path}")
+        return reply
+
+    def exchanges(self, since: int) -> int:
+        return sum(entry.action == "obo" for entry in self.stack.audit.entries(since))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment without what would steer the app."""
+    return {name: value for name, value in os.environ.items() if not _STEERS.search(name)}
+
+
+def start_app(
+    name: str, environ: Mapping[str, str], folder: Path, watch: LeakWatch, lines: list[str] | None = None
+) -> AppProcess:
+    """One app on any free port."""
+
+    def on_line(_: str, line: str) -> None:
+        watch.scan(line, f"log of the {name} app")
+        if lines is not None:
+            lines.append(line)
+
+    return AppProcess(name, 0, {**inherited(), **environ}, folder / f"{name}.log", on_line, "auto").ready()
+
+
+@contextmanager
+def running(folder: Path, watch: LeakWatch) -> Iterator[Live]:
+    """A tenant, the Orders API and the API, from start to stop."""
+    with ExitStack() as exits:
+        stack = exits.enter_context(Stack.start(folder))
+        apps = []
+        for name in ("orders", "api"):
+            app = start_app(name, stack.environ(name), folder, watch)
+            exits.callback(app.stop)
+            apps.append(app)
+        stack.route_orders_to(apps[0].url)
+        live = Live(stack, apps[1].url, apps[0].url, watch)
+        exits.callback(live.close)
+        yield live

@@ -1,0 +1,198 @@
+"""The five sources of a client credential, each proven by an exchange that Entra accepts; their order; rotation."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from pathlib import Path
+
+import pytest
+
+from emulators.certificates import Certificate
+from shared.certificate import CertificateError, load_certificate
+from shared.errors import ServerMisconfigured, ServiceUnavailable
+from shared.on_behalf_of import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS
+from tests.lab import Lab
+
+
+@pytest.fixture
+def certificate(lab: Lab) -> Certificate:
+    """The certificate that Entra knows at the moment."""
+    return lab.stack.client_certificate
+
+
+def works(lab: Lab, **changes: str | None) -> bool:
+    return lab.me(lab.services(**changes), lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+
+
+def read_times(lab: Lab, since: int) -> int:
+    """How often the vault gave the certificate away. (The first 401 of a process is its way of asking for a token.)"""
+    return sum(entry.status == 200 for entry in lab.seen(since, "secret"))
+
+
+def test_key_vault_through_managed_identity(lab: Lab) -> None:
+    mark = lab.stack.audit.mark()
+    assert works(lab)
+    reads = lab.seen(mark, "secret")
+    assert [entry.caller for entry in reads if entry.status == 200] == ["api"]
+    assert [
+        entry.verdict.partition(":")[0] for entry in lab.stack.audit.entries(mark) if entry.service == "identity"
+    ] == ["ok"]
+
+
+def test_key_vault_holding_pem(lab: Lab) -> None:
+    lab.stack.vault.put_certificate("api-pem", lab.stack.client_certificate, "application/x-pem-file")
+    assert works(lab, AzureAd__ClientCredentials__0__KeyVaultCertificateName="api-pem")
+
+
+def test_signed_assertion_from_managed_identity(lab: Lab) -> None:
+    identity = lab.environ()["AzureAd__ClientCredentials__0__ManagedIdentityClientId"]
+    mark = lab.stack.audit.mark()
+    assert works(lab, **lab.credential("SignedAssertionFromManagedIdentity", ManagedIdentityClientId=identity))
+    assert lab.seen(mark, "secret") == []
+
+
+@pytest.mark.parametrize("password", ["", "hunter2"])
+def test_certificate_file_pfx(lab: Lab, certificate: Certificate, tmp_path: Path, password: str) -> None:
+    (tmp_path / "client.pfx").write_bytes(certificate.pfx(password or None))
+    at = str(tmp_path / "client.pfx")
+    assert works(lab, **lab.credential("Path", CertificateDiskPath=at, CertificatePassword=password))
+
+
+def test_certificate_file_pem(lab: Lab, certificate: Certificate, tmp_path: Path) -> None:
+    (tmp_path / "client.pem").write_bytes(certificate.pem())
+    assert works(lab, **lab.credential("Path", CertificateDiskPath=str(tmp_path / "client.pem")))
+
+
+def test_base64_in_a_setting(lab: Lab, certificate: Certificate) -> None:
+    value = base64.b64encode(certificate.pfx()).decode()
+    assert works(lab, **lab.credential("Base64Encoded", Base64EncodedValue=value))
+
+
+def test_client_secret(lab: Lab) -> None:
+    from emulators.applications import API
+
+    secret = lab.stack.directory.add_secret(API, lab.clock() + 3600)
+    assert works(lab, **lab.credential("ClientSecret", ClientSecret=secret))
+
+
+@pytest.mark.parametrize("secret", ["wrong-s3cr3t"])
+def test_a_wrong_secret_is_our_fault_not_the_callers(lab: Lab, secret: str) -> None:
+    with pytest.raises(ServerMisconfigured) as raised:
+        works(lab, **lab.credential("ClientSecret", ClientSecret=secret))
+    assert "AADSTS7000215" in raised.value.reason
+    assert secret not in f"{raised.value!r}"
+
+
+def test_credentials_are_tried_in_order_and_the_winner_is_logged(
+    lab: Lab, certificate: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared")
+    at = "AzureAd__ClientCredentials__1__"
+    second = {
+        at + "SourceType": "Base64Encoded",
+        at + "Base64EncodedValue": base64.b64encode(certificate.pfx()).decode(),
+    }
+    assert works(lab, **lab.credential("Path", CertificateDiskPath="/nowhere/client.pfx"), **second)
+    assert "Path could not be loaded (FileNotFoundError)" in caplog.text
+    assert "using Base64Encoded" in caplog.text
+
+
+def test_no_credential_at_all_is_a_misconfiguration(lab: Lab) -> None:
+    with pytest.raises(ServerMisconfigured):
+        works(lab, **lab.credential("Path", CertificateDiskPath="/nowhere/client.pfx"))
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "kind"),
+    [
+        ("vault", 503, ServiceUnavailable),
+        ("vault", 429, ServiceUnavailable),
+        ("vault", 403, ServerMisconfigured),
+        ("vault", 404, ServerMisconfigured),
+        ("identity", 400, ServerMisconfigured),
+    ],
+)
+def test_what_keeps_the_vault_closed_decides_between_later_and_never(
+    lab: Lab, target: str, status: int, kind: type[Exception]
+) -> None:
+    headers = {"Retry-After": "0"} if status in (429, 503) else {}
+    lab.stack.faults.add(target, status=status, headers=headers, body={"error": {"code": "x", "message": "y"}})
+    with pytest.raises(kind):
+        works(lab)
+    lab.stack.faults.clear()
+    assert works(lab)
+
+
+def test_the_vault_is_read_once_for_many_exchanges(lab: Lab) -> None:
+    services, mark = lab.services(), lab.stack.audit.mark()
+    for person in ("alice", "greta", "olga"):
+        lab.me(services, lab.stack.issue_access_token(person))
+    assert read_times(lab, mark) == 1
+
+
+def test_a_certificate_rotated_away_is_replaced_without_a_restart(lab: Lab) -> None:
+    services = lab.services()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    lab.stack.rotate_client_certificate(unregister_old=True)
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert [entry.status for entry in lab.exchanges(mark)] == [401, 200]
+
+
+def test_a_credential_that_stays_refused_does_not_hammer_the_vault(lab: Lab) -> None:
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    lab.stack.rotate_client_certificate(register=False, unregister_old=True)
+    mark = lab.stack.audit.mark()
+    for _ in range(3):
+        with pytest.raises(ServerMisconfigured) as raised:
+            lab.me(services, lab.stack.issue_access_token("alice"))
+        assert "AADSTS700027" in raised.value.reason
+    assert read_times(lab, mark) == 1
+    lab.stack.rotate_client_certificate()
+    lab.clock.forward(RELOAD_COOLDOWN_SECONDS + 1)
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+
+
+def test_a_new_certificate_is_picked_up_in_time_and_an_outage_then_does_no_harm(lab: Lab) -> None:
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    lab.stack.faults.add("vault", status=403)
+    lab.clock.forward(RELOAD_AFTER_SECONDS + 1)
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"  # kept what it had
+    lab.stack.faults.clear()
+    fresh = lab.stack.rotate_client_certificate()
+    lab.clock.forward(RELOAD_COOLDOWN_SECONDS + 1)
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert read_times(lab, mark) == 1
+    assert lab.stack.client_certificate is fresh
+
+
+def test_without_an_identity_named_the_developers_own_sign_in_is_used(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """DefaultAzureCredential: here its environment variables, standing in for `az login`."""
+    from azure.identity import DefaultAzureCredential
+
+    from shared.client_credential import _azure_credential
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with _azure_credential("") as credential:
+        assert isinstance(credential, DefaultAzureCredential)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"not a certificate", b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----"]
+)
+def test_bytes_that_hold_no_certificate(data: bytes) -> None:
+    with pytest.raises(CertificateError):
+        load_certificate(data)
+
+
+def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
+    with pytest.raises(CertificateError, match="password"):
+        load_certificate(certificate.pfx("right"), "wrong")
+    with pytest.raises(CertificateError, match="together with its certificate"):
+        load_certificate(certificate.pem().partition(b"-----BEGIN CERTIFICATE")[0])

@@ -1,0 +1,168 @@
+"""Calls as the user: what is sent, to whom, and what every answer becomes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.errors import (
+    AccessDenied,
+    ApiError,
+    BadGateway,
+    ClaimsChallenge,
+    NotFound,
+    RequestRejected,
+    ServerMisconfigured,
+    ServiceUnavailable,
+)
+from tests.lab import Lab
+
+PROBLEM = {"Content-Type": "application/problem+json"}
+
+
+def failure(lab: Lab, person: str = "alice", path: str = "/me") -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        lab.user(lab.services(), lab.stack.issue_access_token(person)).api("Graph").get(path)
+    return raised.value
+
+
+def test_an_answer_has_status_headers_and_json(lab: Lab) -> None:
+    answer = (
+        lab.user(lab.services(), lab.stack.issue_access_token("alice"))
+        .api("graph")
+        .get("/me", params={"$select": "id"})
+    )
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert set(answer.json()) == {"@odata.context", "id"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "replied"),
+    [
+        (400, RequestRejected, 400),
+        (401, BadGateway, 502),
+        (403, AccessDenied, 403),
+        (404, NotFound, 404),
+        (409, RequestRejected, 409),
+        (412, RequestRejected, 412),
+        (422, RequestRejected, 422),
+        (429, ServiceUnavailable, 503),
+        (500, BadGateway, 502),
+        (503, BadGateway, 502),
+        (301, BadGateway, 502),
+        (302, BadGateway, 502),
+    ],
+)
+def test_every_status_has_its_reply(lab: Lab, status: int, kind: type[ApiError], replied: int) -> None:
+    elsewhere = {"Location": "https://orders-local.azurewebsites.net/api/orders"}
+    lab.stack.faults.add("graph", status=status, headers=elsewhere if status < 400 else {}, body={"x": "y"})
+    mark = lab.stack.audit.mark()
+    error = failure(lab)
+    assert (type(error), error.status) == (kind, replied)
+    assert "downstream" not in error.extra
+    assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "orders"] == []  # no redirect followed
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "30"}, 30), ({}, 5)])
+def test_throttling_is_passed_on_with_its_time(lab: Lab, headers: dict[str, str], wait: int) -> None:
+    lab.stack.faults.add("graph", status=429, headers=headers)
+    assert failure(lab).retry_after == wait
+
+
+def test_a_problem_document_is_passed_on_other_bodies_are_not(lab: Lab) -> None:
+    lab.stack.faults.add("graph", status=409, headers=PROBLEM, body={"code": "taken"}, times=1)
+    assert failure(lab).extra["downstream"] == {"code": "taken"}
+    for body in ("<html>", "[1]", json.dumps({"pad": "x" * 5000})):
+        lab.stack.faults.add("graph", status=409, headers=PROBLEM, body=body, times=1)
+        assert failure(lab).extra == {}
+
+
+def test_a_claims_challenge_costs_one_more_exchange_and_then_the_answer_is_there(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    lab.user(services, token).api("Graph").get("/me")
+    lab.stack.graph.challenge({"access_token": {"nbf": {"essential": True, "value": "1"}}}, times=1)
+    mark = lab.stack.audit.mark()
+    assert lab.user(services, token).api("Graph").get("/me").status_code == 200
+    assert [entry.status for entry in lab.exchanges(mark)] == [200]
+    assert [entry.status for entry in lab.seen(mark, "me")] == [401, 200]
+    assert lab.user(services, token).api("Graph").get("/me").status_code == 200
+    assert len(lab.exchanges(mark)) == 1  # the new token is the one that is kept
+
+
+def test_a_challenge_that_entra_cannot_answer_goes_on_to_the_caller(lab: Lab) -> None:
+    lab.stack.graph.challenge(times=None)
+    error = failure(lab)
+    assert isinstance(error, ClaimsChallenge)
+    assert (error.challenge() or {})["error"] == "insufficient_claims"
+    assert "access_token" in json.loads(error.claims)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Bearer error="insufficient_claims"',
+        'Bearer error="insufficient_claims", claims=""',
+        'Bearer error="insufficient_claims", claims="!!!"',
+        'Bearer error="insufficient_claims", claims="bm90IGpzb24="',
+        'Bearer error="insufficient_claims", claims="WzFd"',
+        'Bearer error="invalid_token", claims="eyJhIjoxfQ=="',
+        f'Bearer error="insufficient_claims", claims="{"A" * 9000}"',
+        "Basic",
+        "",
+    ],
+)
+def test_what_is_no_claims_challenge_is_a_bad_gateway(lab: Lab, header: str) -> None:
+    lab.stack.faults.add("graph", status=401, headers={"WWW-Authenticate": header})
+    mark = lab.stack.audit.mark()
+    assert isinstance(failure(lab), BadGateway)
+    assert len(lab.exchanges(mark)) == 1
+
+
+def test_one_users_cookie_is_not_sent_for_the_next(lab: Lab) -> None:
+    services = lab.services()
+    lab.stack.faults.add("graph", status=200, headers={"Set-Cookie": "session=alice; Path=/; Secure"}, body={}, times=1)
+    lab.user(services, lab.stack.issue_access_token("alice")).api("Graph").get("/me")
+    assert len(services.transport._session.cookies) == 0
+
+
+def test_a_netrc_file_does_not_replace_the_token(lab: Lab, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pathlib import Path
+
+    netrc = Path(str(tmp_path)) / "netrc"
+    netrc.write_text("machine graph.microsoft.com login mallory password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert lab.me(lab.services(), lab.stack.issue_access_token("alice"))
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/", "/../..", "\\\\evil", "/a\r\nX: y"])
+def test_a_bad_path_is_refused_before_any_request(lab: Lab, path: str) -> None:
+    mark = lab.stack.audit.mark()
+    user = lab.user(lab.services(), lab.stack.issue_access_token("alice"))
+    keys = len(lab.stack.audit.entries(mark))
+    with pytest.raises(ValueError, match="downstream path"):
+        user.api("Graph").get(path)
+    assert len(lab.stack.audit.entries(mark)) == keys
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb"])
+def test_a_header_cannot_smuggle_another(lab: Lab, value: str) -> None:
+    user = lab.user(lab.services(), lab.stack.issue_access_token("alice"))
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ValueError, match="header"):
+        user.api("Graph").get("/me", headers={"X-Note": value})
+    assert lab.seen(mark, "me") == []
+
+
+def test_an_api_without_settings_names_them(lab: Lab) -> None:
+    with pytest.raises(ServerMisconfigured, match="DownstreamApis__Grpah__BaseUrl"):
+        lab.user(lab.services(), lab.stack.issue_access_token("alice")).api("Grpah")
+
+
+def test_a_host_that_is_not_there_is_a_bad_gateway(lab: Lab) -> None:
+    services = lab.services(DownstreamApis__Graph__BaseUrl="https://nowhere.example/v1.0")
+    with pytest.raises(BadGateway) as raised:
+        lab.user(services, lab.stack.issue_access_token("alice")).api("Graph").get("/me")
+    assert "nowhere" not in str(raised.value)

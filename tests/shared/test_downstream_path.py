@@ -1,0 +1,54 @@
+"""A path given to `user.api(…)` can never send the token elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.downstream_api import join
+
+BASE = "https://orders.example/api"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/x",
+        "https://evil.example/",
+        "evil.example",
+        "",
+        "@evil.example/",
+        ":443@evil.example/",
+        ".evil.example/",
+        "\\\\evil",
+        "/\\evil",
+        "/a\\..\\b",
+        "/../..",
+        "/orders/../../admin",
+        "/orders/..",
+        "/./orders",
+        "/%2e%2e/admin",
+        "/%2E%2E/admin",
+        "/%252e%252e/admin",
+        "/orders/..%2fadmin",
+        "/orders%5c..%5cadmin",
+        "/a\r\nHost: evil.example",
+        "/a\x00b",
+        "/a\tb",
+        "/a\x7f",
+        "/a\u2028b",
+        "/orders#fragment",
+        "?x=1",
+    ],
+)
+def test_a_path_that_could_lead_elsewhere_is_a_value_error(path: str) -> None:
+    with pytest.raises(ValueError, match="downstream path") as raised:
+        join(BASE, path)
+    assert "evil" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/orders", "/orders/7", "/me?$select=displayName,mail", "/a/b%20c", "/users/é", "/files/..name", "/q?to=/../x"],
+)
+def test_ordinary_paths_stay_below_the_base(path: str) -> None:
+    assert join(BASE, path) == BASE + path

@@ -1,0 +1,113 @@
+"""The one table: what Entra says → what the caller gets. Every row of the design, and how it is told apart."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from shared.entra_errors import describe, error_from_entra, refuses_our_credential
+from shared.errors import (
+    AccessDenied,
+    ApiError,
+    ClaimsChallenge,
+    ConsentRequired,
+    InvalidToken,
+    ServerMisconfigured,
+    ServiceUnavailable,
+    UserTokenRequired,
+)
+from shared.settings import Settings
+
+from .test_settings import CLIENT, GOOD, TENANT
+
+CLAIMS = '{"access_token":{"capolids":{"essential":true,"values":["c1"]}}}'
+SCOPES = ("https://graph.microsoft.com/.default",)
+
+
+def said(error: str, number: int = 0, **members: Any) -> dict[str, Any]:
+    """An error reply of the token endpoint."""
+    prose = f"AADSTS{number}: User 'alice@contoso.example' … Trace ID: t1"
+    return {"error": error, "error_description": prose, "error_codes": [number], "trace_id": "t1", **members}
+
+
+TABLE: list[tuple[dict[str, Any], type[ApiError]]] = [
+    *[
+        (said("interaction_required", number, claims=CLAIMS, suberror="basic_action"), ClaimsChallenge)
+        for number in (50076, 50079, 50158, 53000, 53001, 53003)
+    ],
+    (said("invalid_grant", 65001, claims=CLAIMS), ClaimsChallenge),
+    (said("invalid_grant", 65001, suberror="consent_required"), ConsentRequired),
+    (said("invalid_grant", 65004), ConsentRequired),
+    (said("invalid_grant", 90094), ConsentRequired),
+    (said("consent_required"), ConsentRequired),
+    (said("invalid_grant", 53003), AccessDenied),
+    (said("invalid_grant", 50105), AccessDenied),
+    (said("invalid_grant", 50057), AccessDenied),
+    (said("interaction_required", 53003, suberror="message_only"), AccessDenied),
+    (said("unauthorized_client", 0, suberror="protection_policy_required"), AccessDenied),
+    (said("invalid_grant", 50013), InvalidToken),
+    (said("invalid_grant", 500133), InvalidToken),
+    (said("invalid_grant", 50173, suberror="bad_token"), InvalidToken),
+    (said("invalid_grant", 70043), InvalidToken),
+    (said("invalid_grant", 240002), InvalidToken),
+    (said("interaction_required", 50076), InvalidToken),
+    (said("invalid_grant", 999999), InvalidToken),
+    (said("invalid_request", 7000114), UserTokenRequired),
+    (said("invalid_grant", 90083), UserTokenRequired),
+    (said("invalid_grant", 500131), ServerMisconfigured),
+    (said("invalid_request", 90009), ServerMisconfigured),
+    (said("invalid_scope", 70011), ServerMisconfigured),
+    (said("unauthorized_client", 700016), ServerMisconfigured),
+    (said("invalid_client", 7000215), ServerMisconfigured),
+    (said("invalid_client", 7000222), ServerMisconfigured),
+    (said("invalid_request", 70021), ServerMisconfigured),
+    (said("invalid_client", 700027), ServerMisconfigured),
+    (said("something_new", 1), ServerMisconfigured),
+    (said("invalid_grant", 50196), ServiceUnavailable),
+    (said("invalid_grant", 90055), ServiceUnavailable),
+    (said("temporarily_unavailable"), ServiceUnavailable),
+    ({}, ServerMisconfigured),
+    ({"error": None, "error_codes": "x", "claims": "not json"}, ServerMisconfigured),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), TABLE, ids=[f"{body.get('error_codes')}-{kind.__name__}" for body, kind in TABLE]
+)
+def test_the_table(body: dict[str, Any], kind: type[ApiError]) -> None:
+    error = error_from_entra(body, SCOPES, Settings.from_environ(GOOD))
+    assert type(error) is kind
+    assert "alice" not in f"{error} {error.extra} {error.detail}"
+
+
+def test_a_claims_challenge_has_entras_documented_form() -> None:
+    error = error_from_entra(said("interaction_required", 50076, claims=CLAIMS), SCOPES, Settings.from_environ(GOOD))
+    challenge = error.challenge() or {}
+    assert challenge["authorization_uri"] == f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/authorize"
+    assert challenge["error"] == "insufficient_claims"
+    assert json.loads(base64.b64decode(challenge["claims"])) == json.loads(CLAIMS)
+    assert json.loads(error.extra["claims"]) == json.loads(CLAIMS)
+
+
+def test_missing_consent_names_the_scopes_and_the_page_to_consent_on() -> None:
+    error = error_from_entra(said("invalid_grant", 65001), SCOPES, Settings.from_environ(GOOD))
+    page = f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}"
+    assert error.extra == {"scopes": list(SCOPES), "admin_consent_url": page}
+
+
+@pytest.mark.parametrize("number", [700027, 700024, 7000214, 1000502, 7000274, 7000277])
+def test_a_refused_credential_is_recognised(number: int) -> None:
+    assert refuses_our_credential(said("invalid_client", number))
+
+
+def test_other_errors_are_no_refused_credential() -> None:
+    assert not refuses_our_credential(said("invalid_client", 7000215))
+    assert not refuses_our_credential({"access_token": "t"})
+
+
+def test_the_log_gets_the_number_and_the_trace_but_no_prose() -> None:
+    text = describe(said("invalid_grant", 50076, correlation_id="x y\nforged line"))
+    assert text == "Entra: invalid_grant, AADSTS50076, trace_id t1, correlation_id -"

@@ -1,0 +1,159 @@
+"""The exchange: each person's outcome, and none of MSAL's habits of answering one caller with another's reply."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from emulators.people import PEOPLE
+from shared.errors import (
+    AccessDenied,
+    ApiError,
+    ClaimsChallenge,
+    ConsentRequired,
+    InvalidToken,
+    ServerMisconfigured,
+    ServiceUnavailable,
+)
+from tests.lab import Lab
+
+
+def failure(lab: Lab, person: str) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        lab.me(lab.services(), lab.stack.issue_access_token(person))
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("person", "name"),
+    [("alice", PEOPLE["alice"].display_name), ("greta", PEOPLE["greta"].display_name), ("olga", "Olga Olsen")],
+)
+def test_those_for_whom_all_is_well(lab: Lab, person: str, name: str) -> None:
+    """greta is a guest: the exchange goes to the tenant of her token, not to her home."""
+    assert lab.me(lab.services(), lab.stack.issue_access_token(person)) == name
+
+
+@pytest.mark.parametrize(("person", "kind"), [("blake", AccessDenied), ("rhea", InvalidToken)])
+def test_those_who_are_refused(lab: Lab, person: str, kind: type[ApiError]) -> None:
+    assert type(failure(lab, person)) is kind
+
+
+def test_maya_gets_entras_claims_to_step_up_with_and_her_new_token_starts_afresh(lab: Lab) -> None:
+    services, first = lab.services(), lab.stack.issue_access_token("maya")
+    with pytest.raises(ClaimsChallenge) as raised:
+        lab.me(services, first)
+    challenge = raised.value.challenge()
+    assert json.loads(base64.b64decode(challenge["claims"]))["access_token"]["capolids"]["essential"] is True
+    assert lab.me(services, lab.stack.issue_access_token("maya", mfa=True)) == PEOPLE["maya"].display_name
+    with pytest.raises(ClaimsChallenge):
+        lab.me(services, first)  # what was exchanged for the second token does not answer for the first
+
+
+def test_connor_succeeds_in_the_moment_he_has_consented(lab: Lab) -> None:
+    """MSAL would replay the refusal to him for a minute."""
+    services, token = lab.services(), lab.stack.issue_access_token("connor")
+    with pytest.raises(ConsentRequired) as raised:
+        lab.me(services, token)
+    assert raised.value.scopes == ("https://graph.microsoft.com/.default",)
+    lab.stack.directory.consent("connor")
+    try:
+        assert lab.me(services, token) == PEOPLE["connor"].display_name
+    finally:
+        lab.stack.directory.withdraw_consent("connor")
+
+
+def test_one_users_throttling_leaves_the_next_user_alone(lab: Lab) -> None:
+    """MSAL's own memory of a 429 goes by client and scope, not by user."""
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("olga"))
+    lab.stack.faults.add("entra.token", status=429, headers={"Retry-After": "17"}, person="alice", body={"error": "x"})
+    with pytest.raises(ServiceUnavailable) as raised:
+        lab.me(services, lab.stack.issue_access_token("alice"))
+    assert raised.value.retry_after == 17
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("greta")) == PEOPLE["greta"].display_name
+    assert len(lab.exchanges(mark)) == 1
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_a_failure_is_never_kept_as_an_answer(lab: Lab, status: int) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    body = {"error": "invalid_grant", "error_codes": [53003]}
+    lab.stack.faults.add("entra.token", status=status, body=body, times=1)
+    with pytest.raises(ApiError):
+        lab.me(services, token)
+    assert lab.me(services, token) == PEOPLE["alice"].display_name
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait"),
+    [
+        ({"status": 503}, 5),
+        ({"status": 503, "headers": {"Retry-After": "99"}}, 99),
+        ({"status": 429, "headers": {"Retry-After": "999999"}}, 3600),
+        ({"status": 429, "headers": {"Retry-After": "soon"}}, 5),
+        ({"status": 200, "body": "<html>gateway</html>"}, 5),
+        ({"status": 200, "body": ""}, 5),
+        ({"status": 200, "body": ["access_token"]}, 5),
+        ({"status": 302, "headers": {"Location": "https://graph.microsoft.com/"}}, 5),
+    ],
+)
+def test_what_is_no_answer_of_the_protocol_is_503_with_retry_after(
+    lab: Lab, answer: dict[str, object], wait: int
+) -> None:
+    lab.stack.faults.add("entra.token", **answer)  # type: ignore[arg-type]  # a row of the table above
+    error = failure(lab, "alice")
+    assert (type(error), error.retry_after) == (ServiceUnavailable, wait)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"access_token": ""}, {"access_token": 1, "expires_in": 60}, {"access_token": "t"}]
+)
+def test_a_reply_without_a_usable_token_is_no_success(lab: Lab, body: dict[str, object]) -> None:
+    lab.stack.faults.add("entra.token", status=200, body=body)
+    assert type(failure(lab, "alice")) is ServerMisconfigured
+
+
+def test_the_request_is_what_entra_documents(lab: Lab) -> None:
+    mark = lab.stack.audit.mark()
+    lab.me(lab.services(), lab.stack.issue_access_token("alice"))
+    (entry,) = lab.exchanges(mark)
+    assert entry.caller == "api"
+    assert "offline_access" not in str(entry.details)
+    assert entry.verdict == "ok: Microsoft Graph token for alice"
+
+
+def test_discovery_is_asked_once_by_msal_however_many_users_come(lab: Lab) -> None:
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    mark = lab.stack.audit.mark()
+    for person in ("alice", "greta", "olga"):
+        lab.me(services, lab.stack.issue_access_token(person))
+    assert lab.seen(mark, "discovery") == []
+
+
+def test_a_tenant_that_entra_does_not_know_is_a_misconfiguration(lab: Lab) -> None:
+    body = {
+        "error": "invalid_tenant",
+        "error_description": "AADSTS90002: alice@contoso.example",
+        "error_codes": [90002],
+    }
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    services.sessions.open(token)
+    lab.stack.faults.add("entra.discovery", status=400, body=body)
+    with pytest.raises(ServerMisconfigured) as raised:
+        lab.me(services, token)
+    assert "alice" not in str(raised.value)
+    lab.stack.faults.clear()
+    assert lab.me(services, token) == PEOPLE["alice"].display_name
+
+
+def test_msal_keeps_no_token(lab: Lab) -> None:
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    client = services.on_behalf_of._client
+    assert client is not None
+    assert client.msal.token_cache._cache == {}
+    assert not any(str(key).startswith("POST") for key in services.on_behalf_of._discovery)

@@ -1,0 +1,177 @@
+"""The session per bearer token: single flight, isolation, expiry, bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.access_token import AccessToken
+from shared.errors import ApiError, InvalidToken, ServiceUnavailable
+from shared.on_behalf_of import DownstreamToken
+from shared.services import Services
+from shared.sessions import Refusal, Scopes, Sessions
+from shared.signing_keys import SigningKey
+from tests.clock import Clock
+from tests.lab import Lab, at_once
+from tests.tokens import STRANGER
+
+
+def test_fifty_threads_with_one_cold_token_cost_one_exchange_per_scope_set(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    mark = lab.stack.audit.mark()
+    names = at_once(50, lambda number: call(lab, services, token, number))
+    assert set(names) == {"Alice Ahlberg", "orders"}
+    assert sorted(entry.status for entry in lab.exchanges(mark)) == [200, 200]
+
+
+def call(lab: Lab, services: Services, token: str, number: int) -> str:
+    """Graph for every other thread, a token for the Orders API for the rest."""
+    if number % 2:
+        return lab.me(services, token)
+    assert lab.user(services, token).token("Orders")
+    return "orders"
+
+
+def test_a_known_token_costs_nothing(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    lab.user(services, token).token("Graph")
+    mark = lab.stack.audit.mark()
+    for _ in range(20):
+        lab.user(services, token).token("Graph")
+    assert lab.stack.audit.entries(mark) == []
+
+
+def test_two_people_interleaved_on_32_threads_never_get_each_others_answer(lab: Lab) -> None:
+    services = lab.services()
+    people = {"alice": "Alice Ahlberg", "olga": "Olga Olsen"}
+    tokens = {person: [lab.stack.issue_access_token(person) for _ in range(3)] for person in people}
+
+    def rounds(number: int) -> set[tuple[str, str]]:
+        person = ("alice", "olga")[number % 2]
+        return {(people[person], lab.me(services, tokens[person][turn % 3])) for turn in range(6)}
+
+    for answers in at_once(32, rounds):
+        assert all(expected == answered for expected, answered in answers)
+
+
+def test_the_same_user_with_another_token_is_another_session(lab: Lab) -> None:
+    services = lab.services()
+    first, second = (lab.stack.issue_access_token("alice") for _ in range(2))
+    assert lab.user(services, first).token("Graph") != lab.user(services, second).token("Graph")
+    mark = lab.stack.audit.mark()
+    lab.user(services, first).token("Graph")
+    assert lab.stack.audit.entries(mark) == []
+    assert len(services.sessions) == 2
+
+
+def test_a_token_is_forgotten_when_it_expires(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=600)
+    lab.user(services, token).token("Graph")
+    lab.clock.forward(600 + 61)
+    with pytest.raises(InvalidToken, match="expired"):
+        lab.user(services, token)
+    assert len(services.sessions) == 0
+
+
+def test_a_downstream_token_is_renewed_before_it_ends(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=3 * 3600)
+    lab.user(services, token).token("Graph")
+    lab.clock.forward(3600 * 2)
+    mark = lab.stack.audit.mark()
+    lab.user(services, token).token("Graph")
+    assert [entry.status for entry in lab.exchanges(mark)] == [200]
+
+
+class Exchanger:
+    """Stands for Entra where a test is about the bookkeeping alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.calls, self.fail = clock, 0, False
+
+    def exchange(self, assertion: str, scopes: Scopes, *, claims: str | None, correlation_id: str) -> DownstreamToken:
+        self.calls += 1
+        if self.fail:
+            raise ServiceUnavailable(retry_after=1)
+        return DownstreamToken(f"{assertion}/{' '.join(scopes)}/{claims}/{self.calls}", self.clock() + 3600)
+
+
+class Validator:
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.calls = clock, 0
+        self.key = SigningKey(STRANGER.public_key(), "")
+
+    def validate(self, token: str) -> AccessToken:
+        self.calls += 1
+        return AccessToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key)
+
+    def still_valid(self, key_id: str, key: SigningKey) -> bool:
+        return key is self.key
+
+
+Parts = tuple[Clock, Validator, Exchanger]
+
+
+@pytest.fixture
+def parts() -> Parts:
+    clock = Clock()
+    return clock, Validator(clock), Exchanger(clock)
+
+
+def sessions_of(parts: Parts, bound: int = 10) -> Sessions:
+    clock, validator, exchanger = parts
+    return Sessions(validator, validator, exchanger, clock, max_sessions=bound)
+
+
+def token_of(sessions: Sessions, bearer: str, refusal: Refusal | None = None, scopes: Scopes = ("a",)) -> str:
+    return sessions.token_for(sessions.open(bearer), bearer, scopes, correlation_id="id", refusal=refusal)
+
+
+def test_the_bound_holds_and_the_least_recently_used_goes(parts: Parts) -> None:
+    sessions = sessions_of(parts, bound=3)
+    for bearer in ("a", "b", "c"):
+        sessions.open(bearer)
+    sessions.open("a")
+    sessions.open("d")
+    assert len(sessions) == 3
+    validated = parts[1].calls
+    sessions.open("a")
+    assert parts[1].calls == validated
+    sessions.open("b")
+    assert parts[1].calls == validated + 1
+
+
+def test_a_withdrawn_key_ends_the_session_at_once(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    sessions.open("a")
+    parts[1].key = replace(parts[1].key, issuer="new")
+    assert sessions.find("a") is None
+    assert len(sessions) == 0
+
+
+def test_a_refused_downstream_token_is_exchanged_once_more_with_the_claims(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    refused = token_of(sessions, "a")
+    renewed = token_of(sessions, "a", Refusal(refused, '{"c":1}'))
+    assert '{"c":1}' in renewed
+    assert token_of(sessions, "a", Refusal(refused, '{"c":1}')) == renewed  # another thread was refused the same token
+    assert token_of(sessions, "a") == renewed
+    assert parts[2].calls == 2
+
+
+def test_an_error_is_not_kept(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    parts[2].fail = True
+    for _ in range(2):
+        with pytest.raises(ApiError):
+            token_of(sessions, "a")
+    parts[2].fail = False
+    assert token_of(sessions, "a")
+    assert parts[2].calls == 3
+
+
+def test_tokens_of_one_session_are_told_apart_by_scopes_and_are_bounded(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    for number in range(40):
+        assert f"/s{number}/" in token_of(sessions, "a", scopes=(f"s{number}",))
+    assert len(sessions.open("a").downstream_tokens) == 16

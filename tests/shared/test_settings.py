@@ -1,0 +1,144 @@
+"""Settings: read in the schema of Microsoft.Identity.Web, refused all at once and by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import Settings
+
+TENANT, CLIENT = "4b1c8a52-7f3e-4a0f-9d5e-0c8f6f0b1a2d", "9e2d7c41-5b6a-4c3d-8e1f-2a3b4c5d6e7f"
+GOOD = {
+    "AzureAd__TenantId": TENANT,
+    "AzureAd__ClientId": CLIENT,
+    "AzureAd__Scopes": "access_as_user",
+    "AzureAd__ClientCredentials__0__SourceType": "KeyVault",
+    "AzureAd__ClientCredentials__0__KeyVaultUrl": "https://contoso.vault.azure.net/",
+    "AzureAd__ClientCredentials__0__KeyVaultCertificateName": "api-client",
+    "DownstreamApis__Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
+    "DownstreamApis__Graph__Scopes": "https://graph.microsoft.com/.default",
+}
+
+
+def problems(**changes: str) -> dict[str, str]:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({**GOOD, **changes})
+    return raised.value.problems
+
+
+def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() -> None:
+    settings = Settings.from_environ(GOOD)
+    assert settings.authority == f"https://login.microsoftonline.com/{TENANT}"
+    assert settings.audiences == (CLIENT, f"api://{CLIENT}")
+    assert settings.client_capabilities == settings.allowed_clients == ()
+    assert settings.downstream_apis["graph"].scopes == ("https://graph.microsoft.com/.default",)
+
+
+def test_lists_are_words_or_numbered() -> None:
+    words = Settings.from_environ({**GOOD, "AzureAd__Audiences": "api://one api://two"})
+    numbered = Settings.from_environ(
+        {**GOOD, "AzureAd__Audiences__0": "api://one", "AzureAd__Audiences__1": "api://two"}
+    )
+    assert words.audiences == numbered.audiences == ("api://one", "api://two")
+
+
+def test_names_are_read_without_regard_to_case() -> None:
+    """Windows gives every variable's name in capitals."""
+    assert Settings.from_environ({name.upper(): value for name, value in GOOD.items()}).tenant_id == TENANT
+
+
+def test_credentials_keep_their_order() -> None:
+    settings = Settings.from_environ(
+        {
+            **GOOD,
+            "AzureAd__ClientCredentials__1__SourceType": "ClientSecret",
+            "AzureAd__ClientCredentials__1__ClientSecret": "s",
+        }
+    )
+    assert [source.source_type for source in settings.client_credentials] == ["KeyVault", "ClientSecret"]
+
+
+def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown() -> None:
+    found = problems(
+        AzureAd__TenantId="common",
+        AzureAd__ClientId="<client id of the API>",
+        AzureAd__Instance="http://login.example",
+        AzureAd__ClientCredentials__0__KeyVaultUrl="",
+        DownstreamApis__Graph__Scopes="",
+        DownstreamApis__Orders__BaseUrl="https://user:pw@orders.example",
+        AzureAd__AllowedClient__0="s3cret-looking",
+    )
+    assert set(found) == {
+        "AzureAd__TenantId",
+        "AzureAd__ClientId",
+        "AzureAd__Instance",
+        "AzureAd__ClientCredentials__0__KeyVaultUrl",
+        "DownstreamApis__Graph__Scopes",
+        "DownstreamApis__Orders__BaseUrl",
+        "DownstreamApis__Orders__Scopes",
+        "AzureAd__AllowedClient__0",
+    }
+    assert not any(word in str(found) for word in ("common", "<client", "login.example", "pw@", "s3cret"))
+
+
+@pytest.mark.parametrize("value", ["<your tenant id>", "00000000-0000-0000-0000-000000000000"])
+def test_a_placeholder_left_in_is_called_that(value: str) -> None:
+    assert "placeholder" in problems(AzureAd__TenantId=value)["AzureAd__TenantId"]
+
+
+def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
+    """It might have been a restriction that would then be missing."""
+    assert "AzureAd__AllowedClients" in problems(AzureAd__AlowedClients="x")["AzureAd__AlowedClients"]
+
+
+def test_a_wrong_source_type_is_one_problem_not_five() -> None:
+    assert list(problems(AzureAd__ClientCredentials__0__SourceType="Vault")) == [
+        "AzureAd__ClientCredentials__0__SourceType"
+    ]
+
+
+def test_a_gap_in_numbered_credentials_is_seen() -> None:
+    found = problems(AzureAd__ClientCredentials__2__SourceType="ClientSecret")
+    assert list(found) == ["AzureAd__ClientCredentials__2__SourceType"]
+
+
+def test_downstream_apis_need_a_credential() -> None:
+    without = {name: value for name, value in GOOD.items() if "Credentials" not in name}
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(without)
+    assert list(raised.value.problems) == ["AzureAd__ClientCredentials__0__SourceType"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://graph.example",
+        "graph.example",
+        "https://",
+        "https://u@graph.example",
+        "https://h/#x",
+        "https://h:x/",
+        "https://h /",
+    ],
+)
+def test_a_base_url_is_https_and_nothing_but_an_address(url: str) -> None:
+    assert "https" in problems(DownstreamApis__Graph__BaseUrl=url)["DownstreamApis__Graph__BaseUrl"]
+
+
+def test_secrets_do_not_show() -> None:
+    settings = Settings.from_environ(
+        {
+            "AzureAd__TenantId": TENANT,
+            "AzureAd__ClientId": CLIENT,
+            "AzureAd__ClientCredentials__0__SourceType": "Base64Encoded",
+            "AzureAd__ClientCredentials__0__Base64EncodedValue": "TUlJ-secret",
+            "AzureAd__ClientCredentials__0__CertificatePassword": "hunter2",
+        }
+    )
+    assert "TUlJ" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    assert settings.client_credentials[0].base64_encoded_value.reveal() == "TUlJ-secret"
+
+
+def test_other_peoples_variables_are_left_alone() -> None:
+    assert Settings.from_environ({**GOOD, "AZURE_CLIENT_ID": "x", "PATH": "<odd>", "TokenCache__Size": "1"})

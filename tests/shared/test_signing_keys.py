@@ -1,0 +1,170 @@
+"""Signing keys: rolled over, withdrawn, bogus by the thousand, and Entra down."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from shared.errors import InvalidToken, ServiceUnavailable
+from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, MAX_AGE_SECONDS, SigningKey, parse_key_set
+from tests.lab import Lab, at_once, finish_background_work
+from tests.tokens import STRANGER, parts, signed
+
+
+def bogus(lab: Lab, number: int) -> str:
+    """A forged token with a key id that Entra does not know."""
+    header, claims = parts(lab.stack.issue_access_token("alice"))
+    return signed({**header, "kid": f"bogus-{number}"}, claims, STRANGER)
+
+
+def test_nothing_is_fetched_before_the_first_token_and_once_after_it(lab: Lab) -> None:
+    mark = lab.stack.audit.mark()
+    services = lab.services()
+    assert lab.stack.audit.entries(mark) == []
+    for _ in range(3):
+        services.sessions.open(lab.stack.issue_access_token("alice"))
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_many_first_tokens_at_once_cost_one_fetch(lab: Lab) -> None:
+    services, mark = lab.services(), lab.stack.audit.mark()
+    tokens = [lab.stack.issue_access_token("alice") for _ in range(20)]
+    at_once(20, lambda number: services.sessions.open(tokens[number]))
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_a_new_key_is_fetched_when_the_first_token_names_it(lab: Lab) -> None:
+    services = lab.services()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    lab.stack.roll_signing_key()
+    lab.clock.forward(COOLDOWN_SECONDS + 1)
+    mark = lab.stack.audit.mark()
+    assert services.sessions.open(lab.stack.issue_access_token("alice"))
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_a_storm_of_bogus_key_ids_costs_one_fetch_and_good_ones_do_not_wait_for_it(lab: Lab) -> None:
+    services = lab.services()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    lab.clock.forward(COOLDOWN_SECONDS + 1)
+    mark = lab.stack.audit.mark()
+    lab.stack.faults.add("entra.keys", delay=1.5)
+
+    def refused(number: int) -> None:
+        with pytest.raises(InvalidToken):
+            services.sessions.open(bogus(lab, number))
+
+    storm = threading.Thread(target=at_once, args=(20, refused))
+    storm.start()
+    while not services.signing_keys._fetches._flights:  # until the fetch is under way
+        threading.Event().wait(0.001)
+    assert services.sessions.open(lab.stack.issue_access_token("alice"))
+    assert storm.is_alive()  # the good token was answered while the fetch for the bogus ones still hung
+    storm.join(20)
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
+    services = lab.services()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    lab.clock.forward(COOLDOWN_SECONDS + 1)
+    lab.stack.faults.add("entra.keys", status=503)
+    mark = lab.stack.audit.mark()
+    for number in range(5):
+        with pytest.raises(InvalidToken):
+            services.sessions.open(bogus(lab, number))
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=3 * MAX_AGE_SECONDS)
+    services.sessions.open(token)
+    lab.stack.roll_signing_key(withdraw_old=True)
+    lab.clock.forward(MAX_AGE_SECONDS + 1)
+    services.sessions.open(token)  # starts the refresh, and does not wait for it
+    finish_background_work()
+    with pytest.raises(InvalidToken, match="unknown signing key"):
+        services.sessions.open(token)
+    assert len(services.sessions) == 0
+
+
+def test_entra_down_keeps_the_last_good_set(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=3 * MAX_AGE_SECONDS)
+    services.sessions.open(token)
+    lab.stack.faults.add("entra.keys", status=500)
+    lab.stack.faults.add("entra.discovery", status=500)
+    lab.clock.forward(MAX_AGE_SECONDS + 1)
+    mark = lab.stack.audit.mark()
+    for _ in range(3):
+        assert services.sessions.open(token)
+        finish_background_work()
+    assert services.sessions.open(lab.stack.issue_access_token("alice"))
+    assert len(lab.seen(mark, "openid-configuration")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503},
+        {"status": 200, "body": "<html>"},
+        {"status": 200, "body": ""},
+        {"status": 200, "body": []},
+        {"status": 200, "body": {"keys": []}},
+        {"status": 302, "headers": {"Location": "https://graph.microsoft.com/keys"}},
+    ],
+)
+def test_without_any_key_the_answer_is_503_and_the_next_try_is_soon(lab: Lab, answer: dict[str, object]) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    lab.stack.faults.add("entra.keys", **answer)  # type: ignore[arg-type]  # a row of the table above
+    with pytest.raises(ServiceUnavailable) as raised:
+        services.sessions.open(token)
+    assert raised.value.retry_after == EMPTY_COOLDOWN_SECONDS
+    lab.stack.faults.clear()
+    lab.clock.forward(EMPTY_COOLDOWN_SECONDS + 0.1)
+    assert services.sessions.open(token)
+
+
+def test_keys_are_taken_from_the_authoritys_own_host_only(lab: Lab) -> None:
+    lab.stack.faults.add("entra.discovery", status=200, body={"jwks_uri": "https://graph.microsoft.com/keys"})
+    with pytest.raises(ServiceUnavailable):
+        lab.services().sessions.open(lab.stack.issue_access_token("alice"))
+
+
+def test_only_keys_fit_for_rs256_are_used() -> None:
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    def jwk(bits: int, **members: object) -> dict[str, object]:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=bits).public_key()
+        return {**jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True), "use": "sig", "kid": f"k{bits}", **members}
+
+    good = jwk(2048, issuer="https://login.microsoftonline.com/{tenantid}/v2.0")
+    entries = [
+        good,
+        jwk(1024),
+        jwk(2048, kid="enc", use="enc"),
+        jwk(2048, kid=5),
+        {**good, "kid": "broken", "n": "!"},
+        {"kty": "oct", "k": "AAAA", "kid": "oct"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "ec"},
+        "text",
+        None,
+    ]
+    assert set(parse_key_set({"keys": entries})) == {"k2048"}
+    with pytest.raises(ValueError, match="no usable"):
+        parse_key_set({"keys": {}})
+
+
+@pytest.mark.parametrize(
+    ("issuer", "tenant", "may"),
+    [
+        ("https://login.microsoftonline.com/t1/v2.0", "t1", True),
+        ("https://login.microsoftonline.com/t1/v2.0", "t2", False),
+        ("https://login.microsoftonline.com/{tenantid}/v2.0", "t2", True),
+        ("https://sts.windows.net/t1/", "t1", True),
+        ("", "t1", True),
+    ],
+)
+def test_a_key_signs_for_its_own_issuer(issuer: str, tenant: str, may: bool) -> None:
+    assert SigningKey(STRANGER.public_key(), issuer).may_sign_for(tenant) is may

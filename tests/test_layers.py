@@ -1,0 +1,82 @@
+"""The layer rule of shared/__init__.py, held against the imports of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = sorted(path for path in (ROOT / "shared").glob("*.py") if path.stem != "__init__")
+
+
+def declared() -> dict[str, set[str]]:
+    """The table in the docstring of shared: module → what it may import."""
+    text = ast.get_docstring(ast.parse((ROOT / "shared/__init__.py").read_text(encoding="utf-8"))) or ""
+    table: dict[str, set[str]] = {}
+    for modules, allowed in re.findall(r"^ *([\w, ]+) ← ([\w, ]+)$", text, re.MULTILINE):
+        names = set() if allowed == "nothing of ours" else set(allowed.split(", "))
+        table.update(dict.fromkeys(modules.split(", "), names))
+    return table
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every imported module, wherever in the file: `.name` for those of the same package."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level and node.module is None:
+            yield from ("." * node.level + alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
+def test_a_module_of_shared_imports_only_what_the_table_allows(path: Path) -> None:
+    ours = {name[1:] for name in imports(path) if name.startswith(".")}
+    assert ours == declared()[path.stem]
+    assert not any(name.split(".")[0] in ("shared", "emulators", "client", "tests") for name in imports(path))
+
+
+def test_the_table_names_every_module_and_has_no_cycle() -> None:
+    table = declared()
+    assert set(table) == {path.stem for path in SHARED}
+    settled: set[str] = set()
+    while len(settled) < len(table):
+        ready = {name for name, allowed in table.items() if name not in settled and allowed <= settled}
+        assert ready, f"cycle among {sorted(set(table) - settled)}"
+        settled |= ready
+
+
+def test_azure_functions_and_the_environment_stay_where_they_belong() -> None:
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in SHARED}
+    with_functions = {path.stem for path in SHARED if "azure.functions" in imports(path)}
+    assert with_functions == {"http_request", "http_reply", "requires_user"}
+    assert {name for name, source in sources.items() if re.search(r"\bos\.(environ|getenv)\b", source)} == {"services"}
+
+
+@pytest.mark.parametrize("folder", ["emulators", "client"])
+def test_emulators_and_client_share_no_code_with_what_they_check(folder: str) -> None:
+    forbidden = {"shared", "function_app", "downstream_app", "emulators", "client"} - {folder}
+    for path in (ROOT / folder).rglob("*.py"):
+        allowed = {"client"} if path.is_relative_to(ROOT / "emulators/local") else set()  # it drives the client
+        assert not {name.split(".")[0] for name in imports(path)} & (forbidden - allowed), path
+
+
+@pytest.mark.parametrize("entry", ["function_app.py", "downstream_app.py"])
+def test_an_entry_point_imports_azure_functions_and_what_shared_exports(entry: str) -> None:
+    ours = {name for name in imports(ROOT / entry) if name.split(".")[0] not in sys.stdlib_module_names}
+    assert ours == {"azure.functions", "shared"}
+
+
+def test_no_module_outgrows_its_job() -> None:
+    assert {path.name: lines for path in SHARED if (lines := len(path.read_text().splitlines())) > 170} == {}
+
+
+def test_there_is_no_pyproject_at_the_root() -> None:
+    """With one, azd would run `pip install .` and deploy the wrong thing."""
+    assert not (ROOT / "pyproject.toml").exists()
