@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emulators.applications import API
 from emulators.certificates import Certificate
 from shared.certificate import CertificateError, load_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
@@ -70,8 +71,6 @@ def test_base64_in_a_setting(lab: Lab, certificate: Certificate) -> None:
 
 
 def test_client_secret(lab: Lab) -> None:
-    from emulators.applications import API
-
     secret = lab.stack.directory.add_secret(API, lab.clock() + 3600)
     assert works(lab, **lab.credential("ClientSecret", ClientSecret=secret))
 

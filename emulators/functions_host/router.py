@@ -1,0 +1,65 @@
+"""Which function answers a request: the real host's rules, which are not ASP.NET's usual ones.
+
+Functions are tried in the order of their names, whatever their case, and the first whose template and methods fit
+answers. A literal segment is not preferred to a parameter (Azure/azure-functions-host issue 9876).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from emulators.functions_host.model import HttpTrigger, IndexedFunction
+from emulators.functions_host.routes import RouteTemplate
+
+logger = logging.getLogger("Host.Startup")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A function and the template it answers to."""
+
+    function: IndexedFunction
+    trigger: HttpTrigger
+    template: RouteTemplate
+
+    def conflicts_with(self, other: Route) -> bool:
+        """Same template and a method in common: the host refuses the later of the two."""
+        if self.template.template.lower() != other.template.template.lower():
+            return False
+        mine, theirs = self.trigger.methods, other.trigger.methods
+        return mine is None or theirs is None or bool(mine & theirs)
+
+
+class Router:
+    """All routes of an app."""
+
+    def __init__(self, functions: Iterable[IndexedFunction] = (), prefix: str = "") -> None:
+        """Raises TemplateError or ConstraintError for a template that the host could not map either."""
+        self.routes: list[Route] = []
+        for function in sorted(functions, key=lambda function: function.name.upper()):
+            if function.trigger is not None:
+                template = RouteTemplate(f"{prefix}/{function.trigger.route.strip('/')}")
+                self._add(Route(function, function.trigger, template))
+
+    def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        """The function for a method and a decoded path, with its route parameters."""
+        for route in self.routes:
+            if route.trigger.methods is None or method.upper() in route.trigger.methods:
+                values = route.template.match(path)
+                if values is not None:
+                    return route, values
+        return None
+
+    def _add(self, route: Route) -> None:
+        for other in self.routes:
+            if route.conflicts_with(other):
+                logger.error(
+                    "The '%s' function is in error: "
+                    "The route specified conflicts with the route defined by function '%s'.",
+                    route.function.name,
+                    other.function.name,
+                )
+                return
+        self.routes.append(route)

@@ -1,0 +1,81 @@
+"""The engine for Python 3.13 and newer: Microsoft's own worker library indexes the app and runs its functions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from emulators.functions_host import worker_protos
+from emulators.functions_host.layout import AppLayout
+from emulators.functions_host.loading import ImportedApp
+from emulators.functions_host.model import FunctionError, IndexedFunction, IndexingError, Invocation
+from emulators.functions_host.worker_library import WorkerLibrary
+
+if TYPE_CHECKING:
+    from azure.functions.meta import Datum
+
+# What the library logs with a traceback it also answers; this host reports the answer.
+_REPORTED_ELSEWHERE = frozenset({"native_invocation", "wrappers"})
+
+
+class WorkerEngine:
+    """Runs an app with the library that runs it in Azure."""
+
+    name = "worker"
+
+    def __init__(self) -> None:
+        """Raises WorkerSeamError."""
+        self._library = WorkerLibrary.load()
+        self._app: ImportedApp | None = None
+
+    async def index(self, layout: AppLayout) -> Sequence[IndexedFunction]:
+        """Import the app and check its functions. Raises IndexingError."""
+        logging.getLogger("azure.functions").addFilter(_report_once)
+        self._library.start_threadpool_executor()
+        self._app = ImportedApp(layout)
+        with self._app.importing():
+            answer = await self._library.worker_init_request(_init_request(layout))
+        if answer.result.status != worker_protos.StatusResult.Success:
+            raise IndexingError(answer.result.exception.message, answer.result.exception.stack_trace)
+        metadata = await self._library.functions_metadata_request(None)
+        return [
+            IndexedFunction.from_bindings(function.function_id, function.name, function.raw_bindings)
+            for function in metadata.function_metadata_results or ()
+        ]
+
+    async def invoke(self, invocation: Invocation) -> Datum | None:
+        """The function's reply; None when it gave none. Raises FunctionError."""
+        succeeded, reply, outputs, message, stack_trace = await self._library.invocation_request_native(
+            invocation.id,
+            invocation.function.id,
+            [(invocation.trigger.parameter, invocation.request)],
+            {},
+            trace_parent=invocation.trace_parent,
+            trace_state=invocation.trace_state,
+        )
+        if not succeeded:
+            raise FunctionError(message, stack_trace)
+        answer: Datum | None = dict(outputs).get(invocation.function.http_output, reply)
+        return answer
+
+    def close(self) -> None:
+        """Take no more work; does not wait for functions that are running."""
+        pool = self._library.get_threadpool_executor()
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._app is not None:
+            self._app.forget()
+
+
+def _init_request(layout: AppLayout) -> Any:
+    """`StreamingMessage` with a `WorkerInitRequest`, as far as the library reads it."""
+    init = worker_protos.Message(capabilities={}, function_app_directory=str(layout.root))
+    return worker_protos.Message(
+        request=worker_protos.Message(worker_init_request=init),
+        properties={"host": "127.0.0.1", "protos": worker_protos},
+    )
+
+
+def _report_once(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and record.module in _REPORTED_ELSEWHERE)

@@ -1,0 +1,81 @@
+"""The documentation against the code: settings, bounds, codes, links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared import access_token, on_behalf_of, sessions, signing_keys, transport
+from shared.environ import EnvironReader
+from shared.settings import SOURCE_TYPES
+
+ROOT = Path(__file__).parents[1]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = set(re.findall(r'"(AzureAd__\w+?)(?:"|__0)', text("shared/settings.py")))
+    per_credential = set(re.findall(r'at \+ "(\w+)"', text("shared/settings.py")))
+    table = text("docs/configuration.md")
+    documented = set(re.findall(r"^\| `(AzureAd__\w+?)(?:__0__SourceType)?`", table, re.MULTILINE))
+    assert documented == {name.removesuffix("__0") for name in read}
+    rows = [row for row in table.splitlines() if row.startswith("| `") and row.split("`")[1] in SOURCE_TYPES]
+    assert {row.split("`")[1] for row in rows} == set(SOURCE_TYPES)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    assert named == per_credential - {"SourceType", "Scopes", "BaseUrl"}
+    assert EnvironReader({}).problems == {}
+
+
+@pytest.mark.parametrize(
+    ("constant", "shown"),
+    [
+        (sessions.MAX_SESSIONS, "10,000"),
+        (access_token.LEEWAY_SECONDS, "60 s"),
+        (access_token.MAX_TOKEN_CHARS, "32,768"),
+        (signing_keys.MAX_AGE_SECONDS, "every hour"),
+        (signing_keys.COOLDOWN_SECONDS, "30 s"),
+        (transport.CONNECT_SECONDS, "3.05 s"),
+        (transport.READ_SECONDS, "15 s"),
+        (transport.MAX_ANSWER_BYTES, "16 MiB"),
+        (on_behalf_of.RELOAD_AFTER_SECONDS, "every four hours"),
+    ],
+)
+def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str) -> None:
+    """The right column is what docs/configuration.md says; change both or neither."""
+    words = {"every hour": 3600, "16 MiB": 16 * 1024 * 1024}
+    folded = " ".join(text("docs/configuration.md").split())
+    if shown == "every four hours":
+        assert "again every four hours" in folded
+        assert constant == 4 * 3600
+    else:
+        assert shown in folded
+        assert constant == words.get(shown) or constant == float(shown.replace(",", "").split()[0])
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_shows_the_function_as_it_is() -> None:
+    shown = re.search(r"## Add a function\n\n```python\n(.*?)```", text("README.md"), re.DOTALL)
+    assert shown is not None
+    assert shown[1] in text("function_app.py")
+
+
+def test_the_readme_names_every_file_and_folder_at_the_top() -> None:
+    kept_quiet = {"LICENSE", "CONTRIBUTING.md", "SECURITY.md", "README.md", "requirements-dev.txt"}
+    top = {
+        path.name
+        for path in ROOT.iterdir()
+        if not path.name.startswith((".", "__")) and path.suffix not in (".ini", ".toml")
+    }
+    for name in top - kept_quiet - {"local.settings.json", "local.settings.json.bak"}:
+        assert f"`{name}" in text("README.md"), name
