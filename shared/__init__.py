@@ -12,10 +12,10 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     msal_http ← errors, entra_errors, transport
     on_behalf_of ← errors, settings, single_flight, transport, client_credential, entra_errors, msal_http
     sessions ← access_token, expiring_lru, on_behalf_of, signing_keys, single_flight
-    downstream_api ← errors, settings, claims_challenge, http_verbs, transport
-    user ← errors, settings, downstream_api, sessions, transport
+    downstream_api ← errors, settings, claims_challenge, http_verbs, sessions, transport
+    user ← downstream_api, sessions
     async_user ← downstream_api, http_verbs, transport, user
-    services ← access_token, errors, on_behalf_of, sessions, settings, signing_keys, transport
+    services ← access_token, downstream_api, errors, on_behalf_of, sessions, settings, signing_keys, transport
     http_request ← errors
     http_reply ← errors, transport
     requires_user ← async_user, errors, http_reply, http_request, services, sessions, user

@@ -42,8 +42,8 @@ class AsyncUser(SignedInUser):
 
     def api(self, name: str) -> AsyncDownstreamApi:
         """See User.api; `await user.api("Graph").get("/me")`."""
-        return AsyncDownstreamApi(self._api(name))
+        return AsyncDownstreamApi(DownstreamApi(name, self._apis, self._caller))
 
     async def token(self, name: str) -> str:
         """See User.token."""
-        return await in_thread(self._token_for, self._api_settings(name), None)
+        return await in_thread(self._caller.token_for, self._apis.named(name).scopes)

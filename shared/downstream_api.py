@@ -18,51 +18,55 @@ from .errors import (
     GatewayTimeout,
     NotFound,
     RequestRejected,
+    ServerMisconfigured,
     ServiceUnavailable,
 )
 from .http_verbs import HttpVerbs, Request
-from .settings import DownstreamApiSettings
+from .sessions import Caller, Refusal
+from .settings import DownstreamApiSettings, Settings
 from .transport import Answer, Transport, TransportError, TransportTimeout
 
 RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
 _MAX_PROBLEM_BYTES = 4 * 1024
 
-TokenFor = Callable[[tuple[str, str] | None], str]
-"""An access token for this API; the argument is (refused token, claims) when the API refused one, else None."""
+
+class DownstreamApis:
+    """The APIs that the settings name, callable on behalf of whoever is given."""
+
+    def __init__(self, settings: Settings, transport: Transport, now: Callable[[], float]) -> None:
+        self.settings, self.transport, self.now = settings, transport, now
+
+    def named(self, name: str) -> DownstreamApiSettings:
+        """The settings `DownstreamApis__<name>__…`. Raises ServerMisconfigured when there are none."""
+        api = self.settings.downstream_apis.get(name.lower())
+        if api is None:
+            raise ServerMisconfigured(reason=f"no settings DownstreamApis__{name}__BaseUrl and __Scopes")
+        return api
 
 
 class DownstreamApi(HttpVerbs[Answer]):
     """One downstream API, called on behalf of one user for the length of one request. Made by `User.api`."""
 
-    def __init__(
-        self,
-        api: DownstreamApiSettings,
-        transport: Transport,
-        token_for: TokenFor,
-        *,
-        authorization_uri: str,
-        correlation_id: str,
-        now: Callable[[], float],
-    ) -> None:
-        self._api, self._transport, self._token_for, self._now = api, transport, token_for, now
-        self._authorization_uri, self._correlation_id = authorization_uri, correlation_id
+    def __init__(self, name: str, apis: DownstreamApis, caller: Caller) -> None:
+        self._api, self._apis, self._caller = apis.named(name), apis, caller
 
     def send(self, request: Request) -> Answer:
         """See `request`."""
         url = join(self._api.base_url, request.path)
-        token = self._token_for(None)
+        token = self._caller.token_for(self._api.scopes)
         answer = self._send(url, token, request)
         claims = claims_of(answer)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
-            answer = self._send(url, self._token_for((token, claims)), request)
+            token = self._caller.token_for(self._api.scopes, Refusal(token, claims))
+            answer = self._send(url, token, request)
         if 200 <= answer.status_code < 300 or answer.status_code == 304:
             return answer
         raise self._error(answer)
 
     def _send(self, url: str, token: str, request: Request) -> Answer:
-        headers = {"client-request-id": self._correlation_id, **request.headers}
+        headers = {"client-request-id": self._caller.correlation_id, **request.headers}
         try:
-            return self._transport.send(
+            return self._apis.transport.send(
                 request.method, url, bearer=token, params=request.params, data=request.data, headers=headers
             )
         except TransportTimeout as error:
@@ -74,9 +78,9 @@ class DownstreamApi(HttpVerbs[Answer]):
         status, reason = answer.status_code, f"{self._api.name}: HTTP {answer.status_code}"
         claims = claims_of(answer)
         if claims:
-            return ClaimsChallenge(claims, authorization_uri=self._authorization_uri, reason=reason)
+            return ClaimsChallenge(claims, authorization_uri=self._apis.settings.authorization_uri, reason=reason)
         if status == 429 or (status == 503 and "Retry-After" in answer.headers):
-            wait = answer.retry_after(self._now())
+            wait = answer.retry_after(self._apis.now())
             return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)
         if status == 401 or not 400 <= status < 500:
             return BadGateway(reason=reason)

@@ -15,7 +15,7 @@ from .errors import InsufficientScope, SettingsError
 from .http_reply import reply_to, reply_to_error
 from .http_request import bearer_token
 from .services import LazyServices, Services, services
-from .sessions import Session
+from .sessions import Caller
 from .user import SignedInUser, User
 
 Function = Callable[..., Any]
@@ -61,8 +61,8 @@ class _Guard:
             ready = self._services()
             realm = ready.settings.tenant_id
             bearer = bearer_token(_request_among(arguments))
-            user = self._user(User, ready, ready.sessions.open(bearer), bearer, correlation_id)
-            return reply_to(self._function(**arguments, **user))
+            caller = Caller(ready.sessions, ready.sessions.open(bearer), bearer, correlation_id)
+            return reply_to(self._function(**arguments, **self._user(User, caller, ready)))
         except Exception as error:  # noqa: BLE001 — the one translator: whatever failed becomes a reply
             return reply_to_error(error, correlation_id, realm)
 
@@ -72,11 +72,11 @@ class _Guard:
             ready = self._services()
             realm = ready.settings.tenant_id
             bearer = bearer_token(_request_among(arguments))
-            session = ready.sessions.find(bearer)
+            session = ready.sessions.find(bearer)  # a known token does not leave the loop
             if session is None:
                 session = await in_thread(ready.sessions.open, bearer)
-            user = self._user(AsyncUser, ready, session, bearer, correlation_id)
-            return reply_to(await self._function(**arguments, **user))
+            caller = Caller(ready.sessions, session, bearer, correlation_id)
+            return reply_to(await self._function(**arguments, **self._user(AsyncUser, caller, ready)))
         except Exception as error:  # noqa: BLE001 — as above
             return reply_to_error(error, correlation_id, realm)
 
@@ -86,23 +86,12 @@ class _Guard:
             raise SettingsError(problems)
         return self._provider.get()
 
-    def _user(
-        self, kind: type[SignedInUser], ready: Services, session: Session, bearer: str, correlation_id: str
-    ) -> dict[str, SignedInUser]:
+    def _user(self, kind: type[SignedInUser], caller: Caller, ready: Services) -> dict[str, SignedInUser]:
         """The argument `user`, if the function takes one. Raises InsufficientScope."""
         required = ready.settings.scopes if self._scopes is None else self._scopes
-        if session.access_token.scopes.isdisjoint(required):
+        if caller.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
-        user = kind(
-            session,
-            bearer,
-            sessions=ready.sessions,
-            settings=ready.settings,
-            transport=ready.transport,
-            correlation_id=correlation_id,
-            now=ready.now,
-        )
-        return {"user": user} if self._takes_user else {}
+        return {"user": kind(caller, ready.apis)} if self._takes_user else {}
 
 
 def _as_azure_function(guard: _Guard, function: Function) -> Function:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from .access_token import AccessTokenValidator
+from .downstream_api import DownstreamApis
 from .errors import SettingsError
 from .on_behalf_of import OnBehalfOf
 from .sessions import Sessions
@@ -25,8 +26,8 @@ class Services:
     """Everything that one set of settings needs. Building it opens no connection."""
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.settings, self.now = settings, now
-        self.transport = Transport()
+        self.settings = settings
+        self.apis = DownstreamApis(settings, Transport(), now)
         entra = Transport(resend_posts=True)  # asking for a token twice does no harm
         self.signing_keys = SigningKeys(settings.authority, entra, now)
         self.on_behalf_of = OnBehalfOf(settings, entra, now)

@@ -38,7 +38,7 @@ class Exchanger(Protocol):
     ) -> DownstreamToken: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Refusal:
     """A downstream API refused `token` and asks for `claims` (JSON text): the next exchange must carry them."""
 
@@ -54,6 +54,20 @@ class Session:
     def __init__(self, digest: bytes, access_token: AccessToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
+
+
+class Caller:
+    """One request's hold on its session. The bearer token itself is kept here alone, so no longer than the request."""
+
+    def __init__(self, sessions: Sessions, session: Session, bearer: str, correlation_id: str) -> None:
+        self._sessions, self._session, self._bearer = sessions, session, bearer
+        self.access_token, self.correlation_id = session.access_token, correlation_id
+
+    def token_for(self, scopes: Scopes, refusal: Refusal | None = None) -> str:
+        """An access token for these scopes on behalf of the user. Raises ApiError."""
+        return self._sessions.token_for(
+            self._session, self._bearer, scopes, correlation_id=self.correlation_id, refusal=refusal
+        )
 
 
 class Sessions:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
-from .downstream_api import DownstreamApi
-from .errors import ServerMisconfigured
-from .sessions import Refusal, Session, Sessions
-from .settings import DownstreamApiSettings, Settings
-from .transport import Transport
+from .downstream_api import DownstreamApi, DownstreamApis
+from .sessions import Caller
 
 
 class SignedInUser:
     """Who signed in to call this function. Lives for one request."""
 
-    def __init__(
-        self,
-        session: Session,
-        bearer: str,
-        *,
-        sessions: Sessions,
-        settings: Settings,
-        transport: Transport,
-        correlation_id: str,
-        now: Callable[[], float],
-    ) -> None:
-        self._session, self._bearer, self._sessions = session, bearer, sessions
-        self._settings, self._transport, self._now = settings, transport, now
-        self.correlation_id = correlation_id
+    def __init__(self, caller: Caller, apis: DownstreamApis) -> None:
+        self._caller, self._apis = caller, apis
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
 
+    @property
+    def correlation_id(self) -> str:
+        """The GUID of this request in the log, in Entra's sign-in log and in an error reply."""
+        return self._caller.correlation_id
+
     @cached_property
     def claims(self) -> Mapping[str, Any]:
         """All claims of the validated access token."""
-        return self._session.access_token.claims()
+        return self._caller.access_token.claims()
 
     @property
     def id(self) -> str:
@@ -56,36 +46,13 @@ class SignedInUser:
     @property
     def scopes(self) -> frozenset[str]:
         """What the client may do on the user's behalf (`scp`)."""
-        return self._session.access_token.scopes
+        return self._caller.access_token.scopes
 
     @property
     def roles(self) -> frozenset[str]:
         """The user's app roles in this API (`roles`)."""
         roles = self.claims.get("roles")
         return frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
-
-    def _api(self, name: str) -> DownstreamApi:
-        api = self._api_settings(name)
-        return DownstreamApi(
-            api,
-            self._transport,
-            partial(self._token_for, api),
-            authorization_uri=self._settings.authorization_uri,
-            correlation_id=self.correlation_id,
-            now=self._now,
-        )
-
-    def _api_settings(self, name: str) -> DownstreamApiSettings:
-        api = self._settings.downstream_apis.get(name.lower())
-        if api is None:
-            raise ServerMisconfigured(reason=f"no settings DownstreamApis__{name}__BaseUrl and __Scopes")
-        return api
-
-    def _token_for(self, api: DownstreamApiSettings, refused: tuple[str, str] | None) -> str:
-        refusal = Refusal(*refused) if refused else None
-        return self._sessions.token_for(
-            self._session, self._bearer, api.scopes, correlation_id=self.correlation_id, refusal=refusal
-        )
 
 
 class User(SignedInUser):
@@ -97,7 +64,7 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: no such settings.
         """
-        return self._api(name)
+        return DownstreamApi(name, self._apis, self._caller)
 
     def token(self, name: str) -> str:
         """An access token for the API `name`, for libraries that want the token itself. Never log or return it.
@@ -105,4 +72,4 @@ class User(SignedInUser):
         Raises:
             ApiError: the exchange failed.
         """
-        return self._token_for(self._api_settings(name), None)
+        return self._caller.token_for(self._apis.named(name).scopes)

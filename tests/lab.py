@@ -11,6 +11,7 @@ from typing import TypeVar
 from emulators.audit import Entry
 from emulators.stack import Stack
 from shared.services import Services
+from shared.sessions import Caller
 from shared.settings import Settings
 from shared.user import User
 
@@ -42,15 +43,8 @@ class Lab:
 
     def user(self, services: Services, token: str) -> User:
         """The user of this token, as a function is handed them."""
-        return User(
-            services.sessions.open(token),
-            token,
-            sessions=services.sessions,
-            settings=services.settings,
-            transport=services.transport,
-            correlation_id=str(uuid.uuid4()),
-            now=self.clock,
-        )
+        session = services.sessions.open(token)
+        return User(Caller(services.sessions, session, token, str(uuid.uuid4())), services.apis)
 
     def me(self, services: Services, token: str) -> str:
         """Who Graph says this token's user is."""
