@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -101,8 +102,11 @@ class FunctionsHost:
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
             await self.index()
+            started = time.perf_counter()
             with contextlib.suppress(DisconnectedError):
                 reply = await self._reply(scope, receive)
+                spent = (time.perf_counter() - started) * 1000
+                request_log.info("%s %s %d %.1f ms", scope["method"], raw_path(scope), reply.status, spent)
                 await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
                 await send({"type": "http.response.body", "body": reply.body})
 

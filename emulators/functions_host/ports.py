@@ -16,7 +16,7 @@ class PortTakenError(OSError):
 
 def listen(port: int) -> socket.socket:
     """A listening socket on 127.0.0.1; 0 takes any free port. Raises PortTakenError."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
             # Windows would let two programs share a port; this option forbids it.

@@ -55,9 +55,11 @@ def test_one_ready_line_on_stdout_and_everything_else_on_stderr(app: Path) -> No
     assert (code, out) == (0, "")
     lines = err.splitlines()
     assert lines[:3] == ["printed at import", "printed", r"INFO mine: a line\nand another"]
-    assert lines[3].startswith("ERROR Function.boom: Executed 'boom' (Failed, Id=")
-    assert lines[4] == "Traceback (most recent call last):"
-    assert lines[-1] == "ValueError: the reason"
+    assert lines[3].startswith("INFO Host.Requests: GET /api/hello 200 ")
+    assert lines[4].startswith("ERROR Function.boom: Executed 'boom' (Failed, Id=")
+    assert lines[5] == "Traceback (most recent call last):"
+    assert lines[-2] == "ValueError: the reason"
+    assert lines[-1].startswith("INFO Host.Requests: GET /api/boom 500 ")
     assert "quiet" not in err
 
 

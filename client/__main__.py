@@ -1,0 +1,98 @@
+"""`python -m client /api/me`: signs you in and calls the API as you."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from client.api import Api, Reply, call_as_user, checked_path, claims_of
+from client.env_file import read_env_file
+from client.errors import ClientError, SettingsError
+from client.settings import Settings
+from client.sign_in import EntraSignIn
+
+_SHOWN = ("Content-Type", "WWW-Authenticate", "Retry-After", "Location", "Allow", "Cache-Control", "x-correlation-id")
+_EPILOG = """\
+settings, from the environment or --env-file (azd env get-values > .env):
+  TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST]
+
+exit code: 0 the API answered 2xx, 1 it answered something else, 2 wrong settings or arguments,
+           3 no token from Entra ID, 4 the API did not answer"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except ClientError as problem:
+        _tell(f"client: {problem}")
+        return problem.exit_code
+    except KeyboardInterrupt:
+        _tell("client: stopped")
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.token and arguments.path is None:
+        raise SettingsError("which path? For instance: python -m client /api/me")
+    environ = {**os.environ, **(read_env_file(arguments.env_file) if arguments.env_file else {})}
+    settings = Settings.from_environ(environ, calling=not arguments.token)
+    sign_in = EntraSignIn(settings, device_code=arguments.device_code, tell=_tell)
+    if arguments.token:
+        print(sign_in.access_token())
+        return 0
+    api, path = Api(settings.api_base_url), checked_path(arguments.path)
+    method = (arguments.method or ("GET" if arguments.body is None else "POST")).upper()
+    if arguments.no_step_up:
+        reply = api.call(method, path, sign_in.access_token(), arguments.body)
+    else:
+        reply = call_as_user(api, sign_in, method, path, arguments.body, tell=_tell)
+    _show(reply)
+    return 0 if 200 <= reply.status < 300 else 1
+
+
+def _show(reply: Reply) -> None:
+    print(f"{reply.status} {reply.reason}")
+    for name in _SHOWN:
+        if name in reply.headers:
+            print(f"{name}: {reply.headers[name]}")
+    print(f"\n{_pretty(reply.text)}")
+    if claims := claims_of(reply):
+        _tell(f"The claims it asks for: {claims}")
+
+
+def _pretty(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m client",
+        description="Signs you in with Microsoft Entra ID and calls the API as you.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("path", nargs="?", help="what to call, for instance /api/me")
+    parser.add_argument("-X", "--method", help="GET, or POST when there is a body")
+    parser.add_argument("-d", "--body", help="the body, sent as application/json")
+    parser.add_argument("--device-code", action="store_true", help="sign in on another device: no browser needed here")
+    parser.add_argument("--no-step-up", action="store_true", help="show a claims challenge instead of answering it")
+    parser.add_argument("--env-file", type=Path, metavar="FILE", help="settings file; wins over the environment")
+    parser.add_argument("--token", action="store_true", help="print an access token and nothing else")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Calls the API with a bearer token, and answers a claims challenge once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from client.challenge import requested_claims
+from client.errors import SettingsError, UnreachableError
+from client.http import BoundedSession
+from client.settings import is_loopback, may_receive_tokens
+from client.sign_in import SignIn
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API answered. `headers` are case-insensitive; `ms` is how long it took."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    text: str
+    ms: float
+
+
+class Api:
+    """The API at one address. A token given to `call` goes to that host and to no other: redirects are not followed."""
+
+    def __init__(self, base_url: str) -> None:
+        """Raises SettingsError when `base_url` is neither https nor http on this machine."""
+        if not may_receive_tokens(base_url):
+            raise SettingsError(f"a token is not sent to {base_url}: https, or http on this machine")
+        self._base_url = base_url.rstrip("/")
+        self._session = BoundedSession(connect=10, read=120)  # a cold start on Azure can take most of a minute
+        # No proxy on the way to this machine, whatever the environment says.
+        self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+
+    def call(self, method: str, path: str, token: str, body: str | None = None) -> Reply:
+        """One request. `body` is sent as JSON.
+
+        Raises SettingsError for a path that would leave the API, UnreachableError when no answer comes.
+        """
+        url = self._base_url + checked_path(path)
+        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
+        data = None if body is None else body.encode()
+        start = time.perf_counter()
+        try:
+            answer = self._session.request(
+                method, url, data=data, headers=headers, auth=_Bearer(token), allow_redirects=False
+            )
+        except requests.RequestException as problem:
+            raise UnreachableError(f"{self._base_url} did not answer: {type(problem).__name__}") from problem
+        ms = (time.perf_counter() - start) * 1000
+        return Reply(answer.status_code, answer.reason, answer.headers, answer.text, ms)
+
+
+def call_as_user(
+    api: Api, sign_in: SignIn, method: str, path: str, body: str | None = None, *, tell: Callable[[str], None] = print
+) -> Reply:
+    """Signs in, calls, and on a claims challenge signs in with those claims and calls once more; never a third time."""
+    reply = api.call(method, path, sign_in.access_token(), body)
+    claims = claims_of(reply)
+    if claims is None:
+        return reply
+    tell(f"The API asks for more: {claims}\nSigning in again to satisfy it.")
+    return api.call(method, path, sign_in.access_token(claims), body)
+
+
+def claims_of(reply: Reply) -> str | None:
+    """The claims the reply asks for, as JSON text. A header that cannot be read asks for nothing."""
+    try:
+        return requested_claims(reply.headers.get("WWW-Authenticate")) if reply.status == 401 else None
+    except ValueError:
+        return None
+
+
+def checked_path(path: str) -> str:
+    """`path` with its leading slash. Raises SettingsError for anything that could change the host, or be cut in two."""
+    wrong = path.startswith("//") or re.search(r"[\\\s\x00-\x1f\x7f#]", path) or urlsplit(path).scheme
+    if wrong or ".." in path.split("?")[0].split("/"):
+        raise SettingsError(f"{path!r} is not a path of the API: write it like /api/me")
+    return path if path.startswith("/") else f"/{path}"
+
+
+class _Bearer(AuthBase):
+    """As an auth object, because requests would otherwise let a ~/.netrc entry replace the Authorization header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request

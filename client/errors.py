@@ -1,0 +1,33 @@
+"""Why a call did not happen. Each error carries the exit code of the command line.
+
+ClientError
+├── SettingsError     2  a setting or an argument is missing or wrong
+├── SignInError       3  Entra ID did not give a token
+└── UnreachableError  4  the API did not answer
+"""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Something the person at the terminal has to know; the message says what to do about it."""
+
+    exit_code = 1
+
+
+class SettingsError(ClientError):
+    """A setting or an argument is missing or wrong."""
+
+    exit_code = 2
+
+
+class SignInError(ClientError):
+    """Entra ID did not give a token."""
+
+    exit_code = 3
+
+
+class UnreachableError(ClientError):
+    """The API did not answer."""
+
+    exit_code = 4

@@ -1,0 +1,26 @@
+"""One requests session for each purpose, with the time-outs requests does not have by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+
+class BoundedSession(requests.Session):
+    """A session in which every request has a time-out: (seconds to connect, seconds without a byte)."""
+
+    def __init__(self, *, connect: float, read: float) -> None:
+        """Connections that could not be made are tried once more; an answer never is."""
+        super().__init__()
+        self._timeout = (connect, read)
+        adapter = HTTPAdapter(max_retries=Retry(1, read=0, status=0, redirect=0, other=0))
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """As requests.Session.request, with the session's time-out unless the caller names one."""
+        kwargs.setdefault("timeout", self._timeout)
+        return super().request(*args, **kwargs)

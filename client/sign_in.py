@@ -1,0 +1,89 @@
+"""Signs a person in and gets an access token for the API, with MSAL.
+
+Authorization code with PKCE in the browser, or device code where there is no browser. The token stays in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msal
+import requests
+
+from client.errors import SignInError
+from client.http import BoundedSession
+from client.settings import Settings
+
+_PATIENCE = 300  # seconds a person has to sign in
+
+
+class SignIn(Protocol):
+    """Whatever gives an access token for the API."""
+
+    def access_token(self, claims: str | None = None) -> str:
+        """A token; with `claims` (JSON text from a claims challenge), one that satisfies them."""
+
+
+class EntraSignIn:
+    """Signs one person in; a step-up goes to the same account."""
+
+    def __init__(self, settings: Settings, *, device_code: bool = False, tell: Callable[[str], None] = print) -> None:
+        """`tell` gets the lines a person must read while signing in. Nothing goes over the network yet."""
+        self._settings = settings
+        self._device_code = device_code
+        self._tell = tell
+        self._app: msal.PublicClientApplication | None = None
+        self._account: str | None = None
+
+    def access_token(self, claims: str | None = None) -> str:
+        """Signs the person in, with `claims` once more, and returns the access token. Raises SignInError."""
+        try:
+            answer = self._by_device_code(claims) if self._device_code else self._in_browser(claims)
+        except requests.RequestException as problem:
+            where = self._settings.authority_host
+            raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
+        except (ValueError, RuntimeError) as problem:  # MSAL: unknown tenant; nobody signed in in time
+            raise SignInError(str(problem) or type(problem).__name__) from problem
+        token = answer.get("access_token")
+        if not isinstance(token, str):
+            raise SignInError(_reason(answer))
+        self._account = answer.get("id_token_claims", {}).get("preferred_username", self._account)
+        return token
+
+    def _in_browser(self, claims: str | None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._application().acquire_token_interactive(
+            [self._settings.scope],
+            login_hint=self._account,
+            claims_challenge=claims,
+            timeout=_PATIENCE,
+            auth_uri_callback=lambda uri: self._tell(f"No browser could be opened here. Open this address:\n{uri}"),
+        )
+        return answer
+
+    def _by_device_code(self, claims: str | None) -> dict[str, Any]:
+        app = self._application()
+        flow: dict[str, Any] = app.initiate_device_flow([self._settings.scope], claims_challenge=claims)
+        if "user_code" not in flow:
+            return flow
+        self._tell(flow["message"])
+        answer: dict[str, Any] = app.acquire_token_by_device_flow(flow, claims_challenge=claims)
+        return answer
+
+    def _application(self) -> msal.PublicClientApplication:
+        # Built on first use: the constructor fetches the tenant's metadata.
+        if self._app is None:
+            self._app = msal.PublicClientApplication(
+                self._settings.client_id,
+                authority=self._settings.authority,
+                client_capabilities=["CP1"],  # this client answers claims challenges
+                exclude_scopes=["offline_access"],  # no refresh token: nothing is kept after the call
+                http_client=BoundedSession(connect=10, read=30),
+            )
+        return self._app
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Entra's first sentence; the rest is trace ids."""
+    code, description = answer.get("error", "no token in the answer"), answer.get("error_description") or ""
+    return f"{code}: {description.splitlines()[0].split(' Trace ID:')[0]}" if description else str(code)

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Everything a developer types here. The first command makes a virtual environment and installs what is needed.
+
+    python3 dev.py run [--port N]        the API and everything it talks to, on this machine; Ctrl-C stops it all
+    python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
+    python3 dev.py test [pytest args]    the test suite
+    python3 dev.py check [--fix]         ruff, mypy and the layer rule
+    python3 dev.py emulators [--port N]  all but the API, with local.settings.json written for `func start`
+
+While `run` or `emulators` is up, from another terminal:
+
+    python3 dev.py token PERSON          an access token for the API, alone on stdout
+    python3 dev.py call PERSON [-X METHOD] [-d BODY] [--step-up] PATH
+                                         calls the API as that person; shows status, headers and body
+    python3 dev.py exec -- CMD ...       CMD with exactly the environment of the API process
+    python3 dev.py client [args]         the client application, signing you in with your browser;
+                                         with nothing running, against the tenant its settings name
+
+Examples:
+
+    python3 dev.py run --port 8000
+    python3 dev.py call alice /api/me
+    python3 dev.py call maya --step-up /api/me
+    python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
+    python3 dev.py test tests/client -k challenge
+    python3 dev.py exec -- python -c "import function_app"
+
+The packages go to .venv (or .venv-3.X when .venv belongs to another Python). DEV_PYTHON=/path/to/python names an
+interpreter to use as it is instead, with nothing installed. Everything the local stack writes is in .local/.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST = (3, 10)
+if sys.version_info < OLDEST:  # Python 3.6 must still be able to read this file to the end
+    this = sys.version.split()[0]
+    sys.exit("dev.py needs Python 3.10, 3.11, 3.12, 3.13 or 3.14 and this is " + this + ": try python3.12 dev.py run")
+
+
+def tell(line: str) -> None:  # Python 3.10 or newer is needed: try python3 dev.py run
+    """To the person at the terminal; standard output belongs to the commands."""
+    print(line, file=sys.stderr, flush=True)
+
+
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+ROOT = Path(__file__).resolve().parent
+REQUIREMENTS = ROOT / "requirements-dev.txt"
+LOG = ROOT / ".local" / "install.log"
+STACK_COMMANDS = ("run", "emulators")
+COMMANDS = (*STACK_COMMANDS, "test", "check", "token", "call", "exec", "client")
+ADVICE = {
+    "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
+    "No space left|Errno 28|not enough space": "make some room on the disk",
+    "ProxyError|Tunnel connection failed|407 Proxy": "check HTTPS_PROXY (address, user name, password)",
+    "CERTIFICATE_VERIFY|SSLError": "set PIP_CERT to the file of the certificate authority that inspects TLS here",
+    "NewConnection|NameRes|getaddrinfo|Timeout|Max retries|unreachable": "check the network (and HTTPS_PROXY)",
+    "No matching distribution|Requires-Python": "a package is not there for this Python: try another (3.10 to 3.14)",
+    "Permission denied|Access is denied|WinError": "stop whatever runs from that folder, and check whose it is",
+}
+
+
+class SetUpError(Exception):
+    """The environment could not be made; the message says why and what to do."""
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command and returns its exit code."""
+    command, arguments = (argv[0], argv[1:]) if argv else ("--help", [])
+    wants_help = arguments[:1] in (["-h"], ["--help"]) and command in COMMANDS and command not in ("test", "client")
+    if wants_help or command in ("-h", "--help", "help"):
+        print(__doc__)
+        return 0
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        guess = f"did you mean python3 dev.py {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
+        tell(f"dev.py: there is no command {command!r}; {guess} python3 dev.py --help explains them.")
+        return 2
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has, unless it is to be ignored (nohup)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        return dispatch(environment(), command, arguments)
+    except SetUpError as problem:
+        tell(f"dev.py: {problem}")
+        return 1
+    except KeyboardInterrupt:
+        tell("dev.py: stopped")
+        return 130
+
+
+def dispatch(python: str, command: str, arguments: list[str]) -> int:
+    """Hands the command to what does it, inside the environment."""
+    if command == "check":
+        return check(python, arguments)
+    if command == "test":
+        return run([python, "-m", "pytest", *arguments])
+    if command in STACK_COMMANDS:
+        return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True)
+    return run([python, "-m", "emulators.local", command, *arguments])
+
+
+def check(python: str, arguments: list[str]) -> int:
+    """All checks, one after the other, so that one run shows everything there is to mend."""
+    if arguments not in ([], ["--fix"]):
+        tell(f"dev.py: check takes nothing or --fix, not {' '.join(arguments)}")
+        return 2
+    checks = {
+        "ruff check": ["ruff", "check", *arguments],
+        "ruff format": ["ruff", "format", *([] if arguments else ["--check"])],
+        "mypy": ["mypy"],
+        "layer rule": ["pytest", "tests/test_layers.py"],
+    }
+    failed = []
+    for name, module in checks.items():
+        tell(f"-- {name}")
+        if run([python, "-m", *module]):
+            failed.append(name)
+    tell(f"check: failed: {', '.join(failed)}" if failed else f"check: {', '.join(checks)}: all good")
+    return 1 if failed else 0
+
+
+def run(command: list[str], *, owned: bool = False) -> int:
+    """Runs a program of the project to its end and returns its exit code.
+
+    An `owned` program ends when its standard input does: when this process ends, however that happens.
+    """
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE if owned else None)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        code = stop(child)
+    return code if code >= 0 else 128 - code
+
+
+def stop(child: subprocess.Popen[bytes]) -> int:
+    """Lets the program end by itself (Ctrl-C in a terminal has reached it too), then insists."""
+    if child.stdin:
+        child.stdin.close()
+    for patience, insist in ((15 if child.stdin else 3, child.terminate), (15, child.kill)):
+        try:
+            return child.wait(timeout=patience)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            insist()
+    return child.wait()
+
+
+def environment() -> str:
+    """The interpreter of an environment that has everything in requirements-dev.txt; made, if there is none."""
+    if os.environ.get("DEV_PYTHON"):
+        return os.environ["DEV_PYTHON"]
+    folder = environment_folder()
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = folder / "dev-stamp.txt"  # written last: an interrupted installation is taken up again
+    files = b"".join(file.read_bytes() for file in (ROOT / "requirements.txt", REQUIREMENTS))
+    wanted = f"{VERSION} {hashlib.sha256(files).hexdigest()}"
+    if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
+        install(folder, str(python))
+        stamp.write_text(wanted)
+    return str(python)
+
+
+def environment_folder() -> Path:
+    """`.venv`, unless another Python made that one."""
+    configuration = ROOT / ".venv" / "pyvenv.cfg"
+    made_by = re.search(r"version\w* = (\d+\.\d+)", configuration.read_text()) if configuration.exists() else None
+    return ROOT / (".venv" if made_by is None or made_by[1] == VERSION else f".venv-{VERSION}")
+
+
+def install(folder: Path, python: str) -> None:
+    """Makes the environment and installs the packages. Raises SetUpError."""
+    LOG.parent.mkdir(exist_ok=True)
+    tell(f"Preparing {folder.name} (once; everything pip says goes to {LOG.relative_to(ROOT)})")
+    start = time.monotonic()
+    LOG.write_text("")
+    (folder / "dev-stamp.txt").unlink(missing_ok=True)
+    if not has_pip(python):
+        step(start, "making the environment", [sys.executable, "-m", "venv", str(folder)])
+    pip = [python, "-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
+    step(start, "collecting packages", [*pip, "-r", str(REQUIREMENTS)])
+    show(start, "ready")
+
+
+def has_pip(python: str) -> bool:
+    """False also when the interpreter is missing or broken, as in an environment whose making was interrupted."""
+    try:
+        return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def step(start: float, title: str, command: list[str]) -> None:
+    """Runs one program of the installation, its output in the log and its progress on the terminal."""
+    show(start, title)
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        with LOG.open("a", encoding="utf-8") as log:
+            for line in process.stdout or ():
+                log.write(line)
+                lines.append(line.rstrip())
+                found = re.match(r"Collecting ([\w.-]+)|Installing collected packages: (.*)", line)
+                if found:
+                    show(start, f"  {found[1]}" if found[1] else f"installing {found[2].count(',') + 1} packages")
+        failed = process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    if failed:
+        raise SetUpError(failure(title, lines))
+
+
+def show(start: float, text: str) -> None:
+    """One line of progress."""
+    tell(f"{time.monotonic() - start:7.1f} s  {text}")
+
+
+def failure(title: str, lines: list[str]) -> str:
+    """What went wrong: the telling lines, where the rest is, and what to do."""
+    telling = [line for line in lines if re.search("error|fail|not ", line, re.IGNORECASE)] or lines
+    advice = next((text for pattern, text in ADVICE.items() if re.search(pattern, "\n".join(lines))), "")
+    quoted = "".join(f"\n    {line[:160]}" for line in telling[-4:])
+    what_next = f"\n  What to do: {advice}, then type the same command again." if advice else ""
+    return f"{title} failed:{quoted}\n  All of it is in {LOG}{what_next}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""The application registrations of the emulated tenant, as `az ad app show` would describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .people import CONTOSO
+
+CLIENT_ID = "c11e7a00-64d2-4f0b-9c57-1d2e3f4a5b6c"
+API_ID = "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13"
+ORDERS_ID = "04de4500-3a7f-4d92-b8c4-5e6f7a8b9c0d"
+GRAPH_ID = "00000003-0000-0000-c000-000000000000"
+VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
+
+GRAPH_URI = "https://graph.microsoft.com"
+VAULT_URI = "https://vault.azure.net"
+TOKEN_EXCHANGE_URI = "api://AzureADTokenExchange"
+
+OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+"""Scopes of OpenID Connect; they belong to no resource of their own."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """One registration. `scopes` are what it exposes, `requires` what its manifest asks of others."""
+
+    key: str
+    name: str
+    client_id: str
+    identifier_uris: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    token_version: int = 2
+    public: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known_clients: tuple[str, ...] = ()
+    """Clients whose users consent to this application and what it requires in one go (knownClientApplications)."""
+
+    def answers_to(self, identifier: str) -> bool:
+        """Whether a scope prefix or an audience names this application."""
+        return identifier == self.client_id or identifier.rstrip("/") in self.identifier_uris
+
+
+CLIENT = Application(
+    "client",
+    "Sample client",
+    CLIENT_ID,
+    public=True,
+    redirect_uris=("http://localhost",),
+    requires={"api": ("access_as_user",)},
+)
+API = Application(
+    "api",
+    "Sample API",
+    API_ID,
+    identifier_uris=(f"api://{CONTOSO}/obo-api", f"api://{API_ID}"),
+    scopes=("access_as_user",),
+    redirect_uris=("http://localhost/_emulators/consented",),
+    requires={"graph": ("User.Read",), "orders": ("Orders.Read", "Orders.Write")},
+    known_clients=(CLIENT_ID,),
+)
+ORDERS = Application(
+    "orders",
+    "Orders API",
+    ORDERS_ID,
+    identifier_uris=(f"api://{CONTOSO}/obo-orders", f"api://{ORDERS_ID}"),
+    scopes=("Orders.Read", "Orders.Write"),
+)
+GRAPH = Application(
+    "graph",
+    "Microsoft Graph",
+    GRAPH_ID,
+    identifier_uris=(GRAPH_URI,),
+    scopes=("User.Read", "User.ReadBasic.All", "Mail.Read"),
+    token_version=1,
+)
+
+APPLICATIONS: dict[str, Application] = {app.key: app for app in (CLIENT, API, ORDERS, GRAPH)}
+"""Every registration, by the short name tests and the command line use."""
+
+
+@dataclass(frozen=True)
+class ManagedIdentity:
+    """The user-assigned identity of the API's functions app."""
+
+    client_id: str
+    principal_id: str
+    name: str
+
+    @property
+    def resource_id(self) -> str:
+        """Its path in Azure Resource Manager, which Entra puts into its tokens as `xms_mirid`."""
+        group = "/subscriptions/5ab5c000-1a2b-4c3d-8e4f-5a6b7c8d9e0f/resourcegroups/obo-local"
+        return f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{self.name}"
+
+
+API_IDENTITY = ManagedIdentity(
+    client_id="1de47170-8c2e-4b5a-9f03-4a5b6c7d8e9f",
+    principal_id="94149c00-7d1f-4a3b-8c02-3f4e5d6c7b8a",
+    name="id-obo-api",
+)

@@ -1,0 +1,82 @@
+"""Puts the services under watch and behind their host names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Scope
+
+from .control import Controls, build_door
+from .entra.app import build_app
+from .entra.service import HOST as ENTRA_HOST
+from .entra.service import Entra
+from .fronts import HostFronts
+from .gateway import Tunnel
+from .graph import GRAPH_HOST, Graph
+from .identity import IdentityEndpoint
+from .orders_proxy import ORDERS_HOST, OrdersFront
+from .subject import from_bearer, from_token_request, nobody
+from .vault import VAULT_HOST, Vault
+from .watch import Watch, Watched
+
+HOSTS = frozenset({ENTRA_HOST, GRAPH_HOST, VAULT_HOST, ORDERS_HOST})
+"""Every host name the gateway leads to."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of one stack."""
+
+    entra: Entra
+    identity: IdentityEndpoint
+    vault: Vault
+    graph: Graph
+    orders: OrdersFront
+
+
+@dataclass(frozen=True)
+class Site:
+    """The ASGI applications of the three listeners."""
+
+    fronts: ASGIApp
+    door: ASGIApp
+    identity: ASGIApp
+
+
+class TunnelLookup:
+    """Finds the tunnel a TLS connection came through; the gateway is known only after its port is."""
+
+    def __init__(self) -> None:
+        self.by_port: dict[int, Tunnel] = {}
+
+    def tunnel(self, scope: Scope) -> Tunnel | None:
+        """The tunnel of this connection, or None."""
+        client = scope.get("client")
+        return self.by_port.get(client[1]) if client else None
+
+    def caller(self, scope: Scope) -> str:
+        """Who opened the tunnel; "browser" for a connection that needed none, because only the door does without."""
+        tunnel = self.tunnel(scope)
+        return tunnel.caller if tunnel else "browser"
+
+
+def build_site(services: Services, watch: Watch, controls: Controls, tunnels: TunnelLookup) -> Site:
+    """Every service under watch: three listeners' applications."""
+    entra = Watched(build_app(services.entra), "entra", watch, _entra_target, from_token_request(services.entra))
+    graph = Watched(services.graph.build_app(), "graph", watch, lambda _: "graph", from_bearer)
+    vault = Watched(services.vault.build_app(), "vault", watch, lambda _: "vault", nobody)
+    orders = Watched(services.orders, "orders", watch, lambda _: "orders", from_bearer)
+    hosts: dict[str, ASGIApp] = {ENTRA_HOST: entra, GRAPH_HOST: graph, VAULT_HOST: vault, ORDERS_HOST: orders}
+    return Site(
+        fronts=HostFronts(hosts, tunnels.tunnel),
+        door=build_door(controls, entra),
+        identity=Watched(services.identity.build_app(), "identity", watch, lambda _: "identity", nobody),
+    )
+
+
+def _entra_target(path: str) -> str | None:
+    if path.endswith("/.well-known/openid-configuration"):
+        return "entra.discovery"
+    if path.endswith("/keys") and "/discovery/" in path:
+        return "entra.keys"
+    return "entra.token" if path.endswith("/oauth2/v2.0/token") else None

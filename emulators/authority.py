@@ -1,0 +1,19 @@
+"""The throw-away certificate authority that vouches for the emulated host names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import trustme
+
+
+def write_server_certificate(folder: Path, hosts: Iterable[str]) -> tuple[Path, Path]:
+    """Writes a new CA and one certificate for all hosts (with its key) into `folder`: the paths of both."""
+    authority = trustme.CA(organization_name="Throw-away CA of the local stack")
+    server = authority.issue_cert(*sorted(hosts))
+    ca_file, server_file = folder / "ca.pem", folder / "server.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    server_file.touch(mode=0o600)  # it holds a private key
+    server.private_key_and_cert_chain_pem.write_to_path(server_file)
+    return ca_file, server_file

@@ -1,0 +1,169 @@
+"""A browser for the sample client: opens the sign-in page at the local door, or plays a person who signs in.
+
+    python -m emulators.browser [--as PERSON] [--door http://localhost:PORT] URL
+
+In the variable BROWSER a colon separates browsers (on POSIX), so there the door comes from EMULATORS_DOOR instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urlencode, urljoin, urlsplit
+
+REAL = "login.microsoftonline.com"
+MAX_PAGES = 12
+TIMEOUT = 30.0
+
+
+class PlayError(Exception):
+    """The pages did not lead to an end: what the last one said."""
+
+
+@dataclass
+class Form:
+    """A form of a page: where it goes, its fields, and its buttons as (name, value)."""
+
+    step: str
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Page(HTMLParser):
+    """Finds the form and the text of a sign-in page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form: Form | None = None
+        self.text: list[str] = []
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attrs}
+        self._in_style = tag in ("style", "script")
+        if tag == "form":
+            self.form = Form(known.get("data-step", ""), known.get("action", ""))
+        elif self.form is not None and tag == "input" and "name" in known:
+            self.form.fields[known["name"]] = known.get("value", "")
+        elif self.form is not None and tag == "button" and "name" in known:
+            self.form.buttons.append((known["name"], known.get("value", "")))
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_style and data.strip():
+            self.text.append(data.strip())
+
+
+class _KeepRedirects(urllib.request.HTTPRedirectHandler):
+    """Leaves redirects to the player, who has to see where they lead."""
+
+    def redirect_request(self, *_args: object, **_kwargs: object) -> None:
+        return None
+
+
+def to_door(url: str, door: str) -> str:
+    """The address of an Entra page at the door; raises ValueError for an address that is none."""
+    parts = urlsplit(url)
+    if url.startswith(door.rstrip("/") + "/"):
+        return url
+    if parts.scheme != "https" or parts.hostname != REAL:
+        raise ValueError(f"{parts.scheme}://{parts.netloc} is not the sign-in service")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{door.rstrip('/')}/{REAL}{parts.path}{query}"
+
+
+def play(url: str, person: str, door: str) -> None:
+    """Signs `person` in: picks the account, approves MFA, accepts consent, and delivers the response to the client.
+
+    Raises PlayError with the page's text when a page refuses to go on.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _KeepRedirects)
+    where, data = to_door(url, door), None
+    for _ in range(MAX_PAGES):
+        status, headers, text = _fetch(opener, where, data)
+        if status in (301, 302, 303):
+            where, data = urljoin(where, headers.get("location", "")), None
+            continue
+        if not where.startswith(door):
+            return  # the response has reached the client
+        page = _Page()
+        page.feed(text)
+        if status >= 400:
+            raise PlayError(" ".join(page.text))
+        if page.form is None:
+            return
+        where, data = urljoin(where, page.form.action), _answer(page.form, person)
+    raise PlayError("The pages lead in a circle")
+
+
+def _answer(form: Form, person: str) -> dict[str, str]:
+    if form.step == "account":
+        if ("account", person) not in form.buttons:
+            raise PlayError(f"There is no account {person} to pick")
+        return {**form.fields, "account": person}
+    if form.step in ("mfa", "consent"):
+        return {**form.fields, "answer": "yes"}
+    return form.fields
+
+
+def _fetch(
+    opener: urllib.request.OpenerDirector, url: str, data: dict[str, str] | None
+) -> tuple[int, dict[str, str], str]:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise PlayError("A page leads to something that is not the web")
+    body = urlencode(data).encode() if data is not None else None
+    try:
+        with opener.open(urllib.request.Request(url, body), timeout=TIMEOUT) as reply:  # noqa: S310 - scheme checked
+            return reply.status, {k.lower(): v for k, v in reply.headers.items()}, reply.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, {k.lower(): v for k, v in refused.headers.items()}, refused.read().decode()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. With `--as` a child process signs in: who opens a browser does not wait for it to end."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.door:
+        parser.error("--door is missing, and EMULATORS_DOOR is not set")
+    if options.person is None:
+        return 0 if webbrowser.get(_system_browser()).open(to_door(options.url, options.door)) else 1
+    if not options.wait:
+        command = [sys.executable, "-m", "emulators.browser", "--wait", "--as", options.person, "--door", options.door]
+        subprocess.Popen([*command, options.url])
+        return 0
+    try:
+        play(options.url, options.person, options.door)
+    except (PlayError, OSError, ValueError) as problem:
+        print(f"The sign-in of {options.person} failed: {problem}", file=sys.stderr)  # noqa: T201 - this is a program
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m emulators.browser", description="Opens a sign-in page of the local stack."
+    )
+    parser.add_argument("--as", dest="person", help="play this person instead of opening the system's browser")
+    parser.add_argument("--door", default=os.environ.get("EMULATORS_DOOR"), help="http://localhost:PORT of the stack")
+    parser.add_argument("--wait", action="store_true", help="sign in from this process and report how it ended")
+    parser.add_argument("url")
+    return parser
+
+
+def _system_browser() -> str | None:
+    """The system's own browser, not the one in BROWSER, which is this program."""
+    os.environ.pop("BROWSER", None)
+    return None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,38 @@
+"""Reading a CONNECT request: where to, and who asks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+CALLERS = ("api", "orders", "client", "browser")
+"""The proxy user names that mean something."""
+
+
+class GatewayError(Exception):
+    """The proxy says no with this status."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def parse_connect(head: bytes) -> tuple[str, str]:
+    """Target and caller of a CONNECT request; the caller is the user name of the proxy's URL."""
+    request_line, *fields = head.decode("latin-1").split("\r\n")
+    parts = request_line.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+        raise GatewayError("400 Bad Request", "not an HTTP request")
+    if parts[0] != "CONNECT":
+        raise GatewayError("405 Method Not Allowed", "this proxy only tunnels (CONNECT)")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    return parts[1], _caller(headers.get("proxy-authorization", ""))
+
+
+def _caller(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        name = base64.b64decode(encoded, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return "?"
+    return name if scheme.lower() == "basic" and name in CALLERS else "?"

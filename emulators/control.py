@@ -1,0 +1,118 @@
+"""The plain-HTTP door on localhost: the sign-in pages for a person's browser, and switches for a person or a script."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from .audit import Audit
+from .faults import Faults
+from .index_page import consented_page, index_page
+from .requests_io import json_object, json_reply
+
+FAULT_FIELDS = {"status", "headers", "body", "delay", "times", "person"}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What can be looked at and switched from outside the process."""
+
+    audit: Audit
+    faults: Faults
+    roll_signing_key: Callable[..., str]
+    rotate_certificate: Callable[..., object]
+
+
+def build_door(controls: Controls, entra: ASGIApp) -> Starlette:
+    """The ASGI application of the door. It answers only to this machine's own names, against DNS rebinding."""
+    app = Starlette(
+        routes=[
+            Route("/", _index),
+            Route("/_emulators/audit", _audit),
+            Route("/_emulators/faults", _faults, methods=["POST", "DELETE"]),
+            Route("/_emulators/roll-signing-key", _roll, methods=["POST"]),
+            Route("/_emulators/rotate-certificate", _rotate, methods=["POST"]),
+            Route("/_emulators/consented", _consented, methods=["GET", "POST"]),
+            Mount("/login.microsoftonline.com", entra),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])],
+    )
+    app.state.controls = controls
+    return app
+
+
+def _controls(request: Request) -> Controls:
+    controls: Controls = request.app.state.controls
+    return controls
+
+
+async def _options(request: Request) -> dict[str, Any]:
+    """The JSON body. A page of another site cannot send that content type without being asked first (CORS)."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise ValueError("the content type must be application/json")
+    return json_object(await request.body() or b"{}")
+
+
+async def _index(_request: Request) -> Response:
+    return HTMLResponse(index_page(), headers={"Cache-Control": "no-store"})
+
+
+async def _consented(_request: Request) -> Response:
+    return HTMLResponse(consented_page(), headers={"Cache-Control": "no-store"})
+
+
+async def _audit(request: Request) -> Response:
+    try:
+        since = int(request.query_params.get("since", "0"))
+    except ValueError:
+        return json_reply({"error": "since must be a number"}, 400)
+    audit = _controls(request).audit
+    mark = audit.mark()
+    return json_reply({"mark": mark, "entries": [dataclasses.asdict(entry) for entry in audit.entries(since)]})
+
+
+async def _faults(request: Request) -> Response:
+    faults = _controls(request).faults
+    if request.method == "DELETE":
+        faults.clear()
+        return json_reply({"faults": "none"})
+    try:
+        options = await _options(request)
+        target = options.pop("target", "")
+        if unknown := options.keys() - FAULT_FIELDS:
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+        fault = faults.add(target, **options)
+    except (ValueError, TypeError) as problem:
+        return json_reply({"error": str(problem)}, 400)
+    return json_reply({"added": fault.describe(), "target": fault.target}, 201)
+
+
+async def _roll(request: Request) -> Response:
+    try:
+        options = await _options(request)
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    kid = _controls(request).roll_signing_key(withdraw_old=bool(options.get("withdraw_old", False)))
+    return json_reply({"kid": kid})
+
+
+async def _rotate(request: Request) -> Response:
+    try:
+        options = await _options(request)
+        allowed = {"register", "unregister_old", "in_vault"}
+        if unknown := options.keys() - allowed:
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    _controls(request).rotate_certificate(**{name: bool(value) for name, value in options.items()})
+    return json_reply({"rotated": True})

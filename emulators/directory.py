@@ -1,0 +1,163 @@
+"""The tenant's directory: registrations, credentials, consents, roles, revocations. Mutable; safe across threads."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+
+from .applications import API, APPLICATIONS, CLIENT, ORDERS, Application, ManagedIdentity
+from .certificates import Certificate
+from .people import ADMIN, CONTOSO, NOT_CONSENTED, PEOPLE, TENANTS, Person
+
+EVERYBODY = "*"
+"""Stands for all people: consent given by an administrator."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A client secret and the moment it expires (seconds since the epoch)."""
+
+    value: str
+    expires: float
+
+
+class Directory:
+    """What administrators and users have set up. Applications are named by key: client, api, orders, graph."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._certificates: dict[str, dict[str, Certificate]] = defaultdict(dict)
+        self._secrets: dict[str, list[Secret]] = defaultdict(list)
+        self._federated: dict[str, set[str]] = defaultdict(set)
+        self._consents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._assigned: dict[str, set[str]] = {}
+        self._revoked_at: dict[str, float] = {}
+        self._seed()
+
+    def _seed(self) -> None:
+        self.grant(EVERYBODY, CLIENT, API, API.scopes)
+        for person in PEOPLE.values():
+            if NOT_CONSENTED not in person.traits:
+                self.consent(person.name)
+        self.assign_role("olga", ORDERS, "Orders.Manager")
+
+    # Applications and tenants
+
+    def tenant(self, name: str) -> str | None:
+        """The id of the tenant with this id or domain name, or None."""
+        return TENANTS.get(name.lower())
+
+    def application(self, client_id: str, tenant: str = CONTOSO) -> Application | None:
+        """The registration with this client id in that tenant, or None."""
+        if tenant != CONTOSO:
+            return None
+        return next((app for app in APPLICATIONS.values() if app.client_id == client_id.lower()), None)
+
+    def resource(self, identifier: str) -> Application | None:
+        """The registration a scope prefix or audience names, or None."""
+        return next((app for app in APPLICATIONS.values() if app.scopes and app.answers_to(identifier)), None)
+
+    # Credentials
+
+    def register_certificate(self, app: Application, certificate: Certificate) -> None:
+        """Lets the application sign client assertions with this certificate's key."""
+        with self._lock:
+            self._certificates[app.key][certificate.x5t_s256] = certificate
+
+    def unregister_certificate(self, app: Application, certificate: Certificate) -> None:
+        """Takes that right away; nothing happens when it was not registered."""
+        with self._lock:
+            self._certificates[app.key].pop(certificate.x5t_s256, None)
+
+    def certificates(self, app: Application) -> list[Certificate]:
+        """The application's registered certificates, oldest first."""
+        with self._lock:
+            return list(self._certificates[app.key].values())
+
+    def add_secret(self, app: Application, expires: float, value: str | None = None) -> str:
+        """Adds a client secret (random unless given) and returns its value."""
+        secret = Secret(value or secrets.token_urlsafe(30), expires)
+        with self._lock:
+            self._secrets[app.key].append(secret)
+        return secret.value
+
+    def secrets(self, app: Application) -> list[Secret]:
+        """The application's secrets, also expired ones."""
+        with self._lock:
+            return list(self._secrets[app.key])
+
+    def trust_identity(self, app: Application, identity: ManagedIdentity) -> None:
+        """Adds a federated credential: tokens of this managed identity stand for the application."""
+        with self._lock:
+            self._federated[app.key].add(identity.principal_id)
+
+    def federated_subjects(self, app: Application) -> frozenset[str]:
+        """Subjects of the application's federated credentials."""
+        with self._lock:
+            return frozenset(self._federated[app.key])
+
+    # Consent
+
+    def grant(self, person: str, client: Application, resource: Application, scopes: tuple[str, ...]) -> None:
+        """Records that `person` (or EVERYBODY) lets `client` use these scopes of `resource`."""
+        with self._lock:
+            self._consents[(person, client.key, resource.key)].update(scopes)
+
+    def consent(self, person: str, client: str = "api") -> None:
+        """The person (or EVERYBODY) consents to all the application's manifest requires."""
+        app = APPLICATIONS[client]
+        for resource, scopes in app.requires.items():
+            self.grant(person, app, APPLICATIONS[resource], scopes)
+
+    def withdraw_consent(self, person: str, client: str = "api") -> None:
+        """Forgets what the person (or EVERYBODY) has consented to for this application."""
+        with self._lock:
+            for key in [key for key in self._consents if key[:2] == (person, client)]:
+                del self._consents[key]
+
+    def granted(self, person: Person, client: Application, resource: Application) -> frozenset[str]:
+        """What `client` may use of `resource` for this person, by their own or an administrator's consent."""
+        with self._lock:
+            own = self._consents.get((person.name, client.key, resource.key), set())
+            everybodys = self._consents.get((EVERYBODY, client.key, resource.key), set())
+            return frozenset(own | everybodys)
+
+    # People
+
+    def assign_role(self, person: str, resource: Application, role: str) -> None:
+        """Gives a person an app role of `resource`."""
+        with self._lock:
+            self._roles[(person, resource.key)].add(role)
+
+    def roles(self, person: Person, resource: Application) -> tuple[str, ...]:
+        """The app roles of `resource` this person holds, sorted."""
+        with self._lock:
+            return tuple(sorted(self._roles[(person.name, resource.key)]))
+
+    def require_assignment(self, resource: Application, *people: str) -> None:
+        """Only these people may use the application from now on (appRoleAssignmentRequired)."""
+        with self._lock:
+            self._assigned[resource.key] = set(people)
+
+    def may_use(self, person: Person, resource: Application) -> bool:
+        """False when the application demands an assignment this person does not have."""
+        with self._lock:
+            return person.name in self._assigned.get(resource.key, {person.name})
+
+    def revoke_sessions(self, person: str, at: float) -> None:
+        """What was issued to the person before that moment is no longer good for getting further tokens."""
+        with self._lock:
+            self._revoked_at[person] = at
+
+    def revoked_at(self, person: Person) -> float | None:
+        """When the person's sessions were last revoked, or None."""
+        with self._lock:
+            return self._revoked_at.get(person.name)
+
+    @staticmethod
+    def is_admin(person: Person) -> bool:
+        """Whether the person may consent on everybody's behalf."""
+        return ADMIN in person.traits

@@ -1,0 +1,56 @@
+"""`/{tenant}/adminconsent` and `/{tenant}/v2.0/adminconsent`: an administrator consents for everybody."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..applications import APPLICATIONS, Application
+from ..people import Person
+from ..requests_io import note
+from . import pages
+from .authorize import ReplyTo
+from .consents import wanted_permissions
+from .form import parse_form
+from .journey import begin, refusal_page
+from .records import Journey
+from .redirects import is_registered
+from .refusals import EntraError
+from .replies import Trace
+from .scopes import RequestedScopes, ResourceScopes, parse_scopes
+from .service import Entra
+
+
+async def admin_consent(request: Request) -> Response:
+    """Starts the journey. Without a redirect URI it ends on a page of its own."""
+    entra: Entra = request.app.state.entra
+    note(request).action = "adminconsent"
+    try:
+        form = parse_form(request.url.query)
+        tenant, client = entra.client(request.path_params["tenant"], form.require("client_id"))
+        redirect_uri = form.get("redirect_uri")
+        if redirect_uri is not None and not is_registered(client, redirect_uri):
+            raise EntraError(50011, redirect_uri=redirect_uri, client=client.name)
+        scopes = parse_scopes(entra.directory, client, tenant, form["scope"]) if "scope" in form else _all(client)
+    except EntraError as refused:
+        return refusal_page(entra, request, refused)
+    reply_to = ReplyTo(redirect_uri, "query", form.get("state")) if redirect_uri else None
+
+    def finish(journey: Journey, _person: Person) -> Response:
+        granted = [name for p in wanted_permissions(journey) for name in p.scopes]
+        if reply_to is None:
+            return pages.done_page("Consent is granted for everybody in this tenant.")
+        return reply_to.send({"admin_consent": "True", "tenant": tenant, "scope": " ".join(granted)})
+
+    def cancel(refused: EntraError) -> Response:
+        if reply_to is None:
+            return refusal_page(entra, request, refused)
+        return reply_to.refuse(refused, Trace.of(request), entra.now())
+
+    journey = Journey(tenant, client, scopes, finish, cancel, ask_consent=True, for_everybody=True)
+    return begin(entra, request, journey)
+
+
+def _all(client: Application) -> RequestedScopes:
+    groups = tuple(ResourceScopes(APPLICATIONS[key], "", names) for key, names in client.requires.items())
+    return RequestedScopes(groups, frozenset())

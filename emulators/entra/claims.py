@@ -1,0 +1,136 @@
+"""The claims inside a person's tokens, as Entra writes them (v1.0 and v2.0 access tokens, ID tokens)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+
+from ..applications import GRAPH_URI, Application
+from ..certificates import base64url
+from ..people import Person
+from .verification import issuers
+
+BACKDATE = 300
+"""Entra dates its tokens five minutes back, for services whose clock is slow."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What was decided: this client may call this resource as this person."""
+
+    tenant: str
+    person: Person
+    client: Application
+    resource: Application
+    scopes: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("pwd",)
+    auth_context: str | None = None
+    capabilities: tuple[str, ...] = ()
+    client_proof: str = "0"
+    """How the client proved itself: 0 not at all (public), 1 secret, 2 certificate or federated token."""
+
+    @property
+    def has_mfa(self) -> bool:
+        """Whether a second factor was used."""
+        return "mfa" in self.methods
+
+
+def pairwise_subject(person: Person, application_id: str) -> str:
+    """`sub`: stable for a person and an application, and different for every application."""
+    return base64url(hashlib.sha256(f"{person.oid}|{application_id}".encode()).digest())
+
+
+def access_token_claims(grant: Grant, issued: float, lifetime: float, version: int) -> dict[str, object]:
+    """Claims of a delegated access token in version 1 or 2."""
+    shape = _version_2(grant) if version == 2 else _version_1(grant)
+    claims: dict[str, object] = {
+        **shape,
+        **token_times(issued, lifetime),
+        "aio": base64url(secrets.token_bytes(72)),
+        "idtyp": "user",
+        "name": grant.person.display_name,
+        "oid": grant.person.oid,
+        "rh": "1." + base64url(secrets.token_bytes(33)) + ".",
+        "scp": " ".join(grant.scopes),
+        "sid": str(uuid.uuid4()),
+        "sub": pairwise_subject(grant.person, grant.resource.client_id),
+        "tid": grant.tenant,
+        "uti": base64url(secrets.token_bytes(16)),
+        "xms_ftd": base64url(secrets.token_bytes(45)),
+        "xms_idrel": "1 20" if grant.person.is_guest else "1 2",
+    }
+    optional: dict[str, object] = {
+        "acrs": [grant.auth_context] if grant.auth_context else None,
+        "idp": issuers(grant.person.home_tenant)[0] if grant.person.is_guest else None,
+        "roles": list(grant.roles),
+        "xms_cc": list(grant.capabilities),
+    }
+    claims.update({name: value for name, value in optional.items() if value})
+    return claims
+
+
+def _version_2(grant: Grant) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "aud": grant.resource.client_id,
+        "iss": issuers(grant.tenant)[1],
+        "azp": grant.client.client_id,
+        "azpacr": grant.client_proof,
+        "preferred_username": grant.person.sign_in_name,
+        "ver": "2.0",
+    }
+    if grant.has_mfa:
+        shape["amr"] = list(grant.methods)
+    return shape
+
+
+def _version_1(grant: Grant) -> dict[str, object]:
+    person = grant.person
+    return {
+        "aud": GRAPH_URI if grant.resource.key == "graph" else f"api://{grant.resource.client_id}",
+        "iss": issuers(grant.tenant)[0],
+        "acct": int(person.is_guest),
+        "acr": "1",
+        "amr": list(grant.methods),
+        "app_displayname": grant.client.name,
+        "appid": grant.client.client_id,
+        "appidacr": grant.client_proof,
+        "family_name": person.surname,
+        "given_name": person.given_name,
+        "ipaddr": "203.0.113.7",
+        "tenant_region_scope": "EU",
+        "unique_name": person.sign_in_name,
+        "upn": person.upn,
+        "ver": "1.0",
+        "wids": ["b79fbf4d-3ef9-4689-8143-76b194e85509"],
+        "xms_tcdt": 1600000000,
+    }
+
+
+def id_token_claims(grant: Grant, issued: float, lifetime: float, nonce: str | None) -> dict[str, object]:
+    """Claims of the ID token for the client itself."""
+    claims: dict[str, object] = {
+        **token_times(issued, lifetime),
+        "aud": grant.client.client_id,
+        "iss": issuers(grant.tenant)[1],
+        "name": grant.person.display_name,
+        "oid": grant.person.oid,
+        "preferred_username": grant.person.sign_in_name,
+        "rh": "1." + base64url(secrets.token_bytes(33)) + ".",
+        "sub": pairwise_subject(grant.person, grant.client.client_id),
+        "tid": grant.tenant,
+        "uti": base64url(secrets.token_bytes(16)),
+        "ver": "2.0",
+    }
+    if grant.person.is_guest:
+        claims["idp"] = issuers(grant.person.home_tenant)[0]
+    if nonce is not None:
+        claims["nonce"] = nonce
+    return claims
+
+
+def token_times(issued: float, lifetime: float) -> dict[str, object]:
+    """When a token was issued and how long it is good, as claims."""
+    return {"iat": int(issued) - BACKDATE, "nbf": int(issued) - BACKDATE, "exp": int(issued + lifetime)}

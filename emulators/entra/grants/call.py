@@ -1,0 +1,108 @@
+"""One call of the token endpoint, and the answer every successful grant gives."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from ...applications import OIDC_SCOPES, Application
+from ...certificates import base64url
+from ...people import Person
+from ...requests_io import Note
+from ..claims import Grant
+from ..claims_request import ClaimsRequest, parse_claims_request
+from ..decision import permitted_scopes
+from ..form import Form
+from ..records import RefreshGrant
+from ..scopes import RequestedScopes, ResourceScopes
+from ..service import Entra
+
+REFRESH_LIFETIME = 90 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who calls, with which parameters; the client has been authenticated."""
+
+    entra: Entra
+    tenant: str
+    client: Application
+    form: Form
+    client_proof: str
+    note: Note
+
+    @property
+    def claims(self) -> ClaimsRequest:
+        """The call's `claims` parameter."""
+        return parse_claims_request(self.form.get("claims"))
+
+    def concerns(self, person: Person) -> None:
+        """Tells the audit trail whom the call is about, also when it is refused later."""
+        self.note.person = person.name
+
+
+def answer(
+    call: Call,
+    person: Person,
+    requested: RequestedScopes,
+    *,
+    methods: tuple[str, ...],
+    auth_context: str | None,
+    claims: ClaimsRequest,
+    nonce: str | None = None,
+) -> dict[str, object]:
+    """Issues the tokens and describes them as Entra's reply does."""
+    wanted = requested.one_resource()
+    permitted = _permitted(call, person, requested, wanted)
+    grant = Grant(
+        call.tenant,
+        person,
+        call.client,
+        wanted.resource,
+        permitted,
+        roles=call.entra.directory.roles(person, wanted.resource),
+        methods=methods,
+        auth_context=auth_context,
+        capabilities=claims.capabilities,
+        client_proof=call.client_proof,
+    )
+    reply: dict[str, object] = {
+        "token_type": "Bearer",
+        "scope": " ".join(_written(wanted, permitted)),
+        "expires_in": int(call.entra.lifetime),
+        "ext_expires_in": int(call.entra.lifetime),
+        "access_token": call.entra.access_token(grant),
+    }
+    if "offline_access" in requested.oidc:
+        reply["refresh_token"] = _refresh_token(call, grant)
+    if "openid" in requested.oidc:
+        reply["id_token"] = call.entra.id_token(grant, nonce)
+    if call.form.get("client_info") == "1":
+        reply["client_info"] = base64url(f'{{"uid":"{person.home_oid}","utid":"{person.home_tenant}"}}'.encode())
+    call.note.verdict = f"ok: {wanted.resource.name} token for {person.name}"
+    call.note.details.update(scopes=" ".join(permitted), resource=wanted.resource.name)
+    return reply
+
+
+def _permitted(call: Call, person: Person, requested: RequestedScopes, wanted: ResourceScopes) -> tuple[str, ...]:
+    if not requested.resources:
+        permitted: tuple[str, ...] = ()  # nothing but OpenID scopes, which need no resource's permission
+    else:
+        permitted = permitted_scopes(call.entra, person, call.client, wanted)
+    if wanted.resource.key != "graph":
+        return permitted
+    return tuple(sorted({*permitted, "openid", "profile", "email"}))
+
+
+def _written(wanted: ResourceScopes, permitted: tuple[str, ...]) -> list[str]:
+    own = wanted.written(tuple(name for name in permitted if name not in OIDC_SCOPES))
+    oidc = [name for name in permitted if name in OIDC_SCOPES]
+    default = wanted.written((".default",)) if wanted.default else []
+    return [*oidc, *own, *default] if wanted.resource.key == "graph" else [*own, *default]
+
+
+def _refresh_token(call: Call, grant: Grant) -> str:
+    token = "1.A" + secrets.token_urlsafe(600)
+    kept = RefreshGrant(call.client, call.tenant, grant.person, call.entra.now(), grant.methods, grant.auth_context)
+    call.entra.refresh_tokens.put(token, kept, REFRESH_LIFETIME)
+    return token

@@ -1,0 +1,120 @@
+"""The sign-in pages in their order: account, second factor, consent, and then what the journey was for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..people import PEOPLE, Person
+from ..requests_io import note
+from . import pages
+from .consents import missing_permissions, record_consent
+from .form import Form, read_form
+from .records import Journey
+from .refusals import EntraError
+from .replies import Trace, stamp
+from .service import Entra
+
+PATIENCE = 900.0
+"""Seconds a person has for the pages."""
+
+Answer = Callable[[Entra, Journey, Form], None]
+"""Takes in what the person has answered on a page."""
+
+
+def begin(entra: Entra, request: Request, journey: Journey) -> Response:
+    """The first page of a journey."""
+    flow = secrets.token_urlsafe(24)
+    entra.journeys.put(flow, journey, PATIENCE)
+    return _next(entra, request, flow, journey)
+
+
+async def account(request: Request) -> Response:
+    """The account picker was answered."""
+    return await _step(request, "sign-in", _choose_account)
+
+
+async def second_factor(request: Request) -> Response:
+    """The MFA page was answered."""
+    return await _step(request, "mfa", _approve)
+
+
+async def consent(request: Request) -> Response:
+    """The consent page was answered."""
+    return await _step(request, "consent", _consent)
+
+
+def _choose_account(entra: Entra, journey: Journey, form: Form) -> None:
+    person = PEOPLE.get(form.require("account"))
+    if person is None:
+        raise EntraError(50034, tenant=journey.tenant)
+    if journey.for_everybody and not entra.directory.is_admin(person):
+        raise EntraError(90094)
+    journey.person = person
+
+
+def _approve(_entra: Entra, journey: Journey, form: Form) -> None:
+    if form.require("answer") != "yes":
+        raise EntraError(500121)
+    journey.mfa_done = True
+
+
+def _consent(entra: Entra, journey: Journey, form: Form) -> None:
+    if form.require("answer") != "yes" or journey.person is None:
+        raise EntraError(65004)
+    record_consent(entra, journey, journey.person)
+    journey.consented = True
+
+
+async def _step(request: Request, action: str, answer: Answer) -> Response:
+    entra: Entra = request.app.state.entra
+    note(request).action = action
+    try:
+        form = await read_form(request)
+        flow = form.require("flow")
+        journey = entra.journeys.get(flow)
+        if journey is None:
+            raise EntraError(9002313, reason="this sign-in has ended or taken too long; start again")
+    except EntraError as refused:
+        return refusal_page(entra, request, refused)
+    try:
+        answer(entra, journey, form)
+    except EntraError as refused:
+        note(request).verdict = refused.message
+        entra.journeys.discard(flow)
+        return journey.cancel(refused)
+    return _next(entra, request, flow, journey)
+
+
+def _next(entra: Entra, request: Request, flow: str, journey: Journey) -> Response:
+    base = f"{request.scope.get('root_path', '')}/{journey.tenant}"
+    person = journey.person
+    if person is None:
+        note(request).verdict = "ok: asks for the account"
+        return pages.account_page(f"{base}/login", flow, journey.client.name, _suggested_first(journey.suggested))
+    note(request).person = person.name
+    if journey.claims.wants_mfa and not journey.mfa_done:
+        note(request).verdict = f"ok: asks {person.name} for a second factor"
+        return pages.second_factor_page(f"{base}/SAS/ProcessAuth", flow, person)
+    missing = [] if journey.consented else missing_permissions(entra, journey, person)
+    if missing:
+        note(request).verdict = f"ok: asks {person.name} for consent"
+        return pages.consent_page(f"{base}/Consent/Set", flow, person, missing, everybody=journey.for_everybody)
+    entra.journeys.discard(flow)
+    note(request).verdict = f"ok: {person.name} signed in" + (" with MFA" if journey.mfa_done else "")
+    return journey.finish(journey, person)
+
+
+def _suggested_first(suggested: Person | None) -> list[Person]:
+    return sorted(PEOPLE.values(), key=lambda person: person is not suggested)
+
+
+def refusal_page(entra: Entra, request: Request, refused: EntraError) -> Response:
+    """The page a person sees when there is nowhere to send the error to."""
+    note(request).verdict = refused.message
+    trace = Trace.of(request)
+    facts = {"Trace ID": trace.trace_id, "Correlation ID": trace.correlation_id, "Timestamp": stamp(entra.now())}
+    return pages.error_page(refused.message, facts)

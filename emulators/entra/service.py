@@ -1,0 +1,95 @@
+"""What all endpoints of the emulated Entra share: directory, keys, clock, and what has been handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application
+from ..directory import Directory
+from ..people import CONTOSO
+from .app_claims import app_only_claims, managed_identity_claims
+from .claims import Grant, access_token_claims, id_token_claims
+from .records import Code, DeviceSignIn, Journey, RefreshGrant
+from .refusals import EntraError
+from .signing import SigningKeys
+from .stores import ExpiringStore
+
+HOST = "login.microsoftonline.com"
+SHARED_TENANTS = ("common", "organizations", "consumers")
+
+
+class Entra:
+    """The emulated service. `lifetime` is that of access tokens, in seconds."""
+
+    def __init__(self, directory: Directory, keys: SigningKeys, now: Callable[[], float]) -> None:
+        self.directory = directory
+        self.keys = keys
+        self.now = now
+        self.door = ""
+        """Where a person's browser reaches the sign-in pages; set once the port is known."""
+        self.lifetime = 3600.0
+        self.device_code_interval = 5
+        """Seconds a client must wait between two polls with a device code."""
+        self.single_use_assertions = False
+        """Entra accepts a client assertion again while it is valid (MSAL relies on it). True refuses even that."""
+        self.journeys: ExpiringStore[Journey] = ExpiringStore(now, capacity=1_000)
+        self.codes: ExpiringStore[Code] = ExpiringStore(now)
+        self.refresh_tokens: ExpiringStore[RefreshGrant] = ExpiringStore(now)
+        self.device_codes: ExpiringStore[DeviceSignIn] = ExpiringStore(now, capacity=1_000)
+        self.user_codes: ExpiringStore[DeviceSignIn] = ExpiringStore(now, capacity=1_000)
+        self.assertion_ids: ExpiringStore[str] = ExpiringStore(now)
+
+    def tenant(self, name: str) -> str:
+        """The id of the tenant in a path; refuses unknown ones."""
+        tenant = self.directory.tenant(name)
+        if tenant is None:
+            raise EntraError(90002, tenant=name)
+        return tenant
+
+    def client(self, tenant_name: str, client_id: str) -> tuple[str, Application]:
+        """Tenant id and application; refuses an application the tenant does not have, and /common for ours."""
+        shared = tenant_name.lower() in SHARED_TENANTS
+        tenant = CONTOSO if shared else self.tenant(tenant_name)
+        client = self.directory.application(client_id, tenant)
+        if client is None:
+            raise EntraError(700016, client=client_id, tenant=tenant_name)
+        if shared:
+            raise EntraError(50194, client=client.name, tenant=tenant_name)
+        return tenant, client
+
+    def access_token(
+        self,
+        grant: Grant,
+        lifetime: float | None = None,
+        version: int | None = None,
+        changes: Mapping[str, object] | None = None,
+    ) -> str:
+        """A delegated access token. `changes` overrides claims; None removes one."""
+        version = version or grant.resource.token_version
+        claims = access_token_claims(grant, self.now(), self.lifetime if lifetime is None else lifetime, version)
+        return self._signed({**claims, **(changes or {})}, version)
+
+    def id_token(self, grant: Grant, nonce: str | None = None, changes: Mapping[str, object] | None = None) -> str:
+        """An ID token for the client of the grant."""
+        return self._signed({**id_token_claims(grant, self.now(), 3600, nonce), **(changes or {})}, 2)
+
+    def app_token(
+        self, client: Application, resource: Application, roles: tuple[str, ...], version: int | None = None
+    ) -> str:
+        """A genuine app-only token: `client` as itself, for nobody."""
+        version = version or resource.token_version
+        audience = resource.client_id if version == 2 else resource.identifier_uris[0]
+        claims = app_only_claims(
+            CONTOSO, client.client_id, f"0b{client.client_id[2:]}", audience, self.now(), self.lifetime, version, roles
+        )
+        return self._signed(claims, version)
+
+    def identity_token(self, audience: str, lifetime: float) -> str:
+        """A token of the API's managed identity. Key Vault's are v1, those for federation v2, as in Azure."""
+        version = 2 if audience == TOKEN_EXCHANGE_URI else 1
+        claims = managed_identity_claims(API_IDENTITY, CONTOSO, audience, self.now(), lifetime, version)
+        return self._signed(claims, version)
+
+    def _signed(self, claims: Mapping[str, object], version: int) -> str:
+        header = {"x5t": self.keys.current.x5t} if version == 1 else {}
+        return self.keys.sign(header, {name: value for name, value in claims.items() if value is not None})

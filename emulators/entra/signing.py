@@ -1,0 +1,83 @@
+"""Entra's signing keys: which one signs, which ones are published, and how they roll over."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from ..certificates import Certificate, base64url, issue_certificate
+
+
+class SigningKeys:
+    """One key signs; every published key is accepted. The key id is the certificate's thumbprint, as at Entra."""
+
+    def __init__(self, first: Certificate) -> None:
+        self._lock = threading.Lock()
+        self._published: list[Certificate] = [first]
+
+    @property
+    def current(self) -> Certificate:
+        """The key that signs."""
+        with self._lock:
+            return self._published[-1]
+
+    def find(self, kid: object) -> Certificate | None:
+        """The published key with this id, or None."""
+        with self._lock:
+            return next((key for key in self._published if key.x5t == kid), None)
+
+    def roll(self, now: float, *, withdraw_old: bool = False) -> str:
+        """Lets a new key sign from now on and returns its id; the old ones stay published unless withdrawn."""
+        fresh = issue_certificate("accounts.accesscontrol.windows.net", now, days=1825)
+        with self._lock:
+            self._published = [fresh] if withdraw_old else [*self._published, fresh]
+        return fresh.x5t
+
+    def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
+        """A JWT over `payload`. `header` adds to the usual one or changes it; None removes a field.
+
+        `alg` decides how: RS* and PS* with the current key, `none` without a signature, HS* with the public key as the
+        secret (what a forger tries).
+        """
+        signer = self.current
+        usual: dict[str, object] = {"typ": "JWT", "alg": "RS256", "kid": signer.x5t}
+        merged = {name: value for name, value in {**usual, **header}.items() if value is not None}
+        algorithm = str(merged.get("alg", "RS256"))
+        if algorithm.startswith("HS"):
+            return _with_hmac(merged, payload, signer.der)
+        key: Any = signer.key if algorithm != "none" else None
+        return jwt.encode(dict(payload), key, algorithm, headers=dict(merged))
+
+    def document(self, issuer: str) -> dict[str, object]:
+        """The JSON Web Key Set; `issuer` names the tenant the keys are valid for."""
+        with self._lock:
+            published = list(self._published)
+        return {"keys": [_public_jwk(key, issuer) for key in published]}
+
+
+def _with_hmac(header: Mapping[str, object], payload: Mapping[str, object], secret: bytes) -> str:
+    """By hand, because PyJWT rightly refuses a public key as a secret."""
+    signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, payload))
+    digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[str(header["alg"])]
+    return f"{signed}.{base64url(hmac.new(secret, signed.encode(), digest).digest())}"
+
+
+def _public_jwk(certificate: Certificate, issuer: str) -> dict[str, object]:
+    numbers = certificate.key.public_key().public_numbers()
+    return {
+        "kty": "RSA",
+        "use": "sig",
+        "kid": certificate.x5t,
+        "x5t": certificate.x5t,
+        "n": base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
+        "e": base64url(numbers.e.to_bytes(3, "big")),
+        "x5c": [base64.b64encode(certificate.der).decode()],
+        "cloud_instance_name": "microsoftonline.com",
+        "issuer": issuer,
+    }

@@ -1,0 +1,31 @@
+"""The grant a person's sign-in would end in, for tokens that are issued without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..applications import API, APPLICATIONS, CLIENT
+from ..directory import Directory
+from ..people import CONTOSO, PEOPLE
+from .claims import Grant
+
+GRAPH_SCOPES = ("User.Read", "email", "openid", "profile")
+
+
+def usual_grant(
+    directory: Directory, person: str, app: str, scopes: Iterable[str] | None = None, *, mfa: bool = False
+) -> Grant:
+    """The client calls the API, or the API one of the others; all scopes of the resource unless some are named."""
+    resource, client = APPLICATIONS[app], CLIENT if app == "api" else API
+    usual = GRAPH_SCOPES if app == "graph" else resource.scopes
+    account = PEOPLE[person]
+    return Grant(
+        CONTOSO,
+        account,
+        client,
+        resource,
+        tuple(usual if scopes is None else scopes),
+        roles=directory.roles(account, resource),
+        methods=("pwd", "mfa") if mfa else ("pwd",),
+        client_proof="0" if client.public else "2",
+    )

@@ -1,0 +1,69 @@
+"""The environment of the three processes: the settings a deployment would have, and the way to the emulators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .applications import API, API_ID, API_IDENTITY, CLIENT_ID, ORDERS, ORDERS_ID
+from .orders_proxy import ORDERS_HOST
+from .people import CONTOSO
+from .vault import VAULT_HOST
+
+INSTANCE = "https://login.microsoftonline.com/"
+CERTIFICATE_NAME = "api-client"
+
+
+def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
+    """Leads a process's HTTPS through the gateway. Both spellings, because a stale one of the other case would win."""
+    proxy = f"http://{process}:local@127.0.0.1:{gateway_port}"
+    direct = "localhost,127.0.0.1"
+    return {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "REQUESTS_CA_BUNDLE": str(ca),
+        "SSL_CERT_FILE": str(ca),
+    }
+
+
+def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
+    """App settings of the API, and what the platform gives an app with a managed identity."""
+    credential, downstream = "AzureAd__ClientCredentials__0__", "DownstreamApis__"
+    return {
+        "IDENTITY_ENDPOINT": identity_url,
+        "IDENTITY_HEADER": identity_header,
+        "AzureAd__Instance": INSTANCE,
+        "AzureAd__TenantId": CONTOSO,
+        "AzureAd__ClientId": API_ID,
+        "AzureAd__Scopes": API.scopes[0],
+        "AzureAd__ClientCapabilities__0": "cp1",
+        f"{credential}SourceType": "KeyVault",
+        f"{credential}KeyVaultUrl": f"https://{VAULT_HOST}/",
+        f"{credential}KeyVaultCertificateName": CERTIFICATE_NAME,
+        f"{credential}ManagedIdentityClientId": API_IDENTITY.client_id,
+        f"{downstream}Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
+        f"{downstream}Graph__Scopes": "https://graph.microsoft.com/.default",
+        f"{downstream}Orders__BaseUrl": f"https://{ORDERS_HOST}/api",
+        f"{downstream}Orders__Scopes": " ".join(f"{ORDERS.identifier_uris[0]}/{scope}" for scope in ORDERS.scopes),
+    }
+
+
+def orders_settings() -> dict[str, str]:
+    """App settings of the Orders API."""
+    return {
+        "AzureAd__Instance": INSTANCE,
+        "AzureAd__TenantId": CONTOSO,
+        "AzureAd__ClientId": ORDERS_ID,
+        "AzureAd__Scopes": "Orders.Read",
+        "PYTHON_SCRIPT_FILE_NAME": "downstream_app.py",
+    }
+
+
+def client_settings() -> dict[str, str]:
+    """What the sample client needs to know of the tenant."""
+    return {
+        "TENANT_ID": CONTOSO,
+        "CLIENT_APP_ID": CLIENT_ID,
+        "API_SCOPE": f"{API.identifier_uris[0]}/{API.scopes[0]}",
+    }

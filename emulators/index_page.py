@@ -1,0 +1,29 @@
+"""The plain pages of the door: who is who, and where a consent ends."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .entra.pages import page
+from .people import PEOPLE
+
+
+def index_page() -> str:
+    """The people of the tenant and what each of them shows."""
+    rows = "".join(
+        f"<tr><th>{escape(person.name)}</th><td>{escape(person.sign_in_name)}</td><td>{escape(person.about)}</td></tr>"
+        for person in PEOPLE.values()
+    )
+    return page(
+        "The emulated tenant",
+        "<p>This is Contoso, a tenant that exists only on this machine. "
+        "Sign in as any of these people; nobody has a password.</p>"
+        f"<table>{rows}</table>"
+        '<p>Every request so far: <a href="/_emulators/audit">the audit trail</a>, as JSON.</p>',
+        wide=True,
+    )
+
+
+def consented_page() -> str:
+    """Where the API's consent ends up in the browser."""
+    return page("Done", "<p>The consent is recorded. You can close this window and try again.</p>")

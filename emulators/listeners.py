@@ -1,0 +1,114 @@
+"""Sockets, and the one thread whose event loop serves them all."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+from starlette.types import ASGIApp
+
+Result = TypeVar("Result")
+TAKEN = {errno.EADDRINUSE, errno.EACCES}
+
+
+class PortTaken(OSError):  # noqa: N818 - named for what has happened, as FileNotFoundError is
+    """The port that was asked for is in use; `what` says what it was meant for."""
+
+    def __init__(self, port: int, what: str) -> None:
+        super().__init__(errno.EADDRINUSE, f"Port {port} (for {what}) is taken")
+        self.port = port
+        self.what = what
+
+
+def bind(port: int, what: str) -> socket.socket:
+    """A socket bound to 127.0.0.1; port 0 takes any free one. Raises PortTaken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "nt":  # there, SO_REUSEADDR would share the port with whoever has it
+            listener.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as problem:
+        listener.close()
+        if problem.errno in TAKEN:
+            raise PortTaken(port, what) from None
+        raise
+    return listener
+
+
+class LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.loop.run_forever()
+
+    def call(self, work: Coroutine[Any, Any, Result], timeout: float = 10.0) -> Result:
+        """Runs a coroutine there and waits for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+    def stop(self) -> None:
+        """Cancels what still runs, and ends the thread."""
+        self.call(_cancel_all())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class WebServer:
+    """A uvicorn server on a socket that is bound already. With `pem` (key and certificates) it speaks TLS."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, pem: Path | None = None) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=pem,
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serves from now on; returns when it does."""
+        self._task = asyncio.ensure_future(self._server.serve([self._listener]))
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.002)
+
+    async def stop(self) -> None:
+        """Ends every connection without waiting for the other side, then the server."""
+        self._server.should_exit = True
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        if self._task is not None:
+            await self._task

@@ -1,0 +1,85 @@
+"""`python -m emulators.local COMMAND`: what `dev.py COMMAND` hands over once the environment is made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from emulators.local import interrupts
+from emulators.local.errors import LocalError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command and returns its exit code."""
+    started = time.monotonic()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an old console lacks the arrows; that is no reason to stop
+    try:
+        return _run(argv, started)
+    except LocalError as problem:
+        sys.stderr.write(f"dev.py: {problem}\n")
+        return problem.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("dev.py: stopped\n")
+        return 130
+
+
+def _run(argv: Sequence[str], started: float) -> int:
+    command, rest = (argv[0], list(argv[1:])) if argv else ("", [])
+    if command in ("exec", "client"):  # whatever follows is not ours to read
+        from emulators.local import commands
+
+        return (
+            commands.execute(rest[1:] if rest[:1] == ["--"] else rest) if command == "exec" else commands.client(rest)
+        )
+    options = _parser().parse_args(argv)
+    if command in ("token", "call"):
+        from emulators.local import commands
+
+        if command == "token":
+            commands.token(options.person)
+        commands.call(options.person, options.path, options.method, options.body, step_up=options.step_up)
+    interrupts.all_as_keyboard_interrupt()
+    if options.stop_with_stdin:
+        interrupts.at_end_of_stdin()
+    if command == "run" and options.once:
+        from emulators.local.once import run_once
+
+        return run_once(options.port or 0, options.engine, started=started)
+    from emulators.local.ports import DEFAULT_PORT
+    from emulators.local.serving import serve
+
+    first_port = DEFAULT_PORT if options.port is None else options.port
+    return serve(command, first_port, getattr(options, "engine", "auto"), started=started)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dev.py", add_help=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run, emulators = commands.add_parser("run"), commands.add_parser("emulators")
+    for command in (run, emulators):
+        command.add_argument("--port", type=_port, metavar="N", help="the first of five ports in a row; 0 takes any")
+        command.add_argument("--stop-with-stdin", action="store_true", help=argparse.SUPPRESS)
+    run.add_argument("--once", action="store_true", help="sign alice in, call the API twice, show every hop, stop")
+    run.add_argument("--engine", choices=["auto", "func", "worker", "sdk"], default="auto", help="what serves the API")
+    token, call = commands.add_parser("token"), commands.add_parser("call")
+    for command in (token, call):
+        command.add_argument("person", metavar="PERSON")
+    call.add_argument("path", metavar="PATH", help="for instance /api/me")
+    call.add_argument("-X", "--method", help="GET, or POST when there is a body")
+    call.add_argument("-d", "--body", help="the body, as JSON")
+    call.add_argument("--step-up", action="store_true", help="answer a claims challenge instead of showing it")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or 0 < int(text) < 1024 or int(text) > 65535 - 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1024 to {65535 - 4}, nor 0 for any")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""`token`, `call`, `exec` and `client`: what other terminals do with the running stack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from emulators.local.environment import process_environ
+from emulators.local.errors import LocalError
+from emulators.local.sign_in import checked_person, client_environ
+from emulators.local.state import ROOT, StackState, running
+
+_CLIENT = (sys.executable, "-m", "client")
+
+
+def token(person: str) -> NoReturn:
+    """An access token, alone on standard output."""
+    _as_client(checked_person(person), "--token")
+
+
+def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool) -> NoReturn:
+    """One call as that person. A claims challenge is shown, or with `step_up` answered."""
+    options = [] if step_up else ["--no-step-up"]
+    options += ["-X", method] if method else []
+    options += [f"--body={body}"] if body is not None else []
+    _as_client(checked_person(person), *options, "--", path)
+
+
+def execute(command: Sequence[str]) -> NoReturn:
+    """`command` with exactly the environment of the API process."""
+    if not command:
+        raise LocalError("which command? For instance: python3 dev.py exec -- python -V")
+    _become(command, process_environ(_needed().environ["api"]))
+
+
+def client(arguments: Sequence[str]) -> NoReturn:
+    """The client application: at the running stack, or by its own settings when there is none or a file is named."""
+    state = running()
+    if state is None or any(argument.split("=")[0] == "--env-file" for argument in arguments):
+        _become([*_CLIENT, *arguments], os.environ)
+    _become([*_CLIENT, *arguments], _client_environ(state, None))
+
+
+def _as_client(person: str, *arguments: str) -> NoReturn:
+    _become([*_CLIENT, *arguments], _client_environ(_needed(), person))
+
+
+def _client_environ(state: StackState, person: str | None) -> dict[str, str]:
+    return client_environ(state.environ["client"], state.api_url, state.sign_in_url, person)
+
+
+def _needed() -> StackState:
+    state = running()
+    if state is None:
+        raise LocalError("nothing is running. Type this in another terminal first: python3 dev.py run")
+    return state
+
+
+def _become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Goes on as `command`: its signals and its exit code are this process's."""
+    # Windows, too, has to look in the PATH that the command will get.
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        raise LocalError(f"there is no program {command[0]!r} on the PATH", exit_code=127)
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(program, list(command), dict(environ))  # noqa: S606 - the person's own command, as typed
+    child = subprocess.Popen([program, *command[1:]], env=dict(environ))
+    while True:
+        try:
+            sys.exit(child.wait())
+        except KeyboardInterrupt:  # the child has got it as well, and decides
+            continue

@@ -1,0 +1,136 @@
+"""`run --once`: the whole chain, twice, with every hop shown and judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+from emulators.audit import Entry
+from emulators.local.errors import LocalError
+from emulators.local.ports import StackPorts
+from emulators.local.running import Running, up
+from emulators.local.sign_in import client_environ
+from emulators.local.state import FOLDER, ROOT
+from emulators.local.timeline import Timeline
+from emulators.people import PEOPLE
+
+_PERSON = PEOPLE["alice"]
+_CALLS = ("/api/me", "/api/orders")
+_INDENT = {"api": "  ", "orders": "    "}  # who was called by whom
+_EXPECTED = {"first": 2, "second": 0}  # exchanges: one for each API downstream, then none
+
+
+def run_once(first_port: int, engine: str, *, started: float) -> int:
+    """Up, sign in, two rounds of calls, down. 0 only if everything happened as it should."""
+    timeline = Timeline()
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="once-", dir=FOLDER) as folder:
+        ports = StackPorts.starting_at(first_port)
+        with up("run --once", ports, Path(folder), timeline, engine=engine) as tenant:
+            timeline.say(f"Up in {time.monotonic() - started:.1f} s.\n\n{_PERSON.display_name} signs in")
+            play = _Play(tenant, timeline)
+            play.sign_in()
+            exchanges = {name: play.round(name) for name in _EXPECTED}
+    return _verdict(timeline, exchanges, play.wrong)
+
+
+class _Play:
+    """One person, one token, and what went wrong."""
+
+    def __init__(self, tenant: Running, timeline: Timeline) -> None:
+        self._tenant = tenant
+        self._timeline = timeline
+        self._api = tenant.apps["api"].url
+        self._token = ""
+        self.wrong: list[str] = []
+
+    def sign_in(self) -> None:
+        """Through the client application, as anybody would. Raises LocalError."""
+        before = self._tenant.stack.audit.mark()
+        environ = client_environ(
+            self._tenant.stack.environ("client"), self._api, self._tenant.stack.sign_in_url, _PERSON.name
+        )
+        client = subprocess.run(
+            [sys.executable, "-m", "client", "--token"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, check=False
+        )
+        self._show(before)
+        if client.returncode:
+            raise LocalError(
+                f"the client could not sign {_PERSON.name} in (exit code {client.returncode})", exit_code=1
+            )
+        self._token = client.stdout.decode().strip()
+
+    def round(self, name: str) -> int:
+        """Every call once. Returns how many exchanges it took."""
+        self._timeline.say(f"\n{name.capitalize()} round")
+        before = self._tenant.stack.audit.mark()
+        for path in _CALLS:
+            self._call(path)
+        hops = self._tenant.stack.audit.entries(since=before)
+        for service in ("graph", "orders"):
+            if not any(hop.service == service and hop.status == 200 and hop.caller == "api" for hop in hops):
+                self.wrong.append(f"{name} round: {service} was not called with success")
+        self.wrong += [
+            f"{name} round: {hop.caller} → {hop.service} {hop.method} {hop.path}: {hop.status} {hop.verdict}"
+            for hop in hops
+            if hop.status >= 400 and not _is_greeting(hop)
+        ]
+        return sum(hop.service == "entra" and hop.action == "obo" for hop in hops)
+
+    def _call(self, path: str) -> None:
+        before, start = self._tenant.stack.audit.mark(), time.perf_counter()
+        with requests.Session() as session:
+            session.trust_env = False
+            reply = session.get(f"{self._api}{path}", headers={"Authorization": f"Bearer {self._token}"}, timeout=60)
+        ms = (time.perf_counter() - start) * 1000
+        self._timeline.hop(
+            Entry(time.time(), "client", "api", "GET", path, "call", reply.status_code, _about(reply), ms)
+        )
+        self._show(before)
+        if reply.status_code != 200:
+            self.wrong.append(f"GET {path} answered {reply.status_code}")
+        elif path == "/api/me" and reply.json().get("displayName") != _PERSON.display_name:
+            self.wrong.append(f"GET {path} did not answer with {_PERSON.name}'s profile")
+
+    def _show(self, before: int) -> None:
+        hops = [
+            hop
+            for hop in self._tenant.stack.audit.entries(since=before)
+            if hop.service != "gateway" or hop.status >= 400
+        ]
+        for hop in sorted(hops, key=lambda hop: hop.at - hop.ms / 1000):  # in the order in which they began
+            self._timeline.hop(hop, indent=_INDENT.get(hop.caller, ""))
+
+
+def _is_greeting(hop: Entry) -> bool:
+    """Key Vault answers the first request, which bears no token, with 401 and the name of the authority to ask."""
+    return hop.service == "vault" and hop.status == 401
+
+
+def _about(reply: requests.Response) -> str:
+    try:
+        content = reply.json()
+    except ValueError:
+        return reply.text[:90]
+    if isinstance(content, dict):  # without OData's annotations
+        content = {name: value for name, value in content.items() if not name.startswith("@")}
+    text = json.dumps(content, ensure_ascii=False)
+    return text if len(text) <= 90 else f"{text[:89]}…"
+
+
+def _verdict(timeline: Timeline, exchanges: dict[str, int], wrong: list[str]) -> int:
+    wrong = wrong + [
+        f"{name} round: {exchanges[name]} exchanges instead of {expected}"
+        for name, expected in _EXPECTED.items()
+        if exchanges[name] != expected
+    ]
+    timeline.say("".join(f"\nNot as it should be: {what}" for what in wrong))
+    for name, count in exchanges.items():
+        timeline.say(f"{name} round: {count} On-Behalf-Of exchange{'' if count == 1 else 's'}")
+    return 1 if wrong else 0

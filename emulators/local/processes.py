@@ -1,0 +1,114 @@
+"""A Functions app in a process of its own, which ends with this one whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from emulators.local.errors import LocalError
+from emulators.local.state import ROOT
+
+_PATIENCE = 150.0  # Core Tools may fetch something at their first start
+_STOP_BOUND = 10.0
+
+
+class AppProcess:
+    """`python -m emulators.functions_host` for one app; what it logs goes to a file and to `on_line`."""
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        environ: Mapping[str, str],
+        log: Path,
+        on_line: Callable[[str, str], None],
+        engine: str,
+    ) -> None:
+        """Starts the process; `ready` waits for it."""
+        self.name = name
+        self.url = ""
+        self.engine = ""
+        self._log = log.open("w", encoding="utf-8")
+        self._lock = threading.Lock()
+        self._on_line = on_line
+        self._last = deque[str](maxlen=12)
+        self._settled = threading.Event()  # ready, or ended
+        command = [sys.executable, "-m", "emulators.functions_host", "--name", name, "--port", str(port)]
+        self._process = subprocess.Popen(
+            [*command, "--engine", engine, "--stop-with-stdin"],
+            cwd=ROOT,
+            env=dict(environ),
+            stdin=subprocess.PIPE,  # the child ends when this pipe does, so with this process
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C in the terminal reaches this process, which then stops the child in order
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self._process.stdout, self._process.stderr)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def ready(self) -> AppProcess:
+        """Returns once the app answers. Raises LocalError with the end of its log when it does not."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self._settled.wait(0.1) and time.monotonic() < deadline:
+            pass
+        if not self.url:
+            for thread in self._threads if self.has_ended() else ():
+                thread.join(2)  # its last words
+            raise LocalError(self.obituary("did not start"), 2 if self._process.poll() == 2 else 1)
+        return self
+
+    def has_ended(self) -> bool:
+        """True when the process is gone, which it should not be before `stop`."""
+        return self._process.poll() is not None
+
+    def obituary(self, what: str) -> str:
+        """That the app is gone, with the last it said."""
+        return "\n    ".join([f"the {self.name} app {what}:", *self._last])
+
+    def stop(self) -> None:
+        """Ends the process: asked to by the end of its input, made to after a bound."""
+        if self._process.stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_BOUND)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(2)
+        for stream in (self._process.stdout, self._process.stderr, self._log):
+            if stream:
+                stream.close()
+
+    def _read(self, stream: TextIO) -> None:
+        for line in stream:
+            with self._lock:
+                self._take(line.rstrip("\n"))
+        if stream is self._process.stdout:
+            self._process.wait()
+            self._settled.set()
+
+    def _take(self, line: str) -> None:
+        if line.startswith("ready ") and not self.url:
+            _, self.url, self.engine, *_ = line.split()
+            self._settled.set()
+            return
+        self._log.write(f"{line}\n")
+        self._log.flush()
+        self._last.append(line)
+        self._on_line(self.name, line)

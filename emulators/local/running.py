@@ -1,0 +1,71 @@
+"""Starting everything in order, and stopping it in the reverse order."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulators.local.environment import api_environ, process_environ
+from emulators.local.errors import LocalError
+from emulators.local.ports import StackPorts, port_taken
+from emulators.local.processes import AppProcess
+from emulators.local.timeline import Timeline
+from emulators.stack import Ports, PortTaken, Stack
+
+# Microsoft's worker library where it exists. Never `func` for Orders: two of them would read one local.settings.json.
+_ENGINE_BESIDE = "worker" if sys.version_info >= (3, 13) else "sdk"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A tenant and the apps beside it. `apps` holds "orders", and "api" unless somebody else runs that one."""
+
+    stack: Stack
+    apps: dict[str, AppProcess]
+
+    @property
+    def environ(self) -> dict[str, dict[str, str]]:
+        """What the stack adds to the environment of each process."""
+        return {
+            "api": api_environ(self.stack.environ("api")),
+            "orders": self.stack.environ("orders"),
+            "client": self.stack.environ("client"),
+        }
+
+    def check(self) -> None:
+        """Raises LocalError when an app has ended by itself."""
+        for app in self.apps.values():
+            if app.has_ended():
+                raise LocalError(app.obituary("ended by itself"), exit_code=1)
+
+
+@contextlib.contextmanager
+def up(
+    command: str, ports: StackPorts, folder: Path, timeline: Timeline, *, with_api: bool = True, engine: str = "auto"
+) -> Iterator[Running]:
+    """Everything is up inside the block; nothing is left after it. Raises LocalError."""
+    ports.check(command)
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stopping:
+        running = Running(_start_stack(command, ports, folder), {})
+        stopping.callback(running.stack.stop)
+        wanted = {"orders": (ports.orders, _ENGINE_BESIDE), **({"api": (ports.api, engine)} if with_api else {})}
+        for name, (port, engine_of_app) in wanted.items():
+            environ = process_environ(running.environ[name])
+            app = AppProcess(name, port, environ, folder / f"{name}.log", timeline.logged, engine_of_app)
+            stopping.callback(app.stop)
+            running.apps[name] = app
+        for app in running.apps.values():
+            app.ready()
+        running.stack.route_orders_to(running.apps["orders"].url)
+        yield running
+
+
+def _start_stack(command: str, ports: StackPorts, folder: Path) -> Stack:
+    try:
+        return Stack.start(folder, Ports(sign_in=ports.sign_in, gateway=ports.gateway, identity=ports.identity))
+    except PortTaken as taken:  # taken between the check and now
+        raise port_taken(taken.port, taken.what, command) from taken

@@ -1,0 +1,87 @@
+"""`run` and `emulators`: up, until somebody stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from emulators.audit import Entry
+from emulators.local.banner import banner
+from emulators.local.errors import LocalError
+from emulators.local.ports import DEFAULT_PORT, StackPorts
+from emulators.local.running import Running, up
+from emulators.local.settings_file import local_settings, overriding
+from emulators.local.state import FOLDER, ROOT, published, running
+from emulators.local.timeline import Timeline
+
+
+def serve(command: str, first_port: int, engine: str, *, started: float) -> int:
+    """Everything up and the hops shown until Ctrl-C; with `emulators`, the API is left to `func start`."""
+    timeline = Timeline()
+    _refuse_a_second()
+    ports = StackPorts.starting_at(first_port)
+    alone = command == "emulators"
+    with contextlib.ExitStack() as stopping:
+        tenant = stopping.enter_context(up(command, ports, FOLDER, timeline, with_api=not alone, engine=engine))
+        api_url = f"http://127.0.0.1:{ports.api or DEFAULT_PORT}" if alone else tenant.apps["api"].url
+        state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
+        notes: list[str] = []
+        if alone:
+            kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
+            notes = _about_settings(kept, overriding(tenant.environ["api"]))
+        timeline.say(banner(state, started_in=time.monotonic() - started, api=_served_by(tenant), notes=notes))
+        tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
+        return _until_stopped(tenant, timeline)
+
+
+def _until_stopped(tenant: Running, timeline: Timeline) -> int:
+    try:
+        while True:
+            tenant.check()
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        timeline.say("\nStopping everything.")
+        return 0
+
+
+def _where(command: str, api_url: str, tenant: Running) -> dict[str, object]:
+    return {
+        "command": command,
+        "api_url": api_url,
+        "orders_url": tenant.apps["orders"].url,
+        "sign_in_url": tenant.stack.sign_in_url,
+        "environ": tenant.environ,
+    }
+
+
+def _served_by(tenant: Running) -> str:
+    names = {
+        "func": "Azure Functions Core Tools",
+        "worker": "Microsoft's worker library",
+        "sdk": "the azure-functions SDK",
+    }
+    return f"on {names.get(tenant.apps['api'].engine, '?')}" if "api" in tenant.apps else "once you type: func start"
+
+
+def _about_settings(kept: str | None, winning: list[str]) -> list[str]:
+    notes = ["local.settings.json is written for `func start`; type it in the activated environment."]
+    if kept:
+        notes.append(f"Your own local.settings.json is kept as {kept} and comes back when this stops.")
+    if winning:
+        notes.append(f"`func` prefers what this terminal sets to that file: {', '.join(winning)}.")
+        notes.append("So unset these first, or type: python3 dev.py exec -- func start")
+    return [*notes, ""]
+
+
+def _show(timeline: Timeline, entry: Entry) -> None:
+    if entry.service != "gateway" or entry.status >= 400:  # an opened tunnel is no hop: the request in it is
+        timeline.hop(entry)
+
+
+def _refuse_a_second() -> None:
+    other = running()
+    if other is not None:
+        where = f"a stack is running here already: {other.api_url} (dev.py {other.command}, process {other.pid})"
+        raise LocalError(
+            f"{where}. Stop that one with Ctrl-C in its terminal, or use it: python3 dev.py call alice /api/me"
+        )

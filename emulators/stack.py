@@ -1,0 +1,166 @@
+"""Everything of a tenant in one thread of this process: start it, ask for an environment, stop it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from .applications import API, API_IDENTITY, APPLICATIONS, CLIENT
+from .assembly import HOSTS, Services, TunnelLookup, build_site
+from .audit import Audit
+from .authority import write_server_certificate
+from .certificates import Certificate, issue_certificate
+from .control import Controls
+from .directory import Directory
+from .entra.service import Entra
+from .entra.signing import SigningKeys
+from .entra.usual_grant import usual_grant
+from .environment import CERTIFICATE_NAME, api_settings, client_settings, orders_settings, transport
+from .faults import Faults
+from .graph import Graph
+from .identity import IdentityEndpoint
+from .listeners import PortTaken
+from .network import ANY_FREE, Network, Ports
+from .orders_proxy import OrdersFront
+from .vault import Vault
+from .watch import Watch
+
+__all__ = ["PortTaken", "Ports", "Stack"]
+
+
+class Stack:
+    """The whole tenant. Make one with `Stack.start`; as a context manager it stops itself."""
+
+    def __init__(self, signing: Certificate, client: Certificate, ca: Path, now: Callable[[], float]) -> None:
+        self._now = now
+        self._ca = ca
+        self._network: Network | None = None
+        self._tunnels = TunnelLookup()
+        self.client_certificate = client
+        """The API's newest client certificate."""
+        self.audit = Audit()
+        self.faults = Faults()
+        self.directory = Directory()
+        self.entra = Entra(self.directory, SigningKeys(signing), now)
+        self.vault = Vault(self.entra)
+        self.identity = IdentityEndpoint(self.entra)
+        self.graph = Graph(self.entra, self.faults)
+        self._orders = OrdersFront()
+        self.directory.register_certificate(API, client)
+        self.directory.trust_identity(API, API_IDENTITY)
+        self.vault.put_certificate(CERTIFICATE_NAME, client)
+
+    @classmethod
+    def start(cls, folder: Path, ports: Ports = ANY_FREE, now: Callable[[], float] = time.time) -> Stack:
+        """Starts everything; writes ca.pem and the servers' certificate into `folder`. Raises PortTaken."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(3) as pool:
+            signing = pool.submit(issue_certificate, "accounts.accesscontrol.windows.net", now(), 1825)
+            client = pool.submit(issue_certificate, CERTIFICATE_NAME, now())
+            ca, server = pool.submit(write_server_certificate, folder, HOSTS).result()
+        stack = cls(signing.result(), client.result(), ca, now)
+        stack._open(ports, server)
+        return stack
+
+    def _open(self, ports: Ports, server_certificate: Path) -> None:
+        services = Services(self.entra, self.identity, self.vault, self.graph, self._orders)
+        watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
+        controls = Controls(self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate)
+        site = build_site(services, watch, controls, self._tunnels)
+        self._network = Network(site, watch, self._tunnels, HOSTS, server_certificate, ports)
+        self.entra.door = f"{self.sign_in_url}/login.microsoftonline.com"
+
+    def stop(self) -> None:
+        """Ends every connection and frees the ports; a second call does nothing."""
+        network, self._network = self._network, None
+        if network is not None:
+            network.stop()
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def ports(self) -> Ports:
+        """The real ports."""
+        if self._network is None:
+            raise RuntimeError("The stack is not running")
+        return self._network.ports
+
+    @property
+    def sign_in_url(self) -> str:
+        """The plain-HTTP door for a person's browser."""
+        return f"http://localhost:{self.ports.sign_in}"
+
+    def environ(self, process: str) -> dict[str, str]:
+        """The variables the process "api", "orders" or "client" needs beyond PATH and the like."""
+        identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
+        settings: dict[str, Callable[[], dict[str, str]]] = {
+            "api": lambda: api_settings(identity_url, self.identity.header),
+            "orders": orders_settings,
+            "client": client_settings,
+        }
+        return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
+
+    def route_orders_to(self, url: str | None) -> None:
+        """Sends requests for the Orders API's host name there, for instance to "http://127.0.0.1:7072"."""
+        self._orders.target = url
+
+    def issue_access_token(
+        self,
+        person: str,
+        *,
+        app: str = "api",
+        scopes: tuple[str, ...] | list[str] | None = None,
+        mfa: bool = False,
+        lifetime: float = 3600,
+        version: int | None = None,
+        **claims: object,
+    ) -> str:
+        """A genuine token for `app` without the sign-in. Further arguments set claims; None removes one.
+
+        `version` is the application's own unless given: 2, and 1 for Graph.
+        """
+        grant = usual_grant(self.directory, person, app, scopes, mfa=mfa)
+        return self.entra.access_token(grant, lifetime, version, claims)
+
+    def issue_id_token(self, person: str, *, audience: str = "client", **claims: object) -> str:
+        """A genuine ID token; `audience` is the key of the application it is for."""
+        changes: Mapping[str, object] = {"aud": APPLICATIONS[audience].client_id, **claims}
+        return self.entra.id_token(usual_grant(self.directory, person, "api"), changes=changes)
+
+    def issue_app_token(
+        self, *, app: str = "api", roles: tuple[str, ...] = ("Everything.Read",), version: int | None = None
+    ) -> str:
+        """A genuine app-only token for `app`: it stands for the client application and for no person."""
+        return self.entra.app_token(CLIENT, APPLICATIONS[app], roles, version)
+
+    def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
+        """Signs anything with Entra's current key; see `SigningKeys.sign`."""
+        return self.entra.keys.sign(header, payload)
+
+    def roll_signing_key(self, withdraw_old: bool = False) -> str:
+        """Lets a new key sign from now on and returns its id."""
+        return self.entra.keys.roll(self._now(), withdraw_old=withdraw_old)
+
+    def rotate_client_certificate(
+        self, register: bool = True, unregister_old: bool = False, in_vault: bool = True
+    ) -> Certificate:
+        """Makes a new client certificate for the API and returns it."""
+        fresh = issue_certificate(CERTIFICATE_NAME, self._now())
+        old = self.directory.certificates(API)
+        if register:
+            self.directory.register_certificate(API, fresh)
+        if in_vault:
+            self.vault.put_certificate(CERTIFICATE_NAME, fresh)
+        for certificate in old if unregister_old else ():
+            self.directory.unregister_certificate(API, certificate)
+        self.client_certificate = fresh
+        return fresh

@@ -1,0 +1,106 @@
+"""Key Vault: secrets with versions, behind a token of an identity that has the right to read them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .applications import API_IDENTITY, VAULT_ID, VAULT_URI
+from .entra.service import HOST, Entra
+from .entra.verification import TokenError, verify_token
+from .people import CONTOSO
+from .requests_io import bearer, json_reply, note
+from .vault_contents import SecretVersion, VaultContents, VaultError
+
+VAULT_HOST = "obo-local.vault.azure.net"
+
+
+class Vault(VaultContents):
+    """The vault's contents and its HTTP interface."""
+
+    def __init__(self, entra: Entra) -> None:
+        super().__init__(entra.now)
+        self._entra = entra
+        self.readers = {API_IDENTITY.principal_id}
+        """Object ids of the principals with the role Key Vault Secrets User."""
+
+    def build_app(self) -> Starlette:
+        """The ASGI application that answers for the vault's host name."""
+        return Starlette(
+            routes=[
+                Route("/secrets/{name}/versions", self._versions),
+                Route("/secrets/{name}/{version}", self._secret),
+                Route("/secrets/{name}/", self._secret),
+                Route("/secrets/{name}", self._secret),
+            ]
+        )
+
+    async def _secret(self, request: Request) -> Response:
+        note(request).action = "secret"
+        name, version = request.path_params["name"], request.path_params.get("version")
+        try:
+            self._authorize(request)
+            found = self.find(name, version)
+        except VaultError as refusal:
+            return self._reply(request, refusal)
+        note(request).verdict = f"ok: secret {name}"
+        note(request).details.update(secret=name, version=found.version)
+        return json_reply({"value": found.value, **_properties(name, found)})
+
+    async def _versions(self, request: Request) -> Response:
+        note(request).action = "versions"
+        name = request.path_params["name"]
+        try:
+            self._authorize(request)
+            versions = self.versions(name)
+            if not versions:
+                raise VaultError(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
+        except VaultError as refusal:
+            return self._reply(request, refusal)
+        note(request).verdict = f"ok: versions of {name}"
+        return json_reply({"value": [_properties(name, version) for version in versions], "nextLink": None})
+
+    def _authorize(self, request: Request) -> None:
+        token = bearer(request)
+        if token is None:
+            raise VaultError(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
+        try:
+            claims = verify_token(token, self._entra.keys, CONTOSO, self._entra.now())
+        except TokenError as bad:
+            raise VaultError(401, "Unauthorized", f"AKV10032: Error validating token: {bad}") from None
+        if str(claims.get("aud", "")).rstrip("/") not in (VAULT_URI, VAULT_ID):
+            raise VaultError(401, "Unauthorized", "AKV10022: Invalid audience. Expected https://vault.azure.net.")
+        if claims.get("oid") not in self.readers:
+            message = "Caller is not authorized to perform action on resource. Action: getSecret/action."
+            raise VaultError(403, "Forbidden", message, "ForbiddenByRbac")
+        if not request.query_params.get("api-version"):
+            raise VaultError(400, "BadParameter", "AKV10000: The api-version query parameter is missing.")
+
+    def _reply(self, request: Request, refusal: VaultError) -> Response:
+        missing = refusal.status == 401 and bearer(request) is None
+        note(request).verdict = "challenge: no token yet" if missing else f"{refusal.code}: {refusal}"
+        error: dict[str, object] = {"code": refusal.code, "message": str(refusal)}
+        if refusal.inner:
+            error["innererror"] = {"code": refusal.inner}
+        where = f'Bearer authorization="https://{HOST}/{CONTOSO}", resource="{VAULT_URI}"'
+        headers = {"WWW-Authenticate": where} if refusal.status == 401 else {}
+        return json_reply({"error": error}, refusal.status, headers)
+
+
+def _properties(name: str, version: SecretVersion) -> dict[str, object]:
+    attributes: dict[str, object] = {
+        "enabled": version.enabled,
+        "created": int(version.created),
+        "updated": int(version.created),
+        "recoveryLevel": "Recoverable+Purgeable",
+        "recoverableDays": 90,
+    }
+    body: dict[str, object] = {"id": f"https://{VAULT_HOST}/secrets/{name}/{version.version}", "attributes": attributes}
+    if version.content_type is not None:
+        body["contentType"] = version.content_type
+    if version.certificate is not None:
+        attributes.update(nbf=version.certificate.not_before, exp=version.certificate.not_after)
+        body.update(kid=f"https://{VAULT_HOST}/keys/{name}/{version.version}", managed=True)
+    return body

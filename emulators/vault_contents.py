@@ -1,0 +1,95 @@
+"""What a key vault holds: secrets and certificates with their versions."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .certificates import Certificate
+
+PFX, PEM = "application/x-pkcs12", "application/x-pem-file"
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """One version of a secret: a plain text, or a certificate with its key."""
+
+    version: str
+    created: float
+    text: str = ""
+    certificate: Certificate | None = None
+    content_type: str | None = None
+    enabled: bool = True
+
+    @cached_property
+    def value(self) -> str:
+        """What the vault hands out: for a certificate, its key and certificate in the form of the content type."""
+        if self.certificate is None:
+            return self.text
+        if self.content_type == PEM:
+            return self.certificate.pem().decode()
+        return base64.b64encode(self.certificate.pfx()).decode()
+
+
+class VaultError(Exception):
+    """The vault's error reply."""
+
+    def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.inner = status, code, inner
+
+
+class VaultContents:
+    """Secrets by name, each with its versions, oldest first. Safe across threads."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._secrets: dict[str, list[SecretVersion]] = {}
+
+    def put(self, name: str, text: str, content_type: str | None = None) -> str:
+        """Adds a version of a plain secret and returns the version's id."""
+        return self._add(name, SecretVersion(uuid.uuid4().hex, self._now(), text, content_type=content_type))
+
+    def put_certificate(self, name: str, certificate: Certificate, content_type: str | None = None) -> str:
+        """Adds a version of a certificate, in the form of the version before it (PFX at first); returns its id."""
+        with self._lock:
+            before = self._secrets.get(name, [])
+        form = content_type or (before[-1].content_type if before else PFX)
+        fresh = SecretVersion(uuid.uuid4().hex, self._now(), certificate=certificate, content_type=form)
+        return self._add(name, fresh)
+
+    def set_content_type(self, name: str, content_type: str) -> None:
+        """Hands the certificate out as PEM or PFX from now on (application/x-pem-file, application/x-pkcs12)."""
+        self._change_latest(name, content_type=content_type)
+
+    def set_enabled(self, name: str, enabled: bool) -> None:
+        """Disables the latest version of a secret, or enables it again."""
+        self._change_latest(name, enabled=enabled)
+
+    def _add(self, name: str, version: SecretVersion) -> str:
+        with self._lock:
+            self._secrets.setdefault(name, []).append(version)
+        return version.version
+
+    def _change_latest(self, name: str, **changes: object) -> None:
+        with self._lock:
+            self._secrets[name][-1] = replace(self._secrets[name][-1], **changes)  # type: ignore[arg-type]
+
+    def versions(self, name: str) -> list[SecretVersion]:
+        """Every version of a secret; empty when there is none."""
+        with self._lock:
+            return list(self._secrets.get(name, []))
+
+    def find(self, name: str, version: str | None) -> SecretVersion:
+        """A version of a secret, the latest unless one is named. Raises VaultError."""
+        found = [known for known in self.versions(name) if not version or known.version == version]
+        if not found:
+            raise VaultError(404, "SecretNotFound", f"A secret with (name/id) {name} was not found in this key vault.")
+        if not found[-1].enabled:
+            raise VaultError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
+        return found[-1]

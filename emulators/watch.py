@@ -1,0 +1,167 @@
+"""Around every service: buffers the request, applies faults, and writes the audit entry before the reply leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .audit import Audit, Entry
+from .faults import Fault, Faults
+from .requests_io import NOTE, Note, json_reply
+
+logger = logging.getLogger(__name__)
+MAX_BODY = 1_000_000
+PeekPerson = Callable[[Request, bytes], "str | None"]
+
+
+@dataclass
+class Watch:
+    """What all services share. `stopping` ends every artificial delay at once."""
+
+    audit: Audit
+    faults: Faults
+    now: Callable[[], float]
+    caller_of: Callable[[Scope], str]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Watched:
+    """An ASGI application under watch. `target` names the fault target of a path, `person` whom a request is about."""
+
+    def __init__(
+        self, app: ASGIApp, service: str, watch: Watch, target: Callable[[str], str | None], person: PeekPerson
+    ) -> None:
+        self._app = app
+        self._service = service
+        self._watch = watch
+        self._target = target
+        self._person = person
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one HTTP request; there are no other kinds."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        note = scope[NOTE] = Note()
+        recorded = _Recorder(self._watch, self._service, scope, note, started, send)
+        request = Request(scope, receive)
+        body = await _whole_body(request)
+        if body is None:
+            note.verdict = "refused: the body is too large"
+            await Response(status_code=413)(scope, receive, recorded.send)
+            return
+        note.person = self._person(request, body)
+        fault = self._watch.faults.take(self._target(scope["path"]), note.person)
+        replay = _replay(body, receive)
+        try:
+            await self._handle(scope, replay, recorded, fault)
+        finally:
+            recorded.record(0)
+
+    async def _handle(self, scope: Scope, receive: Receive, recorder: _Recorder, fault: Fault | None) -> None:
+        app = self._app
+        if fault is not None:
+            recorder.prefix = fault.describe()
+            await self._pause(fault.delay)
+            if fault.status is not None:
+                app = _fault_reply(fault, fault.status)
+        try:
+            await app(scope, receive, recorder.send)
+        except Exception:  # a bug of an emulator: the caller gets a 500, the log gets the traceback
+            logger.exception("The emulated %s failed", self._service)
+            if not recorder.recorded:
+                await Response(status_code=500)(scope, receive, recorder.send)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            try:
+                await asyncio.wait_for(self._watch.stopping.wait(), seconds)
+            except asyncio.TimeoutError:
+                return
+
+
+class _Recorder:
+    """Forwards the reply, and records the request once: just before the reply starts, or when none came."""
+
+    def __init__(self, watch: Watch, service: str, scope: Scope, note: Note, started: float, send: Send) -> None:
+        self._watch = watch
+        self._service = service
+        self._scope = scope
+        self._note = note
+        self._started = started
+        self._send = send
+        self.recorded = False
+        self.prefix = ""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.record(message["status"])
+        await self._send(message)
+
+    def record(self, status: int) -> None:
+        if self.recorded:
+            return
+        self.recorded = True
+        note, scope = self._note, self._scope
+        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        verdict = note.verdict or ("no reply: the caller went away" if not status else f"status {status}")
+        entry = Entry(
+            at=self._watch.now(),
+            caller=note.caller or self._watch.caller_of(scope),
+            service=self._service,
+            method=scope["method"],
+            path=path,
+            action=note.action if note.action != "?" else path.rstrip("/").rpartition("/")[2],
+            status=status,
+            verdict="; ".join(part for part in (self.prefix, note.verdict or ("" if self.prefix else verdict)) if part),
+            ms=(time.perf_counter() - self._started) * 1000,
+            person=note.person,
+            details=dict(note.details),
+        )
+        self._watch.audit.append(entry)
+
+
+async def _whole_body(request: Request) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _fault_reply(fault: Fault, status: int) -> Response:
+    if isinstance(fault.body, bytes):
+        return Response(fault.body, status, fault.headers)
+    if isinstance(fault.body, str):
+        return Response(fault.body, status, fault.headers, _guess_type(fault.body))
+    return json_reply({"error": f"fault {status}"} if fault.body is None else fault.body, status, fault.headers)
+
+
+def _guess_type(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        return "text/html" if text.lstrip().startswith("<") else "text/plain"
+    return "application/json"

@@ -1,0 +1,184 @@
+"""The client application against the emulated tenant: real MSAL, real TLS, a browser that plays the person."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulators.browser import play
+from emulators.local.sign_in import client_environ
+from emulators.stack import Stack
+from tests.client.test_api import CHALLENGE, CLAIMS, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack.start(tmp_path_factory.mktemp("stack")) as running:
+        running.entra.device_code_interval = 1
+        yield running
+
+
+def environ(stack: Stack, api_url: str = "http://127.0.0.1:9", person: str = "alice") -> dict[str, str]:
+    return client_environ(stack.environ("client"), api_url, stack.sign_in_url, person)
+
+
+def client(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "client", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+
+def payload(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+def test_a_token_alone_on_stdout(stack: Stack) -> None:
+    result = client(environ(stack), "--token")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    token = result.stdout.removesuffix("\n")
+    assert payload(token)["preferred_username"] == "alice@contoso.example"
+    assert payload(token)["scp"] == "access_as_user"
+
+
+def test_a_call_shows_status_headers_and_body_and_no_token(stack: Stack) -> None:
+    with serving((200, {"Content-Type": "application/json", "X-Secret": "x"}, b'{"a":{"b":1}}')) as api:
+        result = client(environ(stack, api.url), "/api/me")
+
+    assert result.returncode == 0
+    assert result.stdout == '200 OK\nContent-Type: application/json\n\n{\n  "a": {\n    "b": 1\n  }\n}\n'
+    assert api.requests[0][2]["Authorization"].startswith("Bearer eyJ")
+    assert "eyJ" not in result.stdout + result.stderr
+
+
+def test_a_challenge_is_answered_with_a_token_for_those_claims(stack: Stack) -> None:
+    mark = stack.audit.mark()
+    with serving((401, {"WWW-Authenticate": CHALLENGE}, b""), (200, {}, b"done")) as api:
+        result = client(environ(stack, api.url, "maya"), "-d", "{}", "/api/orders")
+
+    assert (result.returncode, result.stdout) == (0, "200 OK\n\ndone\n")
+    assert f"The API asks for more: {CLAIMS}" in result.stderr
+    first, second = (request[2]["Authorization"] for request in api.requests)
+    assert first != second
+    assert sum(entry.action == "authorization_code" for entry in stack.audit.entries(since=mark)) == 2
+
+
+def test_a_challenge_can_be_shown_instead(stack: Stack) -> None:
+    with serving((401, {"WWW-Authenticate": CHALLENGE}, b"no")) as api:
+        result = client(environ(stack, api.url), "--no-step-up", "/api/me")
+
+    assert (result.returncode, len(api.requests)) == (1, 1)
+    assert result.stdout == f"401 Unauthorized\nWWW-Authenticate: {CHALLENGE}\n\nno\n"
+    assert f"The claims it asks for: {CLAIMS}" in result.stderr
+
+
+def test_device_code(stack: Stack) -> None:
+    env = environ(stack)
+    del env["BROWSER"]
+    command = [sys.executable, "-m", "client", "--device-code", "--token"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        try:
+            message = process.stderr.readline() if process.stderr else ""
+            page, code = re.search(r"(http://localhost:\d+/\S+)", message), re.search(r"code (\w+)", message)
+            assert page is not None, message
+            assert code is not None, message
+            play(f"{page[1]}?otc={code[1]}", "olga", stack.sign_in_url)
+            token, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0
+    assert payload(token)["preferred_username"] == "olga@contoso.example"
+
+
+def test_an_unknown_tenant_is_one_line(stack: Stack) -> None:
+    result = client(environ(stack) | {"TENANT_ID": "11111111-2222-4333-8444-555555555555"}, "--token")
+
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr.startswith("client: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_application_is_entras_first_sentence(stack: Stack) -> None:
+    env = environ(stack) | {"CLIENT_APP_ID": "11111111-2222-4333-8444-555555555555"}
+    del env["BROWSER"]
+
+    result = client(env, "--device-code", "--token")
+
+    assert result.returncode == 3
+    assert "AADSTS700016" in result.stderr
+    assert "Trace ID" not in result.stderr
+
+
+def test_entra_out_of_reach_is_one_line(stack: Stack) -> None:
+    env = environ(stack) | {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+    result = client(env, "--token")
+
+    assert result.returncode == 3
+    assert "https://login.microsoftonline.com cannot be reached" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_api_out_of_reach_is_one_line(stack: Stack) -> None:
+    with serving() as api:
+        gone = api.url
+
+    result = client(environ(stack, gone), "/api/me")
+
+    assert (result.returncode, result.stdout) == (4, "")
+    assert result.stderr == f"client: {gone} did not answer: ConnectionError\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["/api/me"], "TENANT_ID is missing"),
+        ([], "which path?"),
+        (["--env-file", "no-such-file", "/api/me"], "cannot read --env-file"),
+    ],
+)
+def test_wrong_settings_and_arguments_end_before_anything_is_sent(arguments: list[str], message: str) -> None:
+    bare = {
+        name: value for name, value in os.environ.items() if name not in ("TENANT_ID", "CLIENT_APP_ID", "API_SCOPE")
+    }
+
+    result = client(bare, *arguments)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_a_path_to_another_host_is_refused_before_anybody_signs_in(stack: Stack) -> None:
+    start = time.monotonic()
+
+    result = client(environ(stack), "//evil.example/x")
+
+    assert result.returncode == 2
+    assert "not a path of the API" in result.stderr
+    assert time.monotonic() - start < 20
+
+
+def test_an_env_file_wins_over_the_environment(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "azd.env"
+    right = environ(stack)
+    file.write_text(f'TENANT_ID="{right["TENANT_ID"]}"\n', encoding="utf-8")
+
+    result = client(right | {"TENANT_ID": "<tenant>"}, "--env-file", str(file), "--token")
+
+    assert (result.returncode, result.stdout[:3]) == (0, "eyJ")

@@ -1,0 +1,48 @@
+"""A shared tenant for tests that leave no trace, and a new one for those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulators.stack import Stack
+
+from .support import Clock, Http
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for every test that changes nothing in it."""
+    with Stack.start(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `stack`."""
+    return Clock()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, clock: Clock) -> Iterator[Stack]:
+    """A stack of the test's own, with a clock the test can move."""
+    with Stack.start(tmp_path, now=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def http(shared: Stack) -> Iterator[Http]:
+    """The API's session with the shared stack."""
+    caller = Http(shared)
+    with caller.session:
+        yield caller
+
+
+@pytest.fixture
+def own(stack: Stack) -> Iterator[Http]:
+    """The API's session with the test's own stack."""
+    caller = Http(stack)
+    with caller.session:
+        yield caller

@@ -1,0 +1,90 @@
+"""The door on localhost: the index, the audit trail and the switches."""
+
+from __future__ import annotations
+
+import requests
+
+from emulators.people import PEOPLE
+from emulators.stack import Stack
+
+from .support import API_SCOPE, AUTHORITY, Http, PageForm, authorize_query
+
+
+def door(stack: Stack, path: str) -> str:
+    """An address at the door."""
+    return f"{stack.sign_in_url}{path}"
+
+
+def test_the_index_says_who_is_who(shared: Stack) -> None:
+    reply = requests.get(door(shared, "/"), timeout=10)
+    assert reply.status_code == 200
+    for person in PEOPLE.values():
+        assert person.name in reply.text
+        assert person.sign_in_name in reply.text
+
+
+def test_the_sign_in_pages_are_behind_the_door(shared: Stack) -> None:
+    path = "/login.microsoftonline.com/contoso.example/oauth2/v2.0/authorize"
+    mark = shared.audit.mark()
+    reply = requests.get(door(shared, path), params=authorize_query(), timeout=10)
+    page = PageForm(reply.text)
+    assert page.action.startswith("/login.microsoftonline.com/")
+    last = requests.post(
+        door(shared, page.action), {**page.fields, "account": "alice"}, timeout=10, allow_redirects=False
+    )
+    assert last.status_code == 302
+    entries = shared.audit.entries(mark)
+    assert [(entry.caller, entry.action) for entry in entries] == [("browser", "authorize"), ("browser", "sign-in")]
+    assert entries[0].path == "/contoso.example/oauth2/v2.0/authorize"
+    assert (entries[1].person, entries[1].verdict) == ("alice", "ok: alice signed in")
+
+
+def test_the_audit_trail(shared: Stack, http: Http) -> None:
+    before = requests.get(door(shared, "/_emulators/audit"), timeout=10).json()["mark"]
+    http.get(f"{AUTHORITY}/discovery/v2.0/keys")
+    after = requests.get(door(shared, f"/_emulators/audit?since={before}"), timeout=10).json()
+    assert [entry["action"] for entry in after["entries"]] == ["connect", "keys"]
+    assert after["mark"] == before + 2
+    assert requests.get(door(shared, "/_emulators/audit?since=x"), timeout=10).status_code == 400
+
+
+def test_faults_can_be_switched(stack: Stack, own: Http) -> None:
+    url, graph = door(stack, "/_emulators/faults"), "https://graph.microsoft.com/v1.0/me"
+    reply = requests.post(url, json={"target": "graph", "status": 503, "headers": {"Retry-After": "1"}}, timeout=10)
+    assert reply.status_code == 201
+    assert own.get(graph).status_code == 503
+    assert requests.delete(url, timeout=10).status_code == 200
+    assert own.get(graph).status_code == 401
+
+
+def test_bad_switches(stack: Stack) -> None:
+    url = door(stack, "/_emulators/faults")
+    nothing: list[str] = []
+    for body in ({"target": "nowhere", "status": 500}, {"target": "graph"}, {"target": "graph", "stat": 5}, nothing):
+        assert requests.post(url, json=body, timeout=10).status_code == 400
+    assert requests.post(url, data={"target": "graph"}, timeout=10).status_code == 400
+    assert requests.post(door(stack, "/_emulators/rotate-certificate"), json={"x": 1}, timeout=10).status_code == 400
+
+
+def test_keys_and_certificates_can_be_rolled(stack: Stack) -> None:
+    kid, certificate = stack.entra.keys.current.x5t, stack.client_certificate
+    reply = requests.post(door(stack, "/_emulators/roll-signing-key"), json={"withdraw_old": True}, timeout=10)
+    assert reply.json()["kid"] == stack.entra.keys.current.x5t != kid
+    assert stack.entra.keys.find(kid) is None
+    reply = requests.post(door(stack, "/_emulators/rotate-certificate"), json={"unregister_old": True}, timeout=10)
+    assert reply.json() == {"rotated": True}
+    assert stack.client_certificate is not certificate
+
+
+def test_a_page_of_another_site_cannot_use_the_door(stack: Stack) -> None:
+    rebound = requests.get(door(stack, "/"), headers={"Host": "evil.example"}, timeout=10)
+    assert rebound.status_code == 400
+    simple = requests.post(
+        door(stack, "/_emulators/roll-signing-key"), data="{}", headers={"Content-Type": "text/plain"}, timeout=10
+    )
+    assert simple.status_code == 400
+
+
+def test_where_a_consent_ends(shared: Stack) -> None:
+    assert "recorded" in requests.get(door(shared, "/_emulators/consented?code=x"), timeout=10).text
+    assert API_SCOPE.endswith("access_as_user")

@@ -1,0 +1,131 @@
+"""The proxy: where it leads, who it says is calling, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from emulators.stack import Stack
+
+from .support import AUTHORITY, Http
+
+
+@contextlib.contextmanager
+def connected(stack: Stack) -> Iterator[socket.socket]:
+    """A raw connection to the gateway."""
+    with socket.create_connection(("127.0.0.1", stack.ports.gateway), timeout=5) as raw:
+        yield raw
+
+
+def said(raw: socket.socket, data: bytes) -> bytes:
+    """What the gateway answers until it closes the connection."""
+    raw.sendall(data)
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := raw.recv(4096):
+            answer += chunk
+    return answer
+
+
+ELSEWHERE = (
+    "example.com:443",
+    "login.microsoftonline.com:80",
+    "127.0.0.1:22",
+    "graph.microsoft.com.evil.example:443",
+    "evil.vault.azure.net:443",
+    "",
+    ":443",
+    "login.microsoftonline.com",
+)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_leads_nowhere_else(target: str, shared: Stack) -> None:
+    mark = shared.audit.mark()
+    with connected(shared) as raw:
+        assert said(raw, f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()).startswith(b"HTTP/1.1 403 ")
+    [entry] = shared.audit.entries(mark)
+    assert (entry.service, entry.method, entry.path, entry.status) == ("gateway", "CONNECT", target, 403)
+    assert entry.verdict.startswith("refused: ")
+
+
+def test_a_client_is_told_that_the_host_is_closed(shared: Stack, http: Http) -> None:
+    with pytest.raises(requests.exceptions.ProxyError, match="403"):
+        http.get("https://example.com/")
+    assert shared.audit.entries()[-1].caller == "api"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n", b"405"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"CONNECT  HTTP/1.1 x y\r\n\r\n", b"400"),
+        (b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
+    ],
+)
+def test_refuses_what_is_no_connect(data: bytes, status: bytes, shared: Stack) -> None:
+    with connected(shared) as raw:
+        assert said(raw, data)[9:12] == status
+
+
+def test_a_client_that_leaves_early_does_no_harm(shared: Stack, http: Http) -> None:
+    with connected(shared) as raw:
+        raw.sendall(b"CONNECT graph.mic")
+    assert http.get(f"{AUTHORITY}/discovery/v2.0/keys").status_code == 200
+
+
+@pytest.mark.parametrize("caller", ["api", "orders", "client"])
+def test_the_user_name_says_who_calls(caller: str, shared: Stack) -> None:
+    mark = shared.audit.mark()
+    with requests.Session() as session:
+        Http(shared, caller, session).get(f"{AUTHORITY}/discovery/v2.0/keys")
+    assert [(entry.service, entry.caller) for entry in shared.audit.entries(mark)] == [
+        ("gateway", caller),
+        ("entra", caller),
+    ]
+
+
+@pytest.mark.parametrize("name", [None, "stranger", "ap\u00ef"])
+def test_a_caller_without_a_known_name_is_a_question_mark(name: str | None, shared: Stack) -> None:
+    head = "CONNECT graph.microsoft.com:443 HTTP/1.1\r\n"
+    if name is not None:
+        head += f"Proxy-Authorization: Basic {base64.b64encode(f'{name}:x'.encode('latin-1')).decode()}\r\n"
+    with connected(shared) as raw:
+        raw.sendall(f"{head}\r\n".encode())
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert shared.audit.entries()[-1].caller == "?"
+
+
+def test_host_and_tunnel_must_agree(shared: Stack) -> None:
+    context = ssl.create_default_context(cafile=shared.environ("api")["SSL_CERT_FILE"])
+    with connected(shared) as raw:
+        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
+        with context.wrap_socket(raw, server_hostname="graph.microsoft.com") as tls:
+            request = (
+                b"GET /secrets/api-client/ HTTP/1.1\r\nHost: obo-local.vault.azure.net\r\nConnection: close\r\n\r\n"
+            )
+            tls.sendall(request)
+            assert tls.recv(4096).startswith(b"HTTP/1.1 421 ")
+
+
+def test_the_certificate_is_good_for_the_emulated_hosts_only(shared: Stack) -> None:
+    context = ssl.create_default_context(cafile=shared.environ("api")["SSL_CERT_FILE"])
+    with connected(shared) as raw:
+        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        raw.recv(4096)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            context.wrap_socket(raw, server_hostname="example.com")
+
+
+def test_a_big_body_is_refused(shared: Stack, http: Http) -> None:
+    reply = http.session.post(f"{AUTHORITY}/oauth2/v2.0/token", data=b"x" * 1_100_000, timeout=10)
+    assert reply.status_code == 413
+    assert shared.audit.entries()[-1].verdict == "refused: the body is too large"

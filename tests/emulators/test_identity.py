@@ -1,0 +1,78 @@
+"""The managed-identity endpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulators.applications import API_IDENTITY, TOKEN_EXCHANGE_URI, VAULT_URI
+from emulators.people import CONTOSO
+from emulators.stack import Stack
+
+from .support import Clock, Http, decode
+
+GOOD = {"api-version": "2019-08-01", "resource": VAULT_URI, "client_id": API_IDENTITY.client_id}
+
+
+def ask(http: Http, changes: dict[str, str | None], header: str | None = None) -> tuple[int, dict[str, str]]:
+    """Status and body of a request whose parameters are changed; None removes one."""
+    environ = http.stack.environ("api")
+    query = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    headers = {"X-IDENTITY-HEADER": environ["IDENTITY_HEADER"] if header is None else header}
+    reply = http.session.get(environ["IDENTITY_ENDPOINT"], params=query, headers=headers, timeout=10)
+    body: dict[str, str] = reply.json()
+    return reply.status_code, body
+
+
+def test_gives_a_token_of_the_identity(stack: Stack, own: Http, clock: Clock) -> None:
+    clock.ahead = 1000
+    status, body = ask(own, {})
+    claims = decode(body["access_token"])
+
+    assert status == 200
+    assert (body["token_type"], body["resource"], body["client_id"]) == ("Bearer", VAULT_URI, API_IDENTITY.client_id)
+    assert isinstance(body["expires_on"], str)
+    assert int(body["expires_on"]) == claims["exp"]
+    assert abs(claims["exp"] - clock() - 86_400) < 5
+    assert (claims["aud"], claims["iss"]) == (VAULT_URI, f"https://sts.windows.net/{CONTOSO}/")
+    assert (claims["oid"], claims["sub"]) == (API_IDENTITY.principal_id, API_IDENTITY.principal_id)
+    assert (claims["appid"], claims["idtyp"]) == (API_IDENTITY.client_id, "app")
+    assert claims["xms_mirid"].endswith("/userAssignedIdentities/id-obo-api")
+    assert "scp" not in claims
+
+
+def test_a_trailing_slash_of_the_resource_does_not_matter(http: Http) -> None:
+    assert ask(http, {"resource": f"{VAULT_URI}/"})[1]["resource"] == VAULT_URI
+
+
+def test_the_token_for_federation_is_a_version_2_token(http: Http) -> None:
+    claims = decode(ask(http, {"resource": TOKEN_EXCHANGE_URI})[1]["access_token"])
+    assert (claims["ver"], claims["aud"], claims["azp"]) == ("2.0", TOKEN_EXCHANGE_URI, API_IDENTITY.client_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"api-version": None}, "api-version"),
+        ({"api-version": "2017-09-01"}, "api-version"),
+        ({"client_id": None}, "client_id"),
+        ({"client_id": "11111111-2222-4333-8444-555555555555"}, "client_id"),
+        ({"resource": None}, "resource"),
+        ({"resource": "https://unknown.example"}, "resource"),
+    ],
+)
+def test_refuses_a_bad_request(changes: dict[str, str | None], reason: str, http: Http) -> None:
+    status, body = ask(http, changes)
+    assert status == 400
+    assert reason in body["message"]
+    assert "access_token" not in body
+
+
+@pytest.mark.parametrize("header", ["", "wrong"])
+def test_refuses_whoever_does_not_know_the_header(header: str, shared: Stack, http: Http) -> None:
+    mark = shared.audit.mark()
+    status, body = ask(http, {}, header)
+    assert status == 401
+    assert "X-IDENTITY-HEADER" in body["message"]
+    [entry] = shared.audit.entries(mark)
+    assert (entry.caller, entry.service, entry.status) == ("?", "identity", 401)
+    assert entry.verdict.startswith("refused: ")
