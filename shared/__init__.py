@@ -2,21 +2,22 @@
 
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
-    errors, environ, expiring_lru, http_verbs, single_flight, strict_json, transport, certificate ← nothing of ours
+    errors, environ, expiring_lru, http_verbs, strict_json, transport, certificate ← nothing of ours
+    single_flight ← errors
     settings ← errors, environ
-    claims_challenge ← transport
+    claims_challenge ← strict_json, transport
     signing_keys ← errors, single_flight, transport
     access_token ← errors, settings, signing_keys, strict_json
     client_credential ← errors, settings, certificate
-    entra_errors ← errors, settings
+    entra_errors ← claims_challenge, errors, settings
     msal_http ← errors, entra_errors, transport
     on_behalf_of ← errors, settings, single_flight, transport, client_credential, entra_errors, msal_http
-    sessions ← access_token, expiring_lru, on_behalf_of, signing_keys, single_flight
-    downstream_api ← errors, settings, claims_challenge, http_verbs, sessions, transport
+    sessions ← access_token, errors, expiring_lru, on_behalf_of, signing_keys, single_flight
+    downstream_api ← errors, settings, claims_challenge, http_verbs, sessions, strict_json, transport
     user ← downstream_api, sessions
     async_user ← downstream_api, http_verbs, transport, user
     services ← access_token, downstream_api, errors, on_behalf_of, sessions, settings, signing_keys, transport
-    http_request ← errors
+    http_request ← errors, strict_json
     http_reply ← errors, transport
     requires_user ← async_user, errors, http_reply, http_request, services, sessions, user
 

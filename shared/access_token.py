@@ -34,7 +34,7 @@ class Keys(Protocol):
     def get(self, key_id: str) -> SigningKey: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AccessToken:
     """A validated access token: what it says, until when, and which key vouches for it. Not the token itself."""
 
@@ -138,6 +138,8 @@ def _check_delegated(claims: Mapping[str, Any]) -> None:
     """Only tokens of a signed-in user: `scp` and `oid` present. An ID token has neither `scp` nor a client."""
     if not all(isinstance(claims.get(name), str) and claims[name] for name in ("oid", "sub")):
         raise InvalidToken(reason="no subject")
+    if "cnf" in claims:  # bound to a key that a bearer header does not prove (RFC 7800)
+        raise InvalidToken(reason="proof-of-possession token")
     scopes = claims.get("scp")
     is_user = isinstance(scopes, str) and scopes.strip() and claims.get("idtyp", "user") != "app"
     if is_user:

@@ -17,13 +17,24 @@ from .user import SignedInUser
 WAITING_THREADS = 32  # how many calls may wait for the network at a time; more queue up, none blocks the event loop
 
 T = TypeVar("T")
-_threads = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="on-behalf-of")
+_calls = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="on-behalf-of")
+_validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own: strangers can make it wait, not us
 
 
-async def in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs a blocking call beside the event loop, with the caller's context variables (as asyncio.to_thread does)."""
-    work = partial(contextvars.copy_context().run, call, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+async def validated(call: Callable[[str], T], bearer: str) -> T:
+    """`call(bearer)`, which may wait for Entra's signing keys, beside the event loop."""
+    return await _beside_the_loop(_validations, call, bearer)
+
+
+async def called(call: Callable[..., T], *args: Any) -> T:
+    """A blocking call on behalf of a user who is known, beside the event loop."""
+    return await _beside_the_loop(_calls, call, *args)
+
+
+async def _beside_the_loop(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+    """With the caller's context variables, as asyncio.to_thread does it."""
+    work = partial(contextvars.copy_context().run, call, *args)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 class AsyncDownstreamApi(HttpVerbs[Awaitable[Answer]]):
@@ -34,7 +45,7 @@ class AsyncDownstreamApi(HttpVerbs[Awaitable[Answer]]):
 
     async def send(self, request: Request) -> Answer:
         """See `request`."""
-        return await in_thread(self._api.send, request)
+        return await called(self._api.send, request)
 
 
 class AsyncUser(SignedInUser):
@@ -46,4 +57,4 @@ class AsyncUser(SignedInUser):
 
     async def token(self, name: str) -> str:
         """See User.token."""
-        return await in_thread(self._caller.token_for, self._apis.named(name).scopes)
+        return await called(self._caller.token_for, self._apis.named(name).scopes)

@@ -81,7 +81,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
-            may_recover = may_recover or _is_passing(error)
+            may_recover = may_recover or _is_passing(error, source)
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
         else:
             log.info("client credential: using %s", credential.source_type)
@@ -129,7 +129,13 @@ def _azure_credential(managed_identity_client_id: str) -> Any:
 
 
 def _bounds() -> dict[str, Any]:
-    return {"retry_total": RETRIES, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+    """No retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
+    return {
+        "retry_total": RETRIES,
+        "retry_status": 0,
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+    }
 
 
 def _decode(value: str) -> bytes:
@@ -139,12 +145,14 @@ def _decode(value: str) -> bytes:
         raise CertificateError("not base64") from None
 
 
-def _is_passing(error: Exception) -> bool:
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+def _is_passing(error: Exception, source: CredentialSettings) -> bool:
+    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+    from azure.identity import CredentialUnavailableError
 
-    if isinstance(error, HttpResponseError) and not isinstance(error, ClientAuthenticationError):
-        return error.status_code is None or error.status_code == 429 or error.status_code >= 500
-    return isinstance(error, ServiceRequestError)
+    if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
+        return bool(source.managed_identity_client_id)
+    status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
+    return isinstance(error, (ServiceRequestError, ServiceResponseError)) or status == 429 or status >= 500
 
 
 def _describe(error: Exception) -> str:

@@ -24,6 +24,7 @@ from .errors import (
 from .http_verbs import HttpVerbs, Request
 from .sessions import Caller, Refusal
 from .settings import DownstreamApiSettings, Settings
+from .strict_json import parse_object
 from .transport import Answer, Transport, TransportError, TransportTimeout
 
 RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
@@ -95,13 +96,13 @@ class DownstreamApi(HttpVerbs[Answer]):
 def join(base_url: str, path: str) -> str:
     """The address of `path` below `base_url`.
 
+    A value put into the path may still bring its own query: quote what comes from a caller (urllib.parse.quote).
+
     Raises:
         ValueError: the path is not one that surely stays there. Its text is not repeated: it may come from a caller.
     """
-    steps = [unquote(unquote(step)) for step in path.partition("?")[0].split("/")]
-    is_below = path.startswith("/") and not path.startswith("//")
-    has_trick = any(step in (".", "..") or "/" in step or "\\" in step for step in steps) or "\\" in path or "#" in path
-    if not is_below or has_trick or not path.isprintable():
+    is_below = path.startswith("/") and not path.startswith("//") and "#" not in path and path.isprintable()
+    if not is_below or any(map(_leads_astray, path.partition("?")[0].split("/"))):
         raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
     url = f"{base_url}{path}"
     if urlsplit(url)[:2] != urlsplit(base_url)[:2]:
@@ -109,11 +110,21 @@ def join(base_url: str, path: str) -> str:
     return url
 
 
+def _leads_astray(step: str) -> bool:
+    """Whether some server, decoding as often as it likes, could take this step for a way up or sideways."""
+    for _ in range(len(step)):
+        decoded = unquote(step)
+        if decoded == step:
+            break
+        step = decoded
+    name = step.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
+    return name in (".", "..") or "/" in step or "\\" in step or not step.isprintable()
+
+
 def _problem(answer: Answer) -> dict[str, Any] | None:
     """An RFC 9457 document is written for the client of an API, so it is passed on; other error bodies are not."""
     is_problem = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json"
     try:
-        document = answer.json() if is_problem and len(answer.content) <= _MAX_PROBLEM_BYTES else None
+        return parse_object(answer.content) if is_problem and len(answer.content) <= _MAX_PROBLEM_BYTES else None
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None

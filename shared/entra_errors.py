@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .claims_challenge import requested_claims
 from .errors import (
     AccessDenied,
     ApiError,
@@ -44,7 +45,7 @@ def refuses_our_credential(body: Mapping[str, Any]) -> bool:
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], settings: Settings) -> ApiError:
     """The error that an error reply of the token endpoint means to our caller; `scopes` are those asked for."""
-    numbers, error, suberror = _numbers(body), body.get("error"), body.get("suberror")
+    numbers, error, suberror = _numbers(body), str(body.get("error")), str(body.get("suberror"))
     reason = describe(body)
     claims = _claims(body)
     if claims:
@@ -79,11 +80,7 @@ def _numbers(body: Mapping[str, Any]) -> set[int]:
 def _claims(body: Mapping[str, Any]) -> str:
     """The claims that the user's next sign-in must carry, as compact JSON; empty when there are none."""
     claims = body.get("claims")
-    try:
-        parsed = json.loads(claims) if isinstance(claims, str) else claims
-    except (ValueError, RecursionError):
-        return ""
-    return json.dumps(parsed, separators=(",", ":")) if isinstance(parsed, dict) and parsed else ""
+    return requested_claims(claims if isinstance(claims, str) else json.dumps(claims))
 
 
 def _printable(value: object) -> str:

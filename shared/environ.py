@@ -34,6 +34,7 @@ class EnvironReader:
         self.problems: dict[str, str] = {}
         self._values = {name.lower(): value.strip() for name, value in environ.items()}
         self._as_given = {name.lower(): name for name in environ}
+        self._twins = [name for name in environ if self._as_given[name.lower()] != name]
         self._asked: dict[str, str] = {}
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -72,6 +73,8 @@ class EnvironReader:
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; the default when neither is set."""
+        if self._values.get(name.lower()) == "":
+            self.problems[name] = "is empty; name something or leave the setting out"
         listed: list[str] = []
         while f"{name}__{len(listed)}".lower() in self._values:
             listed.append(self.text(f"{name}__{len(listed)}"))
@@ -85,8 +88,11 @@ class EnvironReader:
 
     def refuse_unknown(self, *prefixes: str) -> None:
         """A misspelt setting under one of the prefixes is a problem, too: it might have been a restriction."""
+        ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are how it is written elsewhere
+        for name in filter(ours.match, self._twins):
+            self.problems[name] = "is set twice, in upper and lower case"
         for key in self._values.keys() - self._asked.keys():
-            if key.startswith(tuple(f"{prefix}__".lower() for prefix in prefixes)):
+            if ours.match(key):
                 near = difflib.get_close_matches(key, self._asked, n=1)
                 hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
                 self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"

@@ -8,6 +8,7 @@ from typing import Any
 import azure.functions as func
 
 from .errors import BadRequest, MissingToken
+from .strict_json import parse_body
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)  # RFC 6750 §2.1
 
@@ -23,6 +24,6 @@ def bearer_token(request: func.HttpRequest) -> str:
 def json_body(request: func.HttpRequest) -> Any:
     """The request's body, parsed as JSON. Raises BadRequest when it is none."""
     try:
-        return request.get_json()
-    except (ValueError, RecursionError):
+        return parse_body(request.get_body())
+    except ValueError:
         raise BadRequest("The body must be JSON.") from None

@@ -43,7 +43,7 @@ class MsalHttpClient:
         try:
             answer = self._transport.send(method, url, **request)
             is_of_protocol = answer.status_code in {200, *range(400, 500)} - {429}
-            if is_of_protocol and isinstance(answer.json(), dict):
+            if is_of_protocol and _is_readable(answer.json()):
                 return answer
         except TransportError as error:
             raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
@@ -52,6 +52,12 @@ class MsalHttpClient:
         asked = answer.retry_after(self._now())
         wait = RETRY_AFTER_SECONDS if asked is None else asked
         raise ServiceUnavailable(retry_after=wait, reason=f"Entra: HTTP {answer.status_code}")
+
+
+def _is_readable(body: object) -> bool:
+    """MSAL keeps each `error` for a header of later requests; one that is no word would spoil them for everybody."""
+    error = body.get("error", "") if isinstance(body, dict) else None
+    return isinstance(error, str) and error.isascii() and (not error or error.replace("_", "").isalnum())
 
 
 class DiscoveryCache(dict[str, Any]):

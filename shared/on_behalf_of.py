@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .client_credential import ClientCredential, load_client_credential
-from .entra_errors import describe, error_from_entra, refuses_our_credential
-from .errors import ApiError, ServerMisconfigured
+from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
+from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
 from .settings import Settings
 from .single_flight import SingleFlight
 from .transport import Transport
 
+RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
 
@@ -26,10 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DownstreamToken:
-    """An access token for a downstream API; `expires_at` in seconds since 1970."""
+    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970."""
 
     token: str
     expires_at: float
+    renew_at: float
 
     def __repr__(self) -> str:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
@@ -78,38 +80,41 @@ class OnBehalfOf:
         body = self._ask(client, assertion, scopes, claims, correlation_id)
         if refuses_our_credential(body):
             log.warning("client credential refused (%s); loading it anew", describe(body))
-            body = self._ask(self._replacement_for(client), assertion, scopes, claims, correlation_id)
+            refused = client
+            client = self._loads.do("client credential", lambda: self._reload(refused))
+            body = self._ask(client, assertion, scopes, claims, correlation_id)
         token, lifetime = body.get("access_token"), _positive(body.get("expires_in"))
         if isinstance(token, str) and token and lifetime:
-            return DownstreamToken(token, started + lifetime)
+            renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
+            return DownstreamToken(token, started + lifetime, started + renew_after)
         raise error_from_entra(body, scopes, self._settings)
 
     def _ask(
         self, client: _Client, assertion: str, scopes: Sequence[str], claims: str | None, correlation_id: str
     ) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
-            assertion, list(scopes), claims_challenge=claims, correlation_id=correlation_id
-        )
+        try:
+            answer: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
+                assertion, list(scopes), claims_challenge=claims, correlation_id=correlation_id
+            )
+        except ApiError:
+            raise
+        except Exception as error:  # noqa: BLE001 — azure-identity inside MSAL, or MSAL over an odd answer: texts may quote it
+            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=type(error).__name__) from None
         return answer
 
     def _ready_client(self) -> _Client:
         client = self._client
         if client is None:
-            return self._loads.do("load", lambda: self._client or self._load_client())
-        if self._now() < client.loaded_at + RELOAD_AFTER_SECONDS:
-            return client
-        try:
-            return self._replacement_for(client)
-        except ApiError:
-            return client  # the vault is down: what worked so far goes on working
-
-    def _replacement_for(self, stale: _Client) -> _Client:
-        return self._loads.do("load", lambda: self._reload(stale))
+            return self._loads.do("client credential", lambda: self._client or self._load_client())
+        if self._now() >= max(client.loaded_at + RELOAD_AFTER_SECONDS, self._next_reload):
+            self._loads.start("client credential", lambda: self._reload(client))
+        return client
 
     def _reload(self, stale: _Client) -> _Client:
+        """A client newer than `stale`, or the one there is when somebody else has just made or tried it."""
         current = self._client
         if current is not None and (current is not stale or self._now() < self._next_reload):
-            return current  # somebody else has just done it, or has just tried
+            return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
         return self._load_client()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import azure.functions as func
 
-from .async_user import AsyncUser, in_thread
+from .async_user import AsyncUser, validated
 from .errors import InsufficientScope, SettingsError
 from .http_reply import reply_to, reply_to_error
 from .http_request import bearer_token
@@ -36,10 +36,12 @@ class RequiresUser:
         Args:
             scopes: any one of them suffices; by default those of the setting `AzureAd__Scopes`.
         """
-        if isinstance(scopes, str) or callable(scopes):
+        if isinstance(scopes, str) or callable(scopes) or not all(isinstance(scope, str) for scope in scopes or ()):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
 
         def decorate(function: Function) -> Function:
+            if not inspect.isfunction(function):
+                raise TypeError("@requires_user goes directly above the function, below @app.route")
             guard = _Guard(self._provider, tuple(scopes) if scopes is not None else None, function)
             return _as_azure_function(guard, function)
 
@@ -74,7 +76,7 @@ class _Guard:
             bearer = bearer_token(_request_among(arguments))
             session = ready.sessions.find(bearer)  # a known token does not leave the loop
             if session is None:
-                session = await in_thread(ready.sessions.open, bearer)
+                session = await validated(ready.sessions.open, bearer)
             caller = Caller(ready.sessions, session, bearer, correlation_id)
             return reply_to(await self._function(**arguments, **self._user(AsyncUser, caller, ready)))
         except Exception as error:  # noqa: BLE001 — as above

@@ -17,9 +17,11 @@ from .settings import Settings
 from .signing_keys import SigningKeys
 from .transport import Transport
 
+KEYS_READ_SECONDS = 5.0  # whoever sends an unknown key id can make threads wait for this long, twice a minute
+
 log = logging.getLogger(__name__)
-for _library in ("azure", "msal", "urllib3"):  # at INFO they write a page per request, at DEBUG whole messages
-    logging.getLogger(_library).setLevel(logging.WARNING)
+for _library in ("azure", "msal", "urllib3"):  # their warnings quote addresses and answers, which name people
+    logging.getLogger(_library).setLevel(logging.ERROR)
 
 
 class Services:
@@ -29,7 +31,7 @@ class Services:
         self.settings = settings
         self.apis = DownstreamApis(settings, Transport(), now)
         entra = Transport(resend_posts=True)  # asking for a token twice does no harm
-        self.signing_keys = SigningKeys(settings.authority, entra, now)
+        self.signing_keys = SigningKeys(settings.authority, Transport(read=KEYS_READ_SECONDS), now)
         self.on_behalf_of = OnBehalfOf(settings, entra, now)
         validator = AccessTokenValidator(settings, self.signing_keys, now)
         self.sessions = Sessions(validator, self.signing_keys, self.on_behalf_of, now)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .access_token import AccessToken
+from .errors import ServiceUnavailable
 from .expiring_lru import ExpiringLru
 from .on_behalf_of import DownstreamToken
 from .signing_keys import SigningKey
@@ -19,7 +20,7 @@ from .single_flight import SingleFlight
 
 MAX_SESSIONS = 10_000
 MAX_TOKENS_PER_SESSION = 16
-_RENEW_BEFORE_SECONDS = 300.0  # a downstream token must outlive the call it is used for
+_LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 
 Scopes = tuple[str, ...]
 
@@ -131,21 +132,23 @@ class Sessions:
 
     def _known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None) -> DownstreamToken | None:
         token = session.downstream_tokens.get(scopes)
-        if token is None or self._now() >= token.expires_at or (refusal and refusal.token == token.token):
+        if token is None or self._now() >= token.renew_at or (refusal and refusal.token == token.token):
             return None
         return token
 
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, claims: str | None, correlation_id: str
     ) -> DownstreamToken:
-        session.downstream_tokens.pop(scopes, None)
-        started = self._now()
-        token = self._exchanger.exchange(bearer, scopes, claims=claims, correlation_id=correlation_id)
-        margin = min(_RENEW_BEFORE_SECONDS, (token.expires_at - started) / 2)
-        kept = DownstreamToken(token.token, token.expires_at - margin)
-        if len(session.downstream_tokens) < MAX_TOKENS_PER_SESSION:
-            session.downstream_tokens[scopes] = kept
-        return kept
+        known, started = session.downstream_tokens.get(scopes), self._now()
+        try:
+            token = self._exchanger.exchange(bearer, scopes, claims=claims, correlation_id=correlation_id)
+        except ServiceUnavailable:
+            if known is None or claims or started >= known.expires_at - _LAST_USE_SECONDS:
+                raise
+            return known  # due for renewal, but still good while Entra is down
+        if known or len(session.downstream_tokens) < MAX_TOKENS_PER_SESSION:
+            session.downstream_tokens[scopes] = token
+        return token
 
 
 def _digest(bearer: str) -> bytes:

@@ -13,6 +13,8 @@ from .errors import SettingsError
 
 SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
 
+_RESERVED_SCOPES = {"openid", "profile", "offline_access"}
+
 
 @dataclass(frozen=True)
 class CredentialSettings:
@@ -139,5 +141,7 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
         scopes = env.words(at + "Scopes")
         if not scopes:
             env.problems.setdefault(at + "Scopes", "is missing")
+        if _RESERVED_SCOPES.intersection(scopes):
+            env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
         apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes)
     return apis

@@ -7,8 +7,8 @@ https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,12 +17,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from .errors import InvalidToken, ServiceUnavailable
-from .single_flight import SingleFlight
+from .single_flight import WAIT_SECONDS, SingleFlight
 from .transport import Transport, TransportError
 
-MAX_AGE_SECONDS = 3600.0  # a withdrawn key ends its sessions within the hour
+MAX_AGE_SECONDS = 3600.0  # older keys are refreshed beside the requests; twice as old ones before the next request
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
+FOLLOWER_SECONDS = 2.0  # how long an unknown key id waits for a fetch under way, while others are known
 _MIN_KEY_BITS = 2048
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,15 @@ class SigningKey:
 class SigningKeys:
     """The signing keys of one authority, such as `https://login.microsoftonline.com/{tenant}`. Thread-safe.
 
-    A known id never waits for the network once keys are there. When Entra is down the last good set stays.
+    A known id does not wait for the network, unless nobody came for two hours: a key withdrawn meanwhile must not open
+    the door once more. When Entra is down the last good set stays.
     """
 
     def __init__(self, authority: str, transport: Transport, now: Callable[[], float]) -> None:
         self._authority, self._transport, self._now = authority, transport, now
         self._keys: Mapping[str, SigningKey] = {}
-        self._next_refresh = self._next_fetch = float("-inf")
+        self._fetched_at = self._next_fetch = float("-inf")
         self._fetches: SingleFlight[str, None] = SingleFlight()
-        self._lock = threading.Lock()
 
     def get(self, key_id: str) -> SigningKey:
         """The key with this id.
@@ -59,10 +60,13 @@ class SigningKeys:
             InvalidToken: Entra knows no such key.
             ServiceUnavailable: no key could be fetched yet.
         """
+        if key_id not in self._keys or self._age() >= 2 * MAX_AGE_SECONDS:
+            wait = FOLLOWER_SECONDS if self._keys else WAIT_SECONDS
+            with suppress(ServiceUnavailable):  # another thread is still waiting for Entra: judge by what is known
+                self._fetches.do("signing keys", self._fetch_unless_just_tried, wait=wait)
+        else:
+            self._refresh_if_old()
         key = self._keys.get(key_id)
-        if key is None:
-            self._fetches.do("keys", lambda: self._fetch_unless_known(key_id))
-            key = self._keys.get(key_id)
         if key is not None:
             return key
         if not self._keys:
@@ -71,21 +75,20 @@ class SigningKeys:
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         """Whether Entra still publishes this key, as far as known; old knowledge is refreshed in the background."""
-        if self._now() >= self._next_refresh:
-            self._refresh_in_background()
+        self._refresh_if_old()
         current = self._keys.get(key_id)
         return current is key or current == key
 
-    def _fetch_unless_known(self, key_id: str) -> None:
-        if key_id not in self._keys and self._now() >= self._next_fetch:
-            self._fetch()
+    def _age(self) -> float:
+        return self._now() - self._fetched_at
 
-    def _refresh_in_background(self) -> None:
-        with self._lock:
-            if self._now() < self._next_refresh:
-                return
-            self._next_refresh = self._now() + COOLDOWN_SECONDS  # should it fail; a success sets its own
-        threading.Thread(target=self._fetches.do, args=("keys", self._fetch), name="signing-keys", daemon=True).start()
+    def _refresh_if_old(self) -> None:
+        if self._age() >= MAX_AGE_SECONDS and self._now() >= self._next_fetch:
+            self._fetches.start("signing keys", self._fetch_unless_just_tried)
+
+    def _fetch_unless_just_tried(self) -> None:
+        if self._now() >= self._next_fetch:
+            self._fetch()
 
     def _fetch(self) -> None:
         started = self._now()
@@ -96,8 +99,7 @@ class SigningKeys:
             log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, len(self._keys))
             return
         self._keys = {key_id: _same_if_equal(self._keys.get(key_id), key) for key_id, key in keys.items()}
-        self._next_refresh = started + MAX_AGE_SECONDS
-        self._next_fetch = started + COOLDOWN_SECONDS
+        self._fetched_at, self._next_fetch = started, started + COOLDOWN_SECONDS
 
     def _jwks_uri(self) -> str:
         """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import Generic, TypeVar
 
-WAIT_SECONDS = 60.0  # beyond every time-out of the work itself; only a bug makes a follower wait this long
+from .errors import ServiceUnavailable
+
+WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -24,19 +27,43 @@ class SingleFlight(Generic[K, V]):
         self._lock = threading.Lock()
         self._flights: dict[K, Future[V]] = {}
 
-    def do(self, key: K, work: Callable[[], V]) -> V:
-        """The result of `work`, run by this thread or by the one that was first. Raises what the work raised."""
+    def do(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
+        """The result of `work`, run by this thread or by the one that was first. Raises what the work raised.
+
+        Raises:
+            ServiceUnavailable: another thread is at it and did not finish within `wait` seconds.
+        """
+        flight, leading = self._board(key)
+        if leading:
+            self._fly(key, flight, work)
+        try:
+            return flight.result(timeout=wait)
+        except WaitedTooLong:
+            if flight.done():  # the work's own time-out
+                raise
+            raise ServiceUnavailable(retry_after=5, reason="waited too long for another thread") from None
+
+    def start(self, key: K, work: Callable[[], V]) -> None:
+        """Runs `work` in a thread of its own, unless some is under way; its error is nobody's but its own log's."""
+        flight, leading = self._board(key)
+        if leading:
+            name = f"background {key}"
+            threading.Thread(target=self._fly, args=(key, flight, work), name=name, daemon=True).start()
+
+    def _board(self, key: K) -> tuple[Future[V], bool]:
+        """The flight of this key, and whether it is ours to fly."""
         with self._lock:
             flight = self._flights.get(key)
-            if leading := flight is None:
-                flight = self._flights[key] = Future()
-        if not leading:
-            return flight.result(timeout=WAIT_SECONDS)
+            if flight is not None:
+                return flight, False
+            flight = self._flights[key] = Future()
+            return flight, True
+
+    def _fly(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
         try:
             flight.set_result(work())
-        except BaseException as error:  # noqa: BLE001 — not swallowed: result() raises it here and in every follower
+        except BaseException as error:  # noqa: BLE001 — not swallowed: result() raises it in all who wait
             flight.set_exception(error)
         finally:
             with self._lock:
                 del self._flights[key]
-        return flight.result()

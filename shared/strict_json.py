@@ -1,8 +1,10 @@
-"""JSON objects in which nothing can be read in two ways: the parts of a token."""
+"""JSON in which nothing can be read in two ways: the parts of a token, a claims request, a problem document."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 
@@ -10,15 +12,42 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """The JSON object that these UTF-8 bytes are.
 
     Raises:
-        ValueError: not UTF-8, not JSON (NaN and Infinity are not), no object, nested too deeply, or with twin members.
+        ValueError: as parse_body does; also when it is no object, or has twin members.
     """
-    try:
-        parsed = json.loads(text.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    parsed = _parse(text, _no_twins)
     if not isinstance(parsed, dict):
         raise ValueError("not an object")
     return parsed
+
+
+def parse_body(text: bytes) -> Any:
+    """A request's body as JSON that can be sent on.
+
+    Raises:
+        ValueError: not UTF-8, not JSON (NaN and Infinity are not), nested too deeply, or with a number out of range.
+    """
+    return _parse(text, None)
+
+
+def compact(value: Any) -> str:
+    """The value as JSON text without spaces."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _parse(text: bytes, pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None) -> Any:
+    try:
+        return json.loads(
+            text.decode("utf-8"), object_pairs_hook=pairs, parse_constant=_no_constant, parse_float=_finite
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("number too large")
+    return number
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

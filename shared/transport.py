@@ -69,6 +69,13 @@ class BearerAuth(requests.auth.AuthBase):
         return request
 
 
+class _NoRedirects(requests.Session):
+    """Without it, requests reads the whole body of a 3xx and parses its Location even when told not to follow."""
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        return None
+
+
 class _OnceMore(Retry):
     """Opens a dead connection anew once, but never waits twice: a time-out ends the attempt."""
 
@@ -91,7 +98,7 @@ class Transport:
     def __init__(self, *, resend_posts: bool = False, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS):
         methods = None if resend_posts else frozenset({"GET", "HEAD", "OPTIONS"})
         retry = _OnceMore(1, redirect=0, status=0, other=0, allowed_methods=methods, raise_on_status=False)
-        self._session = requests.Session()
+        self._session = _NoRedirects()
         self._session.mount("https://", HTTPAdapter(pool_maxsize=32, max_retries=retry))
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one user's cookie is not the next's
         self._timeout = (connect, read)
@@ -109,7 +116,7 @@ class Transport:
         """Sends one request and reads the whole answer, whatever its status.
 
         Raises:
-            ValueError: the address is not https, or a header holds a line break.
+            ValueError: the address is not https, or a header or the method cannot be sent.
             TransportTimeout, TransportError: no complete answer came.
         """
         if not url.startswith("https://"):
@@ -127,11 +134,13 @@ class Transport:
                 stream=True,
             ) as response:
                 return Answer(response.status_code, response.headers, _read_bounded(response))
-        except requests.exceptions.InvalidHeader:
-            raise ValueError("a header is not valid") from None
         except (requests.RequestException, OSError) as error:
             # The library's texts can hold addresses and header bytes; the kind of failure is enough.
+            if isinstance(error, ValueError):
+                raise ValueError("a header or the address is not valid") from None
             raise (TransportTimeout if _is_timeout(error) else TransportError)(type(error).__name__) from None
+        except ValueError:  # http.client quotes the header, which may be the token
+            raise ValueError("a header or the method is not valid") from None
 
     def close(self) -> None:
         self._session.close()

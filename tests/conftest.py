@@ -29,6 +29,7 @@ def leak_watch() -> Iterator[LeakWatch]:
 def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
     clock = RunningClock()
     with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock) as stack:
+        stack.entra.single_use_assertions = True  # stricter than Entra: our assertions are never seen twice
         yield stack, clock
 
 

@@ -63,7 +63,7 @@ class Lab:
 def finish_background_work() -> None:
     """Waits for refreshes that were started beside a request."""
     for thread in threading.enumerate():
-        if thread.name == "signing-keys":
+        if thread.name.startswith("background "):
             thread.join(10)
 
 

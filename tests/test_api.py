@@ -72,7 +72,9 @@ def test_the_orders_api_does_not_take_a_token_for_the_api(live: Live) -> None:
     assert live.call("/api/orders", live.stack.issue_access_token("alice"), base=live.orders).status_code == 401
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"chair", b"\xff\xfe", b'{"item": "chair"'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"chair", b"\xff", b'{"item": "chair"', b'{"n": NaN}', b"[1e999]", b"[" * 100_000]
+)
 def test_a_body_that_is_not_json_is_400(live: Live, body: bytes) -> None:
     token, mark = live.stack.issue_access_token("alice"), live.stack.audit.mark()
     reply = live.call("/api/orders", token, "POST", body=body)

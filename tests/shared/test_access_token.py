@@ -64,6 +64,7 @@ CLAIM_DEFECTS: dict[str, tuple[dict[str, Any], str]] = {
     "scope as list": ({"scp": ["access_as_user"]}, "not an access token of a user"),
     "no object id": ({"oid": None}, "no subject"),
     "object id as number": ({"oid": 7}, "no subject"),
+    "bound to a key": ({"cnf": {"kid": "x"}}, "proof-of-possession"),
     "no subject": ({"sub": None}, "no subject"),
 }
 

@@ -13,7 +13,7 @@ from emulators.certificates import Certificate
 from shared.certificate import CertificateError, load_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
 from shared.on_behalf_of import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS
-from tests.lab import Lab
+from tests.lab import Lab, finish_background_work
 
 
 @pytest.fixture
@@ -70,6 +70,22 @@ def test_base64_in_a_setting(lab: Lab, certificate: Certificate) -> None:
     assert works(lab, **lab.credential("Base64Encoded", Base64EncodedValue=value))
 
 
+def test_a_managed_identity_that_fails_later_is_an_outage_and_leaks_nothing(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity = lab.environ()["AzureAd__ClientCredentials__0__ManagedIdentityClientId"]
+    services = lab.services(**lab.credential("SignedAssertionFromManagedIdentity", ManagedIdentityClientId=identity))
+    lab.stack.identity.lifetime, lifetime = 1, lab.stack.identity.lifetime
+    try:
+        lab.me(services, lab.stack.issue_access_token("alice"))
+        lab.stack.faults.add("identity", status=500, body="internal s3cr3t")
+        with pytest.raises(ServiceUnavailable):
+            lab.me(services, lab.stack.issue_access_token("alice"))
+    finally:
+        lab.stack.identity.lifetime = lifetime
+    assert "s3cr3t" not in caplog.text
+
+
 def test_client_secret(lab: Lab) -> None:
     secret = lab.stack.directory.add_secret(API, lab.clock() + 3600)
     assert works(lab, **lab.credential("ClientSecret", ClientSecret=secret))
@@ -109,16 +125,20 @@ def test_no_credential_at_all_is_a_misconfiguration(lab: Lab) -> None:
         ("vault", 429, ServiceUnavailable),
         ("vault", 403, ServerMisconfigured),
         ("vault", 404, ServerMisconfigured),
-        ("identity", 400, ServerMisconfigured),
+        ("identity", 429, ServiceUnavailable),
+        ("identity", 500, ServiceUnavailable),
     ],
 )
 def test_what_keeps_the_vault_closed_decides_between_later_and_never(
     lab: Lab, target: str, status: int, kind: type[Exception]
 ) -> None:
-    headers = {"Retry-After": "0"} if status in (429, 503) else {}
+    headers = {"Retry-After": "70"} if status in (429, 503) else {}
     lab.stack.faults.add(target, status=status, headers=headers, body={"error": {"code": "x", "message": "y"}})
+    mark = lab.stack.audit.mark()
     with pytest.raises(kind):
         works(lab)
+    refused = [entry for entry in lab.stack.audit.entries(mark) if entry.status == status]
+    assert len(refused) == 1  # azure-core would wait for those 70 seconds, and every other caller with it
     lab.stack.faults.clear()
     assert works(lab)
 
@@ -160,13 +180,20 @@ def test_a_new_certificate_is_picked_up_in_time_and_an_outage_then_does_no_harm(
     lab.stack.faults.add("vault", status=403)
     lab.clock.forward(RELOAD_AFTER_SECONDS + 1)
     assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"  # kept what it had
+    finish_background_work()
     lab.stack.faults.clear()
     fresh = lab.stack.rotate_client_certificate()
     lab.clock.forward(RELOAD_COOLDOWN_SECONDS + 1)
     mark = lab.stack.audit.mark()
-    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"  # and does not wait for the vault
+    finish_background_work()
     assert read_times(lab, mark) == 1
-    assert lab.stack.client_certificate is fresh
+    for old in lab.stack.directory.certificates(API):
+        if old is not fresh:
+            lab.stack.directory.unregister_certificate(API, old)
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert [entry.status for entry in lab.exchanges(mark)] == [200]
 
 
 def test_without_an_identity_named_the_developers_own_sign_in_is_used(

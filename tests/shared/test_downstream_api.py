@@ -74,7 +74,7 @@ def test_throttling_is_passed_on_with_its_time(lab: Lab, headers: dict[str, str]
 def test_a_problem_document_is_passed_on_other_bodies_are_not(lab: Lab) -> None:
     lab.stack.faults.add("graph", status=409, headers=PROBLEM, body={"code": "taken"}, times=1)
     assert failure(lab).extra["downstream"] == {"code": "taken"}
-    for body in ("<html>", "[1]", json.dumps({"pad": "x" * 5000})):
+    for body in ("<html>", "[1]", '{"a": NaN}', json.dumps({"pad": "x" * 5000})):
         lab.stack.faults.add("graph", status=409, headers=PROBLEM, body=body, times=1)
         assert failure(lab).extra == {}
 
@@ -107,6 +107,8 @@ def test_a_challenge_that_entra_cannot_answer_goes_on_to_the_caller(lab: Lab) ->
         'Bearer error="insufficient_claims", claims="!!!"',
         'Bearer error="insufficient_claims", claims="bm90IGpzb24="',
         'Bearer error="insufficient_claims", claims="WzFd"',
+        'Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOlsxXX0="',
+        'Bearer error="insufficient_claims", claims="//57ACIAYQAiADoAewB9AH0A"',
         'Bearer error="invalid_token", claims="eyJhIjoxfQ=="',
         f'Bearer error="insufficient_claims", claims="{"A" * 9000}"',
         "Basic",
@@ -118,6 +120,12 @@ def test_what_is_no_claims_challenge_is_a_bad_gateway(lab: Lab, header: str) -> 
     mark = lab.stack.audit.mark()
     assert isinstance(failure(lab), BadGateway)
     assert len(lab.exchanges(mark)) == 1
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "//", "e\xff"])
+def test_a_redirect_is_not_even_parsed(lab: Lab, location: str) -> None:
+    lab.stack.faults.add("graph", status=302, headers={"Location": location})
+    assert isinstance(failure(lab), BadGateway)
 
 
 def test_one_users_cookie_is_not_sent_for_the_next(lab: Lab) -> None:
@@ -154,6 +162,14 @@ def test_a_header_cannot_smuggle_another(lab: Lab, value: str) -> None:
     with pytest.raises(ValueError, match="header"):
         user.api("Graph").get("/me", headers={"X-Note": value})
     assert lab.seen(mark, "me") == []
+
+
+def test_a_token_that_is_no_header_value_is_not_quoted(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    token = "eyJhbGciOiJub25lIn0\r\nX-Evil: 1"
+    lab.stack.faults.add("entra.token", status=200, body={"access_token": token, "expires_in": 60})
+    with pytest.raises(ValueError, match="not valid") as raised:
+        lab.user(lab.services(), lab.stack.issue_access_token("alice")).api("Graph").get("/me")
+    assert "eyJ" not in f"{raised.value}{caplog.text}"
 
 
 def test_an_api_without_settings_names_them(lab: Lab) -> None:

@@ -71,6 +71,7 @@ TABLE: list[tuple[dict[str, Any], type[ApiError]]] = [
     (said("temporarily_unavailable"), ServiceUnavailable),
     ({}, ServerMisconfigured),
     ({"error": None, "error_codes": "x", "claims": "not json"}, ServerMisconfigured),
+    ({"error": ["invalid_grant"], "suberror": {"a": 1}, "error_codes": [[1]]}, ServerMisconfigured),
 ]
 
 

@@ -120,6 +120,23 @@ def test_a_reply_without_a_usable_token_is_no_success(lab: Lab, body: dict[str, 
     assert type(failure(lab, "alice")) is ServerMisconfigured
 
 
+@pytest.mark.parametrize("error", [["a"], {"a": 1}, 7, "two words", "line\nbreak", "ä"])
+def test_one_malformed_error_does_not_spoil_the_next_exchange(lab: Lab, error: object) -> None:
+    """MSAL keeps errors for a header of its next request; what does not fit there would fail everybody for good."""
+    services = lab.services()
+    lab.stack.faults.add("entra.token", status=400, body={"error": error, "error_codes": [1]}, times=1)
+    with pytest.raises(ServiceUnavailable):
+        lab.me(services, lab.stack.issue_access_token("alice"))
+    assert lab.me(services, lab.stack.issue_access_token("olga")) == PEOPLE["olga"].display_name
+
+
+@pytest.mark.parametrize("claims", ["x" * 5000, '{"access_token":[1]}', "[]", "{}", '{"a":{},"a":{}}'])
+def test_claims_that_no_client_could_use_are_no_challenge(lab: Lab, claims: str) -> None:
+    body = {"error": "interaction_required", "error_codes": [50076], "claims": claims}
+    lab.stack.faults.add("entra.token", status=400, body=body)
+    assert type(failure(lab, "alice")) is InvalidToken
+
+
 def test_the_request_is_what_entra_documents(lab: Lab) -> None:
     mark = lab.stack.audit.mark()
     lab.me(lab.services(), lab.stack.issue_access_token("alice"))

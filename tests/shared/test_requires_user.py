@@ -191,8 +191,18 @@ def test_wrong_settings_are_logged_by_name_and_close_every_door(lab: Lab, caplog
     assert "AzureAd" not in reply.get_body().decode()
 
 
-@pytest.mark.parametrize("argument", ["access_as_user", lambda req: "x"])
-def test_the_two_ways_to_misuse_it_fail_at_once(requires_user: RequiresUser, argument: Any) -> None:
+def test_the_wrong_order_of_decorators_fails_at_once(requires_user: RequiresUser) -> None:
+    app = func.FunctionApp()
+    with pytest.raises(TypeError, match=r"below @app\.route"):
+
+        @requires_user()
+        @app.route("open")
+        def open_door(req: func.HttpRequest) -> str:
+            return "never"
+
+
+@pytest.mark.parametrize("argument", ["access_as_user", lambda req: "x", b"access", [None], ["a", 1]])
+def test_the_ways_to_misuse_it_fail_at_once(requires_user: RequiresUser, argument: Any) -> None:
     with pytest.raises(TypeError, match="write @requires_user"):
         requires_user(scopes=argument)
 

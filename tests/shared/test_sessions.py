@@ -93,7 +93,8 @@ class Exchanger:
         self.calls += 1
         if self.fail:
             raise ServiceUnavailable(retry_after=1)
-        return DownstreamToken(f"{assertion}/{' '.join(scopes)}/{claims}/{self.calls}", self.clock() + 3600)
+        token = f"{assertion}/{' '.join(scopes)}/{claims}/{self.calls}"
+        return DownstreamToken(token, self.clock() + 3600, self.clock() + 3300)
 
 
 class Validator:
@@ -157,6 +158,29 @@ def test_a_refused_downstream_token_is_exchanged_once_more_with_the_claims(parts
     assert token_of(sessions, "a", Refusal(refused, '{"c":1}')) == renewed  # another thread was refused the same token
     assert token_of(sessions, "a") == renewed
     assert parts[2].calls == 2
+
+
+def test_while_entra_is_down_a_token_due_for_renewal_goes_on_to_its_end(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    first = token_of(sessions, "a")
+    parts[0].forward(3301)
+    parts[2].fail = True
+    assert token_of(sessions, "a") == first
+    with pytest.raises(ServiceUnavailable):
+        token_of(sessions, "a", Refusal(first, "{}"))  # but not when the API has refused it
+    parts[0].forward(280)
+    with pytest.raises(ApiError):
+        token_of(sessions, "a")
+
+
+def test_nothing_secret_shows(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    session = sessions.open("a")
+    token_of(sessions, "a")
+    shown = f"{session!r} {session.access_token!r} {session.downstream_tokens!r} {Refusal('secret', '{}')!r}"
+    assert "secret" not in shown
+    assert "a/a/" not in shown
+    assert "b'{}'" not in shown
 
 
 def test_an_error_is_not_kept(parts: Parts) -> None:

@@ -91,6 +91,25 @@ def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
     assert "AzureAd__AllowedClients" in problems(AzureAd__AlowedClients="x")["AzureAd__AlowedClients"]
 
 
+@pytest.mark.parametrize("name", ["AzureAd:AllowedClients", "AzureAd_AllowedClients", "AZUREAD.AllowedClients"])
+def test_a_setting_written_as_elsewhere_is_not_overlooked(name: str) -> None:
+    assert list(problems(**{name: "x"})) == [name]
+
+
+def test_a_setting_given_twice_in_different_case_is_refused() -> None:
+    assert "twice" in str(problems(AzureAd__allowedclients="", AzureAd__AllowedClients="x"))
+
+
+@pytest.mark.parametrize("name", ["AzureAd__AllowedClients", "AzureAd__Audiences", "AzureAd__Scopes"])
+def test_an_empty_list_is_not_taken_for_no_restriction(name: str) -> None:
+    assert "empty" in problems(**{name: " "})[name]
+
+
+@pytest.mark.parametrize("scope", ["openid", "profile", "offline_access"])
+def test_scopes_that_msal_reserves_are_refused_at_start(scope: str) -> None:
+    assert list(problems(DownstreamApis__Graph__Scopes=f"User.Read {scope}")) == ["DownstreamApis__Graph__Scopes"]
+
+
 def test_a_wrong_source_type_is_one_problem_not_five() -> None:
     assert list(problems(AzureAd__ClientCredentials__0__SourceType="Vault")) == [
         "AzureAd__ClientCredentials__0__SourceType"

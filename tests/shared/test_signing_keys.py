@@ -89,6 +89,32 @@ def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
     assert len(services.sessions) == 0
 
 
+@pytest.mark.parametrize("idle", [2 * MAX_AGE_SECONDS, 30 * 24 * 3600.0])
+def test_a_key_withdrawn_while_nobody_called_does_not_open_the_door_once_more(lab: Lab, idle: float) -> None:
+    """Fresh tokens every time, so that no session is ever hit: what a thief of the withdrawn key would send."""
+    services = lab.services()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    stolen = lab.stack.entra.keys.current.key
+    header, claims = parts(lab.stack.issue_access_token("alice", lifetime=2 * idle))
+    lab.stack.roll_signing_key(withdraw_old=True)
+    lab.clock.forward(idle)
+    mark = lab.stack.audit.mark()
+    for number in range(3):
+        with pytest.raises(InvalidToken, match="unknown signing key"):
+            services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_new_tokens_alone_keep_the_keys_fresh(lab: Lab) -> None:
+    services = lab.services()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    lab.clock.forward(MAX_AGE_SECONDS)
+    mark = lab.stack.audit.mark()
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    finish_background_work()
+    assert len(lab.seen(mark, "keys")) == 1
+
+
 def test_entra_down_keeps_the_last_good_set(lab: Lab) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=3 * MAX_AGE_SECONDS)
     services.sessions.open(token)
