@@ -17,16 +17,19 @@ _GUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 _TENANTS = {CONTOSO: "contoso", FABRIKAM: "fabrikam"}
 _LOGGED = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 _REQUEST = re.compile(r"INFO Host\.Requests: (?P<method>\S+) (?P<path>\S+) (?P<status>\d{3}) (?P<ms>[\d.]+) ms")
-_CALLERS = {"api": "client", "orders": None}  # what calls Orders goes through the gateway, which reports it already
+_CALLERS = {"api": "client"}  # what calls Orders goes through the gateway, which reports it already
 _RED, _GREEN, _YELLOW, _DIM = "31", "32", "33", "2"
 
 
 class Timeline:
     """Writes hops and the apps' warnings, from any thread."""
 
-    def __init__(self, out: TextIO = sys.stdout, *, colours: bool | None = None) -> None:
-        """`colours` decides for itself when it is not given."""
+    def __init__(
+        self, out: TextIO = sys.stdout, *, colours: bool | None = None, callers: Mapping[str, str] = _CALLERS
+    ) -> None:
+        """`colours` decides for itself when not given; `callers`: of which apps logged requests are hops, and from whom."""
         self._out = out
+        self._callers = callers
         self._colours = wants_colours(out, os.environ) if colours is None else colours
         self._lock = threading.Lock()
         self._log_goes_on: dict[str, bool] = {}
@@ -46,7 +49,7 @@ class Timeline:
     def logged(self, app: str, line: str) -> None:
         """A line an app wrote: requests become hops, warnings and errors are shown, the rest is in the log file."""
         request = _REQUEST.fullmatch(line)
-        caller = _CALLERS.get(app)
+        caller = self._callers.get(app)
         if request and caller:
             status, ms = int(request["status"]), float(request["ms"])
             self.hop(Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms))

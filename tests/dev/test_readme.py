@@ -1,0 +1,74 @@
+"""The README's commands, each typed as it stands there; and its transcript against what the command prints today."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.dev.project import ROOT, Project, Serving
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.partition("  #")[0].strip() for line in README.splitlines() if line.startswith("python3 dev.py ")]
+
+# What each prints first, or what else shows that it worked.
+EXPECTED = {
+    "call alice /api/me": "200 OK",
+    "call maya /api/me": "401 Unauthorized",
+    "call maya --step-up /api/me": "200 OK",
+    """call alice -X POST -d '{"item": "chair", "quantity": 1}' /api/orders""": "201 Created",
+    "client /api/me": "200 OK",
+    "token alice": "eyJ",
+    "exec -- python -m pip list": "Package",
+}
+ELSEWHERE = {
+    "run": "the fixture `stack` types it",
+    "test": "what runs this; a part of it below",
+}
+
+
+def arguments(command: str) -> list[str]:
+    return shlex.split(command.removeprefix("python3 dev.py "))
+
+
+def browser(folder: Path) -> Mapping[str, str]:
+    """A browser that signs in as alice, under the name by which Python looks for one in a terminal."""
+    program = folder / "www-browser"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m emulators.browser --as alice "$1"\n')
+    program.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+
+
+def test_every_command_of_the_readme_is_known_here() -> None:
+    typed = {command.removeprefix("python3 dev.py ") for command in COMMANDS}
+    assert typed == EXPECTED.keys() | ELSEWHERE.keys()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in for a browser is a shell script")
+@pytest.mark.parametrize("command", EXPECTED)
+def test_a_command_does_what_the_readme_says(command: str, stack: Serving, tmp_path: Path) -> None:
+    result = stack.project.dev(*arguments(command), **browser(tmp_path))
+    assert result.stdout.startswith(EXPECTED[command]), result.stdout + result.stderr
+    assert (result.returncode == 0) is not EXPECTED[command].startswith("4")
+
+
+def test_the_test_command_ends_with_the_line_of_pytest() -> None:
+    result = Project(ROOT).dev("test", "tests/shared/test_strict_json.py")
+    assert re.fullmatch(r"\d+ passed in .*", result.stdout.rstrip().splitlines()[-1]), result.stdout + result.stderr
+
+
+def test_the_transcript_is_true(project: Project) -> None:
+    """Line by line, but for the time of day and how long things took."""
+    shown = re.search(r"run --once -->\n```\n(.*?)\n```", README, re.DOTALL)
+    assert shown is not None
+    printed = project.dev("run", "--once").stdout.rstrip()
+    assert timeless(printed) == timeless(shown[1])
+
+
+def timeless(text: str) -> list[str]:
+    return re.sub(r"\d\d:\d\d:\d\d|Up in [\d.]+ s| +[\d.]+ ms", "", text).splitlines()
