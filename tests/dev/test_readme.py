@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -36,12 +35,12 @@ def arguments(command: str) -> list[str]:
     return shlex.split(command.removeprefix("python3 dev.py "))
 
 
-def browser(folder: Path) -> Mapping[str, str]:
-    """A browser that signs in as alice, under the name by which Python looks for one in a terminal."""
+def path_with_browser(folder: Path) -> str:
+    """A PATH with a browser that signs in as alice, under the name by which Python looks for one in a terminal."""
     program = folder / "www-browser"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m emulators.browser --as alice "$1"\n')
     program.chmod(0o755)
-    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def test_every_command_of_the_readme_is_known_here() -> None:
@@ -52,7 +51,7 @@ def test_every_command_of_the_readme_is_known_here() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in for a browser is a shell script")
 @pytest.mark.parametrize("command", EXPECTED)
 def test_a_command_does_what_the_readme_says(command: str, stack: Serving, tmp_path: Path) -> None:
-    result = stack.project.dev(*arguments(command), **browser(tmp_path))
+    result = stack.project.dev(*arguments(command), PATH=path_with_browser(tmp_path), DISPLAY="", WAYLAND_DISPLAY="")
     assert result.stdout.startswith(EXPECTED[command]), result.stdout + result.stderr
     assert (result.returncode == 0) is not EXPECTED[command].startswith("4")
 
