@@ -27,7 +27,7 @@ class Timeline:
     def __init__(
         self, out: TextIO = sys.stdout, *, colours: bool | None = None, callers: Mapping[str, str] = _CALLERS
     ) -> None:
-        """`colours` decides for itself when not given; `callers`: of which apps logged requests are hops, and from whom."""
+        """`colours` decides for itself when not given; `callers`: which apps' logged requests are hops, and whose."""
         self._out = out
         self._callers = callers
         self._colours = wants_colours(out, os.environ) if colours is None else colours
