@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import socket
 import threading
 from collections.abc import Coroutine
@@ -15,34 +13,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 Result = TypeVar("Result")
-TAKEN = {errno.EADDRINUSE, errno.EACCES}
-
-
-class PortTaken(OSError):  # noqa: N818 - named for what has happened, as FileNotFoundError is
-    """The port that was asked for is in use; `what` says what it was meant for."""
-
-    def __init__(self, port: int, what: str) -> None:
-        super().__init__(errno.EADDRINUSE, f"Port {port} (for {what}) is taken")
-        self.port = port
-        self.what = what
-
-
-def bind(port: int, what: str) -> socket.socket:
-    """A socket bound to 127.0.0.1; port 0 takes any free one. Raises PortTaken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "nt":  # there, SO_REUSEADDR would share the port with whoever has it
-            listener.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
-    except OSError as problem:
-        listener.close()
-        if problem.errno in TAKEN:
-            raise PortTaken(port, what) from None
-        raise
-    return listener
 
 
 class LoopThread:

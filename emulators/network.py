@@ -9,7 +9,8 @@ from socket import socket
 
 from .assembly import Site, TunnelLookup
 from .gateway import MAX_HEAD, Gateway
-from .listeners import LoopThread, WebServer, bind
+from .listeners import LoopThread, WebServer
+from .loopback import bind
 from .watch import Watch
 
 

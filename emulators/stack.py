@@ -22,7 +22,7 @@ from .environment import CERTIFICATE_NAME, api_settings, client_settings, orders
 from .faults import Faults
 from .graph import Graph
 from .identity import IdentityEndpoint
-from .listeners import PortTaken
+from .loopback import PortTaken
 from .network import ANY_FREE, Network, Ports
 from .orders_proxy import OrdersFront
 from .vault import Vault

@@ -17,7 +17,7 @@ from emulators.functions_host import core_tools, logs
 from emulators.functions_host.host import FunctionsHost
 from emulators.functions_host.layout import AppLayout, LayoutError
 from emulators.functions_host.model import EngineError
-from emulators.functions_host.ports import PortTakenError
+from emulators.loopback import PortTaken
 
 CANNOT_START = 2
 STOP_BOUND = 3.0
@@ -31,12 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure()
     try:
         return _serve(options, _stop_event(options.stop_with_stdin), out)
-    except (LayoutError, EngineError, PortTakenError) as reason:
-        sys.stderr.write(f"{options.name}: {reason}\n")
-        return CANNOT_START
+    except PortTaken as taken:
+        return _cannot_start(options.name, f"{taken.strerror}; try another one with --port N")
+    except (LayoutError, EngineError) as reason:
+        return _cannot_start(options.name, reason)
     except core_tools.CoreToolsError as reason:
         sys.stderr.write(f"{options.name}: {reason}\n")
         return 1
+
+
+def _cannot_start(name: str, reason: object) -> int:
+    print(f"{name}: {reason}", file=sys.stderr)  # noqa: T201 - a message for the person who typed the command
+    return CANNOT_START
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from emulators.functions_host.ports import listen
+from emulators.loopback import bind
 
 READY_BOUND = 120.0  # Core Tools may fetch an extension bundle first
 STOP_BOUND = 2.0
@@ -34,8 +34,8 @@ class CoreTools:
     """A running `func start`."""
 
     def __init__(self, program: str, root: Path, port: int = 0) -> None:
-        """Only checks the port: 0 chooses a free one. Raises PortTakenError."""
-        with listen(port) as listener:
+        """Only checks the port: 0 chooses a free one. Raises PortTaken."""
+        with bind(port, "host") as listener:
             self.port: int = listener.getsockname()[1]
         self._command = [program, "start", "--port", str(self.port)]
         self._root = root

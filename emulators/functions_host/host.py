@@ -61,7 +61,7 @@ class FunctionsHost:
         return self._server is not None and self._server.running
 
     def start(self, port: int = 0) -> FunctionsHost:
-        """Serve from a thread of this process; 0 takes any free port. Raises PortTakenError."""
+        """Serve from a thread of this process; 0 takes any free port. Raises PortTaken."""
         from emulators.functions_host.server import ServerThread
 
         self._server = ServerThread(self, port)

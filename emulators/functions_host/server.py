@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emulators.functions_host.ports import listen
+from emulators.loopback import bind
 
 if TYPE_CHECKING:
     import uvicorn
@@ -25,9 +25,9 @@ class ServerThread:
     """A uvicorn server for one app."""
 
     def __init__(self, app: FunctionsHost, port: int = 0) -> None:
-        """Takes the port at once: 0 takes any free one. Raises PortTakenError."""
+        """Takes the port at once: 0 takes any free one. Raises PortTaken."""
         self._app = app
-        self._socket = listen(port)
+        self._socket = bind(port, "host")
         self._server: uvicorn.Server | None = None
         self._running = threading.Event()
         self._thread = threading.Thread(target=self._run, name="functions-host", daemon=True)

@@ -112,7 +112,7 @@ def test_a_taken_port_is_named_and_so_is_what_to_type(app: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         finished = _run("--root", app, "--port", str(port), "--name", "api")
-    message = f"api: port {port} is taken by another program; choose another one with --port N (0 takes any)\n"
+    message = f"api: port {port} (host) is taken by another program; try another one with --port N\n"
     assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", message)
 
 

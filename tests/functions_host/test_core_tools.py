@@ -86,10 +86,7 @@ def test_a_taken_port_is_found_before_func_is_started(app: Path, tmp_path: Path)
         with running("--root", app, "--port", port, env=_with_func(tmp_path, HOST)) as process:
             code, _, err = ended(process)
     assert code == 2
-    assert (
-        err
-        == f"functions_host: port {port} is taken by another program; choose another one with --port N (0 takes any)\n"
-    )
+    assert err == f"functions_host: port {port} (host) is taken by another program; try another one with --port N\n"
 
 
 def test_another_engine_can_be_chosen(app: Path, tmp_path: Path) -> None:
