@@ -5,6 +5,7 @@
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
     python3 dev.py test [pytest args]    the test suite
     python3 dev.py check [--fix]         ruff, mypy and the layer rule
+    python3 dev.py check --infra         the tests of infra/ and every tool found: bicep, azd, checkov, shellcheck ...
     python3 dev.py emulators [--port N]  all but the API, with local.settings.json written for `func start`
 
 While `run` or `emulators` is up, from another terminal:
@@ -110,9 +111,11 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
 
 def check(python: str, arguments: list[str]) -> int:
     """All checks, one after the other, so that one run shows everything there is to mend."""
-    if arguments not in ([], ["--fix"]):
-        tell(f"dev.py: check takes nothing or --fix, not {' '.join(arguments)}")
+    if arguments not in ([], ["--fix"], ["--infra"]):
+        tell(f"dev.py: check takes nothing, --fix or --infra, not {' '.join(arguments)}")
         return 2
+    if arguments == ["--infra"]:
+        return run([python, "-m", "tests.infra.tools"])
     checks = {
         "ruff check": ["ruff", "check", *arguments],
         "ruff format": ["ruff", "format", *([] if arguments else ["--check"])],

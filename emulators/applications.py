@@ -16,6 +16,8 @@ VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 GRAPH_URI = "https://graph.microsoft.com"
 VAULT_URI = "https://vault.azure.net"
 TOKEN_EXCHANGE_URI = "api://AzureADTokenExchange"
+MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
+"""Azure Resource Manager, by either of its names."""
 
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Scopes of OpenID Connect; they belong to no resource of their own."""
@@ -82,7 +84,7 @@ APPLICATIONS: dict[str, Application] = {app.key: app for app in (CLIENT, API, OR
 
 @dataclass(frozen=True)
 class ManagedIdentity:
-    """The user-assigned identity of the API's functions app."""
+    """A user-assigned identity."""
 
     client_id: str
     principal_id: str
@@ -94,6 +96,13 @@ class ManagedIdentity:
         group = "/subscriptions/5ab5c000-1a2b-4c3d-8e4f-5a6b7c8d9e0f/resourcegroups/obo-local"
         return f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{self.name}"
 
+
+CERTIFICATE_IDENTITY = ManagedIdentity(
+    client_id="1dce2700-2f4a-4c6b-8d15-6b7c8d9e0f1a",
+    principal_id="94ce2700-5e3c-4d7a-9b26-7c8d9e0f1a2b",
+    name="id-certificate-obo-local",
+)
+"""The identity of the deployment script that makes the API's client certificate."""
 
 API_IDENTITY = ManagedIdentity(
     client_id="1de47170-8c2e-4b5a-9f03-4a5b6c7d8e9f",

@@ -14,12 +14,13 @@ from .fronts import HostFronts
 from .gateway import Tunnel
 from .graph import GRAPH_HOST, Graph
 from .identity import IdentityEndpoint
+from .management import MANAGEMENT_HOST, Management
 from .orders_proxy import ORDERS_HOST, OrdersFront
 from .subject import from_bearer, from_token_request, nobody
 from .vault import VAULT_HOST, Vault
 from .watch import Watch, Watched
 
-HOSTS = frozenset({ENTRA_HOST, GRAPH_HOST, VAULT_HOST, ORDERS_HOST})
+HOSTS = frozenset({ENTRA_HOST, GRAPH_HOST, VAULT_HOST, ORDERS_HOST, MANAGEMENT_HOST})
 """Every host name the gateway leads to."""
 
 
@@ -32,6 +33,7 @@ class Services:
     vault: Vault
     graph: Graph
     orders: OrdersFront
+    management: Management
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def build_site(services: Services, watch: Watch, controls: Controls, tunnels: Tu
     graph = Watched(services.graph.build_app(), "graph", watch, lambda _: "graph", from_bearer)
     vault = Watched(services.vault.build_app(), "vault", watch, lambda _: "vault", nobody)
     orders = Watched(services.orders, "orders", watch, lambda _: "orders", from_bearer)
+    management = Watched(services.management.build_app(), "management", watch, lambda _: None, nobody)
     hosts: dict[str, ASGIApp] = {ENTRA_HOST: entra, GRAPH_HOST: graph, VAULT_HOST: vault, ORDERS_HOST: orders}
+    hosts[MANAGEMENT_HOST] = management
     return Site(
         fronts=HostFronts(hosts, tunnels.tunnel),
         door=build_door(controls, entra),

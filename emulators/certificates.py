@@ -67,9 +67,16 @@ class Certificate:
 
 def issue_certificate(common_name: str, now: float, days: int = 365) -> Certificate:
     """A new key with a self-signed certificate, valid from a minute ago for `days` days."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     start = datetime.datetime.fromtimestamp(now, datetime.timezone.utc) - datetime.timedelta(minutes=1)
+    return self_signed(name, start, start + datetime.timedelta(days=days))
+
+
+def self_signed(
+    name: x509.Name, start: datetime.datetime, end: datetime.datetime, key: rsa.RSAPrivateKey | None = None
+) -> Certificate:
+    """A self-signed certificate of this name between two moments, for a new key unless one is given."""
+    key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -77,7 +84,7 @@ def issue_certificate(common_name: str, now: float, days: int = 365) -> Certific
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=days))
+        .not_valid_after(end)
         .sign(key, hashes.SHA256())
     )
     return Certificate(key, certificate)

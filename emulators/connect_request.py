@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-CALLERS = ("api", "orders", "client", "browser")
+CALLERS = ("api", "orders", "client", "browser", "script")
 """The proxy user names that mean something."""
 
 

@@ -60,6 +60,16 @@ def orders_settings() -> dict[str, str]:
     }
 
 
+def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
+    """What the deployment script that makes the client certificate is told, and its managed identity."""
+    return {
+        "IDENTITY_ENDPOINT": identity_url,
+        "IDENTITY_HEADER": identity_header,
+        "VAULT_NAME": VAULT_HOST.partition(".")[0],
+        "CERTIFICATE_NAME": CERTIFICATE_NAME,
+    }
+
+
 def client_settings() -> dict[str, str]:
     """What the sample client needs to know of the tenant."""
     return {

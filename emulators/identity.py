@@ -1,4 +1,4 @@
-"""The managed-identity endpoint of a functions app (App Service, api-version 2019-08-01)."""
+"""The managed-identity endpoint (App Service, api-version 2019-08-01) of the API and of the certificate script."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .applications import API_IDENTITY, TOKEN_EXCHANGE_URI, VAULT_URI
+from .applications import API_IDENTITY, CERTIFICATE_IDENTITY, MANAGEMENT_URIS, TOKEN_EXCHANGE_URI, VAULT_URI
 from .entra.service import Entra
+from .entra.verification import peek
 from .requests_io import json_reply, note
 
 API_VERSION = "2019-08-01"
-RESOURCES = (VAULT_URI, TOKEN_EXCHANGE_URI)
+RESOURCES = {"api": (VAULT_URI, TOKEN_EXCHANGE_URI), "script": (VAULT_URI, *MANAGEMENT_URIS)}
+IDENTITIES = {"api": API_IDENTITY, "script": CERTIFICATE_IDENTITY}
 
 
 class IdentityEndpoint:
-    """Hands out tokens of the API's identity to whoever knows `header`, which only the API's process does."""
+    """Hands out tokens of a process's identity to whoever knows its header, which only that process does."""
 
     def __init__(self, entra: Entra) -> None:
         self._entra = entra
         self.header = secrets.token_hex(16).upper()
+        """IDENTITY_HEADER of the API."""
+        self.script_header = secrets.token_hex(16).upper()
+        """IDENTITY_HEADER of the certificate script."""
         self.lifetime = 86_400.0
         """Lifetime of the tokens, in seconds; Azure's live for a day."""
 
@@ -34,27 +39,34 @@ class IdentityEndpoint:
     async def _token(self, request: Request) -> Response:
         written = note(request)
         written.action, written.caller = "token", "?"
-        if not hmac.compare_digest(request.headers.get("x-identity-header", "").encode(), self.header.encode()):
+        caller = self._caller(request)
+        if caller is None:
             return self._refuse(request, 401, "the X-IDENTITY-HEADER is missing or wrong")
-        written.caller = "api"
+        written.caller, identity = caller, IDENTITIES[caller]
         if request.query_params.get("api-version") != API_VERSION:
             return self._refuse(request, 400, f"the api-version is not {API_VERSION}")
         resource = request.query_params.get("resource", "").removesuffix("/")
-        if resource not in RESOURCES:
+        if resource not in RESOURCES[caller]:
             return self._refuse(request, 400, "the resource is missing or unknown to the tenant")
-        if request.query_params.get("client_id", "").lower() != API_IDENTITY.client_id:
+        if request.query_params.get("client_id", "").lower() != identity.client_id:
             return self._refuse(request, 400, "no identity with this client_id is assigned to the app")
         written.verdict = f"ok: identity token for {resource}"
         written.details["resource"] = resource
+        token = self._entra.identity_token(resource, self.lifetime, identity)
         return json_reply(
             {
-                "access_token": self._entra.identity_token(resource, self.lifetime),
-                "expires_on": str(int(self._entra.now() + self.lifetime)),
+                "access_token": token,
+                "expires_on": str(peek(token)["exp"]),
                 "resource": resource,
                 "token_type": "Bearer",
-                "client_id": API_IDENTITY.client_id,
+                "client_id": identity.client_id,
             }
         )
+
+    def _caller(self, request: Request) -> str | None:
+        given = request.headers.get("x-identity-header", "").encode()
+        headers = {"api": self.header, "script": self.script_header}
+        return next((name for name, header in headers.items() if hmac.compare_digest(given, header.encode())), None)
 
     def _refuse(self, request: Request, status: int, reason: str) -> Response:
         note(request).verdict = f"refused: {reason}"

@@ -18,11 +18,19 @@ from .directory import Directory
 from .entra.service import Entra
 from .entra.signing import SigningKeys
 from .entra.usual_grant import usual_grant
-from .environment import CERTIFICATE_NAME, api_settings, client_settings, orders_settings, transport
+from .environment import (
+    CERTIFICATE_NAME,
+    api_settings,
+    client_settings,
+    orders_settings,
+    script_settings,
+    transport,
+)
 from .faults import Faults
 from .graph import Graph
 from .identity import IdentityEndpoint
 from .loopback import PortTaken
+from .management import Management
 from .network import ANY_FREE, Network, Ports
 from .orders_proxy import OrdersFront
 from .vault import Vault
@@ -66,7 +74,7 @@ class Stack:
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(self.entra, self.identity, self.vault, self.graph, self._orders)
+        services = Services(self.entra, self.identity, self.vault, self.graph, self._orders, Management(self.entra))
         watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
         controls = Controls(self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate)
         site = build_site(services, watch, controls, self._tunnels)
@@ -100,12 +108,13 @@ class Stack:
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
-        """The variables the process "api", "orders" or "client" needs beyond PATH and the like."""
+        """The variables the process "api", "orders", "client" or "script" needs beyond PATH and the like."""
         identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
         settings: dict[str, Callable[[], dict[str, str]]] = {
             "api": lambda: api_settings(identity_url, self.identity.header),
             "orders": orders_settings,
             "client": client_settings,
+            "script": lambda: script_settings(identity_url, self.identity.script_header),
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
 

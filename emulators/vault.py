@@ -1,4 +1,4 @@
-"""Key Vault: secrets with versions, behind a token of an identity that has the right to read them."""
+"""Key Vault: secrets and certificates with versions, behind a token of an identity that has a right to them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .applications import API_IDENTITY, VAULT_ID, VAULT_URI
+from .applications import API_IDENTITY, CERTIFICATE_IDENTITY, VAULT_ID, VAULT_URI
 from .entra.service import HOST, Entra
 from .entra.verification import TokenError, verify_token
 from .people import CONTOSO
 from .requests_io import bearer, json_reply, note
+from .vault_attributes import VAULT_HOST, attributes_of, page_of
+from .vault_certificates import VaultCertificates
 from .vault_contents import SecretVersion, VaultContents, VaultError
 
-VAULT_HOST = "obo-local.vault.azure.net"
+__all__ = ["VAULT_HOST", "Vault"]
 
 
 class Vault(VaultContents):
@@ -25,6 +27,10 @@ class Vault(VaultContents):
         self._entra = entra
         self.readers = {API_IDENTITY.principal_id}
         """Object ids of the principals with the role Key Vault Secrets User."""
+        self.officers = {CERTIFICATE_IDENTITY.principal_id}
+        """Object ids of the principals with the role Key Vault Certificates Officer."""
+        self.certificate_service = VaultCertificates(self, self._authorize_officer, self._refuse, entra.now)
+        """The part of the interface below /certificates."""
 
     def build_app(self) -> Starlette:
         """The ASGI application that answers for the vault's host name."""
@@ -34,6 +40,7 @@ class Vault(VaultContents):
                 Route("/secrets/{name}/{version}", self._secret),
                 Route("/secrets/{name}/", self._secret),
                 Route("/secrets/{name}", self._secret),
+                *self.certificate_service.routes(),
             ]
         )
 
@@ -41,10 +48,10 @@ class Vault(VaultContents):
         note(request).action = "secret"
         name, version = request.path_params["name"], request.path_params.get("version")
         try:
-            self._authorize(request)
+            self._authorize(request, self.readers, "secrets/getSecret/action")
             found = self.find(name, version)
         except VaultError as refusal:
-            return self._reply(request, refusal)
+            return self._refuse(request, refusal)
         note(request).verdict = f"ok: secret {name}"
         note(request).details.update(secret=name, version=found.version)
         return json_reply({"value": found.value, **_properties(name, found)})
@@ -53,16 +60,20 @@ class Vault(VaultContents):
         note(request).action = "versions"
         name = request.path_params["name"]
         try:
-            self._authorize(request)
+            self._authorize(request, self.readers, "secrets/readMetadata/action")
             versions = self.versions(name)
             if not versions:
                 raise VaultError(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
+            page = page_of(request, [_properties(name, version) for version in versions])
         except VaultError as refusal:
-            return self._reply(request, refusal)
+            return self._refuse(request, refusal)
         note(request).verdict = f"ok: versions of {name}"
-        return json_reply({"value": [_properties(name, version) for version in versions], "nextLink": None})
+        return json_reply(page)
 
-    def _authorize(self, request: Request) -> None:
+    def _authorize_officer(self, request: Request, action: str) -> None:
+        self._authorize(request, self.officers, action)
+
+    def _authorize(self, request: Request, allowed: set[str], action: str) -> None:
         token = bearer(request)
         if token is None:
             raise VaultError(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
@@ -72,13 +83,13 @@ class Vault(VaultContents):
             raise VaultError(401, "Unauthorized", f"AKV10032: Error validating token: {bad}") from None
         if str(claims.get("aud", "")).rstrip("/") not in (VAULT_URI, VAULT_ID):
             raise VaultError(401, "Unauthorized", "AKV10022: Invalid audience. Expected https://vault.azure.net.")
-        if claims.get("oid") not in self.readers:
-            message = "Caller is not authorized to perform action on resource. Action: getSecret/action."
+        if claims.get("oid") not in allowed:
+            message = f"Caller is not authorized to perform action on resource. Action: {action}."
             raise VaultError(403, "Forbidden", message, "ForbiddenByRbac")
         if not request.query_params.get("api-version"):
             raise VaultError(400, "BadParameter", "AKV10000: The api-version query parameter is missing.")
 
-    def _reply(self, request: Request, refusal: VaultError) -> Response:
+    def _refuse(self, request: Request, refusal: VaultError) -> Response:
         missing = refusal.status == 401 and bearer(request) is None
         note(request).verdict = "challenge: no token yet" if missing else f"{refusal.code}: {refusal}"
         error: dict[str, object] = {"code": refusal.code, "message": str(refusal)}
@@ -90,17 +101,12 @@ class Vault(VaultContents):
 
 
 def _properties(name: str, version: SecretVersion) -> dict[str, object]:
-    attributes: dict[str, object] = {
-        "enabled": version.enabled,
-        "created": int(version.created),
-        "updated": int(version.created),
-        "recoveryLevel": "Recoverable+Purgeable",
-        "recoverableDays": 90,
-    }
+    attributes = attributes_of(version)
     body: dict[str, object] = {"id": f"https://{VAULT_HOST}/secrets/{name}/{version.version}", "attributes": attributes}
     if version.content_type is not None:
         body["contentType"] = version.content_type
+    if version.tags:
+        body["tags"] = dict(version.tags)
     if version.certificate is not None:
-        attributes.update(nbf=version.certificate.not_before, exp=version.certificate.not_after)
         body.update(kid=f"https://{VAULT_HOST}/keys/{name}/{version.version}", managed=True)
     return body

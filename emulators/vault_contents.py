@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from .certificates import Certificate
@@ -24,6 +24,9 @@ class SecretVersion:
     certificate: Certificate | None = None
     content_type: str | None = None
     enabled: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+    changed: float | None = None
+    """When it was last changed; None when it never was."""
 
     @cached_property
     def value(self) -> str:
@@ -55,12 +58,21 @@ class VaultContents:
         """Adds a version of a plain secret and returns the version's id."""
         return self._add(name, SecretVersion(uuid.uuid4().hex, self._now(), text, content_type=content_type))
 
-    def put_certificate(self, name: str, certificate: Certificate, content_type: str | None = None) -> str:
+    def put_certificate(
+        self,
+        name: str,
+        certificate: Certificate,
+        content_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        enabled: bool = True,
+    ) -> str:
         """Adds a version of a certificate, in the form of the version before it (PFX at first); returns its id."""
         with self._lock:
             before = self._secrets.get(name, [])
         form = content_type or (before[-1].content_type if before else PFX)
-        fresh = SecretVersion(uuid.uuid4().hex, self._now(), certificate=certificate, content_type=form)
+        fresh = SecretVersion(
+            uuid.uuid4().hex, self._now(), "", certificate, content_type=form, enabled=enabled, tags=dict(tags or {})
+        )
         return self._add(name, fresh)
 
     def set_content_type(self, name: str, content_type: str) -> None:
@@ -77,13 +89,31 @@ class VaultContents:
         return version.version
 
     def _change_latest(self, name: str, **changes: object) -> None:
+        self.change(name, self.versions(name)[-1].version, **changes)
+
+    def change(self, name: str, version: str, **changes: object) -> SecretVersion:
+        """Changes fields of one version and returns it. Raises KeyError when there is no such version."""
         with self._lock:
-            self._secrets[name][-1] = replace(self._secrets[name][-1], **changes)  # type: ignore[arg-type]
+            versions = self._secrets.get(name, [])
+            for place, known in enumerate(versions):
+                if known.version == version:
+                    versions[place] = replace(known, changed=self._now(), **changes)  # type: ignore[arg-type]
+                    return versions[place]
+        raise KeyError(version)
+
+    def names(self) -> list[str]:
+        """The names of all secrets, sorted."""
+        with self._lock:
+            return sorted(self._secrets)
 
     def versions(self, name: str) -> list[SecretVersion]:
         """Every version of a secret; empty when there is none."""
         with self._lock:
             return list(self._secrets.get(name, []))
+
+    def certificates(self, name: str) -> list[SecretVersion]:
+        """Every version that is a certificate."""
+        return [version for version in self.versions(name) if version.certificate is not None]
 
     def find(self, name: str, version: str | None) -> SecretVersion:
         """A version of a secret, the latest unless one is named. Raises VaultError."""

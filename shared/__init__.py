@@ -8,7 +8,8 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     claims_challenge ← strict_json, transport
     signing_keys ← errors, single_flight, transport
     access_token ← errors, settings, signing_keys, strict_json
-    client_credential ← errors, settings, certificate
+    key_vault ← certificate, settings
+    client_credential ← errors, settings, certificate, key_vault
     entra_errors ← claims_challenge, errors, settings
     msal_http ← errors, entra_errors, transport
     on_behalf_of ← errors, settings, single_flight, transport, client_credential, entra_errors, msal_http

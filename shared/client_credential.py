@@ -4,23 +4,19 @@
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
-
-azure-identity and the Key Vault client are imported where they are used: most workers' requests never need them.
 """
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from .certificate import Certificate, CertificateError, load_certificate
 from .errors import ServerMisconfigured, ServiceUnavailable
+from .key_vault import azure_credential, decode, read_key_vault
 from .settings import CredentialSettings
-
-CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +46,7 @@ class FederatedCredential:
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type = source.source_type
         self._scope = f"{source.token_exchange_url}/.default"
-        self._identity = _azure_credential(source.managed_identity_client_id)
+        self._identity = azure_credential(source.managed_identity_client_id)
         self._assertion()  # so that an identity that is not there lets the next credential have its turn
 
     def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:  # noqa: ARG002
@@ -97,52 +93,12 @@ def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredent
     if source.source_type == "SignedAssertionFromManagedIdentity":
         return FederatedCredential(source)
     if source.source_type == "KeyVault":
-        data, password = _read_key_vault(source), ""
+        data, password = read_key_vault(source), ""
     elif source.source_type == "Path":
         data, password = Path(source.certificate_disk_path).read_bytes(), source.certificate_password.reveal()
     else:
-        data, password = _decode(source.base64_encoded_value.reveal()), source.certificate_password.reveal()
+        data, password = decode(source.base64_encoded_value.reveal()), source.certificate_password.reveal()
     return CertificateCredential(source.source_type, load_certificate(data, password), now)
-
-
-def _read_key_vault(source: CredentialSettings) -> bytes:
-    """A certificate's private key is a *secret* of the same name: base64 PFX or PEM, told apart by the content type.
-
-    https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
-    """
-    from azure.keyvault.secrets import SecretClient
-
-    identity = _azure_credential(source.managed_identity_client_id)
-    with SecretClient(source.key_vault_url, identity, **_bounds()) as client, identity:
-        secret = client.get_secret(source.key_vault_certificate_name)
-    value = secret.value or ""
-    return value.encode() if secret.properties.content_type == "application/x-pem-file" else _decode(value)
-
-
-def _azure_credential(managed_identity_client_id: str) -> Any:
-    """Decided by the setting, never by sniffing where the code runs: no client id → a developer's own sign-in."""
-    from azure import identity
-
-    if managed_identity_client_id:
-        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **_bounds())
-    return identity.DefaultAzureCredential(**_bounds())
-
-
-def _bounds() -> dict[str, Any]:
-    """No retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
-    return {
-        "retry_total": RETRIES,
-        "retry_status": 0,
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
-    }
-
-
-def _decode(value: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except ValueError:
-        raise CertificateError("not base64") from None
 
 
 def _is_passing(error: Exception, source: CredentialSettings) -> bool:

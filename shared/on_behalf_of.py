@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .client_credential import ClientCredential, load_client_credential
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
 from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
-from .settings import Settings
+from .settings import CredentialSettings, Settings
 from .single_flight import SingleFlight
 from .transport import Transport
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
+RETURN_AFTER_SECONDS = 300.0  # from the certificate before the newest to the newest: Entra has heard of it by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class _Client:
     """An MSAL application around one loaded credential."""
 
     msal: Any
-    loaded_at: float
+    reload_at: float
 
 
 class OnBehalfOf:
@@ -57,14 +58,17 @@ class OnBehalfOf:
     ) -> None:
         self._settings, self._now, self._load = settings, now, load
         self._http, self._discovery = MsalHttpClient(transport, now), DiscoveryCache()
+        self._newest = settings.client_credentials
+        self._previous = tuple(replace(s, versions_back=1) for s in self._newest if s.source_type == "KeyVault")
         self._client: _Client | None = None
-        self._next_reload = float("-inf")
+        self._next_reload = self._next_return = float("-inf")
         self._loads: SingleFlight[str, _Client] = SingleFlight()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
     ) -> DownstreamToken:
-        """One round trip to Entra; a second one if it no longer knows our credential and a new one can be loaded.
+        """One round trip to Entra, unless it does not know our credential: then once more with the newest there is, and
+        once with the version before, because a vault has a new certificate minutes before Entra has heard of it.
 
         Args:
             assertion: the caller's validated access token.
@@ -83,6 +87,10 @@ class OnBehalfOf:
             refused = client
             client = self._loads.do("client credential", lambda: self._reload(refused))
             body = self._ask(client, assertion, scopes, claims, correlation_id)
+        if refuses_our_credential(body) and self._previous:
+            newest = client
+            client = self._loads.do("client credential", lambda: self._go_back(newest))
+            body = body if client is newest else self._ask(client, assertion, scopes, claims, correlation_id)
         token, lifetime = body.get("access_token"), _positive(body.get("expires_in"))
         if isinstance(token, str) and token and lifetime:
             renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
@@ -105,8 +113,8 @@ class OnBehalfOf:
     def _ready_client(self) -> _Client:
         client = self._client
         if client is None:
-            return self._loads.do("client credential", lambda: self._client or self._load_client())
-        if self._now() >= max(client.loaded_at + RELOAD_AFTER_SECONDS, self._next_reload):
+            return self._loads.do("client credential", lambda: self._client or self._load_client(self._newest))
+        if self._now() >= max(client.reload_at, self._next_reload):
             self._loads.start("client credential", lambda: self._reload(client))
         return client
 
@@ -116,12 +124,24 @@ class OnBehalfOf:
         if current is not None and (current is not stale or self._now() < self._next_reload):
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
-        return self._load_client()
+        return self._load_client(self._newest)
 
-    def _load_client(self) -> _Client:
-        settings = self._settings
-        credential = self._load(settings.client_credentials, self._now)
-        client = _Client(self._build_msal(credential), self._now())
+    def _go_back(self, refused: _Client) -> _Client:
+        """A client with the certificate before the newest; the one there is, if that was just tried or is none."""
+        current = self._client or refused
+        if current is not refused or self._now() < self._next_return:
+            return current
+        self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
+        try:
+            client = self._load_client(self._previous, RETURN_AFTER_SECONDS)
+        except ApiError:  # the loader has said why
+            return refused
+        log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
+        return client
+
+    def _load_client(self, sources: Sequence[CredentialSettings], lasts: float = RELOAD_AFTER_SECONDS) -> _Client:
+        credential = self._load(sources, self._now)
+        client = _Client(self._build_msal(credential), self._now() + lasts)
         self._client = client
         return client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application
+from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
 from ..directory import Directory
 from ..people import CONTOSO
 from .app_claims import app_only_claims, managed_identity_claims
@@ -84,10 +84,10 @@ class Entra:
         )
         return self._signed(claims, version)
 
-    def identity_token(self, audience: str, lifetime: float) -> str:
-        """A token of the API's managed identity. Key Vault's are v1, those for federation v2, as in Azure."""
+    def identity_token(self, audience: str, lifetime: float, identity: ManagedIdentity = API_IDENTITY) -> str:
+        """A token of a managed identity. Key Vault's are v1, those for federation v2, as in Azure."""
         version = 2 if audience == TOKEN_EXCHANGE_URI else 1
-        claims = managed_identity_claims(API_IDENTITY, CONTOSO, audience, self.now(), lifetime, version)
+        claims = managed_identity_claims(identity, CONTOSO, audience, self.now(), lifetime, version)
         return self._signed(claims, version)
 
     def _signed(self, claims: Mapping[str, object], version: int) -> str:

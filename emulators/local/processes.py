@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +17,7 @@ from emulators.local.state import ROOT
 
 _PATIENCE = 150.0  # Core Tools may fetch something at their first start
 _STOP_BOUND = 10.0
+HOST = (sys.executable, "-m", "emulators.functions_host")
 
 
 class AppProcess:
@@ -30,8 +31,10 @@ class AppProcess:
         log: Path,
         on_line: Callable[[str, str], None],
         engine: str,
+        root: Path = ROOT,
+        host: Sequence[str] = HOST,
     ) -> None:
-        """Starts the process; `ready` waits for it."""
+        """Starts the process; `ready` waits for it. `root` is the app's folder, `host` the command that serves it."""
         self.name = name
         self.url = ""
         self.engine = ""
@@ -40,10 +43,10 @@ class AppProcess:
         self._on_line = on_line
         self._last = deque[str](maxlen=12)
         self._settled = threading.Event()  # ready, or ended
-        command = [sys.executable, "-m", "emulators.functions_host", "--name", name, "--port", str(port)]
+        command = [*host, "--name", name, "--port", str(port)]
         self._process = subprocess.Popen(
             [*command, "--engine", engine, "--stop-with-stdin"],
-            cwd=ROOT,
+            cwd=root,
             env=dict(environ),
             stdin=subprocess.PIPE,  # the child ends when this pipe does, so with this process
             stdout=subprocess.PIPE,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from emulators.applications import API_IDENTITY, TOKEN_EXCHANGE_URI, VAULT_URI
+from emulators.applications import (
+    API_IDENTITY,
+    CERTIFICATE_IDENTITY,
+    MANAGEMENT_URIS,
+    TOKEN_EXCHANGE_URI,
+    VAULT_URI,
+)
 from emulators.people import CONTOSO
 from emulators.stack import Stack
 
@@ -76,3 +82,27 @@ def test_refuses_whoever_does_not_know_the_header(header: str, shared: Stack, ht
     [entry] = shared.audit.entries(mark)
     assert (entry.caller, entry.service, entry.status) == ("?", "identity", 401)
     assert entry.verdict.startswith("refused: ")
+
+
+def test_the_certificate_script_has_an_identity_of_its_own(stack: Stack, own: Http) -> None:
+    script = {"X-IDENTITY-HEADER": stack.identity.script_header}
+    url = f"http://127.0.0.1:{stack.ports.identity}/msi/token?api-version=2019-08-01"
+    mine = f"{url}&client_id={CERTIFICATE_IDENTITY.client_id}"
+    for resource in (VAULT_URI, *MANAGEMENT_URIS):
+        reply = own.session.get(f"{mine}&resource={resource}", headers=script, timeout=10)
+        assert decode(reply.json()["access_token"])["oid"] == CERTIFICATE_IDENTITY.principal_id
+    others = f"{url}&client_id={API_IDENTITY.client_id}&resource={VAULT_URI}"
+    exchange = f"{mine}&resource={TOKEN_EXCHANGE_URI}"
+    assert [own.session.get(wrong, headers=script, timeout=10).status_code for wrong in (others, exchange)] == [
+        400,
+        400,
+    ]
+
+
+def test_the_azure_cli_finds_no_subscription(stack: Stack, own: Http) -> None:
+    address = "https://management.azure.com/subscriptions?api-version=2022-12-01"
+    for audience, status in ((MANAGEMENT_URIS[0], 200), (f"{MANAGEMENT_URIS[1]}/", 200), (VAULT_URI, 401)):
+        reply = own.get(address, stack.entra.identity_token(audience, 3600, CERTIFICATE_IDENTITY))
+        assert reply.status_code == status
+        assert reply.json().get("value", []) == []
+    assert own.get(address).status_code == 401

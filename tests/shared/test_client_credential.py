@@ -12,7 +12,7 @@ from emulators.applications import API
 from emulators.certificates import Certificate
 from shared.certificate import CertificateError, load_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
-from shared.on_behalf_of import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS
+from shared.on_behalf_of import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from tests.lab import Lab, finish_background_work
 
 
@@ -168,10 +168,34 @@ def test_a_credential_that_stays_refused_does_not_hammer_the_vault(lab: Lab) -> 
         with pytest.raises(ServerMisconfigured) as raised:
             lab.me(services, lab.stack.issue_access_token("alice"))
         assert "AADSTS700027" in raised.value.reason
-    assert read_times(lab, mark) == 1
+    assert read_times(lab, mark) == 2  # the newest version, and the one before it
     lab.stack.rotate_client_certificate()
     lab.clock.forward(RELOAD_COOLDOWN_SECONDS + 1)
     assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+
+
+def test_a_certificate_that_entra_has_not_heard_of_yet_gives_way_to_the_one_before(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An instance that starts in the minutes between "version made" and "Entra has spread it"."""
+    lab.stack.rotate_client_certificate()
+    lab.clock.forward(60)  # Key Vault dates versions by the second
+    fresh = lab.stack.rotate_client_certificate(register=False)
+    services, mark = lab.services(), lab.stack.audit.mark()
+    for _ in range(3):
+        assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert [entry.status for entry in lab.exchanges(mark)] == [401, 401, 200, 200, 200]
+    assert caplog.text.count("using the one before") == 1
+    lab.stack.directory.register_certificate(API, fresh)
+    lab.clock.forward(RETURN_AFTER_SECONDS + 1)
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    finish_background_work()
+    for old in lab.stack.directory.certificates(API):
+        if old is not fresh:
+            lab.stack.directory.unregister_certificate(API, old)
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"  # the newest, again
+    assert [entry.status for entry in lab.exchanges(mark)] == [200]
 
 
 def test_a_new_certificate_is_picked_up_in_time_and_an_outage_then_does_no_harm(lab: Lab) -> None:
@@ -202,10 +226,10 @@ def test_without_an_identity_named_the_developers_own_sign_in_is_used(
     """DefaultAzureCredential: here its environment variables, standing in for `az login`."""
     from azure.identity import DefaultAzureCredential
 
-    from shared.client_credential import _azure_credential
+    from shared.key_vault import azure_credential
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    with _azure_credential("") as credential:
+    with azure_credential("") as credential:
         assert isinstance(credential, DefaultAzureCredential)
 
 

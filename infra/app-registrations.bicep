@@ -1,0 +1,295 @@
+// Lifetime: that of the tenant. Entra is outside the resource group: `azd down` leaves these, and the hook postdown.py
+// deletes them. A unique name stays taken until its app is deleted for good.
+// Role: three app registrations. The client calls the API, and the API calls Microsoft Graph and Orders, always as the user.
+// The client and the developer tools get tokens for the API, and the API gets them for Orders, without a prompt
+// (pre-authorization). To Microsoft Graph somebody must consent; `grantAdminConsent` does it for everybody.
+// Reason: all in one file and joined by symbols: a new app cannot be looked up at once, so an `existing` reference to it fails.
+
+extension microsoftGraphV1
+
+import { publicCertificate } from 'client-certificate.bicep'
+
+@description('What the API signs its requests to Entra with, newest first. Empty when its managed identity vouches for it.')
+param apiCertificates publicCertificate[]
+
+@description('The managed identity that vouches for the API. Empty when a certificate does.')
+param apiIdentityPrincipalId string
+
+@description('Consents, for every user, to what the API calls.')
+param grantAdminConsent bool
+
+@description('Client ids of tools that may get tokens for the API during development.')
+param developerToolClientIds string[]
+
+@description('Origins of single-page apps: redirect URIs of the client.')
+param browserOrigins string[]
+
+@description('Service or asset id from an inventory of the tenant; empty for none.')
+param serviceManagementReference string
+
+@description('Shown in the display names.')
+param environmentName string
+
+@description('Makes the unique names unique.')
+param resourceToken string
+
+var clientUniqueName = 'client-${resourceToken}'
+var apiUniqueName = 'api-${resourceToken}'
+var ordersUniqueName = 'orders-${resourceToken}'
+
+// Known before the app exists, unlike api://{client id}; the tenant id keeps it within Entra's rules for such names.
+var apiUri = 'api://${tenant().tenantId}/${apiUniqueName}'
+var ordersUri = 'api://${tenant().tenantId}/${ordersUniqueName}'
+
+var apiScopes = [
+  {
+    id: guid(apiUniqueName, 'access_as_user')
+    value: 'access_as_user'
+    type: 'User'
+    isEnabled: true
+    adminConsentDisplayName: 'Call the API as the signed-in user'
+    adminConsentDescription: 'Lets the app call the API, and what the API calls in turn, on behalf of the signed-in user.'
+    userConsentDisplayName: 'Call the API as you'
+    userConsentDescription: 'Lets the app call the API, and what the API calls in turn, on your behalf.'
+  }
+]
+
+var ordersScopes = [
+  {
+    id: guid(ordersUniqueName, 'Orders.Read')
+    value: 'Orders.Read'
+    type: 'User'
+    isEnabled: true
+    adminConsentDisplayName: 'Read orders as the signed-in user'
+    adminConsentDescription: 'Lets the app read the orders that the signed-in user may read.'
+    userConsentDisplayName: 'Read your orders'
+    userConsentDescription: 'Lets the app read the orders that you may read.'
+  }
+  {
+    id: guid(ordersUniqueName, 'Orders.Write')
+    value: 'Orders.Write'
+    type: 'User'
+    isEnabled: true
+    adminConsentDisplayName: 'Place and change orders as the signed-in user'
+    adminConsentDescription: 'Lets the app place and change orders where the signed-in user may do so.'
+    userConsentDisplayName: 'Place and change your orders'
+    userConsentDescription: 'Lets the app place and change orders where you may do so.'
+  }
+]
+
+var graphAppId = '00000003-0000-0000-c000-000000000000'
+
+// What the API may ask of Microsoft Graph. The ids are the same in every tenant (Graph permissions reference).
+var graphScopes = [
+  {
+    id: 'e1fe6dd8-ba31-4d61-89e7-88639da4683d'
+    value: 'User.Read'
+  }
+]
+
+var apiScopeIds = [for scope in apiScopes: scope.id]
+var ordersScopeIds = [for scope in ordersScopes: scope.id]
+var ordersScopeValues = [for scope in ordersScopes: scope.value]
+var ordersScopeUris = [for scope in ordersScopes: '${ordersUri}/${scope.value}']
+var graphScopeValues = [for scope in graphScopes: scope.value]
+
+var preAuthorizedDeveloperTools = [for clientId in developerToolClientIds: {
+  appId: clientId
+  delegatedPermissionIds: apiScopeIds
+}]
+
+// Without this claim an app's own token differs from a user's only in what it lacks.
+var tokenTypeClaim = [
+  {
+    name: 'idtyp'
+    additionalProperties: ['include_user_token']
+  }
+]
+
+var managementReference = empty(serviceManagementReference) ? null : serviceManagementReference
+
+// No lambda touches a Graph resource: that compiles and then fails at deployment (Azure/bicep#18046).
+
+resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: ordersUniqueName
+  displayName: 'Orders (${environmentName})'
+  serviceManagementReference: managementReference
+  signInAudience: 'AzureADMyOrg'
+  identifierUris: [ordersUri]
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: ordersScopes
+  }
+  appRoles: [
+    {
+      id: guid(ordersUniqueName, 'Orders.Manager')
+      value: 'Orders.Manager'
+      displayName: 'Orders manager'
+      description: 'May see and change the orders of others.'
+      isEnabled: true
+      allowedMemberTypes: ['User']
+    }
+  ]
+  optionalClaims: {
+    accessToken: tokenTypeClaim
+  }
+}
+
+resource apiApp 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: apiUniqueName
+  displayName: 'API (${environmentName})'
+  serviceManagementReference: managementReference
+  signInAudience: 'AzureADMyOrg'
+  identifierUris: [apiUri]
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: apiScopes
+  }
+  requiredResourceAccess: [
+    {
+      resourceAppId: graphAppId
+      resourceAccess: [for scope in graphScopes: {
+        id: scope.id
+        type: 'Scope'
+      }]
+    }
+    {
+      resourceAppId: ordersApp.appId
+      resourceAccess: [for scope in ordersScopes: {
+        id: scope.id
+        type: 'Scope'
+      }]
+    }
+  ]
+  // No dates: Entra takes them from the certificate and refuses any that lie outside it.
+  keyCredentials: [for certificate in apiCertificates: {
+    displayName: 'Key Vault version ${certificate.version}'
+    type: 'AsymmetricX509Cert'
+    usage: 'Verify'
+    key: certificate.der
+  }]
+  optionalClaims: {
+    accessToken: tokenTypeClaim
+  }
+}
+
+resource clientApp 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: clientUniqueName
+  displayName: 'Client (${environmentName})'
+  serviceManagementReference: managementReference
+  signInAudience: 'AzureADMyOrg'
+  // Signs a user in where there is no browser as well (device code).
+  isFallbackPublicClient: true
+  publicClient: {
+    redirectUris: ['http://localhost']
+  }
+  spa: {
+    redirectUris: browserOrigins
+  }
+  requiredResourceAccess: [
+    {
+      resourceAppId: apiApp.appId
+      resourceAccess: [for scope in apiScopes: {
+        id: scope.id
+        type: 'Scope'
+      }]
+    }
+  ]
+}
+
+// The API and Orders again, under the same unique names, now that their callers have client ids. What a declaration leaves
+// out stays as it was; `api` is repeated whole, because that is not documented for its parts.
+
+resource apiCallers 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: apiUniqueName
+  displayName: apiApp.displayName
+  serviceManagementReference: managementReference
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: apiScopes
+    // Lets one prompt of the client ask for what the API needs as well (`.default` of the API).
+    knownClientApplications: [clientApp.appId]
+    preAuthorizedApplications: concat(
+      [
+        {
+          appId: clientApp.appId
+          delegatedPermissionIds: apiScopeIds
+        }
+      ],
+      preAuthorizedDeveloperTools
+    )
+  }
+}
+
+resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: ordersUniqueName
+  displayName: ordersApp.displayName
+  serviceManagementReference: managementReference
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: ordersScopes
+    preAuthorizedApplications: [
+      {
+        appId: apiApp.appId
+        delegatedPermissionIds: ordersScopeIds
+      }
+    ]
+  }
+}
+
+// The name must come from a symbol: a plain string would not make this wait. From the second declaration, because Entra
+// may refuse two changes of one app at a time.
+resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (!empty(apiIdentityPrincipalId)) {
+  name: '${apiCallers.uniqueName}/api-identity'
+  description: 'The managed identity of the API vouches for it.'
+  issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+  subject: apiIdentityPrincipalId
+  audiences: ['api://AzureADTokenExchange']
+}
+
+// A service principal is the app's presence in this tenant: without one nobody can sign in to it or consent to it.
+
+resource ordersServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: ordersApp.appId
+}
+
+resource apiServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: apiApp.appId
+}
+
+resource clientServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: clientApp.appId
+}
+
+resource graphServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' existing = if (grantAdminConsent) {
+  appId: graphAppId
+}
+
+resource graphConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent) {
+  clientId: apiServicePrincipal.id
+  resourceId: graphServicePrincipal!.id
+  consentType: 'AllPrincipals'
+  scope: join(graphScopeValues, ' ')
+}
+
+// Pre-authorization already lets the API in; the grant shows it where administrators look.
+resource ordersConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent) {
+  clientId: apiServicePrincipal.id
+  resourceId: ordersServicePrincipal.id
+  consentType: 'AllPrincipals'
+  scope: join(ordersScopeValues, ' ')
+}
+
+@description('The client id of the API.')
+output apiClientId string = apiApp.appId
+@description('What a client asks for to call the API.')
+output apiScope string = '${apiUri}/${apiScopes[0].value}'
+@description('The client id of the client.')
+output clientClientId string = clientApp.appId
+@description('The client id of Orders.')
+output ordersClientId string = ordersApp.appId
+@description('What the API asks for to call Orders: all of its scopes, separated by spaces.')
+output ordersScopes string = join(ordersScopeUris, ' ')
+
+@description('The object ids of all three, separated by spaces: what they are deleted by.')
+output objectIds string = '${clientApp.id} ${apiApp.id} ${ordersApp.id}'

@@ -1,0 +1,182 @@
+// Lifetime: that of the resource group. The list of app settings is replaced by each deployment of this module.
+// Role: one Functions app and all that is its alone: plan (Flex Consumption takes one app each), storage, site, settings.
+// Grants Storage Blob Data Owner on its own storage to its own identity.
+// Reason: the storage knows no keys, and the host keeps its leases there and fetches the deployed package from it. Used
+// twice, so that the API and Orders share nothing that one could reach the other through.
+
+@description('The service of azure.yaml whose code runs here. Short, because it goes into a storage account name.')
+@minLength(1)
+@maxLength(9)
+param serviceName string
+
+@description('The identity it runs as.')
+param identityName string
+
+@description('What the code reads.')
+param appSettings { *: string }
+
+@description('Where its telemetry goes.')
+param applicationInsightsConnectionString string
+
+@description('The version of Python.')
+param pythonVersion string
+
+@description('Memory of one instance in MB.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int
+
+@description('Requests one instance serves at a time. Left to Azure it is 1 for Python, whatever the memory.')
+param httpConcurrency int
+
+@description('The most instances it may grow to.')
+param maximumInstanceCount int
+
+@description('Instances kept warm at all times.')
+param alwaysReadyInstances int
+
+@description('Origins that a browser may call it from; none leaves CORS off.')
+param corsOrigins string[]
+
+@description('Makes the names unique.')
+param resourceToken string
+
+@description('The region.')
+param location string
+
+@description('Tags of the deployment.')
+param tags { *: string }
+
+var storageBlobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  name: 'st${serviceName}${resourceToken}'
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    allowSharedKeyAccess: false
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+
+  resource blobs 'blobServices' = {
+    name: 'default'
+
+    resource packages 'containers' = {
+      name: 'packages'
+    }
+  }
+}
+
+resource storageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, identity.id, storageBlobDataOwner)
+  scope: storage
+  properties: {
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwner)
+  }
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  name: 'plan-${serviceName}-${resourceToken}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource site 'Microsoft.Web/sites@2024-11-01' = {
+  name: 'func-${serviceName}-${resourceToken}'
+  location: location
+  tags: union(tags, {
+    'azd-service-name': serviceName
+  })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identity.id}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storage.properties.primaryEndpoints.blob}${storage::blobs::packages.name}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identity.id
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: pythonVersion
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: alwaysReadyInstances == 0 ? [] : [
+          {
+            name: 'http'
+            instanceCount: alwaysReadyInstances
+          }
+        ]
+        triggers: {
+          http: {
+            perInstanceConcurrency: httpConcurrency
+          }
+        }
+      }
+    }
+    // Most other site settings are refused on Flex Consumption, among them ftpsState, linuxFxVersion and alwaysOn.
+    siteConfig: {
+      minTlsVersion: '1.2'
+      http20Enabled: true
+      cors: {
+        allowedOrigins: corsOrigins
+      }
+    }
+  }
+  // A role takes a while to spread: a host that starts without it fails, and so does the first deployment.
+  dependsOn: [storageRole]
+
+  // This list replaces whatever is set by hand. The platform's own settings come last, so that no other can displace them.
+  resource settings 'config' = {
+    name: 'appsettings'
+    properties: union(appSettings, {
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: identity.properties.clientId
+      AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+      APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+    })
+  }
+}
+
+@description('The name of the app.')
+output name string = site.name
+
+@description('Every function lives below /api, the route prefix of host.json.')
+output baseUrl string = 'https://${site.properties.defaultHostName}/api'

@@ -1,0 +1,273 @@
+"""The checks before provisioning, in the order of the list at the end. None of them changes anything.
+
+A check returns None when all is well, or the Problem; it raises azd.UnavailableError when it cannot tell.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import azd
+
+ARM = "https://management.azure.com"
+GRAPH = "https://graph.microsoft.com/v1.0"
+TYPE_AGAIN = "azd provision"
+
+PROVIDERS = (
+    "Microsoft.App",
+    "Microsoft.Insights",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Storage",
+    "Microsoft.Web",
+)
+SCRIPT_PROVIDERS = ("Microsoft.ContainerInstance",)  # deployment scripts run there
+
+# Role template ids are the same in every tenant.
+# https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
+CONSENT_ROLES = {
+    "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
+    "e8611ab8-c189-46e8-94e1-60213ab1f814": "Privileged Role Administrator",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
+    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
+}
+REGISTRATION_ROLES = {
+    "cf1c38e5-3621-4004-a7cb-879624dced7c": "Application Developer",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
+    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
+    "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
+}
+ACTIONS = {
+    "Microsoft.Resources/subscriptions/resourceGroups/write": "Contributor",
+    "Microsoft.Authorization/roleAssignments/write": "Role Based Access Control Administrator",
+}
+SHARED_KEY = "Microsoft.Storage/storageAccounts/allowSharedKeyAccess"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where azd is about to provision, as far as it has been told: the azd environment's variables."""
+
+    environment: str
+    subscription: str
+    tenant: str
+    uses_certificate: bool
+    grants_consent: bool
+
+    @classmethod
+    def told(cls) -> Target:
+        return cls(
+            environment=azd.told("AZURE_ENV_NAME"),
+            subscription=azd.told("AZURE_SUBSCRIPTION_ID"),
+            tenant=azd.told("AZURE_TENANT_ID"),
+            uses_certificate=azd.told("CLIENT_CREDENTIAL", "certificate") == "certificate",
+            grants_consent=azd.told("GRANT_ADMIN_CONSENT").lower() == "true",
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What it means, and the commands to type, in order."""
+
+    meaning: str
+    commands: tuple[str, ...]
+
+
+def signed_in(target: Target) -> Problem | None:
+    state = azd.answer("azd", "auth", "status")
+    if isinstance(state, dict) and state.get("status") == "unauthenticated":
+        tenant = f" --tenant-id {target.tenant}" if target.tenant else ""
+        return Problem("azd is not signed in, or its sign-in has expired.", (f"azd auth login{tenant}",))
+    return None
+
+
+def right_tenant(target: Target) -> Problem | None:
+    """The app registrations are made in the subscription's tenant, whatever AZURE_TENANT_ID says."""
+    tenant = _tenant_of(target)
+    if target.tenant and target.tenant.lower() != tenant.lower():
+        meaning = f"AZURE_TENANT_ID is {target.tenant}, and the subscription belongs to the tenant {tenant}."
+        commands = (f"azd env set AZURE_TENANT_ID {tenant}", f"azd auth login --tenant-id {tenant}", TYPE_AGAIN)
+        return Problem(meaning, commands)
+    return None
+
+
+def azure_rights(target: Target) -> Problem | None:
+    scope = f"/subscriptions/{_subscription(target)}"
+    found = azd.get(f"{ARM}{scope}/providers/Microsoft.Authorization/permissions", "api-version=2022-04-01")
+    permissions = found.get("value") or []
+    lacking = [role for action, role in ACTIONS.items() if not any(_grants(one, action) for one in permissions)]
+    if not lacking:
+        return None
+    if found.get("nextLink"):
+        raise azd.UnavailableError("the list of your permissions goes on")
+    meaning = f"You lack the role {' and the role '.join(lacking)} on the subscription. Have an Owner type:"
+    person = _account().get("user", {}).get("name") or "YOUR-ACCOUNT"
+    grants = (f'az role assignment create --assignee {person} --role "{role}" --scope {scope}' for role in lacking)
+    return Problem(meaning, (*grants, TYPE_AGAIN))
+
+
+def entra_rights(target: Target) -> Problem | None:
+    """Who may register apps: members where the tenant lets them, otherwise the holders of certain roles."""
+    account = _account_in(_tenant_of(target))
+    if account.get("user", {}).get("type") != "user":
+        raise azd.UnavailableError("a service principal is signed in, whose rights in Graph are not shown")
+    held = _directory_roles()
+    if target.grants_consent and not held & CONSENT_ROLES.keys():
+        meaning = f"GRANT_ADMIN_CONSENT is true, and you hold none of: {', '.join(CONSENT_ROLES.values())}."
+        return Problem(meaning, ("azd env set GRANT_ADMIN_CONSENT false", TYPE_AGAIN))
+    if held & REGISTRATION_ROLES.keys():
+        return None
+    me = azd.get(f"{GRAPH}/me", "$select=id,userType")
+    policy = azd.get(f"{GRAPH}/policies/authorizationPolicy")
+    open_to_members = policy.get("defaultUserRolePermissions", {}).get("allowedToCreateApps")
+    if open_to_members is None:
+        raise azd.UnavailableError("the tenant does not show who may register apps")
+    if open_to_members and me.get("userType") != "Guest":
+        return None
+    meaning = (
+        "You may not register apps in this tenant. Have an administrator give you the role Application Developer in\n"
+        "the Entra admin center, or activate it there if you are eligible for it, and then type:"
+    )
+    return Problem(meaning, (TYPE_AGAIN,))
+
+
+def providers(target: Target) -> Problem | None:
+    listed = azd.az(
+        "provider", "list", "--subscription", _subscription(target), "--query", "[].[namespace,registrationState]"
+    )
+    states = {str(name).lower(): state for name, state in listed or []}
+    needed = PROVIDERS + (SCRIPT_PROVIDERS if target.uses_certificate else ())
+    missing = [name for name in needed if states.get(name.lower()) not in ("Registered", "Registering")]
+    if not missing:
+        return None
+    meaning = f"Not registered in the subscription: {', '.join(missing)}."
+    register = f"--subscription {target.subscription} --wait"
+    return Problem(meaning, (*(f"az provider register --namespace {name} {register}" for name in missing), TYPE_AGAIN))
+
+
+def storage_keys(target: Target) -> Problem | None:
+    """A deployment script mounts a file share by key: a policy against storage keys, by refusal or change, breaks it.
+
+    https://learn.microsoft.com/rest/api/policy/policy-restrictions/check-at-subscription-scope
+    """
+    if not target.uses_certificate:
+        return None
+    url = f"{ARM}/subscriptions/{_subscription(target)}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
+    account = {
+        "type": "Microsoft.Storage/storageAccounts",
+        "location": azd.told("AZURE_LOCATION", "westeurope"),
+        "properties": {"allowSharedKeyAccess": True},
+    }
+    question = {
+        "resourceDetails": {"resourceContent": account, "apiVersion": "2023-01-01"},
+        "pendingFields": [{"field": SHARED_KEY, "values": ["true"]}],
+    }
+    restrictions = _post(f"{url}?api-version=2023-03-01", question)
+    if not _forbids_keys(restrictions):
+        return None
+    meaning = "A policy forbids storage accounts with shared keys, and the script that makes the certificate needs one."
+    return Problem(meaning, ("azd env set CLIENT_CREDENTIAL managedIdentity", TYPE_AGAIN))
+
+
+def deleted_vault(target: Target) -> Problem | None:
+    """A deleted vault keeps its name, and a new one for the same environment would have that name."""
+    if not target.uses_certificate:
+        return None
+    listed = azd.az("keyvault", "list-deleted", "--resource-type", "vault", "--subscription", _subscription(target))
+    for vault in listed or []:
+        properties = vault.get("properties", {})
+        name, location = vault.get("name"), str(properties.get("location"))
+        ours = (properties.get("tags") or {}).get("azd-env-name") == target.environment
+        if not ours or location != azd.told("AZURE_LOCATION", location):  # the name depends on the region, too
+            continue
+        meaning = f"The deleted vault {name} of this environment still holds its name."
+        if properties.get("purgeProtectionEnabled"):
+            until = properties.get("scheduledPurgeDate")
+            return Problem(f"{meaning} It is protected until {until}; use another environment.", ("azd env new",))
+        purge = f"az keyvault purge --name {name} --location {location} --subscription {target.subscription}"
+        return Problem(meaning, (purge, TYPE_AGAIN))
+    return None
+
+
+CHECKS: dict[str, Callable[[Target], Problem | None]] = {
+    "azd is signed in": signed_in,
+    "the tenant is that of the subscription": right_tenant,
+    "you may create resources and assign roles": azure_rights,
+    "you may register apps in Entra": entra_rights,
+    "resource providers are registered": providers,
+    "no policy stands in the way of the certificate": storage_keys,
+    "no deleted vault holds the name": deleted_vault,
+}
+
+
+def _subscription(target: Target) -> str:
+    if not target.subscription:
+        raise azd.UnavailableError("azd has not been told a subscription yet")
+    return target.subscription
+
+
+def _account(*arguments: str) -> dict[str, Any]:
+    try:
+        return azd.az_object("account", "show", *arguments)
+    except azd.UnavailableError as problem:
+        if "not installed" in str(problem):
+            raise azd.UnavailableError("the Azure CLI (az) is not installed") from None
+        raise azd.UnavailableError(f"the Azure CLI cannot see the subscription: {problem}") from None
+
+
+def _tenant_of(target: Target) -> str:
+    return str(_account("--subscription", _subscription(target)).get("tenantId") or "")
+
+
+def _account_in(tenant: str) -> dict[str, Any]:
+    """The account Graph is asked with: the Azure CLI's current one."""
+    account = _account()
+    if str(account.get("tenantId")).lower() != tenant.lower():
+        raise azd.UnavailableError(f"the Azure CLI is in another tenant; az login --tenant {tenant} first")
+    return account
+
+
+def _directory_roles() -> set[str]:
+    groups_and_roles = azd.get(f"{GRAPH}/me/transitiveMemberOf", "$top=999").get("value") or []
+    return {str(one.get("roleTemplateId")) for one in groups_and_roles if one.get("roleTemplateId")}
+
+
+def _grants(permission: dict[str, Any], action: str) -> bool:
+    def named(patterns: Any) -> bool:
+        return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or [])
+
+    return named(permission.get("actions")) and not named(permission.get("notActions"))
+
+
+def _forbids_keys(restrictions: dict[str, Any]) -> bool:
+    for field in restrictions.get("fieldRestrictions") or []:
+        if str(field.get("field")).lower() != SHARED_KEY.lower():
+            continue
+        for one in field.get("restrictions") or []:
+            values = [str(value).lower() for value in one.get("values") or []]
+            if (one.get("result") == "Deny" and "true" in values) or (
+                one.get("result") == "Required" and "false" in values
+            ):
+                return True
+    evaluated = (restrictions.get("contentEvaluationResult") or {}).get("policyEvaluations") or []
+    return any(
+        one.get("evaluationResult") == "NonCompliant" and "allowSharedKeyAccess" in json.dumps(one) for one in evaluated
+    )
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The body goes in a file: quotation marks in an argument do not survive every shell of Windows."""
+    handle, name = tempfile.mkstemp(suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(body, file)
+        return azd.az_object("rest", "--method", "POST", "--url", url, "--body", f"@{name}")
+    finally:
+        os.unlink(name)

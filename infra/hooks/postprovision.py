@@ -1,0 +1,122 @@
+"""After provisioning: settings to run the API on this machine against the real tenant, and a note for `azd down`.
+
+azd runs it; by hand: `azd hooks run postprovision`. Running it again changes nothing. Nothing it writes is a secret.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import azd
+import settings_file
+
+CERTIFICATE_NAME = "api-client"  # as in main.bicep
+NEEDED = ("TENANT_ID", "API_CLIENT_ID", "API_SCOPE", "ORDERS_BASE_URL", "ORDERS_SCOPES", "APP_REGISTRATION_OBJECT_IDS")
+
+
+def main() -> int:
+    missing = [name for name in NEEDED if not azd.told(name)]
+    if missing:
+        azd.say(f"postprovision: the azd environment lacks {', '.join(missing)}. Type:\n  azd provision")
+        return 1
+    remembered = remember_registrations()
+    write_local_settings()
+    say_what_next()
+    return 0 if remembered else 1
+
+
+def remember_registrations() -> bool:
+    """For postdown.py, under names of our own: azd forgets its outputs before that hook runs.
+
+    What was noted before stays, should a registration have been made anew in between.
+    """
+    noted = azd.told("REGISTRATIONS_TO_DELETE").split(",")
+    new = azd.told("APP_REGISTRATION_OBJECT_IDS").split()
+    ids = ",".join(dict.fromkeys(filter(None, [*noted, *new])))
+    notes = {"REGISTRATIONS_TO_DELETE": ids, "REGISTRATIONS_TENANT": azd.told("TENANT_ID")}
+    try:
+        for name, value in notes.items():
+            if azd.told(name) != value:
+                azd.remember(name, value)
+    except azd.UnavailableError as problem:
+        azd.say(f"The app registrations could not be noted for azd down ({problem}). Type:")
+        for name, value in notes.items():
+            azd.say(f"  azd env set {name} {value}")
+        return False
+    return True
+
+
+def write_local_settings() -> None:
+    """local.settings.json, unless nothing on this machine could stand in for the API's credential."""
+    if not azd.told("KEY_VAULT_NAME"):
+        azd.say(
+            f"{settings_file.NAME} is not written: the API's credential is its managed identity, which exists in\n"
+            "Azure only, so the API cannot run on this machine against this tenant. Use the emulators (python3 dev.py\n"
+            "run), or a second environment for development that has a certificate:\n"
+            "  azd env new dev\n"
+            "  azd env set CLIENT_CREDENTIAL certificate\n"
+            "  azd up"
+        )
+        return
+    try:
+        kept = settings_file.write(azd.ROOT, local_settings())
+    except settings_file.EmulatorsRunningError:
+        azd.say(f"{settings_file.NAME} is not written: dev.py emulators is using it. Stop that, then type:")
+        azd.say("  azd hooks run postprovision")
+        return
+    if kept:
+        azd.say(f"Your own {settings_file.NAME} is kept as {kept}.")
+    azd.say(
+        f"{settings_file.NAME} is written: `func start` runs the API here against the real tenant, once you may\n"
+        "read the certificate (it takes some minutes to take effect; YOUR-ACCOUNT is whom `az login` signs in):\n"
+        '  az role assignment create --role "Key Vault Secrets User" --assignee YOUR-ACCOUNT --scope '
+        f"{vault_id()}"
+    )
+
+
+def local_settings() -> dict[str, str]:
+    """What function-app.bicep gives the API, but that the developer's own sign-in reads the certificate.
+
+    That is what leaving out ManagedIdentityClientId means.
+    """
+    credential = "AzureAd__ClientCredentials__0__"
+    return {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsStorage": "",
+        "AzureAd__Instance": "https://login.microsoftonline.com/",
+        "AzureAd__TenantId": azd.told("TENANT_ID"),
+        "AzureAd__ClientId": azd.told("API_CLIENT_ID"),
+        "AzureAd__Scopes": azd.told("API_SCOPE").rpartition("/")[2],
+        f"{credential}SourceType": "KeyVault",
+        f"{credential}KeyVaultUrl": f"https://{azd.told('KEY_VAULT_NAME')}.vault.azure.net/",
+        f"{credential}KeyVaultCertificateName": CERTIFICATE_NAME,
+        "DownstreamApis__Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
+        "DownstreamApis__Graph__Scopes": "https://graph.microsoft.com/.default",
+        "DownstreamApis__Orders__BaseUrl": azd.told("ORDERS_BASE_URL"),
+        "DownstreamApis__Orders__Scopes": azd.told("ORDERS_SCOPES"),
+    }
+
+
+def vault_id() -> str:
+    subscription = azd.told("AZURE_SUBSCRIPTION_ID", "SUBSCRIPTION")
+    group = azd.told("AZURE_RESOURCE_GROUP", "RESOURCE-GROUP")
+    vault = azd.told("KEY_VAULT_NAME")
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}"
+
+
+def say_what_next() -> None:
+    if azd.told("GRANT_ADMIN_CONSENT").lower() != "true" and azd.told("ADMIN_CONSENT_URL"):
+        azd.say(
+            "\nUntil somebody consents to what the API calls, it answers 403 consent_required. An administrator opens\n"
+            f"  {azd.told('ADMIN_CONSENT_URL')}\n"
+            f"or types\n  az ad app permission admin-consent --id {azd.told('API_CLIENT_ID')}"
+        )
+    azd.say(
+        "\nOnce the code is deployed (azd up does it next; otherwise azd deploy), call the API as yourself:\n"
+        "  azd env get-values > .env\n"
+        "  python3 dev.py client --env-file .env /me\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+// Lifetime: that of the resource group, and seven days more: a deleted vault is kept that long, and with purge protection
+// nobody can shorten it.
+// Role: holds the API's client certificate and nothing else. Grants Key Vault Secrets User on the vault to the API's
+// identity alone, which reads the private key through the secret of the certificate's name (certificate permissions show
+// the public half only).
+// Reason: rights are granted on a whole vault and would cover whatever else lay in it.
+
+@description('Principal id of the one identity that may read the private key: that of the API.')
+param readerPrincipalId string
+
+@description('Keeps a deleted vault recoverable for seven days, whatever happens. It cannot be undone.')
+param purgeProtection bool
+
+@description('The Log Analytics workspace that the audit log goes to.')
+param auditWorkspaceId string
+
+@description('The name of the vault, unique in the whole cloud.')
+param name string
+
+@description('The region.')
+param location string
+
+@description('Tags of the deployment.')
+param tags { *: string }
+
+var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    // The shortest allowed: a protected name stays taken this long, and the certificate is remade by a deployment.
+    softDeleteRetentionInDays: 7
+    // Azure refuses false; leaving it out is the only way to say no.
+    enablePurgeProtection: purgeProtection ? true : null
+    // Neither the deployment script nor a Functions app outside a virtual network could reach a closed vault.
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
+resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, readerPrincipalId, keyVaultSecretsUser)
+  scope: vault
+  properties: {
+    principalId: readerPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
+  }
+}
+
+// Whoever reads the private key leaves a trace.
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: vault
+  properties: {
+    workspaceId: auditWorkspaceId
+    logs: [
+      {
+        category: 'AuditEvent'
+        enabled: true
+      }
+    ]
+  }
+}
+
+@description('The name of the vault.')
+output name string = vault.name
+
+@description('The address of the vault.')
+output uri string = vault.properties.vaultUri

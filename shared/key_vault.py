@@ -1,0 +1,66 @@
+"""Reading the API's certificate from Key Vault, as a managed identity or as the developer who is signed in.
+
+azure-identity and the Key Vault client are imported where they are used: most requests never need them.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from .certificate import CertificateError
+from .settings import CredentialSettings
+
+CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
+
+
+def read_key_vault(source: CredentialSettings) -> bytes:
+    """A certificate with its private key, as PFX or PEM bytes.
+
+    The key is in the *secret* of the same name, base64 PFX or PEM, told apart by the content type:
+    https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
+    """
+    from azure.keyvault.secrets import SecretClient
+
+    identity = azure_credential(source.managed_identity_client_id)
+    with SecretClient(source.key_vault_url, identity, **_bounds()) as client, identity:
+        name = source.key_vault_certificate_name
+        secret = client.get_secret(name, _version(client, name, source.versions_back) if source.versions_back else None)
+    value = secret.value or ""
+    return value.encode() if secret.properties.content_type == "application/x-pem-file" else decode(value)
+
+
+def _version(client: Any, name: str, back: int) -> str:
+    """The id of the enabled version so many before the newest; Key Vault Secrets User may list them."""
+    enabled = [version for version in client.list_properties_of_secret_versions(name) if version.enabled]
+    if len(enabled) <= back:
+        raise CertificateError("the vault has no earlier version")
+    found: str = sorted(enabled, key=lambda version: version.created_on, reverse=True)[back].version
+    return found
+
+
+def azure_credential(managed_identity_client_id: str) -> Any:
+    """Decided by the setting, never by sniffing where the code runs: no client id → a developer's own sign-in."""
+    from azure import identity
+
+    if managed_identity_client_id:
+        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **_bounds())
+    return identity.DefaultAzureCredential(**_bounds())
+
+
+def _bounds() -> dict[str, Any]:
+    """No retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
+    return {
+        "retry_total": RETRIES,
+        "retry_status": 0,
+        "connection_timeout": CONNECT_SECONDS,
+        "read_timeout": READ_SECONDS,
+    }
+
+
+def decode(value: str) -> bytes:
+    """Base64. Raises CertificateError."""
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        raise CertificateError("not base64") from None

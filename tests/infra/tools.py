@@ -1,0 +1,232 @@
+"""`python3 dev.py check --infra`: the tests of infra/, then every external tool that is found.
+
+A tool that is not there is named as not run, with what would bring it; it fails nothing. One that is there must pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.infra import program
+from tests.infra.project import ROOT, Project
+
+PATIENCE_SECONDS = 600
+TESTS = ("tests/infra", "tests/infra_script", "tests/package", "tests/test_bicep_settings.py")
+DEPLOYED = {"function_app.py", "downstream_app.py", "host.json", "requirements.txt", "shared"}
+NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
+MAIN = str(Path("infra", "main.bicep"))
+
+# What checkov would have otherwise, and why it is so. By check, from its catalogue.
+ACCEPTED = {
+    "CKV_AZURE_13": "the code validates access tokens itself; App Service authentication would be a second door",
+    "CKV_AZURE_17": "callers prove themselves by access token, not by client certificate",
+    "CKV_AZURE_35": "a Functions app outside a virtual network has to reach its storage; keys are off, roles decide",
+    "CKV_AZURE_36": "as CKV_AZURE_35",
+    "CKV_AZURE_63": "a setting of Windows web apps; Flex Consumption logs to Application Insights",
+    "CKV_AZURE_65": "as CKV_AZURE_63",
+    "CKV_AZURE_66": "as CKV_AZURE_63",
+    "CKV_AZURE_78": "Flex Consumption has no FTP and refuses ftpsState",
+    "CKV_AZURE_80": "there is no .NET in it",
+    "CKV_AZURE_88": "Flex Consumption takes the package from a blob container",
+    "CKV_AZURE_109": "no app outside a virtual network, and no deployment script, reaches a vault behind a firewall",
+    "CKV_AZURE_189": "as CKV_AZURE_109; the vault answers to roles alone, and reads are logged",
+    "CKV_AZURE_206": "the storage holds the package and the host's leases, which a deployment makes anew",
+    "CKV_AZURE_212": "Flex Consumption scales from zero; always-ready instances are a parameter",
+    "CKV_AZURE_213": "Flex Consumption replaces instances by itself; there is no health check setting",
+    "CKV_AZURE_222": "it is a public API",
+    "CKV_AZURE_225": "zone redundancy is paid for at all times; not a template's default",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a tool ran, whether it was content, and what it said."""
+
+    ran: bool
+    good: bool
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, what brings it, and what is done with it."""
+
+    name: str
+    brought_by: str
+    run: Callable[[str], Outcome]
+    programs: tuple[str, ...] = ()
+
+    def check(self) -> Outcome:
+        """Runs it where it is found."""
+        for name in self.programs or (self.name,):
+            found = program(name)
+            if found:
+                return self.run(found)
+        return not_run(f"not found; {self.brought_by}")
+
+
+def not_run(reason: str) -> Outcome:
+    return Outcome(ran=False, good=True, words=reason)
+
+
+def start(
+    command: list[str], *, cwd: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The program's end, all it said in `stdout`. One that does not end is ended, and has failed."""
+    try:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, f"did not end within {PATIENCE_SECONDS} s", "")
+
+
+def plainly(command: list[str]) -> Outcome:
+    """Content when its exit code is 0."""
+    result = start(command)
+    return Outcome(ran=True, good=result.returncode == 0, words=result.stdout)
+
+
+def tests() -> Outcome:
+    """Not captured: a person wants to see them go by."""
+    paths = [path for path in TESTS if (ROOT / path).exists()]
+    code = subprocess.run([sys.executable, "-m", "pytest", *paths], cwd=ROOT, check=False).returncode
+    return Outcome(ran=True, good=code == 0)
+
+
+def compiles(command: list[str]) -> Outcome:
+    """Bicep's compiler and linter; it calls most misspelt properties warnings, and they are errors here."""
+    words, good = [], True
+    for arguments in (["build", "--stdout"], ["lint"]):
+        result = start([*command, *arguments[:1], *_file(command), *arguments[1:]])
+        diagnostics = [
+            line for line in result.stdout.splitlines() if re.search(r"\b(Warning|Error|WARNING|ERROR)\b", line)
+        ]
+        good = good and result.returncode == 0 and not diagnostics
+        words += diagnostics or ([] if result.returncode == 0 else [result.stdout[-2000:]])
+    return Outcome(ran=True, good=good, words="\n".join(words))
+
+
+def _file(command: list[str]) -> list[str]:
+    return ["--file", MAIN] if command[-1] == "bicep" and len(command) > 1 else [MAIN]
+
+
+def bicep(found: str) -> Outcome:
+    """The program itself, or `az bicep` where that has one already: it would download it otherwise."""
+    if Path(found).stem.lower() == "bicep":
+        return compiles([found])
+    if start([found, "bicep", "version"]).returncode != 0:
+        return not_run("az is here and has no Bicep; `az bicep install` brings it")
+    return compiles([found, "bicep"])
+
+
+def azd(found: str) -> Outcome:
+    """Both services packaged from a copy, with nothing of azd's own left behind; what is in the zips is compared."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy, packages = Path(folder, "project"), Path(folder, "packages")
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
+        settings = {"AZD_CONFIG_DIR": str(Path(folder, "azd")), "AZURE_DEV_COLLECT_TELEMETRY": "no"}
+        command = [found, "package", "--all", "--no-prompt", "--output-path", str(packages)]
+        result = start(command, cwd=copy, environment=settings)
+        if result.returncode:
+            return Outcome(ran=True, good=False, words=result.stdout)
+        zips = sorted(packages.glob("*.zip"))
+        words = [f"azd made {len(zips)} packages, not 2"] if len(zips) != 2 else []
+        for path in zips:
+            held = {name.split("/")[0] for name in zipfile.ZipFile(path).namelist()}
+            words += [f"{path.name}: {name} is too much" for name in sorted(held - DEPLOYED)]
+            words += [f"{path.name}: {name} is missing" for name in sorted(DEPLOYED - held)]
+        return Outcome(ran=True, good=not words, words="\n".join(words))
+
+
+def checkov(found: str) -> Outcome:
+    """On the evaluated deployment: its own Bicep parser gives up on most of the files, and says nothing."""
+    try:
+        from tests.infra.arm import template
+        from tests.infra.evaluator import VARIANTS, deploy
+
+        deployment = deploy(Project.read(), **VARIANTS["certificate, everything on"])
+    except ImportError as error:
+        return not_run(f"there is no reader of Bicep for this machine ({error})")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "main.json")
+        path.write_text(json.dumps(template(deployment), indent=1), encoding="utf-8")
+        options = ["--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json"]
+        result = start([found, "-f", str(path), *options, "--skip-check", ",".join(ACCEPTED)])
+    try:
+        report = json.loads(result.stdout[result.stdout.index("{") :])
+        summary, failed = report["summary"], report["results"]["failed_checks"]
+    except (ValueError, KeyError):
+        return Outcome(ran=True, good=False, words=result.stdout[-2000:])
+    words = [f"{each['check_id']} {each['check_name']}: {each['resource']}" for each in failed]
+    if not summary["passed"]:
+        words.append("checkov checked nothing")
+    return Outcome(ran=True, good=not words, words="\n".join(words) or f"{summary['passed']} checks passed")
+
+
+def shell_scripts(found: str) -> Outcome:
+    return plainly([found, *sorted(str(path) for path in (ROOT / "infra").rglob("*.sh"))])
+
+
+def workflows(found: str) -> Outcome:
+    return plainly([found])
+
+
+TOOLS = (
+    Tool("bicep", "https://aka.ms/bicep-install, or az and `az bicep install`", bicep, ("bicep", "az")),
+    Tool("azd", "https://aka.ms/azd-install", azd),
+    Tool("checkov", "`pip install checkov`, best into an environment of its own", checkov),
+    Tool("shellcheck", "https://www.shellcheck.net", shell_scripts),
+    Tool("actionlint", "https://github.com/rhysd/actionlint", workflows),
+)
+
+
+def main(tools: tuple[Tool, ...] = TOOLS, suite: Callable[[], Outcome] = tests) -> int:
+    """Runs everything there is, and returns the exit code."""
+    outcomes = {}
+    for name, check in {"pytest": suite, **{tool.name: tool.check for tool in tools}}.items():
+        say(f"-- {name}")
+        outcomes[name] = outcome = check()
+        if outcome.words:
+            say("\n".join(f"   {line}" for line in outcome.words.rstrip().splitlines()))
+        if not outcome.ran:
+            say("   not run")
+    say(summary(outcomes))
+    return 0 if all(outcome.good for outcome in outcomes.values()) else 1
+
+
+def summary(outcomes: Mapping[str, Outcome]) -> str:
+    """One line: what failed or that all is good, and what was not run."""
+    ran = [name for name, outcome in outcomes.items() if outcome.ran]
+    failed = [name for name in ran if not outcomes[name].good]
+    missing = [name for name, outcome in outcomes.items() if not outcome.ran]
+    verdict = f"failed: {', '.join(failed)}" if failed else f"{', '.join(ran)}: all good"
+    return f"check --infra: {verdict}" + (f"; not run: {', '.join(missing)}" if missing else "")
+
+
+def say(line: str) -> None:
+    """To the person at the terminal."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

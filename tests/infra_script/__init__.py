@@ -1,0 +1,1 @@
+"""infra/ensure-certificate.sh, run against the emulated vault: with the Azure CLI, and with a stand-in for it."""

@@ -1,0 +1,1 @@
+"""What is deployed, and that it is enough."""

@@ -1,0 +1,157 @@
+"""The app settings main.bicep writes, with the emulated tenant's answers in them, start both apps as they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from emulators.applications import API, API_ID, API_IDENTITY, ORDERS, ORDERS_ID
+from emulators.functions_host import worker_library
+from emulators.local.processes import AppProcess
+from emulators.orders_proxy import ORDERS_HOST
+from emulators.people import CONTOSO
+from emulators.stack import Stack
+from emulators.vault import VAULT_HOST
+from tests.bicep_values import Instance, UnknownExpressionError
+from tests.infra.project import Project
+from tests.leaks import LeakWatch
+from tests.live import Live, inherited
+
+KINDS = ["certificate", "managedIdentity"]
+ENGINE = "worker" if worker_library.is_installed() else "sdk"
+BLOBS = "https://stobo.blob.core.windows.net/"
+TELEMETRY = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://local.in.ai.azure.com/"
+ORDERS_IDENTITY_CLIENT_ID = "1de47171-8c2e-4b5a-9f03-4a5b6c7d8e9f"
+
+# What Azure and Entra answer in a deployment, by module instance and by the expression that asks; * holds everywhere.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "*": {
+        "tenant().tenantId": CONTOSO,
+        "environment().authentication.loginEndpoint": "https://login.microsoftonline.com/",
+        "resourceToken": "local",
+    },
+    "apiIdentity": {"identity.properties.clientId": API_IDENTITY.client_id},
+    "ordersIdentity": {"identity.properties.clientId": ORDERS_IDENTITY_CLIENT_ID},
+    "monitoring": {"applicationInsights.properties.ConnectionString": TELEMETRY},
+    "keyVault": {"vault.properties.vaultUri": f"https://{VAULT_HOST}/"},
+    "appRegistrations": {
+        "apiApp.appId": API_ID,
+        "ordersApp.appId": ORDERS_ID,
+        "ordersUri": ORDERS.identifier_uris[0],
+        "apiUri": API.identifier_uris[0],
+    },
+    "api": {
+        "identity.properties.clientId": API_IDENTITY.client_id,
+        "storage.properties.primaryEndpoints.blob": BLOBS,
+    },
+    "orders": {
+        "identity.properties.clientId": ORDERS_IDENTITY_CLIENT_ID,
+        "storage.properties.primaryEndpoints.blob": BLOBS,
+        "site.properties.defaultHostName": ORDERS_HOST,
+    },
+}
+_CODE = re.compile(r"^(AzureAd|DownstreamApis)__|^PYTHON_SCRIPT_FILE_NAME$")
+
+
+def settings_of(project: Project, kind: str, app: str) -> dict[str, str]:
+    """All app settings of one app after a deployment with that kind of client credential."""
+    main = Instance(project, "main", project.bicep("main.bicep"), ANSWERS, {"clientCredential": lambda: kind})
+    instance = main.module(app)
+    (settings,) = (one for one in instance.file.all_resources if one.type.endswith("sites/config"))
+    properties = settings.body.get("properties")
+    assert properties is not None
+    found: dict[str, str] = instance.value(properties)
+    return found
+
+
+def environ_of(stack: Stack, kind: str, app: str) -> dict[str, str]:
+    """The app's environment: what Bicep writes, and of the emulators only the way to them."""
+    transport = {name: value for name, value in stack.environ(app).items() if not _CODE.search(name)}
+    return {**inherited(), **transport, **settings_of(Project.read(), kind, app)}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def deployed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, leak_watch: LeakWatch
+) -> Iterator[tuple[str, Live]]:
+    """Both apps with the settings of one kind of credential, in a tenant that has only that one."""
+    kind: str = request.param
+    folder = tmp_path_factory.mktemp(kind)
+    with ExitStack() as exits:
+        stack = exits.enter_context(Stack.start(folder))
+        if kind == "managedIdentity":
+            stack.directory.unregister_certificate(API, stack.client_certificate)
+            stack.vault.readers.clear()
+        urls = {}
+        for name in ("orders", "api"):
+
+            def on_line(app: str, line: str) -> None:
+                leak_watch.scan(line, f"log of the {app} app with Bicep's settings")
+
+            app = AppProcess(name, 0, environ_of(stack, kind, name), folder / f"{name}.log", on_line, ENGINE)
+            exits.callback(app.stop)
+            urls[name] = app.ready().url
+        stack.route_orders_to(urls["orders"])
+        live = Live(stack, urls["api"], urls["orders"], leak_watch)
+        exits.callback(live.close)
+        yield kind, live
+
+
+def test_both_apps_start_and_answer(deployed: tuple[str, Live]) -> None:
+    kind, live = deployed
+    token = live.stack.issue_access_token("alice")
+    health = live.call("/api/health")
+    assert (health.status_code, health.json()["status"]) == (200, "healthy")
+    mark = live.stack.audit.mark()
+    assert live.call("/api/me", token).json()["displayName"] == "Alice Ahlberg"
+    assert live.call("/api/orders", token).status_code == 200
+    seen = [(entry.service, entry.details.get("resource")) for entry in live.stack.audit.entries(mark)]
+    assert (("vault", None) in seen) is (kind == "certificate")
+    assert (("identity", "api://AzureADTokenExchange") in seen) is (kind == "managedIdentity")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_app_uses_its_own_identity_and_no_key(kind: str) -> None:
+    for app, client_id in (("api", API_IDENTITY.client_id), ("orders", ORDERS_IDENTITY_CLIENT_ID)):
+        settings = settings_of(Project.read(), kind, app)
+        assert settings["AzureWebJobsStorage__credential"] == "managedidentity"
+        assert settings["AzureWebJobsStorage__clientId"] == client_id
+        assert settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == f"ClientId={client_id};Authorization=AAD"
+        assert all(isinstance(value, str) and value for value in settings.values())
+        assert not [name for name in settings if re.search("secret|password|accountkey", name, re.IGNORECASE)]
+    credential = {name for name in settings_of(Project.read(), kind, "orders") if "ClientCredentials" in name}
+    assert credential == set()
+
+
+def test_scopes_are_separated_by_single_spaces() -> None:
+    scopes = settings_of(Project.read(), "certificate", "api")["DownstreamApis__Orders__Scopes"]
+    assert scopes.split(" ") == [f"{ORDERS.identifier_uris[0]}/{scope}" for scope in ORDERS.scopes]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("appRegistrations.outputs.apiClientId\n", "deployment().name\n"),
+        ("AzureAd__Scopes: 'access_as_user'", "AzureAd__Scopes: toLower('access_as_user')"),
+        ("keyVault!.outputs.uri\n", "subscription().id\n"),
+    ],
+)
+def test_what_the_reader_does_not_know_is_an_error(old: str, new: str) -> None:
+    project = Project.read().changed("infra/main.bicep", old, new)
+    with pytest.raises(UnknownExpressionError):
+        settings_of(project, "certificate", "api")
+
+
+def test_a_misspelt_setting_keeps_the_api_from_starting() -> None:
+    from shared.errors import SettingsError
+    from shared.settings import Settings
+
+    project = Project.read().changed("infra/main.bicep", "__0__KeyVaultUrl", "__0__KeyVaultUri")
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(settings_of(project, "certificate", "api"))
+    assert "AzureAd__ClientCredentials__0__KeyVaultUri" in raised.value.problems
+    Settings.from_environ(settings_of(Project.read(), "certificate", "api"))
