@@ -4,6 +4,8 @@
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
+
+Nothing is loaded before the first exchange.
 """
 
 from __future__ import annotations
