@@ -106,7 +106,12 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
         return run([python, "-m", "pytest", *arguments])
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True)
-    return run([python, "-m", "emulators.local", command, *arguments])
+    return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
+
+
+def from_here(argument: str) -> str:
+    """A file named on the command line is meant from where the person stands; the programs run in the project."""
+    return os.path.abspath(argument) if os.path.isfile(argument) and not os.path.isabs(argument) else argument
 
 
 def check(python: str, arguments: list[str]) -> int:

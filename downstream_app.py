@@ -1,4 +1,5 @@
-"""The custom downstream API of the example: orders. A Functions app of its own, with its own app registration.
+"""The custom downstream API of the example: orders. A Functions app of its own, with its own app registration: the app
+setting PYTHON_SCRIPT_FILE_NAME=downstream_app.py starts it from the same package as the API.
 
 It validates its own tokens and decides by *effective* permissions: what the client may do for the user (scopes) and
 what the user may do (roles). https://learn.microsoft.com/entra/identity-platform/permissions-consent-overview

@@ -28,7 +28,7 @@ def add_order(req: func.HttpRequest, user: User) -> object:
     return user.api("Orders").post("/orders", json=json_body(req))
 
 
-@app.route("health", methods=["GET"], trigger_arg_name="req")
+@app.route("health", methods=["GET"])
 def check_health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the settings are right. Anonymous; names wrong settings, never values."""
     return health()

@@ -59,7 +59,7 @@ API = Application(
     identifier_uris=(f"api://{CONTOSO}/obo-api", f"api://{API_ID}"),
     scopes=("access_as_user",),
     redirect_uris=("http://localhost/_emulators/consented",),
-    requires={"graph": ("User.Read",), "orders": ("Orders.Read", "Orders.Write")},
+    requires={"graph": ("User.Read", "Mail.Read"), "orders": ("Orders.Read", "Orders.Write")},
     known_clients=(CLIENT_ID,),
 )
 ORDERS = Application(

@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.door:
         parser.error("--door is missing, and EMULATORS_DOOR is not set")
     if options.person is None:
-        return 0 if webbrowser.get(_system_browser()).open(to_door(options.url, options.door)) else 1
+        return _open_for_a_person(to_door(options.url, options.door))
     if not options.wait:
         command = [sys.executable, "-m", "emulators.browser", "--wait", "--as", options.person, "--door", options.door]
         subprocess.Popen([*command, options.url])
@@ -159,10 +159,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _system_browser() -> str | None:
-    """The system's own browser, not the one in BROWSER, which is this program."""
+def _open_for_a_person(url: str) -> int:
+    """In the system's own browser, not the one in BROWSER, which is this program; without one, says what to open."""
     os.environ.pop("BROWSER", None)
-    return None
+    try:
+        opened = webbrowser.open(url)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        print(f"There is no browser here. Open this in one: {url}", file=sys.stderr)  # noqa: T201 - this is a program
+    return 0  # the address has been passed on; what the caller would print instead leads to the real Entra
 
 
 if __name__ == "__main__":

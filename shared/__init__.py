@@ -1,5 +1,7 @@
 """What a function needs: `requires_user` above it, a `User` inside it, and errors to raise.
 
+To follow one request, start at requires_user.py; docs/how-it-works.md goes along.
+
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
     errors, environ, expiring_lru, http_verbs, strict_json, transport, certificate ← nothing of ours

@@ -76,7 +76,7 @@ class DownstreamApi(HttpVerbs[Answer]):
             raise BadGateway(reason=f"{self._api.name}: {error}") from None
 
     def _error(self, answer: Answer) -> ApiError:
-        status, reason = answer.status_code, f"{self._api.name}: HTTP {answer.status_code}"
+        status, reason = answer.status_code, f"{self._api.name}: HTTP {answer.status_code}{_error_code(answer)}"
         claims = claims_of(answer)
         if claims:
             return ClaimsChallenge(claims, authorization_uri=self._apis.settings.authorization_uri, reason=reason)
@@ -119,6 +119,15 @@ def _leads_astray(step: str) -> bool:
         step = decoded
     name = step.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
     return name in (".", "..") or "/" in step or "\\" in step or not step.isprintable()
+
+
+def _error_code(answer: Answer) -> str:
+    """For the log: the code of an error in Graph's form, such as ErrorAccessDenied; nothing of its prose."""
+    try:
+        code = answer.json()["error"]["code"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return f" {code}" if isinstance(code, str) and code.isascii() and code.isalnum() and len(code) <= 64 else ""
 
 
 def _problem(answer: Answer) -> dict[str, Any] | None:

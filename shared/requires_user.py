@@ -27,7 +27,7 @@ class RequiresUser:
     def __init__(self, provider: LazyServices) -> None:
         self._provider = provider
 
-    def __call__(self, *, scopes: Sequence[str] | None = None) -> Callable[[Function], Function]:
+    def __call__(self, *misused: object, scopes: Sequence[str] | None = None) -> Callable[[Function], Function]:
         """Lets only signed-in users in whose client holds one of the scopes, and hands the function its `user`.
 
         The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) besides its
@@ -36,7 +36,7 @@ class RequiresUser:
         Args:
             scopes: any one of them suffices; by default those of the setting `AzureAd__Scopes`.
         """
-        if isinstance(scopes, str) or callable(scopes) or not all(isinstance(scope, str) for scope in scopes or ()):
+        if misused or isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes or ()):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
 
         def decorate(function: Function) -> Function:
@@ -64,6 +64,7 @@ class _Guard:
             realm = ready.settings.tenant_id
             bearer = bearer_token(_request_among(arguments))
             caller = Caller(ready.sessions, ready.sessions.open(bearer), bearer, correlation_id)
+            self._check_scopes(caller, ready)
             return reply_to(self._function(**arguments, **self._user(User, caller, ready)))
         except Exception as error:  # noqa: BLE001 — the one translator: whatever failed becomes a reply
             return reply_to_error(error, correlation_id, realm)
@@ -78,6 +79,7 @@ class _Guard:
             if session is None:
                 session = await validated(ready.sessions.open, bearer)
             caller = Caller(ready.sessions, session, bearer, correlation_id)
+            self._check_scopes(caller, ready)
             return reply_to(await self._function(**arguments, **self._user(AsyncUser, caller, ready)))
         except Exception as error:  # noqa: BLE001 — as above
             return reply_to_error(error, correlation_id, realm)
@@ -88,11 +90,14 @@ class _Guard:
             raise SettingsError(problems)
         return self._provider.get()
 
-    def _user(self, kind: type[SignedInUser], caller: Caller, ready: Services) -> dict[str, SignedInUser]:
-        """The argument `user`, if the function takes one. Raises InsufficientScope."""
+    def _check_scopes(self, caller: Caller, ready: Services) -> None:
+        """Raises InsufficientScope unless the client holds one of the scopes, as they are written."""
         required = ready.settings.scopes if self._scopes is None else self._scopes
         if caller.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
+
+    def _user(self, kind: type[SignedInUser], caller: Caller, ready: Services) -> dict[str, SignedInUser]:
+        """The argument `user`, if the function takes one."""
         return {"user": kind(caller, ready.apis)} if self._takes_user else {}
 
 

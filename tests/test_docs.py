@@ -64,12 +64,6 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
-def test_the_readme_shows_the_function_as_it_is() -> None:
-    shown = re.search(r"## Add a function\n\n```python\n(.*?)```", text("README.md"), re.DOTALL)
-    assert shown is not None
-    assert shown[1] in text("function_app.py")
-
-
 def test_the_readme_names_every_file_and_folder_at_the_top() -> None:
     kept_quiet = {"LICENSE", "CONTRIBUTING.md", "SECURITY.md", "README.md", "requirements-dev.txt"}
     top = {

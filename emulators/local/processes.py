@@ -38,6 +38,7 @@ class AppProcess:
         self.name = name
         self.url = ""
         self.engine = ""
+        self.functions = 0
         self._log = log.open("w", encoding="utf-8")
         self._lock = threading.Lock()
         self._on_line = on_line
@@ -108,7 +109,8 @@ class AppProcess:
 
     def _take(self, line: str) -> None:
         if line.startswith("ready ") and not self.url:
-            _, self.url, self.engine, *_ = line.split()
+            _, self.url, self.engine, count, *_ = line.split()
+            self.functions = int(count)
             self._settled.set()
             return
         self._log.write(f"{line}\n")

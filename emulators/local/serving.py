@@ -30,6 +30,10 @@ def serve(command: str, first_port: int, engine: str, *, started: float) -> int:
             kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
         timeline.say(banner(state, started_in=time.monotonic() - started, api=_served_by(tenant), notes=notes))
+        if not alone and not tenant.apps["api"].functions:
+            timeline.say(
+                "The API has no function: every route answers 404. What is wrong with it is in .local/api.log.\n"
+            )
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
         return _until_stopped(tenant, timeline)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,6 +56,37 @@ def test_a_command_does_what_the_readme_says(command: str, stack: Serving, tmp_p
     result = stack.project.dev(*arguments(command), PATH=path_with_browser(tmp_path), DISPLAY="", WAYLAND_DISPLAY="")
     assert result.stdout.startswith(EXPECTED[command]), result.stdout + result.stderr
     assert (result.returncode == 0) is not EXPECTED[command].startswith("4")
+
+
+def test_the_function_of_the_readme_works_when_it_is_pasted(tmp_path: Path) -> None:
+    shown = re.search(r"## Add a function\n.*?```python\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    project = Project.copy(tmp_path / "copy")
+    with (project.root / "function_app.py").open("a", encoding="utf-8") as app:
+        app.write(f"\n\n{shown[1]}")
+    with project.serving("run", "--port", "0") as serving:
+        result = serving.project.dev("call", "alice", "/api/hello")
+    assert result.stdout.startswith("200 OK"), result.stdout + result.stderr
+    assert json.loads(result.stdout.partition("\n\n")[2]) == {"hello": "Alice Ahlberg", "messages": 0}
+
+
+def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path / "copy")
+    (project.root / "function_app.py").write_text("import nowhere\n", encoding="utf-8")
+    with project.serving("run", "--port", "0") as serving:
+        serving.wait_for("The API has no function: every route answers 404.")
+        assert "No module named 'nowhere'" in serving.text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a browser")
+def test_without_a_browser_the_client_says_which_address_to_open(stack: Serving) -> None:
+    """The local one: the address in the client's hands would lead to the real Entra."""
+    door, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
+    environ = {**stack.project.environ, "EMULATORS_DOOR": door, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
+    command = [sys.executable, "-m", "emulators.browser", page]
+    result = subprocess.run(command, cwd=stack.project.root, env=environ, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert f"{door}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
 
 
 def test_the_test_command_ends_with_the_line_of_pytest() -> None:

@@ -201,7 +201,15 @@ def test_the_wrong_order_of_decorators_fails_at_once(requires_user: RequiresUser
             return "never"
 
 
-@pytest.mark.parametrize("argument", ["access_as_user", lambda req: "x", b"access", [None], ["a", 1]])
+def test_forgotten_parentheses_are_told_how_to_write_it(requires_user: RequiresUser) -> None:
+    with pytest.raises(TypeError, match="write @requires_user"):
+
+        @requires_user
+        def hello(req: func.HttpRequest, user: User) -> object:
+            return None
+
+
+@pytest.mark.parametrize("argument", ["access_as_user", b"access", [None], ["a", 1]])
 def test_the_ways_to_misuse_it_fail_at_once(requires_user: RequiresUser, argument: Any) -> None:
     with pytest.raises(TypeError, match="write @requires_user"):
         requires_user(scopes=argument)
