@@ -19,19 +19,24 @@ def clock() -> RunningClock:
     return RunningClock()
 
 
+@pytest.fixture(scope="package", params=["stand-in", "az"])
+def program(request: pytest.FixtureRequest) -> str:
+    """The stand-in, then the Azure CLI itself."""
+    if lacking := missing_tools():
+        pytest.skip(f"{lacking} is not here")
+    if request.param == "az" and shutil.which("az") is None:
+        pytest.skip("az, the Azure CLI, is not on the PATH")
+    return str(request.param)
+
+
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory, clock: RunningClock) -> Iterator[Stack]:
-    """One tenant; each test has certificates of its own in its vault."""
+def stack(program: str, tmp_path_factory: pytest.TempPathFactory, clock: RunningClock) -> Iterator[Stack]:
+    """One tenant for each program; each test has certificates of its own in its vault."""
     with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock) as running:
         yield running
 
 
-@pytest.fixture(scope="package", params=["stand-in", "az"])
-def az(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Az:
-    """The stand-in, then the Azure CLI itself."""
-    real = request.param == "az"
-    if lacking := missing_tools():
-        pytest.skip(f"{lacking} is not here")
-    if real and shutil.which("az") is None:
-        pytest.skip("az, the Azure CLI, is not on the PATH")
-    return Az(stack, tmp_path_factory.mktemp(request.param), real)
+@pytest.fixture(scope="package")
+def az(program: str, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Az:
+    """That program, signed in to that tenant."""
+    return Az(stack, tmp_path_factory.mktemp(program), program == "az")
