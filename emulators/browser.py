@@ -163,7 +163,7 @@ def _open_for_a_person(url: str) -> int:
     """In the system's own browser, not the one in BROWSER, which is this program; without one, says what to open."""
     os.environ.pop("BROWSER", None)
     try:
-        opened = webbrowser.open(url)
+        opened = webbrowser.get().open(url)
     except webbrowser.Error:
         opened = False
     if not opened:

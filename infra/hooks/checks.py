@@ -19,16 +19,8 @@ ARM = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com/v1.0"
 TYPE_AGAIN = "azd provision"
 
-PROVIDERS = (
-    "Microsoft.App",
-    "Microsoft.Insights",
-    "Microsoft.KeyVault",
-    "Microsoft.ManagedIdentity",
-    "Microsoft.OperationalInsights",
-    "Microsoft.Storage",
-    "Microsoft.Web",
-)
-SCRIPT_PROVIDERS = ("Microsoft.ContainerInstance",)  # deployment scripts run there
+# A deployment registers the providers of its own resources; these stand behind the certificate script.
+SCRIPT_PROVIDERS = ("Microsoft.ContainerInstance", "Microsoft.Storage")
 
 # Role template ids are the same in every tenant.
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
@@ -143,7 +135,7 @@ def providers(target: Target) -> Problem | None:
         "provider", "list", "--subscription", _subscription(target), "--query", "[].[namespace,registrationState]"
     )
     states = {str(name).lower(): state for name, state in listed or []}
-    needed = PROVIDERS + (SCRIPT_PROVIDERS if target.uses_certificate else ())
+    needed = SCRIPT_PROVIDERS if target.uses_certificate else ()
     missing = [name for name in needed if states.get(name.lower()) not in ("Registered", "Registering")]
     if not missing:
         return None

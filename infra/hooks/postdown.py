@@ -19,6 +19,11 @@ AGAIN = "azd hooks run postdown"
 
 
 def main() -> int:
+    if azd.told("APP_REGISTRATION_OBJECT_IDS"):  # an output, which azd takes away before this hook
+        azd.say(
+            "The environment still stands, so its app registrations are kept. To remove it all, type: azd down --purge"
+        )
+        return 1
     if settings_file.remove(azd.ROOT):
         azd.say(f"{settings_file.NAME} is removed: what it pointed to is gone.")
     ids = [one for one in azd.told("REGISTRATIONS_TO_DELETE").split(",") if one]

@@ -53,7 +53,7 @@ def write_local_settings() -> None:
             f"{settings_file.NAME} is not written: the API's credential is its managed identity, which exists in\n"
             "Azure only, so the API cannot run on this machine against this tenant. Use the emulators (python3 dev.py\n"
             "run), or a second environment for development that has a certificate:\n"
-            "  azd env new dev\n"
+            "  azd env new dev-YOURNAME\n"
             "  azd env set CLIENT_CREDENTIAL certificate\n"
             "  azd up"
         )

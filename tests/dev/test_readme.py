@@ -53,7 +53,9 @@ def test_every_command_of_the_readme_is_known_here() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in for a browser is a shell script")
 @pytest.mark.parametrize("command", EXPECTED)
 def test_a_command_does_what_the_readme_says(command: str, stack: Serving, tmp_path: Path) -> None:
-    result = stack.project.dev(*arguments(command), PATH=path_with_browser(tmp_path), DISPLAY="", WAYLAND_DISPLAY="")
+    result = stack.project.dev(
+        *arguments(command), PATH=path_with_browser(tmp_path), TERM="xterm", DISPLAY="", WAYLAND_DISPLAY=""
+    )
     assert result.stdout.startswith(EXPECTED[command]), result.stdout + result.stderr
     assert (result.returncode == 0) is not EXPECTED[command].startswith("4")
 

@@ -120,7 +120,7 @@ def test_connor_is_refused_until_he_consents(stack: Stack, own: Http) -> None:
 
 
 def test_a_scope_beyond_the_consent_is_refused(shared: Stack, http: Http) -> None:
-    form = obo_form(shared, shared.issue_access_token("alice"), scope="https://graph.microsoft.com/Mail.Read")
+    form = obo_form(shared, shared.issue_access_token("alice"), scope="https://graph.microsoft.com/User.ReadBasic.All")
     assert_refused(http.post(TOKEN_URL, form), 65001, "invalid_grant", suberror="consent_required")
 
 

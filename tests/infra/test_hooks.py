@@ -196,7 +196,7 @@ VAULT = {"name": "kv-abc", "properties": {"location": "westeurope", "tags": {"az
         (
             "az provider list",
             [["Microsoft.Web", "NotRegistered"]],
-            [f"az provider register --namespace Microsoft.{name} " for name in ("Web", "ContainerInstance", "App")],
+            [f"az provider register --namespace Microsoft.{name} " for name in ("ContainerInstance", "Storage")],
         ),
         (
             "checkPolicyRestrictions",
@@ -395,6 +395,12 @@ def down(desk: Desk) -> Desk:
     return desk
 
 
+def test_an_environment_that_still_stands_keeps_its_registrations(down: Desk) -> None:
+    done = down.run("postdown", APP_REGISTRATION_OBJECT_IDS="1,2,3")
+    assert (done.returncode, "still stands" in done.stdout) == (1, True)
+    assert "deleted for good" not in done.stdout
+
+
 def test_the_registrations_are_deleted_for_good_and_forgotten(down: Desk) -> None:
     done = down.run("postdown")
     assert (done.returncode, done.stderr) == (0, "")
@@ -461,10 +467,10 @@ def test_without_az_the_note_stays(down: Desk, programs: tuple[str, ...]) -> Non
 
 def test_local_settings_go_with_what_they_point_to(provisioned: Desk) -> None:
     provisioned.run("postprovision")
-    provisioned.run("postdown")
+    provisioned.run("postdown", APP_REGISTRATION_OBJECT_IDS="")
     assert not provisioned.settings.exists()
     provisioned.settings.write_text("{}", encoding="utf-8")
-    provisioned.run("postdown")
+    provisioned.run("postdown", APP_REGISTRATION_OBJECT_IDS="")
     assert provisioned.settings.read_text(encoding="utf-8") == "{}"
 
 
