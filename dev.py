@@ -227,7 +227,7 @@ def step(start: float, title: str, command: list[str]) -> None:
                 if found:
                     show(start, f"  {found[1]}" if found[1] else f"installing {found[2].count(',') + 1} packages")
         failed = process.wait()
-    except BaseException:
+    except BaseException:  # Ctrl-C, too, must leave no pip behind
         process.kill()
         raise
     if failed:

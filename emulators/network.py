@@ -44,7 +44,7 @@ class Network:
         self._loop = LoopThread("emulators")
         try:
             self._entrance = self._loop.call(self._start(gateway))
-        except BaseException:
+        except BaseException:  # half a network must not stay behind
             self._loop.stop()
             for listener in (door, front, identity, gateway):
                 listener.close()

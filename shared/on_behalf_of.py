@@ -86,7 +86,7 @@ class OnBehalfOf:
             log.warning("client credential refused (%s); loading it anew", describe(body))
             refused = client
             client = self._loads.do("client credential", lambda: self._reload(refused))
-            body = self._ask(client, assertion, scopes, claims, correlation_id)
+            body = body if client is refused else self._ask(client, assertion, scopes, claims, correlation_id)
         if refuses_our_credential(body) and self._previous:
             newest = client
             client = self._loads.do("client credential", lambda: self._go_back(newest))
