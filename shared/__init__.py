@@ -4,27 +4,40 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
-    errors, environ, expiring_lru, http_verbs, strict_json, transport, certificate ← nothing of ours
-    single_flight ← errors
+    answer, errors, environ, expiring_lru, strict_json, certificate, deadline ← nothing of ours
+    downstream_path, key_set, outgoing ← nothing of ours
+    http_verbs ← outgoing
+    punctual_http, retries ← deadline
+    transport ← answer, deadline, punctual_http
+    single_flight ← deadline, errors
+    circuit, request_record ← errors
     settings ← errors, environ
-    claims_challenge ← strict_json, transport
-    signing_keys ← errors, single_flight, transport
-    access_token ← errors, settings, signing_keys, strict_json
-    key_vault ← certificate, settings
+    claims_challenge ← answer, strict_json
+    signing_keys ← errors, key_set, single_flight, transport
+    jws_header ← errors, strict_json
+    access_token ← errors, jws_header, key_set, settings
+    key_vault ← certificate, settings, transport
     client_credential ← errors, settings, certificate, key_vault
     entra_errors ← claims_challenge, errors, settings
-    msal_http ← errors, entra_errors, transport
-    on_behalf_of ← errors, settings, single_flight, transport, client_credential, entra_errors, msal_http
-    sessions ← access_token, errors, expiring_lru, on_behalf_of, signing_keys, single_flight
-    downstream_api ← errors, settings, claims_challenge, http_verbs, sessions, strict_json, transport
-    user ← downstream_api, sessions
-    async_user ← downstream_api, http_verbs, transport, user
+    msal_http ← answer, circuit, errors, entra_errors, transport
+    confidential_client ← circuit, client_credential, deadline, errors, msal_http, settings, single_flight
+    on_behalf_of ← client_credential, confidential_client, entra_errors, errors, msal_http, retries, settings, transport
+    session ← access_token, errors, on_behalf_of
+    sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight
+    caller ← access_token, errors, request_record, session, sessions, settings
+    downstream_errors ← answer, claims_challenge, errors, settings, strict_json
+    downstream_api ← answer, caller, claims_challenge, downstream_errors, downstream_path, errors, http_verbs, retries,
+                     session, settings, transport
+    user ← caller, downstream_api
+    async_user ← answer, deadline, downstream_api, errors, http_verbs, user
     services ← access_token, downstream_api, errors, on_behalf_of, sessions, settings, signing_keys, transport
     http_request ← errors, strict_json
-    http_reply ← errors, transport
-    requires_user ← async_user, errors, http_reply, http_request, services, sessions, user
+    http_reply ← answer, errors
+    azure_function ← nothing of ours
+    requires_user ← async_user, azure_function, caller, claims_challenge, deadline, errors, http_reply, http_request,
+                    request_record, services, user
 
-Only http_request, http_reply and requires_user import azure.functions; only services reads os.environ.
+Only http_request, http_reply, azure_function and requires_user import azure.functions; only services reads os.environ.
 """
 
 from .async_user import AsyncUser

@@ -5,10 +5,8 @@ The checks are those of https://learn.microsoft.com/entra/identity-platform/acce
 
 from __future__ import annotations
 
-import base64
-import binascii
+import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,16 +15,12 @@ from typing import Any, Protocol
 import jwt
 
 from .errors import InvalidToken, UserTokenRequired
+from .jws_header import ALGORITHM, key_id_of, parse_segment
+from .key_set import SigningKey
 from .settings import Settings
-from .signing_keys import SigningKey
-from .strict_json import parse_object
 
-ALGORITHM = "RS256"  # fixed: what the token's header says is compared with it, never used
 LEEWAY_SECONDS = 60
-MAX_TOKEN_CHARS = 32 * 1024  # the front end refuses longer headers anyway; Entra's tokens have one to eight thousand
 
-_COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})  # a key or a rule of the sender's own
 _jws = jwt.PyJWS()
 
 
@@ -43,11 +37,17 @@ class AccessToken:
     scopes: frozenset[str]
     key_id: str
     key: SigningKey
+    name_in_log: str  # a pseudonym, unless AzureAd__EnablePiiLogging
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""
         parsed: dict[str, Any] = json.loads(self.payload)
         return parsed
+
+    def auth_contexts(self) -> frozenset[str]:
+        """The Conditional Access authentication contexts that the user has satisfied (`acrs`)."""
+        contexts = self.claims().get("acrs")
+        return frozenset(filter(_is_text, contexts)) if isinstance(contexts, list) else frozenset()
 
 
 class AccessTokenValidator:
@@ -68,18 +68,19 @@ class AccessTokenValidator:
             UserTokenRequired: it is genuine, but an application's own (app-only).
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
-        key_id = _key_id(token)
+        key_id = key_id_of(token)
         key = self._keys.get(key_id)
         try:
             payload: bytes = _jws.decode(token, key.key, algorithms=[ALGORITHM])
         except jwt.PyJWTError as error:
             raise InvalidToken(reason=f"signature: {type(error).__name__}") from None
-        claims = _parse(payload)
+        claims = parse_segment(payload)
         self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
         _check_delegated(claims)
-        return AccessToken(payload, expires_at, _split_scopes(claims["scp"]), key_id, key)
+        scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
+        return AccessToken(payload, expires_at, scopes, key_id, key, name)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
@@ -104,27 +105,19 @@ class AccessTokenValidator:
             raise InvalidToken(reason="not yet valid")
         return float(expires_at + LEEWAY_SECONDS)
 
-
-def _key_id(token: str) -> str:
-    """The `kid` of a header that is fit to be looked at further. Nothing else of it is used."""
-    if len(token) > MAX_TOKEN_CHARS or not _COMPACT_JWS.fullmatch(token):
-        raise InvalidToken(reason="not a compact JWS")
-    encoded = token[: token.index(".")]
-    try:
-        header = _parse(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except binascii.Error:
-        raise InvalidToken(reason="header") from None
-    key_id = header.get("kid")
-    if header.get("alg") != ALGORITHM or _REFUSED_HEADERS & header.keys() or not isinstance(key_id, str):
-        raise InvalidToken(reason="header")
-    return key_id
+    def _name_in_log(self, claims: Mapping[str, Any]) -> str:
+        """The same for all tokens of one user. Whoever has the directory can tell who it is; the log alone cannot."""
+        if self._settings.enable_pii_logging:
+            return str(claims["oid"])
+        return hashlib.sha256(f"{self._settings.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
 
 
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        return parse_object(text)
-    except ValueError:
-        raise InvalidToken(reason="not a JSON object") from None
+def _is_identifier(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:
@@ -136,12 +129,12 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
 
 def _check_delegated(claims: Mapping[str, Any]) -> None:
     """Only tokens of a signed-in user: `scp` and `oid` present. An ID token has neither `scp` nor a client."""
-    if not all(isinstance(claims.get(name), str) and claims[name] for name in ("oid", "sub")):
+    if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
         raise InvalidToken(reason="no subject")
     if "cnf" in claims:  # bound to a key that a bearer header does not prove (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
     scopes = claims.get("scp")
-    is_user = isinstance(scopes, str) and scopes.strip() and claims.get("idtyp", "user") != "app"
+    is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp", "user") != "app"
     if is_user:
         return
     of_client = isinstance(claims.get("azp", claims.get("appid")), str)
@@ -153,4 +146,4 @@ def _check_delegated(claims: Mapping[str, Any]) -> None:
 @lru_cache(maxsize=256)
 def _split_scopes(scopes: str) -> frozenset[str]:
     """One shared set for the handful of scope strings that a tenant's clients ask for."""
-    return frozenset(scopes.split())
+    return frozenset(filter(None, scopes.split(" ")))  # RFC 6749 §3.3: a space, and no other white space

@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from .answer import Answer
+from .deadline import seconds_left
 from .downstream_api import DownstreamApi
+from .errors import GatewayTimeout
 from .http_verbs import HttpVerbs, Request
-from .transport import Answer
 from .user import SignedInUser
 
+_WAIT_SECONDS = 230.0
 WAITING_THREADS = 32  # how many calls may wait for the network at a time; more queue up, none blocks the event loop
 
 T = TypeVar("T")
@@ -34,7 +37,11 @@ async def called(call: Callable[..., T], *args: Any) -> T:
 async def _beside_the_loop(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
     """With the caller's context variables, as asyncio.to_thread does it."""
     work = partial(contextvars.copy_context().run, call, *args)
-    return await asyncio.get_running_loop().run_in_executor(threads, work)
+    waiting = asyncio.get_running_loop().run_in_executor(threads, work)
+    try:
+        return await asyncio.wait_for(waiting, seconds_left(_WAIT_SECONDS) + 1)  # what runs has its own, earlier end
+    except asyncio.TimeoutError:
+        raise GatewayTimeout(reason="no thread was free in time") from None
 
 
 class AsyncDownstreamApi(HttpVerbs[Awaitable[Answer]]):
@@ -57,4 +64,4 @@ class AsyncUser(SignedInUser):
 
     async def token(self, name: str) -> str:
         """See User.token."""
-        return await called(self._caller.token_for, self._apis.named(name).scopes)
+        return await called(self._caller.token_for, self._apis.named(name))

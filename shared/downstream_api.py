@@ -5,37 +5,50 @@ The bearer token goes to the API's own host and nowhere else: https, no redirect
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from .answer import Answer
+from .caller import Caller
 from .claims_challenge import claims_of
-from .errors import (
-    AccessDenied,
-    ApiError,
-    BadGateway,
-    ClaimsChallenge,
-    GatewayTimeout,
-    NotFound,
-    RequestRejected,
-    ServerMisconfigured,
-    ServiceUnavailable,
-)
+from .downstream_errors import error_from_api
+from .downstream_path import join
+from .errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
 from .http_verbs import HttpVerbs, Request
-from .sessions import Caller, Refusal
+from .retries import Retries
+from .session import Refusal
 from .settings import DownstreamApiSettings, Settings
-from .strict_json import parse_object
-from .transport import Answer, Transport, TransportError, TransportTimeout
+from .transport import Transport, TransportError, TransportTimeout
 
-RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
-_MAX_PROBLEM_BYTES = 4 * 1024
+ATTEMPTS = 3  # of a call that may be repeated
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
+
+
+class ApiAnswer(Answer):
+    """An API's answer; that it is not the JSON it should be is the API's failure, not the function's."""
+
+    def json(self) -> Any:
+        """The body as JSON. Raises BadGateway when it is none."""
+        try:
+            return super().json()
+        except ValueError:
+            raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
 
 
 class DownstreamApis:
     """The APIs that the settings name, callable on behalf of whoever is given."""
 
-    def __init__(self, settings: Settings, transport: Transport, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        now: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings, self.transport, self.now = settings, transport, now
+        self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
 
     def named(self, name: str) -> DownstreamApiSettings:
         """The settings `DownstreamApis__<name>__…`. Raises ServerMisconfigured when there are none."""
@@ -50,90 +63,68 @@ class DownstreamApi(HttpVerbs[Answer]):
 
     def __init__(self, name: str, apis: DownstreamApis, caller: Caller) -> None:
         self._api, self._apis, self._caller = apis.named(name), apis, caller
+        self._retries = apis.retries[name.lower()]
 
     def send(self, request: Request) -> Answer:
         """See `request`."""
         url = join(self._api.base_url, request.path)
-        token = self._caller.token_for(self._api.scopes)
+        token = self._caller.token_for(self._api)
         answer = self._send(url, token, request)
         claims = claims_of(answer)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
-            token = self._caller.token_for(self._api.scopes, Refusal(token, claims))
-            answer = self._send(url, token, request)
+            answer = self._send(url, self._token_with(claims, token), request)
         if 200 <= answer.status_code < 300 or answer.status_code == 304:
-            return answer
-        raise self._error(answer)
+            return ApiAnswer(answer.status_code, answer.headers, answer.content)
+        raise error_from_api(answer, self._api.name, self._apis.settings, self._apis.now())
+
+    def _token_with(self, claims: str, refused: str) -> str:
+        """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them."""
+        try:
+            return self._caller.token_for(self._api, Refusal(refused, claims))
+        except InvalidToken as error:
+            address = self._apis.settings.authorization_uri
+            raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: str, request: Request) -> Answer:
-        headers = {"client-request-id": self._caller.correlation_id, **request.headers}
+        """The API's answer, unless it is one that another attempt may better; then that one's, if there may be one."""
+        attempt = 1
+        while True:
+            asked: int | None = None
+            try:
+                answer = self._send_once(url, token, request)
+            except TransportError as error:
+                failure, may_repeat = self._unanswered(error), error.may_repeat
+            else:
+                if answer.status_code not in _PASSING:
+                    self._retries.succeeded()
+                    return answer
+                now = self._apis.now()
+                failure, may_repeat = error_from_api(answer, self._api.name, self._apis.settings, now), True
+                asked = answer.retry_after(now)
+            if not (request.idempotent and may_repeat and self._retries.again(attempt, asked)):
+                raise failure
+            attempt += 1
+
+    def _send_once(self, url: str, token: str, request: Request) -> Answer:
+        record, started, outcome = self._caller.record, perf_counter(), "unreachable"
+        own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
         try:
-            return self._apis.transport.send(
-                request.method, url, bearer=token, params=request.params, data=request.data, headers=headers
+            answer = self._apis.transport.send(
+                request.method,
+                url,
+                bearer=token,
+                params=request.params,
+                data=request.data,
+                headers={**own, **request.headers},
             )
-        except TransportTimeout as error:
-            raise GatewayTimeout(reason=f"{self._api.name}: {error}") from None
-        except TransportError as error:
-            raise BadGateway(reason=f"{self._api.name}: {error}") from None
+            outcome = str(answer.status_code)
+            return answer
+        except TransportTimeout:
+            outcome = "timeout"
+            raise
+        finally:
+            record.call_ended(self._api.name, outcome, started)
 
-    def _error(self, answer: Answer) -> ApiError:
-        status, reason = answer.status_code, f"{self._api.name}: HTTP {answer.status_code}{_error_code(answer)}"
-        claims = claims_of(answer)
-        if claims:
-            return ClaimsChallenge(claims, authorization_uri=self._apis.settings.authorization_uri, reason=reason)
-        if status == 429 or (status == 503 and "Retry-After" in answer.headers):
-            wait = answer.retry_after(self._apis.now())
-            return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)
-        if status == 401 or not 400 <= status < 500:
-            return BadGateway(reason=reason)
-        by_status: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
-        error = by_status[status](reason=reason) if status in by_status else RequestRejected(status, reason=reason)
-        problem = _problem(answer)
-        if problem:
-            error.extra["downstream"] = problem
-        return error
-
-
-def join(base_url: str, path: str) -> str:
-    """The address of `path` below `base_url`.
-
-    A value put into the path may still bring its own query: quote what comes from a caller (urllib.parse.quote).
-
-    Raises:
-        ValueError: the path is not one that surely stays there. Its text is not repeated: it may come from a caller.
-    """
-    is_below = path.startswith("/") and not path.startswith("//") and "#" not in path and path.isprintable()
-    if not is_below or any(map(_leads_astray, path.partition("?")[0].split("/"))):
-        raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
-    url = f"{base_url}{path}"
-    if urlsplit(url)[:2] != urlsplit(base_url)[:2]:
-        raise ValueError("a downstream path cannot change the host")
-    return url
-
-
-def _leads_astray(step: str) -> bool:
-    """Whether some server, decoding as often as it likes, could take this step for a way up or sideways."""
-    for _ in range(len(step)):
-        decoded = unquote(step)
-        if decoded == step:
-            break
-        step = decoded
-    name = step.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
-    return name in (".", "..") or "/" in step or "\\" in step or not step.isprintable()
-
-
-def _error_code(answer: Answer) -> str:
-    """For the log: the code of an error in Graph's form, such as ErrorAccessDenied; nothing of its prose."""
-    try:
-        code = answer.json()["error"]["code"]
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return f" {code}" if isinstance(code, str) and code.isascii() and code.isalnum() and len(code) <= 64 else ""
-
-
-def _problem(answer: Answer) -> dict[str, Any] | None:
-    """An RFC 9457 document is written for the client of an API, so it is passed on; other error bodies are not."""
-    is_problem = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json"
-    try:
-        return parse_object(answer.content) if is_problem and len(answer.content) <= _MAX_PROBLEM_BYTES else None
-    except ValueError:
-        return None
+    def _unanswered(self, error: TransportError) -> ApiError:
+        kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
+        return kind(reason=f"{self._api.name}: {error}")

@@ -6,7 +6,7 @@ https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +33,7 @@ _DENIED = {53003, 50105, 50057}
 _DENIED_SUBERRORS = {"message_only", "protection_policy_required"}
 _APP_ONLY = {7000114, 90083}
 _BUSY = {50196, 90055}
+_IDENTIFIER = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MISCONFIGURED = {500131, 90009, 700016, 7000215, 7000222, 70021, 700213}
 _NEW_TOKEN_NEEDED = {50013, 500133, 50173, 70043, 240002}
 _NEW_TOKEN_ERRORS = {"interaction_required", "invalid_grant", "login_required"}
@@ -74,16 +75,15 @@ def describe(body: Mapping[str, Any]) -> str:
 
 def _numbers(body: Mapping[str, Any]) -> set[int]:
     codes = body.get("error_codes")
-    return {code for code in codes if isinstance(code, int)} if isinstance(codes, list) else set()
+    return {code for code in codes[:8] if type(code) is int and 0 < code < 10**9} if isinstance(codes, list) else set()
 
 
 def _claims(body: Mapping[str, Any]) -> str:
     """The claims that the user's next sign-in must carry, as compact JSON; empty when there are none."""
     claims = body.get("claims")
-    return requested_claims(claims if isinstance(claims, str) else json.dumps(claims))
+    return requested_claims(claims) if isinstance(claims, str) else ""
 
 
 def _printable(value: object) -> str:
     """A short identifier as it is; anything else not at all."""
-    is_identifier = isinstance(value, str) and len(value) <= 64 and value.replace("-", "").replace("_", "").isalnum()
-    return str(value) if is_identifier else "-"
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else "-"

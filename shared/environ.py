@@ -64,6 +64,21 @@ class EnvironReader:
     def secret(self, name: str, default: str | None = None) -> Secret:
         return Secret(self.text(name, default))
 
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false when it is not set."""
+        value = self.text(name, "false").lower()
+        if value not in ("true", "false"):
+            self.problems.setdefault(name, "must be true or false")
+        return value == "true"
+
+    def whole_number(self, name: str, default: int, least: int, most: int) -> int:
+        """A number between two bounds, which are allowed themselves."""
+        value = self.text(name, str(default))
+        number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+        if not least <= number <= most:
+            self.problems.setdefault(name, f"must be a whole number from {least} to {most}")
+        return number
+
     def https_url(self, name: str, default: str | None = None) -> str:
         """An https address without user, query or fragment; no slash at its end."""
         value = self.text(name, default)

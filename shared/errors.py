@@ -9,7 +9,7 @@
     │   ├── InsufficientScope · UserTokenRequired · ConsentRequired · AccessDenied
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
-    ├── BadGateway 502 · ServiceUnavailable 503 · GatewayTimeout 504
+    └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
 
 `detail` is shown to the caller, `reason` only to the log; neither may hold a token, a secret or a claim's value.
 """
@@ -82,8 +82,7 @@ class InvalidToken(Unauthorized):
 
 class ClaimsChallenge(Unauthorized):
     """Entra wants more of the user; `claims` is the JSON text that the client must send with its next sign-in.
-
-    Format: https://learn.microsoft.com/entra/identity-platform/claims-challenge
+    https://learn.microsoft.com/entra/identity-platform/claims-challenge
     """
 
     code, detail = "insufficient_claims", "Sign in again with these claims, then call again with the new access token."
@@ -156,10 +155,15 @@ class ServiceUnavailable(ApiError):
     """Try again after `retry_after` seconds (sent as Retry-After, RFC 9110 §10.2.3)."""
 
     status, code, detail = 503, "temporarily_unavailable", "A service this API needs is busy or down. Try again later."
+    retry_after: int
 
     def __init__(self, *, retry_after: int, reason: str = "") -> None:
         super().__init__(reason=reason)
         self.retry_after = retry_after
+
+
+class Throttled(ServiceUnavailable):
+    """Entra asks this one caller, for these scopes, to wait; nobody else is concerned."""
 
 
 class GatewayTimeout(ApiError):

@@ -1,17 +1,14 @@
-"""Results and errors → HTTP replies. The one translator: detail goes to the log, a code to the caller."""
+"""Results and errors → HTTP replies. The one translator."""
 
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import azure.functions as func
 
+from .answer import Answer
 from .errors import ApiError
-from .transport import Answer
-
-log = logging.getLogger(__name__)
 
 
 def reply_to(result: object) -> func.HttpResponse:
@@ -40,11 +37,7 @@ def reply_to_error(error: Exception, correlation_id: str, realm: str = "") -> fu
         realm: the tenant, for the challenge of a 401 or 403.
     """
     if not isinstance(error, ApiError):
-        log.error("unexpected %s, correlation id %s", type(error).__name__, correlation_id, exc_info=error)
         error = ApiError()
-    else:
-        level = logging.ERROR if error.status == 500 else logging.WARNING if error.status > 500 else logging.INFO
-        log.log(level, "%d %s, correlation id %s", error.status, error, correlation_id)
     return func.HttpResponse(
         json.dumps(_problem(error, correlation_id)),
         status_code=error.status,

@@ -10,6 +10,7 @@ from typing import Any
 
 from .certificate import CertificateError
 from .settings import CredentialSettings
+from .transport import punctual_session
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
 
@@ -49,8 +50,12 @@ def azure_credential(managed_identity_client_id: str) -> Any:
 
 
 def _bounds() -> dict[str, Any]:
-    """No retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
+    """Our way out, and no retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
+    from azure.core.pipeline.transport import RequestsTransport
+
     return {
+        "transport": RequestsTransport(session=punctual_session()),
+        "permit_redirects": False,
         "retry_total": RETRIES,
         "retry_status": 0,
         "connection_timeout": CONNECT_SECONDS,

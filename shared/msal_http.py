@@ -9,16 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .answer import Answer
+from .circuit import Circuit
 from .entra_errors import RETRY_AFTER_SECONDS
-from .errors import ServiceUnavailable
-from .transport import Answer, Transport, TransportError
+from .errors import ServiceUnavailable, Throttled
+from .transport import Transport, TransportError
+
+
+class EntraUnavailable(ServiceUnavailable):
+    """Entra gave no answer of the protocol.
+
+    `may_repeat`: asking once more at once might help. `asked`: the pause in seconds that it asks for, if it does.
+    `is_down`: it would have been none for anybody; a 500 may be about this one request.
+    """
+
+    def __init__(
+        self, reason: str, *, may_repeat: bool = False, asked: int | None = None, is_down: bool = True
+    ) -> None:
+        super().__init__(retry_after=RETRY_AFTER_SECONDS if asked is None else asked, reason=f"Entra: {reason}")
+        self.may_repeat, self.asked, self.is_down = may_repeat, asked, is_down
 
 
 class MsalHttpClient:
-    """The `http_client` of MSAL. Raises ServiceUnavailable for all that is no answer of the protocol."""
+    """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for all that is no answer of the protocol."""
 
     def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
         self._transport, self._now = transport, now
+        self._circuit = Circuit("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Answer:
         return self._checked("GET", url, params=params, headers=headers)
@@ -40,22 +57,41 @@ class MsalHttpClient:
         """MSAL never calls it while it works; the transport belongs to whoever made it."""
 
     def _checked(self, method: str, url: str, **request: Any) -> Answer:
+        self._circuit.admit()
+        try:
+            answer = self._answer_of_protocol(method, url, request)
+        except EntraUnavailable as error:
+            if error.is_down:
+                self._circuit.failed()
+            raise
+        except ServiceUnavailable:
+            self._circuit.succeeded()  # one caller's limit says nothing of the others
+            raise
+        self._circuit.succeeded()
+        return answer
+
+    def _answer_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Answer:
         try:
             answer = self._transport.send(method, url, **request)
-            is_of_protocol = answer.status_code in {200, *range(400, 500)} - {429}
-            if is_of_protocol and _is_readable(answer.json()):
-                return answer
         except TransportError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
-        except ValueError:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason="Entra: not JSON") from None
-        asked = answer.retry_after(self._now())
-        wait = RETRY_AFTER_SECONDS if asked is None else asked
-        raise ServiceUnavailable(retry_after=wait, reason=f"Entra: HTTP {answer.status_code}")
+            raise EntraUnavailable(str(error), may_repeat=error.may_repeat) from None
+        status, asked = answer.status_code, answer.retry_after(self._now())
+        if status == 429:
+            wait = RETRY_AFTER_SECONDS if asked is None else asked
+            raise (Throttled if asked else ServiceUnavailable)(retry_after=wait, reason="Entra: HTTP 429")
+        if status != 200 and not 400 <= status < 500:
+            raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, asked=asked, is_down=status != 500)
+        if not _is_readable(answer):
+            raise EntraUnavailable("not JSON")
+        return answer
 
 
-def _is_readable(body: object) -> bool:
+def _is_readable(answer: Answer) -> bool:
     """MSAL keeps each `error` for a header of later requests; one that is no word would spoil them for everybody."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return False
     error = body.get("error", "") if isinstance(body, dict) else None
     return isinstance(error, str) and error.isascii() and (not error or error.replace("_", "").isalnum())
 

@@ -27,12 +27,17 @@ for _library in ("azure", "msal", "urllib3"):  # their warnings quote addresses 
 class Services:
     """Everything that one set of settings needs. Building it opens no connection."""
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        self.settings = settings
-        self.apis = DownstreamApis(settings, Transport(), now)
-        entra = Transport(resend_posts=True)  # asking for a token twice does no harm
-        self.signing_keys = SigningKeys(settings.authority, Transport(read=KEYS_READ_SECONDS), now)
-        self.on_behalf_of = OnBehalfOf(settings, entra, now)
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: Callable[..., Transport] = Transport,
+    ) -> None:
+        self.settings, self.now = settings, now
+        self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
+        self.signing_keys = SigningKeys(settings.authority, transport(read=KEYS_READ_SECONDS, now=now), now)
+        self.on_behalf_of = OnBehalfOf(settings, transport(now=now), now, sleep)
         validator = AccessTokenValidator(settings, self.signing_keys, now)
         self.sessions = Sessions(validator, self.signing_keys, self.on_behalf_of, now)
 
@@ -40,8 +45,14 @@ class Services:
 class LazyServices:
     """Services made when first asked for, and what is wrong with the settings, known as soon as the app starts."""
 
-    def __init__(self, environ: Mapping[str, str], now: Callable[[], float] = time.time) -> None:
-        self._environ, self._now = environ, now
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: Callable[..., Transport] = Transport,
+    ) -> None:
+        self._environ, self._now, self._sleep, self._transport = environ, now, sleep, transport
         self._lock = threading.Lock()
         self._services: Services | None = None
         self._problems: dict[str, str] | None = None
@@ -78,7 +89,7 @@ class LazyServices:
         log.error("setting %s %s", name, problem)
 
     def _build(self) -> Services:
-        return Services(Settings.from_environ(self._environ), self._now)
+        return Services(Settings.from_environ(self._environ), self._now, self._sleep, self._transport)
 
 
 def _wrong_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,22 +7,25 @@ exchanged for the first must not answer for the second. The bearer token itself 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
 from .access_token import AccessToken
-from .errors import ServiceUnavailable
+from .errors import ApiError, Throttled
 from .expiring_lru import ExpiringLru
+from .key_set import SigningKey
 from .on_behalf_of import DownstreamToken
-from .signing_keys import SigningKey
+from .session import Refusal, Scopes, Session
 from .single_flight import SingleFlight
 
 MAX_SESSIONS = 10_000
 MAX_TOKENS_PER_SESSION = 16
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
+_RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 
-Scopes = tuple[str, ...]
+log = logging.getLogger(__name__)
 
 
 class Validator(Protocol):
@@ -37,38 +40,6 @@ class Exchanger(Protocol):
     def exchange(
         self, assertion: str, scopes: Scopes, *, claims: str | None, correlation_id: str
     ) -> DownstreamToken: ...
-
-
-@dataclass(frozen=True, repr=False)
-class Refusal:
-    """A downstream API refused `token` and asks for `claims` (JSON text): the next exchange must carry them."""
-
-    token: str
-    claims: str
-
-
-class Session:
-    """What is known about one bearer token. Lives at most as long as that token."""
-
-    __slots__ = ("access_token", "digest", "downstream_tokens")
-
-    def __init__(self, digest: bytes, access_token: AccessToken) -> None:
-        self.digest, self.access_token = digest, access_token
-        self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
-
-
-class Caller:
-    """One request's hold on its session. The bearer token itself is kept here alone, so no longer than the request."""
-
-    def __init__(self, sessions: Sessions, session: Session, bearer: str, correlation_id: str) -> None:
-        self._sessions, self._session, self._bearer = sessions, session, bearer
-        self.access_token, self.correlation_id = session.access_token, correlation_id
-
-    def token_for(self, scopes: Scopes, refusal: Refusal | None = None) -> str:
-        """An access token for these scopes on behalf of the user. Raises ApiError."""
-        return self._sessions.token_for(
-            self._session, self._bearer, scopes, correlation_id=self.correlation_id, refusal=refusal
-        )
 
 
 class Sessions:
@@ -117,35 +88,57 @@ class Sessions:
         Raises:
             ApiError: the exchange failed; the failure is not kept, the next call tries again.
         """
-        token = self._known_token(session, scopes, refusal)
-        if token is None:
-            claims = refusal.claims if refusal else None
-            flight = (session.digest, scopes, claims)
-            token = self._flights.do(
-                flight,
-                lambda: (
-                    self._known_token(session, scopes, refusal)
-                    or self._exchange(session, bearer, scopes, claims, correlation_id)
-                ),
-            )
+        known = self.known_token(session, scopes, refusal)
+        if known is not None:
+            return known.token
+        flight = (session.digest, scopes, refusal.claims if refusal else None)
+        due = session.downstream_tokens.get(scopes)
+        if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
+            self._flights.start(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
+            return due.token
+        token = self._flights.do(
+            flight,
+            lambda: (
+                self.known_token(session, scopes, refusal)
+                or self._exchange(session, bearer, scopes, refusal, correlation_id)
+            ),
+        )
         return token.token
 
-    def _known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None) -> DownstreamToken | None:
+    def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
+        """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
         token = session.downstream_tokens.get(scopes)
-        if token is None or self._now() >= token.renew_at or (refusal and refusal.token == token.token):
+        if token is None or (refusal and refusal.token == token.token):
+            return None
+        if self._now() >= min(token.renew_at, token.expires_at - _LAST_USE_SECONDS):
             return None
         return token
 
-    def _exchange(
-        self, session: Session, bearer: str, scopes: Scopes, claims: str | None, correlation_id: str
+    def _renew(
+        self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
     ) -> DownstreamToken:
-        known, started = session.downstream_tokens.get(scopes), self._now()
+        """A new token, beside the requests that use the one that is due; if none is to be had, again a little later."""
+        try:
+            return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
+        except ApiError as error:
+            log.warning("a downstream token could not be renewed yet (%s)", error)
+            later = replace(due, renew_at=self._now() + _RENEW_AGAIN_SECONDS)
+            if session.downstream_tokens.get(scopes) is due:
+                session.downstream_tokens[scopes] = later
+            return later
+
+    def _exchange(
+        self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
+    ) -> DownstreamToken:
+        known, claims = session.downstream_tokens.get(scopes), refusal.claims if refusal else None
+        if known and refusal and known.token == refusal.token:
+            session.downstream_tokens.pop(scopes, None)
+        session.check_not_throttled(scopes, self._now())
         try:
             token = self._exchanger.exchange(bearer, scopes, claims=claims, correlation_id=correlation_id)
-        except ServiceUnavailable:
-            if known is None or claims or started >= known.expires_at - _LAST_USE_SECONDS:
-                raise
-            return known  # due for renewal, but still good while Entra is down
+        except Throttled as error:
+            session.throttle(scopes, self._now() + error.retry_after)
+            raise
         if known or len(session.downstream_tokens) < MAX_TOKENS_PER_SESSION:
             session.downstream_tokens[scopes] = token
         return token

@@ -52,6 +52,8 @@ class Settings:
     scopes: tuple[str, ...]
     allowed_clients: tuple[str, ...]
     client_capabilities: tuple[str, ...]
+    enable_pii_logging: bool
+    request_timeout: float  # seconds
     client_credentials: tuple[CredentialSettings, ...]
     downstream_apis: Mapping[str, DownstreamApiSettings]
 
@@ -86,6 +88,8 @@ class Settings:
             scopes=env.words("AzureAd__Scopes"),
             allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
             client_capabilities=env.words("AzureAd__ClientCapabilities"),
+            enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
+            request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
             client_credentials=_client_credentials(env),
             downstream_apis=_downstream_apis(env),
         )

@@ -7,37 +7,32 @@ https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from .errors import InvalidToken, ServiceUnavailable
+from .key_set import SigningKey, parse_key_set
 from .single_flight import WAIT_SECONDS, SingleFlight
 from .transport import Transport, TransportError
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed beside the requests; twice as old ones before the next request
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
+MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
 FOLLOWER_SECONDS = 2.0  # how long an unknown key id waits for a fetch under way, while others are known
-_MIN_KEY_BITS = 2048
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SigningKey:
-    """One public key, and the issuer for whose tokens it may be used (`{tenantid}` in it stands for any tenant)."""
+class _BusyError(ValueError):
+    """Entra wants to be left alone for so many seconds."""
 
-    key: RSAPublicKey
-    issuer: str
-
-    def may_sign_for(self, tenant_id: str) -> bool:
-        return not self.issuer or f"/{tenant_id}/" in self.issuer.replace("{tenantid}", tenant_id) + "/"
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class SigningKeys:
@@ -70,7 +65,8 @@ class SigningKeys:
         if key is not None:
             return key
         if not self._keys:
-            raise ServiceUnavailable(retry_after=int(EMPTY_COOLDOWN_SECONDS), reason="no signing keys from Entra")
+            wait = max(1, math.ceil(self._next_fetch - self._now()))
+            raise ServiceUnavailable(retry_after=wait, reason="no signing keys from Entra")
         raise InvalidToken(reason="unknown signing key")
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
@@ -97,6 +93,8 @@ class SigningKeys:
             keys = parse_key_set(self._get_json(self._jwks_uri()))
         except (TransportError, ValueError) as error:
             log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, len(self._keys))
+            if isinstance(error, _BusyError):
+                self._next_fetch = max(self._next_fetch, started + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
             return
         self._keys = {key_id: _same_if_equal(self._keys.get(key_id), key) for key_id, key in keys.items()}
         self._fetched_at, self._next_fetch = started, started + COOLDOWN_SECONDS
@@ -109,39 +107,18 @@ class SigningKeys:
         return uri
 
     def _get_json(self, url: str) -> dict[str, Any]:
-        answer = self._transport.send("GET", url)
+        try:
+            answer = self._transport.send("GET", url)
+        except TransportError as error:
+            if not error.may_repeat:
+                raise
+            answer = self._transport.send("GET", url)  # a connection that lay idle for an hour may have been dead
+        if answer.status_code in (429, 503):
+            raise _BusyError(answer.retry_after(self._now()) or 0)
         document = answer.json() if answer.status_code == 200 else None
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
         return document
-
-
-def parse_key_set(document: Mapping[str, Any]) -> dict[str, SigningKey]:
-    """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Others are passed over.
-
-    Raises:
-        ValueError: it holds no usable key.
-    """
-    entries = document.get("keys")
-    keys: dict[str, SigningKey] = {}
-    for entry in entries if isinstance(entries, list) else ():
-        key = _parse_key(entry)
-        if key is not None:
-            keys[entry["kid"]] = key
-    if not keys:
-        raise ValueError("no usable signing key")
-    return keys
-
-
-def _parse_key(entry: Any) -> SigningKey | None:
-    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
-        return None
-    try:
-        key = jwt.PyJWK(entry, algorithm="RS256").key
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
-    usable = isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS
-    return SigningKey(key, str(entry.get("issuer", ""))) if usable else None
 
 
 def _same_if_equal(known: SigningKey | None, fetched: SigningKey) -> SigningKey:

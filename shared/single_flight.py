@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import Generic, TypeVar
 
+from .deadline import seconds_left
 from .errors import ServiceUnavailable
 
-WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for
+WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for; the request's deadline may be nearer
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -36,19 +37,19 @@ class SingleFlight(Generic[K, V]):
         flight, leading = self._board(key)
         if leading:
             self._fly(key, flight, work)
-        try:
-            return flight.result(timeout=wait)
-        except WaitedTooLong:
-            if flight.done():  # the work's own time-out
-                raise
-            raise ServiceUnavailable(retry_after=5, reason="waited too long for another thread") from None
+        return _landed(flight, wait)
 
-    def start(self, key: K, work: Callable[[], V]) -> None:
-        """Runs `work` in a thread of its own, unless some is under way; its error is nobody's but its own log's."""
+    def do_beside(self, key: K, work: Callable[[], V]) -> V:
+        """As `do`, but in a thread of its own: when this request's time is over, the work goes on for others."""
+        return _landed(self.start(key, work), WAIT_SECONDS)
+
+    def start(self, key: K, work: Callable[[], V]) -> Future[V]:
+        """Runs `work` in a thread of its own, unless some is under way. Nobody need wait for it."""
         flight, leading = self._board(key)
         if leading:
             name = f"background {key}"
             threading.Thread(target=self._fly, args=(key, flight, work), name=name, daemon=True).start()
+        return flight
 
     def _board(self, key: K) -> tuple[Future[V], bool]:
         """The flight of this key, and whether it is ours to fly."""
@@ -67,3 +68,12 @@ class SingleFlight(Generic[K, V]):
         finally:
             with self._lock:
                 del self._flights[key]
+
+
+def _landed(flight: Future[V], wait: float) -> V:
+    try:
+        return flight.result(timeout=seconds_left(wait))
+    except WaitedTooLong:
+        if flight.done():  # the work's own time-out
+            raise
+        raise ServiceUnavailable(retry_after=5, reason="waited too long for another thread") from None

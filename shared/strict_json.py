@@ -30,8 +30,11 @@ def parse_body(text: bytes) -> Any:
 
 
 def compact(value: Any) -> str:
-    """The value as JSON text without spaces."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    """The value as JSON text without spaces. Raises ValueError when JSON cannot express it."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _parse(text: bytes, pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None) -> Any:

@@ -1,61 +1,44 @@
-"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded answer and no hidden second send."""
+"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded answer and no second send."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+import time
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ReadTimeoutError
-from urllib3.util import Retry
+from urllib3.exceptions import ReadTimeoutError
+
+from .answer import Answer
+from .deadline import seconds_left, within
+from .punctual_http import PunctualAdapter
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
-READ_SECONDS = 15.0
+READ_SECONDS = 15.0  # from the end of the request to the end of the answer
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-MAX_RETRY_AFTER_SECONDS = 3600
 _CHUNK = 64 * 1024
 
 
 class TransportError(Exception):
-    """No complete answer came: refused, reset, timed out, broken TLS, too large. Its text names the kind only."""
+    """No complete answer came: refused, reset, broken TLS. Its text names the kind only.
+
+    `may_repeat`: asking once more at once might fare better.
+    """
+
+    may_repeat = True
 
 
 class TransportTimeout(TransportError):
-    """The other side accepted the connection, then did not answer in time."""
+    """The other side did not answer in time, or there was no time left to ask."""
+
+    may_repeat = False
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, read to its end."""
+class AnswerTooLarge(TransportError):
+    """The answer has more than MAX_ANSWER_BYTES."""
 
-    status_code: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body as JSON. Raises ValueError when it is none."""
-        try:
-            return json.loads(self.content)
-        except RecursionError:
-            raise ValueError("JSON nested too deeply") from None
-
-    def retry_after(self, now: float) -> int | None:
-        """Seconds until the server wants to be asked again (RFC 9110 §10.2.3); None: it did not say."""
-        value = self.headers.get("Retry-After", "").strip()
-        try:
-            seconds = int(value) if value.isdigit() else int(parsedate_to_datetime(value).timestamp() - now) + 1
-        except (ValueError, OverflowError):
-            return None
-        return max(0, min(seconds, MAX_RETRY_AFTER_SECONDS))
+    may_repeat = False
 
 
 class BearerAuth(requests.auth.AuthBase):
@@ -76,32 +59,14 @@ class _NoRedirects(requests.Session):
         return None
 
 
-class _OnceMore(Retry):
-    """Opens a dead connection anew once, but never waits twice: a time-out ends the attempt."""
-
-    def increment(self, *args: Any, **kwargs: Any) -> _OnceMore:
-        error = kwargs.get("error")
-        if isinstance(error, ReadTimeoutError):
-            raise error
-        if isinstance(error, ConnectTimeoutError):
-            raise MaxRetryError(kwargs["_pool"], "", error)
-        return super().increment(*args, **kwargs)
-
-
 class Transport:
-    """Pooled, thread-safe HTTPS.
+    """Pooled, thread-safe HTTPS. Every request is sent once; who may repeat it is for others to say."""
 
-    A kept-alive connection that died is opened anew once: for every method when `resend_posts`, else only for methods
-    that may be sent twice (RFC 9110 §9.2.2).
-    """
-
-    def __init__(self, *, resend_posts: bool = False, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS):
-        methods = None if resend_posts else frozenset({"GET", "HEAD", "OPTIONS"})
-        retry = _OnceMore(1, redirect=0, status=0, other=0, allowed_methods=methods, raise_on_status=False)
-        self._session = _NoRedirects()
-        self._session.mount("https://", HTTPAdapter(pool_maxsize=32, max_retries=retry))
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one user's cookie is not the next's
-        self._timeout = (connect, read)
+    def __init__(
+        self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
+    ) -> None:
+        self._session = punctual_session()
+        self._connect, self._read, self._now = connect, read, now
 
     def send(
         self,
@@ -117,22 +82,29 @@ class Transport:
 
         Raises:
             ValueError: the address is not https, or a header or the method cannot be sent.
-            TransportTimeout, TransportError: no complete answer came.
+            TransportTimeout: no complete answer came in time: within `read` seconds, or less near the deadline.
+            TransportError: no complete answer came.
         """
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
+        connect, read = self.time_outs()
+        if read <= 0:
+            raise TransportTimeout("no time left to send it")
         try:
-            with self._session.request(
-                method,
-                url,
-                headers=dict(headers or {}),
-                auth=BearerAuth(bearer) if bearer else _no_auth,
-                params=dict(params) if params else None,
-                data=data,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                within(connect + read, self._now),
+                self._session.request(
+                    method,
+                    url,
+                    headers=dict(headers or {}),
+                    auth=BearerAuth(bearer) if bearer else _no_auth,
+                    params=dict(params) if params else None,
+                    data=data,
+                    timeout=(connect, read),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 return Answer(response.status_code, response.headers, _read_bounded(response))
         except (requests.RequestException, OSError) as error:
             # The library's texts can hold addresses and header bytes; the kind of failure is enough.
@@ -142,8 +114,21 @@ class Transport:
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 
+    def time_outs(self) -> tuple[float, float]:
+        """Seconds to connect and to answer, for a request that is sent now."""
+        return seconds_left(self._connect), seconds_left(self._read)
+
     def close(self) -> None:
         self._session.close()
+
+
+def punctual_session() -> requests.Session:
+    """A session that keeps to the deadline, follows no redirect and remembers no cookie."""
+    session = _NoRedirects()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, PunctualAdapter())
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one user's cookie is not the next's
+    return session
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -161,6 +146,6 @@ def _read_bounded(response: requests.Response) -> bytes:
     for chunk in response.iter_content(_CHUNK):
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:
-            raise TransportError("answer too large")
+            raise AnswerTooLarge("answer too large")
         chunks.append(chunk)
     return b"".join(chunks)

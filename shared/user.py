@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from .caller import Caller
 from .downstream_api import DownstreamApi, DownstreamApis
-from .sessions import Caller
 
 
 class SignedInUser:
@@ -22,7 +22,7 @@ class SignedInUser:
     @property
     def correlation_id(self) -> str:
         """The GUID of this request in the log, in Entra's sign-in log and in an error reply."""
-        return self._caller.correlation_id
+        return self._caller.record.correlation_id
 
     @cached_property
     def claims(self) -> Mapping[str, Any]:
@@ -72,4 +72,4 @@ class User(SignedInUser):
         Raises:
             ApiError: the exchange failed.
         """
-        return self._caller.token_for(self._apis.named(name).scopes)
+        return self._caller.token_for(self._apis.named(name))

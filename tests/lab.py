@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from emulators.audit import Entry
 from emulators.stack import Stack
+from shared.caller import Caller
+from shared.request_record import RequestRecord
 from shared.services import Services
-from shared.sessions import Caller
 from shared.settings import Settings
 from shared.user import User
 
@@ -39,12 +39,12 @@ class Lab:
 
     def services(self, **changes: str | None) -> Services:
         """Fresh services: nothing cached, nothing loaded."""
-        return Services(Settings.from_environ(self.environ(**changes)), now=self.clock)
+        return Services(Settings.from_environ(self.environ(**changes)), now=self.clock, sleep=self.clock.forward)
 
     def user(self, services: Services, token: str) -> User:
         """The user of this token, as a function is handed them."""
         session = services.sessions.open(token)
-        return User(Caller(services.sessions, session, token, str(uuid.uuid4())), services.apis)
+        return User(Caller(services.sessions, session, token, RequestRecord()), services.apis)
 
     def me(self, services: Services, token: str) -> str:
         """Who Graph says this token's user is."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import access_token, on_behalf_of, sessions, signing_keys, transport
+from shared import access_token, confidential_client, jws_header, sessions, signing_keys, transport
 from shared.environ import EnvironReader
 from shared.settings import SOURCE_TYPES
 
@@ -37,13 +37,13 @@ def test_every_setting_is_documented_and_every_documented_setting_is_read(monkey
     [
         (sessions.MAX_SESSIONS, "10,000"),
         (access_token.LEEWAY_SECONDS, "60 s"),
-        (access_token.MAX_TOKEN_CHARS, "32,768"),
+        (jws_header.MAX_TOKEN_CHARS, "32,768"),
         (signing_keys.MAX_AGE_SECONDS, "every hour"),
         (signing_keys.COOLDOWN_SECONDS, "30 s"),
         (transport.CONNECT_SECONDS, "3.05 s"),
         (transport.READ_SECONDS, "15 s"),
         (transport.MAX_ANSWER_BYTES, "16 MiB"),
-        (on_behalf_of.RELOAD_AFTER_SECONDS, "every four hours"),
+        (confidential_client.RELOAD_AFTER_SECONDS, "every four hours"),
     ],
 )
 def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str) -> None:

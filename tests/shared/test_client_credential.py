@@ -11,8 +11,8 @@ import pytest
 from emulators.applications import API
 from emulators.certificates import Certificate
 from shared.certificate import CertificateError, load_certificate
+from shared.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from shared.errors import ServerMisconfigured, ServiceUnavailable
-from shared.on_behalf_of import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from tests.lab import Lab, finish_background_work
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared import errors
+from shared.answer import Answer
 from shared.http_reply import reply_to, reply_to_error
-from shared.transport import Answer
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -48,12 +48,11 @@ def test_retry_after_is_sent() -> None:
     assert reply_to_error(errors.ServiceUnavailable(retry_after=7), "id").headers["Retry-After"] == "7"
 
 
-def test_an_unknown_failure_tells_the_caller_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_failure_tells_the_caller_nothing() -> None:
     reply = reply_to_error(KeyError("internal detail"), "id-2")
     assert reply.status_code == 500
     assert b"internal detail" not in reply.get_body()
     assert json.loads(reply.get_body())["code"] == "internal_error"
-    assert "id-2" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from emulators.applications import API
 from emulators.people import PEOPLE
+from shared.circuit import FAILURES, OPEN_SECONDS
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -85,7 +86,7 @@ def test_one_users_throttling_leaves_the_next_user_alone(lab: Lab) -> None:
 def test_a_failure_is_never_kept_as_an_answer(lab: Lab, status: int) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
     body = {"error": "invalid_grant", "error_codes": [53003]}
-    lab.stack.faults.add("entra.token", status=status, body=body, times=1)
+    lab.stack.faults.add("entra.token", status=status, body=body, times=2 if status >= 500 else 1)
     with pytest.raises(ApiError):
         lab.me(services, token)
     assert lab.me(services, token) == PEOPLE["alice"].display_name
@@ -109,7 +110,8 @@ def test_what_is_no_answer_of_the_protocol_is_503_with_retry_after(
 ) -> None:
     lab.stack.faults.add("entra.token", **answer)  # type: ignore[arg-type]  # a row of the table above
     error = failure(lab, "alice")
-    assert (type(error), error.retry_after) == (ServiceUnavailable, wait)
+    assert isinstance(error, ServiceUnavailable)
+    assert error.retry_after == wait
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,59 @@ def test_a_tenant_that_entra_does_not_know_is_a_misconfiguration(lab: Lab) -> No
 def test_msal_keeps_no_token(lab: Lab) -> None:
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
-    client = services.on_behalf_of._client
+    client = services.on_behalf_of._clients._client
     assert client is not None
     assert client.msal.token_cache._cache == {}
-    assert not any(str(key).startswith("POST") for key in services.on_behalf_of._discovery)
+    assert not any(str(key).startswith("POST") for key in services.on_behalf_of._clients._discovery)
+
+
+def test_a_throttled_token_waits_as_long_as_entra_asks_and_nobody_else_does(lab: Lab) -> None:
+    services = lab.services()
+    throttled, other = (lab.stack.issue_access_token("alice") for _ in range(2))
+    lab.stack.faults.add("entra.token", status=429, headers={"Retry-After": "40"}, times=1)
+    with pytest.raises(ServiceUnavailable):
+        lab.me(services, throttled)
+    mark = lab.stack.audit.mark()
+    lab.clock.forward(30)
+    with pytest.raises(ServiceUnavailable) as raised:
+        lab.me(services, throttled)
+    assert raised.value.retry_after in (9, 10)
+    assert lab.exchanges(mark) == []
+    assert lab.me(services, other) == PEOPLE["alice"].display_name
+    lab.clock.forward(11)
+    assert lab.me(services, throttled) == PEOPLE["alice"].display_name
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 500}])
+def test_a_passing_failure_of_entra_is_not_seen_by_the_caller(lab: Lab, fault: dict[str, int]) -> None:
+    services, mark = lab.services(), lab.stack.audit.mark()
+    lab.stack.faults.add("entra.token", status=fault["status"], times=1)
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name
+    assert [entry.status for entry in lab.exchanges(mark)] == [fault["status"], 200]
+
+
+def test_an_entra_that_is_down_is_left_alone_and_live_sessions_go_on(lab: Lab) -> None:
+    services = lab.services()
+    known = lab.stack.issue_access_token("alice")
+    strangers = [lab.stack.issue_access_token("olga") for _ in range(8)]
+    lab.me(services, known)
+    lab.stack.faults.add("entra.token", status=503)
+    mark = lab.stack.audit.mark()
+    for token in strangers:
+        with pytest.raises(ServiceUnavailable):
+            lab.me(services, token)
+    assert len(lab.exchanges(mark)) == FAILURES
+    assert lab.me(services, known) == PEOPLE["alice"].display_name
+    lab.stack.faults.clear()
+    lab.clock.forward(OPEN_SECONDS)
+    assert lab.me(services, strangers[0]) == PEOPLE["olga"].display_name
+
+
+def test_one_request_that_entra_chokes_on_closes_the_door_to_nobody(lab: Lab) -> None:
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    lab.stack.faults.add("entra.token", status=500, person="olga")
+    for _ in range(FAILURES):
+        with pytest.raises(ServiceUnavailable):
+            lab.me(services, lab.stack.issue_access_token("olga"))
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name

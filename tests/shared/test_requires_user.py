@@ -26,7 +26,7 @@ def request(token: str | None = None, headers: Mapping[str, str] | None = None, 
 
 @pytest.fixture
 def requires_user(lab: Lab) -> RequiresUser:
-    return RequiresUser(LazyServices(lab.environ(), now=lab.clock))
+    return RequiresUser(LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward))
 
 
 def body_of(reply: func.HttpResponse) -> Any:

@@ -8,10 +8,11 @@ import pytest
 
 from shared.access_token import AccessToken
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
+from shared.key_set import SigningKey
 from shared.on_behalf_of import DownstreamToken
 from shared.services import Services
-from shared.sessions import Refusal, Scopes, Sessions
-from shared.signing_keys import SigningKey
+from shared.session import Refusal, Scopes
+from shared.sessions import Sessions
 from tests.clock import Clock
 from tests.lab import Lab, at_once
 from tests.tokens import STRANGER
@@ -104,7 +105,7 @@ class Validator:
 
     def validate(self, token: str) -> AccessToken:
         self.calls += 1
-        return AccessToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key)
+        return AccessToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym")
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return key is self.key

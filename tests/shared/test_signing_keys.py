@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 
 from shared.errors import InvalidToken, ServiceUnavailable
-from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, MAX_AGE_SECONDS, SigningKey, parse_key_set
+from shared.key_set import SigningKey, parse_key_set
+from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, MAX_AGE_SECONDS
 from tests.lab import Lab, at_once, finish_background_work
 from tests.tokens import STRANGER, parts, signed
 

@@ -1,0 +1,44 @@
+"""One request's hold on its session: whose it is, and the bearer token that the session itself does not keep."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from .access_token import AccessToken
+from .errors import ApiError
+from .request_record import RequestRecord
+from .session import Refusal, Session
+from .sessions import Sessions
+from .settings import DownstreamApiSettings
+
+
+class Caller:
+    """Who calls. The bearer token is kept here alone, so no longer than the request."""
+
+    def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
+        self._sessions, self._session, self._bearer, self.record = sessions, session, bearer, record
+        record.user = session.access_token.name_in_log
+
+    @property
+    def access_token(self) -> AccessToken:
+        return self._session.access_token
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> str:
+        """An access token for this API on behalf of the user.
+
+        Raises:
+            ApiError: it cannot be had.
+        """
+        before, started = self._session.downstream_tokens.get(api.scopes), perf_counter()
+        try:
+            token = self._sessions.token_for(
+                self._session, self._bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
+            )
+        except ApiError:
+            self.record.token_took(api.name, started)
+            raise
+        if before is not None and token == before.token:
+            self.record.token_was_known(api.name)
+        else:
+            self.record.token_took(api.name, started)
+        return token

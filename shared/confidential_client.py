@@ -1,0 +1,144 @@
+"""The MSAL application around the API's credential: built at the first exchange, rebuilt when the credential changes.
+
+Loading runs beside the requests that wait for it: when one of them is out of time, the others still get what it loads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .circuit import Circuit
+from .client_credential import ClientCredential
+from .deadline import within
+from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
+from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
+from .settings import CredentialSettings, Settings
+from .single_flight import SingleFlight
+
+RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
+RETURN_AFTER_SECONDS = 300.0  # from the certificate before the newest to the newest: Entra has heard of it by then
+RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
+LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ConfidentialClient:
+    """An MSAL application around one loaded credential."""
+
+    msal: Any
+    reload_at: float
+
+
+class ConfidentialClients:
+    """The application in use and its successors. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        http: MsalHttpClient,
+        now: Callable[[], float],
+        load: Callable[..., ClientCredential],
+    ) -> None:
+        self._settings, self._http, self._now, self._load = settings, http, now, load
+        self._discovery = DiscoveryCache()
+        self._newest = settings.client_credentials
+        self._before = tuple(replace(s, versions_back=1) for s in self._newest if s.source_type == "KeyVault")
+        self._client: ConfidentialClient | None = None
+        self._unused: tuple[Sequence[CredentialSettings], ClientCredential] | None = None
+        self._next_reload = self._next_return = float("-inf")
+        self._circuit = Circuit("client credential", now)
+        self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
+
+    def ready(self) -> ConfidentialClient:
+        """The one in use. Old ones are renewed beside the requests.
+
+        Raises:
+            ServiceUnavailable, ServerMisconfigured: there is none yet, and none can be had.
+        """
+        client = self._client
+        if client is None:
+            return self._loading(lambda: self._client or self._build(self._newest))
+        if self._now() >= max(client.reload_at, self._next_reload):
+            self._loads.start("client credential", lambda: self._reload(client))
+        return client
+
+    def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.
+
+        Raises:
+            ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
+        """
+        return self._loading(lambda: self._reload(refused))
+
+    def before_newest(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """One with the certificate before the newest; `refused` itself if there is none. For a few minutes only."""
+        return self._loading(lambda: self._go_back(refused)) if self._before else refused
+
+    def _loading(self, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+        return self._loads.do_beside("client credential", work)
+
+    def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
+        """A client newer than `stale`, or the one there is when somebody else has just made or tried it."""
+        current = self._client
+        if current is not None and (current is not stale or self._now() < self._next_reload):
+            return current
+        self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
+        return self._build(self._newest)
+
+    def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """A client with the certificate before the newest; the one there is, if that was just tried or is none."""
+        current = self._client or refused
+        if current is not refused or self._now() < self._next_return:
+            return current
+        self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
+        try:
+            client = self._build(self._before, RETURN_AFTER_SECONDS)
+        except ApiError:  # the loader has said why
+            return refused
+        log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
+        return client
+
+    def _build(self, sources: Sequence[CredentialSettings], lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
+        with within(LOAD_SECONDS, self._now):
+            credential = self._loaded(sources)
+            self._unused = sources, credential  # so that Entra's outage does not become the vault's load
+            client = ConfidentialClient(self._msal(credential), self._now() + lasts)
+        self._client, self._unused = client, None
+        return client
+
+    def _loaded(self, sources: Sequence[CredentialSettings]) -> ClientCredential:
+        """A vault that is down is left alone for a while after some failures."""
+        unused_of, unused = self._unused or (None, None)
+        if unused is not None and unused_of is sources:
+            return unused
+        self._circuit.admit()
+        try:
+            credential = self._load(sources, self._now)
+        except ServiceUnavailable:
+            self._circuit.failed()
+            raise
+        self._circuit.succeeded()
+        return credential
+
+    def _msal(self, credential: ClientCredential) -> Any:
+        from msal import ConfidentialClientApplication  # here: a quarter of a second that only the first exchange pays
+
+        settings = self._settings
+        try:
+            return ConfidentialClientApplication(
+                settings.client_id,
+                client_credential=credential.for_msal(settings.client_id, f"{settings.authority}/oauth2/v2.0/token"),
+                authority=settings.authority,
+                http_client=self._http,
+                http_cache=self._discovery,
+                token_cache=no_token_cache(),
+                exclude_scopes=["offline_access"],
+                client_capabilities=list(settings.client_capabilities) or None,
+            )
+        except (ValueError, KeyError):  # MSAL's text quotes Entra's whole answer
+            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

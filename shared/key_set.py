@@ -1,0 +1,68 @@
+"""A published set of keys (JWKS, RFC 7517 §5) → the keys that may sign access tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+_MIN_KEY_BITS = 2048
+_MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; with a smaller one, sloppy padding can be forged
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """One public key, and the issuer for whose tokens it may be used (`{tenantid}` in it stands for any tenant)."""
+
+    key: RSAPublicKey
+    issuer: str
+
+    def may_sign_for(self, tenant_id: str) -> bool:
+        return not self.issuer or f"/{tenant_id}/" in self.issuer.replace("{tenantid}", tenant_id) + "/"
+
+
+def parse_key_set(document: Mapping[str, Any]) -> dict[str, SigningKey]:
+    """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Others are passed over.
+
+    Raises:
+        ValueError: it holds no usable key.
+    """
+    entries = document.get("keys")
+    keys: dict[str, SigningKey] = {}
+    ambiguous: set[str] = set()
+    for entry in entries if isinstance(entries, list) else ():
+        key = _parse_key(entry)
+        if key is not None:
+            twin = keys.setdefault(entry["kid"], key)
+            if twin != key:
+                ambiguous.add(entry["kid"])
+    for key_id in ambiguous:  # which of the two is meant is not for a token's sender to choose
+        del keys[key_id]
+    if not keys:
+        raise ValueError("no usable signing key")
+    return keys
+
+
+def _parse_key(entry: Any) -> SigningKey | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not _is_for_rs256(entry):
+        return None
+    try:
+        key = jwt.PyJWK(entry, algorithm="RS256").key
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+    usable = isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS and key.public_numbers().e >= _MIN_EXPONENT
+    return SigningKey(key, str(entry.get("issuer", ""))) if usable else None
+
+
+def _is_for_rs256(entry: Mapping[str, Any]) -> bool:
+    """What the key is published for (RFC 7517 §4.2 to §4.4), where it says so."""
+    operations = entry.get("key_ops", ["verify"])
+    return (
+        entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+        and isinstance(operations, list)
+        and "verify" in operations
+    )

@@ -1,0 +1,41 @@
+"""The session of one bearer token: who the user is, and every token that was exchanged for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .access_token import AccessToken
+from .errors import Throttled
+from .on_behalf_of import DownstreamToken
+
+Scopes = tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Refusal:
+    """A downstream API refused `token` and asks for `claims` (JSON text): the next exchange must carry them."""
+
+    token: str
+    claims: str
+
+
+class Session:
+    """What is known about one bearer token. Lives at most as long as that token."""
+
+    __slots__ = ("_not_before", "access_token", "digest", "downstream_tokens")
+
+    def __init__(self, digest: bytes, access_token: AccessToken) -> None:
+        self.digest, self.access_token = digest, access_token
+        self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
+        self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
+
+    def throttle(self, scopes: Scopes, until: float) -> None:
+        """Entra wants to see no exchange of this very token for these scopes before then."""
+        self._not_before = {**(self._not_before or {}), scopes: until}
+
+    def check_not_throttled(self, scopes: Scopes, now: float) -> None:
+        """Raises Throttled while Entra wants to be left alone."""
+        until = (self._not_before or {}).get(scopes, now)
+        if now < until:
+            raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
