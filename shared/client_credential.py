@@ -20,6 +20,9 @@ from .errors import ServerMisconfigured, ServiceUnavailable
 from .key_vault import azure_credential, decode, read_key_vault
 from .settings import CredentialSettings
 
+RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
+MAX_RETRY_AFTER_SECONDS = 600
+
 log = logging.getLogger(__name__)
 
 
@@ -74,18 +77,18 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
         ServerMisconfigured: none could be loaded, and only an operator can mend that.
     """
-    may_recover = False
+    may_recover, wait = False, 0
     for source in sources:
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
-            may_recover = may_recover or _is_passing(error, source)
+            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error))
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
         else:
             log.info("client credential: using %s", credential.source_type)
             return credential
     if may_recover:
-        raise ServiceUnavailable(retry_after=10, reason="no client credential could be loaded")
+        raise ServiceUnavailable(retry_after=wait or RETRY_AFTER_SECONDS, reason="no client credential could be loaded")
     raise ServerMisconfigured(reason="no client credential could be loaded")
 
 
@@ -104,13 +107,21 @@ def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredent
 
 
 def _is_passing(error: Exception, source: CredentialSettings) -> bool:
-    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+    """Whether it may be better in a moment: anything but a clear no of the vault or the identity, or of our own."""
+    from azure.core.exceptions import AzureError
     from azure.identity import CredentialUnavailableError
 
     if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
         return bool(source.managed_identity_client_id)
-    status = (error.status_code if isinstance(error, HttpResponseError) else None) or 0
-    return isinstance(error, (ServiceRequestError, ServiceResponseError)) or status == 429 or status >= 500
+    status = getattr(error, "status_code", None) or 0
+    return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
+
+
+def _asked_to_wait(error: Exception) -> int:
+    """Retry-After in seconds, of a vault or an identity that is busy; 0 when it names none."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    value = str(headers.get("Retry-After", ""))
+    return min(int(value), MAX_RETRY_AFTER_SECONDS) if value.isascii() and value.isdigit() and len(value) < 9 else 0
 
 
 def _describe(error: Exception) -> str:

@@ -51,7 +51,7 @@ class ConfidentialClients:
         self._client: ConfidentialClient | None = None
         self._unused: tuple[Sequence[CredentialSettings], ClientCredential] | None = None
         self._next_reload = self._next_return = float("-inf")
-        self._circuit = Circuit("client credential", now)
+        self._circuit, self._last_failure = Circuit("client credential", now), ApiError()
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
 
     def ready(self) -> ConfidentialClient:
@@ -116,10 +116,16 @@ class ConfidentialClients:
         unused_of, unused = self._unused or (None, None)
         if unused is not None and unused_of is sources:
             return unused
-        self._circuit.admit()
+        try:
+            self._circuit.admit()
+        except ServiceUnavailable:
+            if isinstance(self._last_failure, ServerMisconfigured):
+                raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
+            raise
         try:
             credential = self._load(sources, self._now)
-        except ServiceUnavailable:
+        except ApiError as error:
+            self._last_failure = error
             self._circuit.failed()
             raise
         self._circuit.succeeded()

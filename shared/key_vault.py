@@ -21,13 +21,16 @@ def read_key_vault(source: CredentialSettings) -> bytes:
     The key is in the *secret* of the same name, base64 PFX or PEM, told apart by the content type:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
     """
+    from azure.core.exceptions import ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
-    identity = azure_credential(source.managed_identity_client_id)
+    identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's client repeats both
     with SecretClient(source.key_vault_url, identity, **_bounds()) as client, identity:
         name = source.key_vault_certificate_name
         secret = client.get_secret(name, _version(client, name, source.versions_back) if source.versions_back else None)
-    value = secret.value or ""
+    value = secret.value
+    if not value:
+        raise ServiceResponseError("no secret in the answer")
     return value.encode() if secret.properties.content_type == "application/x-pem-file" else decode(value)
 
 
@@ -40,26 +43,25 @@ def _version(client: Any, name: str, back: int) -> str:
     return found
 
 
-def azure_credential(managed_identity_client_id: str) -> Any:
+def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) -> Any:
     """Decided by the setting, never by sniffing where the code runs: no client id → a developer's own sign-in."""
     from azure import identity
 
     if managed_identity_client_id:
-        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **_bounds())
-    return identity.DefaultAzureCredential(**_bounds())
+        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **_bounds(retries))
+    return identity.DefaultAzureCredential(**_bounds(retries))
 
 
-def _bounds() -> dict[str, Any]:
+def _bounds(retries: int = RETRIES) -> dict[str, Any]:
     """Our way out, and no retry by status: azure-core would sleep for a whole Retry-After, and everybody with it."""
     from azure.core.pipeline.transport import RequestsTransport
 
+    session = punctual_session()
     return {
-        "transport": RequestsTransport(session=punctual_session()),
+        "transport": RequestsTransport(session=session, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
         "permit_redirects": False,
-        "retry_total": RETRIES,
+        "retry_total": retries,
         "retry_status": 0,
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
     }
 
 

@@ -13,7 +13,7 @@ from .answer import Answer
 from .circuit import Circuit
 from .entra_errors import RETRY_AFTER_SECONDS
 from .errors import ServiceUnavailable, Throttled
-from .transport import Transport, TransportError
+from .transport import Transport, TransportError, TransportTimeout
 
 
 class EntraUnavailable(ServiceUnavailable):
@@ -74,7 +74,8 @@ class MsalHttpClient:
         try:
             answer = self._transport.send(method, url, **request)
         except TransportError as error:
-            raise EntraUnavailable(str(error), may_repeat=error.may_repeat) from None
+            has_failed = not (isinstance(error, TransportTimeout) and error.cut_short)  # else it is we who had no time
+            raise EntraUnavailable(str(error), may_repeat=error.may_repeat, is_down=has_failed) from None
         status, asked = answer.status_code, answer.retry_after(self._now())
         if status == 429:
             wait = RETRY_AFTER_SECONDS if asked is None else asked

@@ -9,6 +9,8 @@ from .access_token import AccessToken
 from .errors import Throttled
 from .on_behalf_of import DownstreamToken
 
+MAX_TOKENS_PER_SESSION = 16
+
 Scopes = tuple[str, ...]
 
 
@@ -29,6 +31,18 @@ class Session:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
         self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
+
+    def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
+        """Keeps the token, unless another than `instead_of` has come meanwhile: it may have met a claims challenge."""
+        is_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
+        if is_room and self.downstream_tokens.get(scopes) is instead_of:
+            self.downstream_tokens[scopes] = token
+
+    def drop(self, scopes: Scopes, refusal: Refusal) -> None:
+        """Forgets the token that was refused."""
+        known = self.downstream_tokens.get(scopes)
+        if known and known.token == refusal.token:
+            self.downstream_tokens.pop(scopes, None)
 
     def throttle(self, scopes: Scopes, until: float) -> None:
         """Entra wants to see no exchange of this very token for these scopes before then."""

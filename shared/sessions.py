@@ -21,7 +21,6 @@ from .session import Refusal, Scopes, Session
 from .single_flight import SingleFlight
 
 MAX_SESSIONS = 10_000
-MAX_TOKENS_PER_SESSION = 16
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 
@@ -131,16 +130,16 @@ class Sessions:
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
         known, claims = session.downstream_tokens.get(scopes), refusal.claims if refusal else None
-        if known and refusal and known.token == refusal.token:
-            session.downstream_tokens.pop(scopes, None)
-        session.check_not_throttled(scopes, self._now())
         try:
+            session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(bearer, scopes, claims=claims, correlation_id=correlation_id)
-        except Throttled as error:
-            session.throttle(scopes, self._now() + error.retry_after)
+        except ApiError as error:
+            if isinstance(error, Throttled):
+                session.throttle(scopes, self._now() + error.retry_after)
+            if refusal:
+                session.drop(scopes, refusal)
             raise
-        if known or len(session.downstream_tokens) < MAX_TOKENS_PER_SESSION:
-            session.downstream_tokens[scopes] = token
+        session.keep(scopes, token, instead_of=session.downstream_tokens.get(scopes) if claims else known)
         return token
 
 

@@ -12,6 +12,7 @@ from .deadline import seconds_left
 from .errors import ServiceUnavailable
 
 WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for; the request's deadline may be nearer
+MAX_BACKGROUND = 16  # threads beside the requests
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -27,6 +28,7 @@ class SingleFlight(Generic[K, V]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[K, Future[V]] = {}
+        self._threads = threading.BoundedSemaphore(MAX_BACKGROUND)
 
     def do(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
         """The result of `work`, run by this thread or by the one that was first. Raises what the work raised.
@@ -41,14 +43,29 @@ class SingleFlight(Generic[K, V]):
 
     def do_beside(self, key: K, work: Callable[[], V]) -> V:
         """As `do`, but in a thread of its own: when this request's time is over, the work goes on for others."""
-        return _landed(self.start(key, work), WAIT_SECONDS)
+        flight = self.start(key, work)
+        return self.do(key, work) if flight is None else _landed(flight, WAIT_SECONDS)
 
-    def start(self, key: K, work: Callable[[], V]) -> Future[V]:
-        """Runs `work` in a thread of its own, unless some is under way. Nobody need wait for it."""
+    def start(self, key: K, work: Callable[[], V]) -> Future[V] | None:
+        """Runs `work` in a thread of its own, unless some is under way. Nobody need wait for it.
+
+        None: no thread is to be had, or MAX_BACKGROUND work already; then nothing was started.
+        """
+        if not self._threads.acquire(blocking=False):
+            return None
         flight, leading = self._board(key)
-        if leading:
-            name = f"background {key}"
-            threading.Thread(target=self._fly, args=(key, flight, work), name=name, daemon=True).start()
+        if not leading:
+            self._threads.release()
+            return flight
+        thread = threading.Thread(
+            target=self._fly_beside, args=(key, flight, work), name=f"background {key}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # "can't start new thread"; whoever has joined meanwhile must not wait for ever
+            self._land(key, flight, error)
+            self._threads.release()
+            return None
         return flight
 
     def _board(self, key: K) -> tuple[Future[V], bool]:
@@ -60,14 +77,24 @@ class SingleFlight(Generic[K, V]):
             flight = self._flights[key] = Future()
             return flight, True
 
+    def _fly_beside(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
+        try:
+            self._fly(key, flight, work)
+        finally:
+            self._threads.release()
+
     def _fly(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
         try:
             flight.set_result(work())
+            self._land(key, flight)
         except BaseException as error:  # noqa: BLE001 — not swallowed: result() raises it in all who wait
+            self._land(key, flight, error)
+
+    def _land(self, key: K, flight: Future[V], error: BaseException | None = None) -> None:
+        if error is not None:
             flight.set_exception(error)
-        finally:
-            with self._lock:
-                del self._flights[key]
+        with self._lock:
+            del self._flights[key]
 
 
 def _landed(flight: Future[V], wait: float) -> V:

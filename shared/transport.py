@@ -15,7 +15,7 @@ from .deadline import seconds_left, within
 from .punctual_http import PunctualAdapter
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
-READ_SECONDS = 15.0  # from the end of the request to the end of the answer
+READ_SECONDS = 15.0  # of silence; an answer that drips in has both together
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _CHUNK = 64 * 1024
 
@@ -30,9 +30,13 @@ class TransportError(Exception):
 
 
 class TransportTimeout(TransportError):
-    """The other side did not answer in time, or there was no time left to ask."""
+    """No answer in time. `cut_short`: the other side had less time than usual, as the request's deadline was near."""
 
     may_repeat = False
+
+    def __init__(self, kind: str, *, cut_short: bool) -> None:
+        super().__init__(kind)
+        self.cut_short = cut_short
 
 
 class AnswerTooLarge(TransportError):
@@ -87,9 +91,10 @@ class Transport:
         """
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
+        cut_short = seconds_left(self._connect + self._read) < self._connect + self._read
         connect, read = self.time_outs()
         if read <= 0:
-            raise TransportTimeout("no time left to send it")
+            raise TransportTimeout("no time left to send it", cut_short=True)
         try:
             with (
                 within(connect + read, self._now),
@@ -110,7 +115,10 @@ class Transport:
             # The library's texts can hold addresses and header bytes; the kind of failure is enough.
             if isinstance(error, ValueError):
                 raise ValueError("a header or the address is not valid") from None
-            raise (TransportTimeout if _is_timeout(error) else TransportError)(type(error).__name__) from None
+            kind = type(error).__name__
+            if _is_timeout(error):
+                raise TransportTimeout(kind, cut_short=cut_short) from None
+            raise TransportError(kind) from None
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 

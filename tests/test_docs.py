@@ -73,3 +73,13 @@ def test_the_readme_names_every_file_and_folder_at_the_top() -> None:
     }
     for name in top - kept_quiet - {"local.settings.json", "local.settings.json.bak"}:
         assert f"`{name}" in text("README.md"), name
+
+
+def test_every_test_that_security_md_names_exists_and_so_does_its_module() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text("docs/security.md")))
+    assert len(named) > 30
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+    rules = text("docs/security.md").partition("## The rules")[2].partition("\n## ")[0]
+    modules = set(re.findall(r"`(\w+\.py)`", rules)) - {"leaks.py"}
+    assert {name for name in modules if not (ROOT / "shared" / name).exists()} == set()

@@ -10,6 +10,7 @@ import pytest
 
 from emulators.applications import API
 from emulators.certificates import Certificate
+from shared import key_vault
 from shared.certificate import CertificateError, load_certificate
 from shared.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from shared.errors import ServerMisconfigured, ServiceUnavailable
@@ -246,3 +247,10 @@ def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
         load_certificate(certificate.pfx("right"), "wrong")
     with pytest.raises(CertificateError, match="together with its certificate"):
         load_certificate(certificate.pem().partition(b"-----BEGIN CERTIFICATE")[0])
+
+
+def test_vault_and_identity_are_asked_with_our_own_bounds() -> None:
+    """azure-core takes time-outs from the transport that it is given, and from nowhere else: 300 seconds by default."""
+    with key_vault._bounds()["transport"] as transport:
+        assert transport.connection_config.timeout == key_vault.CONNECT_SECONDS
+        assert transport.connection_config.read_timeout == key_vault.READ_SECONDS

@@ -10,6 +10,7 @@ import pytest
 from emulators.applications import API
 from emulators.people import PEOPLE
 from shared.circuit import FAILURES, OPEN_SECONDS
+from shared.deadline import within
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -232,3 +233,16 @@ def test_one_request_that_entra_chokes_on_closes_the_door_to_nobody(lab: Lab) ->
         with pytest.raises(ServiceUnavailable):
             lab.me(services, lab.stack.issue_access_token("olga"))
     assert lab.me(services, lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name
+
+
+def test_callers_who_have_no_time_left_do_not_close_the_door_for_others(lab: Lab) -> None:
+    """It is they who are late, not Entra that is down."""
+    services = lab.services()
+    lab.me(services, lab.stack.issue_access_token("alice"))
+    for _ in range(2 * FAILURES):
+        user = lab.user(services, lab.stack.issue_access_token("alice"))
+        with within(1, lab.clock):
+            lab.clock.forward(2)
+            with pytest.raises(ServiceUnavailable):
+                user.token("Graph")
+    assert lab.me(services, lab.stack.issue_access_token("olga")) == PEOPLE["olga"].display_name

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.single_flight import SingleFlight
+from shared.single_flight import MAX_BACKGROUND, SingleFlight
 
 
 def run_together(flights: SingleFlight[str, int], work: list[str], outcome: int | Exception) -> list[object]:
@@ -68,3 +68,30 @@ def test_nothing_is_left_behind() -> None:
     with pytest.raises(ZeroDivisionError):
         flights.do("a", lambda: 1 // 0)
     assert not flights._flights
+
+
+def test_work_beside_the_requests_is_bounded() -> None:
+    flights: SingleFlight[int, int] = SingleFlight()
+    release = threading.Event()
+    started = [flights.start(number, lambda: int(release.wait(30))) for number in range(MAX_BACKGROUND)]
+    assert flights.start(MAX_BACKGROUND, lambda: 1) is None
+    assert flights.do_beside(MAX_BACKGROUND, lambda: 2) == 2
+    release.set()
+    assert [flight.result(30) for flight in started if flight] == [1] * MAX_BACKGROUND
+    for thread in threading.enumerate():
+        if thread.name.startswith("background "):
+            thread.join(30)
+    assert flights.start(0, lambda: 3) is not None
+
+
+def test_a_thread_that_cannot_be_had_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    for _ in range(2 * MAX_BACKGROUND):
+        assert flights.start("key", lambda: 1) is None
+    assert flights.do("key", lambda: 2) == 2
+    assert flights.do_beside("key", lambda: 3) == 3
