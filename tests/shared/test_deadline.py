@@ -74,4 +74,5 @@ def test_work_beside_the_request_outlives_it() -> None:
             flights.do_beside("key", lambda: "loaded" if release.wait(30) else "")
     waiting = flights.start("key", lambda: "a second load")
     release.set()
+    assert waiting is not None
     assert waiting.result(30) == "loaded"
