@@ -5,23 +5,29 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
     answer, errors, environ, expiring_lru, strict_json, certificate, deadline ← nothing of ours
-    downstream_path, key_set, outgoing ← nothing of ours
+    downstream_path, outgoing, sealed, store ← nothing of ours
     http_verbs ← outgoing
     punctual_http, retries ← deadline
     transport ← answer, deadline, punctual_http
     single_flight ← deadline, errors
     circuit, request_record ← errors
-    settings ← errors, environ
+    credential_settings ← environ
+    settings ← credential_settings, errors, environ
     claims_challenge ← answer, strict_json
-    signing_keys ← errors, key_set, single_flight, transport
     jws_header ← errors, strict_json
+    key_set ← errors, jws_header
+    signing_keys ← errors, key_set, single_flight, transport
     access_token ← errors, jws_header, key_set, settings
-    key_vault ← certificate, settings, transport
-    client_credential ← errors, settings, certificate, key_vault
+    key_vault ← certificate, credential_settings, punctual_http
+    client_credential ← certificate, credential_settings, errors, key_vault
     entra_errors ← claims_challenge, errors, settings
     msal_http ← answer, circuit, errors, entra_errors, transport
-    confidential_client ← circuit, client_credential, deadline, errors, msal_http, settings, single_flight
-    on_behalf_of ← client_credential, confidential_client, entra_errors, errors, msal_http, retries, settings, transport
+    confidential_client ← circuit, client_credential, credential_settings, deadline, errors, msal_http, settings,
+                          single_flight
+    on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
+                   retries, settings, transport
+    redis_store ← circuit, errors, settings, store
+    distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
     session ← access_token, errors, on_behalf_of
     sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight
     caller ← access_token, errors, request_record, session, sessions, settings
@@ -30,7 +36,8 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
                      session, settings, transport
     user ← caller, downstream_api
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
-    services ← access_token, downstream_api, errors, on_behalf_of, sessions, settings, signing_keys, transport
+    services ← access_token, distributed_cache, downstream_api, errors, on_behalf_of, redis_store, sessions, settings,
+               signing_keys, transport
     http_request ← errors, strict_json
     http_reply ← answer, errors
     azure_function ← nothing of ours

@@ -18,8 +18,14 @@ log = logging.getLogger(__name__)
 class Circuit:
     """Closed until FAILURES calls in a row have failed; then open, but for one call every OPEN_SECONDS. Thread-safe."""
 
-    def __init__(self, service: str, now: Callable[[], float]) -> None:
-        self._service, self._now = service, now
+    def __init__(
+        self,
+        service: str,
+        now: Callable[[], float],
+        failures: int = FAILURES,
+        open_seconds: float = OPEN_SECONDS,
+    ) -> None:
+        self._service, self._now, self._limit, self._open_seconds = service, now, failures, open_seconds
         self._failures = 0
         self._open_until = float("-inf")
         self._lock = threading.Lock()
@@ -34,15 +40,17 @@ class Circuit:
             return
         with self._lock:
             wait = self._open_until - self._now()
-            if self._failures >= FAILURES and wait > 0:
+            if self._failures >= self._limit and wait > 0:
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason=f"{self._service}: circuit open")
-            self._open_until = self._now() + OPEN_SECONDS  # this call is the probe; the next one is not before then
+            self._open_until = (
+                self._now() + self._open_seconds
+            )  # this call is the probe; the next one is not before then
 
     def succeeded(self) -> None:
         """To be told of every answer, whatever it says: the service is there."""
         if self._failures:
             with self._lock:
-                was_open, self._failures = self._failures >= FAILURES, 0
+                was_open, self._failures = self._failures >= self._limit, 0
             if was_open:
                 log.warning("%s: circuit closed, it answers again", self._service)
 
@@ -50,8 +58,8 @@ class Circuit:
         """To be told of every call that got no answer, or one that says that the service is broken."""
         with self._lock:
             self._failures += 1
-            opens = self._failures == FAILURES
-            if self._failures >= FAILURES:
-                self._open_until = self._now() + OPEN_SECONDS
+            opens = self._failures == self._limit
+            if self._failures >= self._limit:
+                self._open_until = self._now() + self._open_seconds
         if opens:
-            log.warning("%s: %d failures in a row, circuit open", self._service, FAILURES)
+            log.warning("%s: %d failures in a row, circuit open", self._service, self._limit)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 from .certificate import Certificate, CertificateError, load_certificate
+from .credential_settings import CredentialSettings
 from .errors import ServerMisconfigured, ServiceUnavailable
 from .key_vault import azure_credential, decode, read_key_vault
-from .settings import CredentialSettings
 
 RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
 MAX_RETRY_AFTER_SECONDS = 600

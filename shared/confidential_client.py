@@ -8,15 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .circuit import Circuit
-from .client_credential import ClientCredential
+from .credential_settings import CredentialSettings
 from .deadline import within
 from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
-from .settings import CredentialSettings, Settings
+from .settings import Settings
 from .single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from .client_credential import ClientCredential
 
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
 RETURN_AFTER_SECONDS = 300.0  # from the certificate before the newest to the newest: Entra has heard of it by then
@@ -66,6 +69,11 @@ class ConfidentialClients:
         if self._now() >= max(client.reload_at, self._next_reload):
             self._loads.start("client credential", lambda: self._reload(client))
         return client
+
+    def prepare(self) -> None:
+        """Begins to make the first one, beside the request that will need it. What fails is tried again by `ready`."""
+        if self._client is None:
+            self._loads.start("client credential", lambda: self._client or self._build(self._newest))
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
         """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.

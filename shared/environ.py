@@ -113,6 +113,18 @@ class EnvironReader:
                 self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
 
 
+def is_redis_url(value: str) -> bool:
+    """TLS, unless it stays on this machine: entries are sealed, but the password in front of them is not."""
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 — as below
+    except ValueError:
+        return False
+    is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    known = url.scheme == "rediss" or (url.scheme == "redis" and is_local)
+    return known and bool(url.hostname) and not url.query and not url.fragment and value.isascii() and " " not in value
+
+
 def _is_https_url(value: str) -> bool:
     try:
         url = urlsplit(value)

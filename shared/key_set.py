@@ -9,8 +9,12 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from .errors import InvalidToken
+from .jws_header import ALGORITHM
+
 _MIN_KEY_BITS = 2048
 _MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; with a smaller one, sloppy padding can be forged
+_jws = jwt.PyJWS()
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,14 @@ class SigningKey:
 
     key: RSAPublicKey
     issuer: str
+
+    def payload_of(self, token: str) -> bytes:
+        """The payload of a token that this key has signed. Raises InvalidToken for any other."""
+        try:
+            payload: bytes = _jws.decode(token, self.key, algorithms=[ALGORITHM])
+        except jwt.PyJWTError as error:
+            raise InvalidToken(reason=f"signature: {type(error).__name__}") from None
+        return payload
 
     def may_sign_for(self, tenant_id: str) -> bool:
         return not self.issuer or f"/{tenant_id}/" in self.issuer.replace("{tenantid}", tenant_id) + "/"
@@ -50,7 +62,7 @@ def _parse_key(entry: Any) -> SigningKey | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not _is_for_rs256(entry):
         return None
     try:
-        key = jwt.PyJWK(entry, algorithm="RS256").key
+        key = jwt.PyJWK(entry, algorithm=ALGORITHM).key
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
     usable = isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS and key.public_numbers().e >= _MIN_EXPONENT

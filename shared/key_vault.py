@@ -9,8 +9,8 @@ import base64
 from typing import Any
 
 from .certificate import CertificateError
-from .settings import CredentialSettings
-from .transport import punctual_session
+from .credential_settings import CredentialSettings
+from .punctual_http import punctual_session
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
 

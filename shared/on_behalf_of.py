@@ -9,9 +9,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .client_credential import ClientCredential, load_client_credential
 from .confidential_client import ConfidentialClient, ConfidentialClients
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
 from .errors import ApiError, ServiceUnavailable
@@ -19,6 +18,10 @@ from .msal_http import EntraUnavailable, MsalHttpClient
 from .retries import Retries
 from .settings import Settings
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from .client_credential import ClientCredential
+    from .credential_settings import CredentialSettings
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
@@ -47,11 +50,15 @@ class OnBehalfOf:
         transport: Transport,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
-        load: Callable[..., ClientCredential] = load_client_credential,
+        load: Callable[..., ClientCredential] | None = None,
     ) -> None:
         self._settings, self._now = settings, now
-        self._clients = ConfidentialClients(settings, MsalHttpClient(transport, now), now, load)
+        self._clients = ConfidentialClients(settings, MsalHttpClient(transport, now), now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
+
+    def prepare(self) -> None:
+        """Begins to load the credential, while the caller's token is still being validated."""
+        self._clients.prepare()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
@@ -104,6 +111,12 @@ class OnBehalfOf:
             else:
                 self._retries.succeeded()
                 return answer
+
+
+def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+    from .client_credential import load_client_credential  # here: nobody needs it before the first exchange
+
+    return load_client_credential(sources, now)
 
 
 def _positive(value: object) -> int:

@@ -1,4 +1,4 @@
-"""HTTP connections for `requests` that keep to the deadline.
+"""A session of `requests` that keeps to the deadline, follows no redirect and remembers no cookie.
 
 A socket's time-out holds for one read. Against an answer that drips in byte by byte it is no bound at all, so here each
 read, of headers and of the body, gets no more than what is left of the deadline.
@@ -9,16 +9,60 @@ from __future__ import annotations
 import io
 import socket
 from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
+import requests
+from requests import RequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ReadTimeoutError
 
 from .deadline import seconds_left
 
+__all__ = ["BearerAuth", "RequestException", "is_timeout", "no_auth", "punctual_session"]
+
 _CONNECTIONS = 32  # kept open per host; more are made and dropped
 _IDLE_SECONDS = 60  # before a probe: Azure forgets a silent connection after four minutes without telling either end
+
+
+def punctual_session() -> requests.Session:
+    """A session that keeps to the deadline, follows no redirect and remembers no cookie."""
+    session = _NoRedirects()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, PunctualAdapter())
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one user's cookie is not the next's
+    return session
+
+
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Given explicitly, it keeps requests from looking into ~/.netrc."""
+    return request
+
+
+class BearerAuth(requests.auth.AuthBase):
+    """Sets the token through `auth=`: a header set by hand would be overwritten by an entry in ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _NoRedirects(requests.Session):
+    """Without it, requests reads the whole body of a 3xx and parses its Location even when told not to follow."""
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        return None
+
+
+def is_timeout(error: Exception) -> bool:
+    """Whether the other side, or the deadline, ended a request for lack of time."""
+    cause = error.args[0] if error.args else None  # a time-out in mid-body comes wrapped
+    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
 
 
 class PunctualAdapter(HTTPAdapter):

@@ -67,6 +67,7 @@ class _Guard:
     ) -> None:
         self._provider, self._scopes, self._auth_context, self._function = provider, scopes, auth_context, function
         self._parameters = inspect.signature(function).parameters.keys()
+        provider.load_libraries()
         if not provider.problems() and not (provider.default_scopes() if scopes is None else scopes):
             provider.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
 
@@ -78,6 +79,7 @@ class _Guard:
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
+                ready.prepare()
                 caller = Caller(ready.sessions, ready.sessions.open(bearer), bearer, record)
                 self._check(caller, ready)
                 return _closed(record, reply_to(self._function(**self._arguments(arguments, User(caller, ready.apis)))))
@@ -92,6 +94,7 @@ class _Guard:
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
+                ready.prepare()
                 session = ready.sessions.find(bearer)  # a known token does not leave the loop
                 if session is None:
                     session = await validated(ready.sessions.open, bearer)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from .access_token import AccessTokenValidator
 from .downstream_api import DownstreamApis
 from .errors import SettingsError
 from .on_behalf_of import OnBehalfOf
-from .sessions import Sessions
+from .sessions import Exchanger, Sessions
 from .settings import Settings
 from .signing_keys import SigningKeys
 from .transport import Transport
 
+_IMPORT_FIRST_SECONDS = 0.05  # the app's own import comes first
 KEYS_READ_SECONDS = 5.0  # whoever sends an unknown key id can make threads wait for this long, twice a minute
 
 log = logging.getLogger(__name__)
@@ -34,12 +37,24 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        self.settings, self.now = settings, now
+        self.settings, self.now, self._prepared = settings, now, False
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
         self.signing_keys = SigningKeys(settings.authority, transport(read=KEYS_READ_SECONDS, now=now), now)
         self.on_behalf_of = OnBehalfOf(settings, transport(now=now), now, sleep)
         validator = AccessTokenValidator(settings, self.signing_keys, now)
-        self.sessions = Sessions(validator, self.signing_keys, self.on_behalf_of, now)
+        exchanger = (
+            self.on_behalf_of if not settings.redis.url.reveal() else _shared(settings, self.on_behalf_of, now, sleep)
+        )
+        self.sessions = Sessions(
+            validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
+        )
+
+    def prepare(self) -> None:
+        """To be called with the first request: what its exchange will need is got while its token is validated."""
+        if not self._prepared:
+            self._prepared = True
+            if self.settings.downstream_apis:
+                self.on_behalf_of.prepare()
 
 
 class LazyServices:
@@ -56,6 +71,7 @@ class LazyServices:
         self._lock = threading.Lock()
         self._services: Services | None = None
         self._problems: dict[str, str] | None = None
+        self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
         """The services.
@@ -77,6 +93,13 @@ class LazyServices:
                     log.error("setting %s %s", name, problem)
             return dict(self._problems)
 
+    def load_libraries(self) -> None:
+        """Begins to import, beside what goes on, what the first request will need. Asks nobody anything."""
+        with self._lock:
+            if self._libraries is None:
+                self._libraries = threading.Thread(target=_load_libraries, name="libraries")
+                self._libraries.start()
+
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`: what a function asks for that names no scopes itself. Raises SettingsError."""
         return self.get().settings.scopes
@@ -90,6 +113,24 @@ class LazyServices:
 
     def _build(self) -> Services:
         return Services(Settings.from_environ(self._environ), self._now, self._sleep, self._transport)
+
+
+def _shared(
+    settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
+) -> Exchanger:
+    from .distributed_cache import DistributedCache  # here: who has no Redis loads nothing for it
+    from .redis_store import RedisStore
+
+    return DistributedCache(settings, entra, RedisStore(settings.redis, now), now, sleep)
+
+
+def _load_libraries() -> None:
+    time.sleep(_IMPORT_FIRST_SECONDS)
+    with suppress(ImportError):  # whoever needs it will say what is missing
+        for name in ("punctual_http", "key_set", "client_credential"):
+            importlib.import_module(f".{name}", __package__)
+        for name in ("msal", "azure.identity", "azure.keyvault.secrets"):
+            importlib.import_module(name)
 
 
 def _wrong_settings(environ: Mapping[str, str]) -> dict[str, str]:

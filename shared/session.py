@@ -10,6 +10,8 @@ from .errors import Throttled
 from .on_behalf_of import DownstreamToken
 
 MAX_TOKENS_PER_SESSION = 16
+_SESSION_BYTES = 1_000
+_TOKEN_BYTES = 450
 
 Scopes = tuple[str, ...]
 
@@ -31,6 +33,11 @@ class Session:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
         self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
+
+    def size(self) -> int:
+        """Bytes in memory, nearly: what does not depend on the tokens was measured."""
+        tokens = sum(_TOKEN_BYTES + len(token.token) for token in self.downstream_tokens.values())
+        return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
         """Keeps the token, unless another than `instead_of` has come meanwhile: it may have met a claims challenge."""

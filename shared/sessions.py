@@ -10,17 +10,20 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .access_token import AccessToken
 from .errors import ApiError, Throttled
 from .expiring_lru import ExpiringLru
-from .key_set import SigningKey
 from .on_behalf_of import DownstreamToken
 from .session import Refusal, Scopes, Session
 from .single_flight import SingleFlight
 
+if TYPE_CHECKING:
+    from .key_set import SigningKey
+
 MAX_SESSIONS = 10_000
+MAX_BYTES = 64_000_000
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 
@@ -51,9 +54,10 @@ class Sessions:
         exchanger: Exchanger,
         now: Callable[[], float],
         max_sessions: int = MAX_SESSIONS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
-        self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, now)
+        self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
         self._flights: SingleFlight[tuple[bytes, Scopes, str | None], DownstreamToken] = SingleFlight()
 
     def __len__(self) -> int:
@@ -76,7 +80,8 @@ class Sessions:
         session = self.find(bearer)
         if session is None:
             token, digest = self._validator.validate(bearer), _digest(bearer)
-            session = self._sessions.put(digest, Session(digest, token), token.expires_at)
+            new = Session(digest, token)
+            session = self._sessions.put(digest, new, token.expires_at, new.size())
         return session
 
     def token_for(
@@ -140,6 +145,7 @@ class Sessions:
                 session.drop(scopes, refusal)
             raise
         session.keep(scopes, token, instead_of=session.downstream_tokens.get(scopes) if claims else known)
+        self._sessions.resize(session.digest, session.size())
         return token
 
 

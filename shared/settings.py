@@ -6,30 +6,13 @@ Every variable is listed in docs/configuration.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .environ import EnvironReader, Secret
+from .credential_settings import CredentialSettings, client_credentials
+from .environ import EnvironReader, Secret, is_redis_url
 from .errors import SettingsError
 
-SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
-
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
-
-
-@dataclass(frozen=True)
-class CredentialSettings:
-    """One entry of `AzureAd__ClientCredentials`: where the API's proof of identity comes from."""
-
-    source_type: str
-    key_vault_url: str = ""
-    key_vault_certificate_name: str = ""
-    versions_back: int = 0  # not a setting: 1 is the version before the newest
-    managed_identity_client_id: str = ""
-    token_exchange_url: str = ""
-    certificate_disk_path: str = ""
-    certificate_password: Secret = field(default_factory=lambda: Secret(""))
-    base64_encoded_value: Secret = field(default_factory=lambda: Secret(""))
-    client_secret: Secret = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True)
@@ -39,6 +22,14 @@ class DownstreamApiSettings:
     name: str
     base_url: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """`TokenCache__Redis`: where all instances share what they exchanged. An empty URL: nowhere."""
+
+    url: Secret  # it may hold a password
+    managed_identity_client_id: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,9 @@ class Settings:
     request_timeout: float  # seconds
     client_credentials: tuple[CredentialSettings, ...]
     downstream_apis: Mapping[str, DownstreamApiSettings]
+    max_sessions: int
+    max_session_bytes: int
+    redis: RedisSettings
 
     @property
     def authority(self) -> str:
@@ -90,53 +84,30 @@ class Settings:
             client_capabilities=env.words("AzureAd__ClientCapabilities"),
             enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
-            client_credentials=_client_credentials(env),
+            client_credentials=client_credentials(env),
             downstream_apis=_downstream_apis(env),
+            max_sessions=env.whole_number("TokenCache__MaxSessions", 10_000, 1, 1_000_000),
+            max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", 64, 1, 1_000_000) * 1_000_000,
+            redis=_redis(env),
         )
         if settings.downstream_apis and not settings.client_credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
-        env.refuse_unknown("AzureAd", "DownstreamApis")
+        env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
         if env.problems:
             raise SettingsError(env.problems)
         return settings
 
 
-def _client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
-    entries: list[CredentialSettings] = []
-    while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
-        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__"))
-    return tuple(entries)
-
-
-def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
-    source = env.one_of(at + "SourceType", SOURCE_TYPES)
-    if not source:  # one problem is enough: what stands beside a wrong SourceType cannot be judged
-        for name in env.children(at.removesuffix("__")):
-            env.text(at + name, "")
-        return CredentialSettings(source)
-    if source == "KeyVault":
-        return CredentialSettings(
-            source,
-            key_vault_url=env.https_url(at + "KeyVaultUrl"),
-            key_vault_certificate_name=env.text(at + "KeyVaultCertificateName"),
-            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId", ""),
+def _redis(env: EnvironReader) -> RedisSettings:
+    at = "TokenCache__Redis__"
+    url, identity = env.secret(at + "Url", ""), env.guid(at + "ManagedIdentityClientId", "")
+    if url.reveal() and not is_redis_url(url.reveal()):
+        env.problems.setdefault(
+            at + "Url", "must be rediss://host:port (redis:// is for 127.0.0.1 and localhost alone)"
         )
-    if source == "SignedAssertionFromManagedIdentity":
-        return CredentialSettings(
-            source,
-            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
-            token_exchange_url=env.text(at + "TokenExchangeUrl", "api://AzureADTokenExchange"),
-        )
-    if source == "Path":
-        path, password = env.text(at + "CertificateDiskPath"), env.secret(at + "CertificatePassword", "")
-        return CredentialSettings(source, certificate_disk_path=path, certificate_password=password)
-    if source == "Base64Encoded":
-        return CredentialSettings(
-            source,
-            base64_encoded_value=env.secret(at + "Base64EncodedValue"),
-            certificate_password=env.secret(at + "CertificatePassword", ""),
-        )
-    return CredentialSettings(source, client_secret=env.secret(at + "ClientSecret"))
+    if identity and not url.reveal():
+        env.problems.setdefault(at + "Url", f"is missing; {at}ManagedIdentityClientId is of no use without it")
+    return RedisSettings(url, identity)
 
 
 def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:

@@ -10,13 +10,15 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .errors import InvalidToken, ServiceUnavailable
-from .key_set import SigningKey, parse_key_set
 from .single_flight import WAIT_SECONDS, SingleFlight
 from .transport import Transport, TransportError
+
+if TYPE_CHECKING:
+    from .key_set import SigningKey
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed beside the requests; twice as old ones before the next request
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
@@ -87,6 +89,8 @@ class SigningKeys:
             self._fetch()
 
     def _fetch(self) -> None:
+        from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
+
         started = self._now()
         self._next_fetch = started + (COOLDOWN_SECONDS if self._keys else EMPTY_COOLDOWN_SECONDS)
         try:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
-
-import requests
-from urllib3.exceptions import ReadTimeoutError
+from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
 from .deadline import seconds_left, within
-from .punctual_http import PunctualAdapter
+
+if TYPE_CHECKING:
+    from requests import Response
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
 READ_SECONDS = 15.0  # of silence; an answer that drips in has both together
@@ -45,30 +43,14 @@ class AnswerTooLarge(TransportError):
     may_repeat = False
 
 
-class BearerAuth(requests.auth.AuthBase):
-    """Sets the token through `auth=`: a header set by hand would be overwritten by an entry in ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _NoRedirects(requests.Session):
-    """Without it, requests reads the whole body of a 3xx and parses its Location even when told not to follow."""
-
-    def get_redirect_target(self, _: requests.Response) -> None:
-        return None
-
-
 class Transport:
     """Pooled, thread-safe HTTPS. Every request is sent once; who may repeat it is for others to say."""
 
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
+        from .punctual_http import punctual_session  # here: requests takes longer to import than all of ours together
+
         self._session = punctual_session()
         self._connect, self._read, self._now = connect, read, now
 
@@ -89,6 +71,8 @@ class Transport:
             TransportTimeout: no complete answer came in time: within `read` seconds, or less near the deadline.
             TransportError: no complete answer came.
         """
+        from .punctual_http import BearerAuth, RequestException, is_timeout, no_auth
+
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
         cut_short = seconds_left(self._connect + self._read) < self._connect + self._read
@@ -102,7 +86,7 @@ class Transport:
                     method,
                     url,
                     headers=dict(headers or {}),
-                    auth=BearerAuth(bearer) if bearer else _no_auth,
+                    auth=BearerAuth(bearer) if bearer else no_auth,
                     params=dict(params) if params else None,
                     data=data,
                     timeout=(connect, read),
@@ -111,12 +95,12 @@ class Transport:
                 ) as response,
             ):
                 return Answer(response.status_code, response.headers, _read_bounded(response))
-        except (requests.RequestException, OSError) as error:
+        except (RequestException, OSError) as error:
             # The library's texts can hold addresses and header bytes; the kind of failure is enough.
             if isinstance(error, ValueError):
                 raise ValueError("a header or the address is not valid") from None
             kind = type(error).__name__
-            if _is_timeout(error):
+            if is_timeout(error):
                 raise TransportTimeout(kind, cut_short=cut_short) from None
             raise TransportError(kind) from None
         except ValueError:  # http.client quotes the header, which may be the token
@@ -130,26 +114,7 @@ class Transport:
         self._session.close()
 
 
-def punctual_session() -> requests.Session:
-    """A session that keeps to the deadline, follows no redirect and remembers no cookie."""
-    session = _NoRedirects()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, PunctualAdapter())
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one user's cookie is not the next's
-    return session
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Given explicitly, it keeps requests from looking into ~/.netrc."""
-    return request
-
-
-def _is_timeout(error: Exception) -> bool:
-    cause = error.args[0] if error.args else None  # a time-out in mid-body comes wrapped
-    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
-
-
-def _read_bounded(response: requests.Response) -> bytes:
+def _read_bounded(response: Response) -> bytes:
     chunks, size = [], 0
     for chunk in response.iter_content(_CHUNK):
         size += len(chunk)

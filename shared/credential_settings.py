@@ -1,0 +1,64 @@
+"""The settings `AzureAd__ClientCredentials`: the sources of the API's proof of identity, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .environ import EnvironReader, Secret
+
+SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
+
+
+@dataclass(frozen=True)
+class CredentialSettings:
+    """One entry of `AzureAd__ClientCredentials`: where the API's proof of identity comes from."""
+
+    source_type: str
+    key_vault_url: str = ""
+    key_vault_certificate_name: str = ""
+    versions_back: int = 0  # not a setting: 1 is the version before the newest
+    managed_identity_client_id: str = ""
+    token_exchange_url: str = ""
+    certificate_disk_path: str = ""
+    certificate_password: Secret = field(default_factory=lambda: Secret(""))
+    base64_encoded_value: Secret = field(default_factory=lambda: Secret(""))
+    client_secret: Secret = field(default_factory=lambda: Secret(""))
+
+
+def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
+    """All entries, without a gap in their numbers; what is wrong with them is in `env.problems`."""
+    entries: list[CredentialSettings] = []
+    while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
+        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__"))
+    return tuple(entries)
+
+
+def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
+    source = env.one_of(at + "SourceType", SOURCE_TYPES)
+    if not source:  # one problem is enough: what stands beside a wrong SourceType cannot be judged
+        for name in env.children(at.removesuffix("__")):
+            env.text(at + name, "")
+        return CredentialSettings(source)
+    if source == "KeyVault":
+        return CredentialSettings(
+            source,
+            key_vault_url=env.https_url(at + "KeyVaultUrl"),
+            key_vault_certificate_name=env.text(at + "KeyVaultCertificateName"),
+            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId", ""),
+        )
+    if source == "SignedAssertionFromManagedIdentity":
+        return CredentialSettings(
+            source,
+            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
+            token_exchange_url=env.text(at + "TokenExchangeUrl", "api://AzureADTokenExchange"),
+        )
+    if source == "Path":
+        path, password = env.text(at + "CertificateDiskPath"), env.secret(at + "CertificatePassword", "")
+        return CredentialSettings(source, certificate_disk_path=path, certificate_password=password)
+    if source == "Base64Encoded":
+        return CredentialSettings(
+            source,
+            base64_encoded_value=env.secret(at + "Base64EncodedValue"),
+            certificate_password=env.secret(at + "CertificatePassword", ""),
+        )
+    return CredentialSettings(source, client_secret=env.secret(at + "ClientSecret"))
