@@ -17,9 +17,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     jws_header ← errors, strict_json
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, settings, transport
-    client_credential ← errors, settings, certificate, key_vault
+    client_credential ← answer, errors, settings, certificate, key_vault
     entra_errors ← claims_challenge, errors, settings
-    msal_http ← answer, circuit, errors, entra_errors, transport
+    msal_http ← answer, circuit, client_credential, entra_errors, errors, settings, transport
     confidential_client ← circuit, client_credential, deadline, errors, msal_http, settings, single_flight
     on_behalf_of ← client_credential, confidential_client, entra_errors, errors, msal_http, retries, settings, transport
     session ← access_token, errors, on_behalf_of
