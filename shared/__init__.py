@@ -19,9 +19,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     signing_keys ← errors, key_set, single_flight, transport
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, credential_settings, punctual_http
-    client_credential ← certificate, credential_settings, errors, key_vault
+    client_credential ← answer, certificate, credential_settings, errors, key_vault
     entra_errors ← claims_challenge, errors, settings
-    msal_http ← answer, circuit, errors, entra_errors, transport
+    msal_http ← answer, circuit, client_credential, entra_errors, errors, settings, transport
     confidential_client ← circuit, client_credential, credential_settings, deadline, errors, msal_http, settings,
                           single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,

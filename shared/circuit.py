@@ -10,24 +10,23 @@ from collections.abc import Callable
 from .errors import ServiceUnavailable
 
 FAILURES = 5  # in a row: no answer, or one that says that the service is broken
-OPEN_SECONDS = 10.0
+FIRST_OPEN_SECONDS = 1.0  # a blip of the service should not become an outage of ours
+MAX_OPEN_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class Circuit:
-    """Closed until FAILURES calls in a row have failed; then open, but for one call every OPEN_SECONDS. Thread-safe."""
+    """Closed until FAILURES calls in a row have failed; then open, but for one call, the probe, now and then.
 
-    def __init__(
-        self,
-        service: str,
-        now: Callable[[], float],
-        failures: int = FAILURES,
-        open_seconds: float = OPEN_SECONDS,
-    ) -> None:
-        self._service, self._now, self._limit, self._open_seconds = service, now, failures, open_seconds
+    The first probe comes after a second; each one that fails doubles the time to the next. Thread-safe.
+    """
+
+    def __init__(self, service: str, now: Callable[[], float], failures: int = FAILURES) -> None:
+        self._service, self._now, self._limit = service, now, failures
         self._failures = 0
-        self._open_until = float("-inf")
+        self._opened_for, self._open_until = FIRST_OPEN_SECONDS, float("-inf")
+        self._is_probing = False
         self._lock = threading.Lock()
 
     def admit(self) -> None:
@@ -36,15 +35,15 @@ class Circuit:
         Raises:
             ServiceUnavailable: the circuit is open; says for how long.
         """
-        if self._failures < FAILURES:
+        if self._failures < self._limit:
             return
         with self._lock:
             wait = self._open_until - self._now()
-            if self._failures >= self._limit and wait > 0:
+            if self._failures < self._limit:
+                return
+            if wait > 0:
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason=f"{self._service}: circuit open")
-            self._open_until = (
-                self._now() + self._open_seconds
-            )  # this call is the probe; the next one is not before then
+            self._is_probing, self._open_until = True, self._now() + MAX_OPEN_SECONDS  # in case it never reports
 
     def succeeded(self) -> None:
         """To be told of every answer, whatever it says: the service is there."""
@@ -59,7 +58,11 @@ class Circuit:
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit
-            if self._failures >= self._limit:
-                self._open_until = self._now() + self._open_seconds
+            if opens:
+                self._opened_for = FIRST_OPEN_SECONDS
+            elif self._is_probing:  # else a call from before it opened, which tells nothing new
+                self._opened_for = min(2 * self._opened_for, MAX_OPEN_SECONDS)
+            if opens or self._is_probing:
+                self._open_until, self._is_probing = self._now() + self._opened_for, False
         if opens:
             log.warning("%s: %d failures in a row, circuit open", self._service, self._limit)

@@ -15,8 +15,9 @@ from .strict_json import compact, parse_object
 MAX_CLAIMS_CHARS = 4 * 1024  # base64 of it must fit into a response header
 _MAX_HEADER_CHARS = 16 * 1024
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SEPARATORS = re.compile(r"[\s,]*")  # by itself: in front of the other it would be tried again at every comma
 _PARAMETER = re.compile(
-    rf'[\s,]*(?:(?P<scheme>{_WORD}) +)?(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s,"]*))'
+    rf'(?:(?P<scheme>{_WORD}) +)?(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s,"]*))'
 )
 
 
@@ -37,6 +38,7 @@ def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
     """
     scheme, parameters, position = "", dict[str, str](), 0
     while 0 <= position < min(len(header), _MAX_HEADER_CHARS):
+        position = _SEPARATORS.match(header, position).end()  # type: ignore[union-attr]  # it matches nothing as well
         match = _PARAMETER.match(header, position)
         if match is None:
             position = header.find(",", position) + 1 or -1

@@ -10,11 +10,13 @@ Nothing is loaded before the first exchange.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from .answer import Answer
 from .certificate import Certificate, CertificateError, load_certificate
 from .credential_settings import CredentialSettings
 from .errors import ServerMisconfigured, ServiceUnavailable
@@ -82,7 +84,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
-            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error))
+            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
         else:
             log.info("client credential: using %s", credential.source_type)
@@ -113,15 +115,16 @@ def _is_passing(error: Exception, source: CredentialSettings) -> bool:
 
     if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
         return bool(source.managed_identity_client_id)
+    if isinstance(error, json.JSONDecodeError):  # out of the libraries' parsers: an answer that is none
+        return True
     status = getattr(error, "status_code", None) or 0
     return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
 
 
-def _asked_to_wait(error: Exception) -> int:
-    """Retry-After in seconds, of a vault or an identity that is busy; 0 when it names none."""
+def _asked_to_wait(error: Exception, now: float) -> int:
+    """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = str(headers.get("Retry-After", ""))
-    return min(int(value), MAX_RETRY_AFTER_SECONDS) if value.isascii() and value.isdigit() and len(value) < 9 else 0
+    return min(Answer(0, headers, b"").retry_after(now) or 0, MAX_RETRY_AFTER_SECONDS)
 
 
 def _describe(error: Exception) -> str:

@@ -6,6 +6,8 @@ Loading runs beside the requests that wait for it: when one of them is out of ti
 from __future__ import annotations
 
 import logging
+import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from .circuit import Circuit
 from .credential_settings import CredentialSettings
 from .deadline import within
 from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
-from .msal_http import DiscoveryCache, MsalHttpClient, no_token_cache
+from .msal_http import DiscoveryCache, MsalHttpClient, msal_application
 from .settings import Settings
 from .single_flight import SingleFlight
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picked up without being refused first
 RETURN_AFTER_SECONDS = 300.0  # from the certificate before the newest to the newest: Entra has heard of it by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
+FAILED_COOLDOWN_SECONDS = 2.0  # after one that failed; a vault that is down has its circuit besides
 LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
+
+_LOAD = "client credential"
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class ConfidentialClients:
         self._client: ConfidentialClient | None = None
         self._unused: tuple[Sequence[CredentialSettings], ClientCredential] | None = None
         self._next_reload = self._next_return = float("-inf")
+        self._reload_failed = False
         self._circuit, self._last_failure = Circuit("client credential", now), ApiError()
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
 
@@ -65,15 +71,15 @@ class ConfidentialClients:
         """
         client = self._client
         if client is None:
-            return self._loading(lambda: self._client or self._build(self._newest))
+            return self._loads.do_beside(_LOAD, lambda: self._client or self._build(self._newest))
         if self._now() >= max(client.reload_at, self._next_reload):
-            self._loads.start("client credential", lambda: self._reload(client))
+            self._loads.start(_LOAD, lambda: self._reload(client))
         return client
 
     def prepare(self) -> None:
         """Begins to make the first one, beside the request that will need it. What fails is tried again by `ready`."""
         if self._client is None:
-            self._loads.start("client credential", lambda: self._client or self._build(self._newest))
+            self._loads.start(_LOAD, lambda: self._client or self._build(self._newest))
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
         """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.
@@ -81,22 +87,41 @@ class ConfidentialClients:
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
         """
-        return self._loading(lambda: self._reload(refused))
+        return self._instead_of(refused, lambda: self._reload(refused))
 
     def before_newest(self, refused: ConfidentialClient) -> ConfidentialClient:
         """One with the certificate before the newest; `refused` itself if there is none. For a few minutes only."""
-        return self._loading(lambda: self._go_back(refused)) if self._before else refused
+        return self._instead_of(refused, lambda: self._go_back(refused)) if self._before else refused
 
-    def _loading(self, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
-        return self._loads.do_beside("client credential", work)
+    def _instead_of(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+        """What `work` makes instead of the one refused, or what another load under way does; one load at a time."""
+        done = threading.Event()
+
+        def mine() -> ConfidentialClient:
+            done.set()
+            return work()
+
+        while True:
+            client = self._loads.do_beside(_LOAD, mine)
+            if client is not refused or done.is_set():
+                return client
 
     def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
         """A client newer than `stale`, or the one there is when somebody else has just made or tried it."""
-        current = self._client
-        if current is not None and (current is not stale or self._now() < self._next_reload):
+        current, wait = self._client, self._next_reload - self._now()
+        if current is not None and current is not stale:
+            return current
+        if current is not None and wait > 0:
+            if self._reload_failed:  # so it is not known whether there is a better one
+                raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
-        return self._build(self._newest)
+        try:
+            client, self._reload_failed = self._build(self._newest), False
+        except ApiError:
+            self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
+            raise
+        return client
 
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
         """A client with the certificate before the newest; the one there is, if that was just tried or is none."""
@@ -115,7 +140,9 @@ class ConfidentialClients:
         with within(LOAD_SECONDS, self._now):
             credential = self._loaded(sources)
             self._unused = sources, credential  # so that Entra's outage does not become the vault's load
-            client = ConfidentialClient(self._msal(credential), self._now() + lasts)
+            client = ConfidentialClient(
+                msal_application(self._settings, credential, self._http, self._discovery), self._now() + lasts
+            )
         self._client, self._unused = client, None
         return client
 
@@ -138,21 +165,3 @@ class ConfidentialClients:
             raise
         self._circuit.succeeded()
         return credential
-
-    def _msal(self, credential: ClientCredential) -> Any:
-        from msal import ConfidentialClientApplication  # here: a quarter of a second that only the first exchange pays
-
-        settings = self._settings
-        try:
-            return ConfidentialClientApplication(
-                settings.client_id,
-                client_credential=credential.for_msal(settings.client_id, f"{settings.authority}/oauth2/v2.0/token"),
-                authority=settings.authority,
-                http_client=self._http,
-                http_cache=self._discovery,
-                token_cache=no_token_cache(),
-                exclude_scopes=["offline_access"],
-                client_capabilities=list(settings.client_capabilities) or None,
-            )
-        except (ValueError, KeyError):  # MSAL's text quotes Entra's whole answer
-            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import azure.functions as func
 
 from .answer import Answer
 from .errors import ApiError
+
+_MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")  # the host answers 500 to anything else
 
 
 def reply_to(result: object) -> func.HttpResponse:
@@ -20,7 +23,9 @@ def reply_to(result: object) -> func.HttpResponse:
     if isinstance(result, func.HttpResponse):
         return result
     if isinstance(result, Answer):
-        content_type = result.headers.get("Content-Type", "application/octet-stream")
+        content_type = result.headers.get("Content-Type", "")
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            content_type = "application/octet-stream"
         return func.HttpResponse(result.content, status_code=result.status_code, headers={"Content-Type": content_type})
     if result is None:
         return func.HttpResponse(status_code=204)

@@ -7,13 +7,17 @@ answer that is not JSON whole. With these three parts it does the protocol and n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
 from .circuit import Circuit
 from .entra_errors import RETRY_AFTER_SECONDS
-from .errors import ServiceUnavailable, Throttled
+from .errors import ServerMisconfigured, ServiceUnavailable, Throttled
+from .settings import Settings
 from .transport import Transport, TransportError, TransportTimeout
+
+if TYPE_CHECKING:
+    from .client_credential import ClientCredential
 
 
 class EntraUnavailable(ServiceUnavailable):
@@ -114,3 +118,29 @@ def no_token_cache() -> Any:
             """Forgets what MSAL would remember."""
 
     return NoTokenCache()
+
+
+def msal_application(
+    settings: Settings, credential: ClientCredential, http: MsalHttpClient, discovery: DiscoveryCache
+) -> Any:
+    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
+
+    Raises:
+        ServiceUnavailable: Entra does not answer.
+        ServerMisconfigured: Entra does not know the tenant.
+    """
+    from msal import ConfidentialClientApplication  # here: a quarter of a second that only the first exchange pays
+
+    try:
+        return ConfidentialClientApplication(
+            settings.client_id,
+            client_credential=credential.for_msal(settings.client_id, f"{settings.authority}/oauth2/v2.0/token"),
+            authority=settings.authority,
+            http_client=http,
+            http_cache=discovery,
+            token_cache=no_token_cache(),
+            exclude_scopes=["offline_access"],
+            client_capabilities=list(settings.client_capabilities) or None,
+        )
+    except (ValueError, KeyError):  # MSAL's text quotes Entra's whole answer
+        raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

@@ -20,8 +20,7 @@ from .store import StoreError
 
 CONNECT_SECONDS = 0.5  # of the one request that opens a connection
 ANSWER_SECONDS = 0.2
-FAILURES = 2  # in a row; then nobody waits for Redis for OPEN_SECONDS
-OPEN_SECONDS = 10.0
+FAILURES = 2  # in a row; then nobody waits for Redis for a while
 MAX_CONNECTIONS = 32
 MAX_ENTRY_BYTES = 64 * 1024
 _PREFIX = "obo:1:"
@@ -33,7 +32,7 @@ class RedisStore:
     """Named bytes that end by themselves, and locks on names. Thread-safe; connects when first used."""
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
-        self._circuit = Circuit("Redis", now, failures=FAILURES, open_seconds=OPEN_SECONDS)
+        self._circuit = Circuit("Redis", now, failures=FAILURES)
         pool = redis.BlockingConnectionPool.from_url(
             settings.url.reveal(),
             max_connections=MAX_CONNECTIONS,

@@ -150,4 +150,4 @@ class Sessions:
 
 
 def _digest(bearer: str) -> bytes:
-    return hashlib.sha256(bearer.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(bearer.encode("utf-8", "surrogatepass")).digest()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed beside the requests; twice as old ones before the next request
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
+FAILED_COOLDOWN_SECONDS = 5.0  # the same after a fetch that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
 MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
 FOLLOWER_SECONDS = 2.0  # how long an unknown key id waits for a fetch under way, while others are known
@@ -48,6 +49,7 @@ class SigningKeys:
         self._authority, self._transport, self._now = authority, transport, now
         self._keys: Mapping[str, SigningKey] = {}
         self._fetched_at = self._next_fetch = float("-inf")
+        self._last_failed = False
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def get(self, key_id: str) -> SigningKey:
@@ -55,7 +57,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: Entra knows no such key.
-            ServiceUnavailable: no key could be fetched yet.
+            ServiceUnavailable: the keys could not be fetched, so it may be one of Entra's.
         """
         if key_id not in self._keys or self._age() >= 2 * MAX_AGE_SECONDS:
             wait = FOLLOWER_SECONDS if self._keys else WAIT_SECONDS
@@ -66,9 +68,9 @@ class SigningKeys:
         key = self._keys.get(key_id)
         if key is not None:
             return key
-        if not self._keys:
+        if not self._keys or self._last_failed:  # then nobody knows whether Entra has it
             wait = max(1, math.ceil(self._next_fetch - self._now()))
-            raise ServiceUnavailable(retry_after=wait, reason="no signing keys from Entra")
+            raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         raise InvalidToken(reason="unknown signing key")
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
@@ -96,12 +98,15 @@ class SigningKeys:
         try:
             keys = parse_key_set(self._get_json(self._jwks_uri()))
         except (TransportError, ValueError) as error:
+            self._last_failed = True
+            if self._keys:
+                self._next_fetch = started + FAILED_COOLDOWN_SECONDS
             log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, len(self._keys))
             if isinstance(error, _BusyError):
                 self._next_fetch = max(self._next_fetch, started + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
             return
         self._keys = {key_id: _same_if_equal(self._keys.get(key_id), key) for key_id, key in keys.items()}
-        self._fetched_at, self._next_fetch = started, started + COOLDOWN_SECONDS
+        self._fetched_at, self._next_fetch, self._last_failed = started, started + COOLDOWN_SECONDS, False
 
     def _jwks_uri(self) -> str:
         """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""

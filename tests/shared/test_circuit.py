@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from shared.circuit import FAILURES, OPEN_SECONDS, Circuit
+from shared.circuit import FAILURES, FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS, Circuit
 from shared.errors import ServiceUnavailable
 from tests.clock import Clock
 
@@ -22,10 +22,10 @@ def broken() -> tuple[Circuit, Clock]:
 
 def test_so_many_failures_in_a_row_open_it_and_the_caller_is_told_for_how_long() -> None:
     circuit, clock = broken()
-    clock.forward(3.5)
+    clock.forward(FIRST_OPEN_SECONDS / 2)
     with pytest.raises(ServiceUnavailable) as raised:
         circuit.admit()
-    assert raised.value.retry_after == 7
+    assert raised.value.retry_after == 1
 
 
 def test_one_success_starts_the_count_anew() -> None:
@@ -39,7 +39,7 @@ def test_one_success_starts_the_count_anew() -> None:
 
 def test_then_one_call_at_a_time_finds_out_whether_it_is_back() -> None:
     circuit, clock = broken()
-    clock.forward(OPEN_SECONDS)
+    clock.forward(FIRST_OPEN_SECONDS)
     circuit.admit()
     with pytest.raises(ServiceUnavailable):
         circuit.admit()
@@ -50,7 +50,7 @@ def test_then_one_call_at_a_time_finds_out_whether_it_is_back() -> None:
 
 def test_a_probe_that_succeeds_closes_it_for_all() -> None:
     circuit, clock = broken()
-    clock.forward(OPEN_SECONDS)
+    clock.forward(FIRST_OPEN_SECONDS)
     circuit.admit()
     circuit.succeeded()
     for _ in range(10):
@@ -59,9 +59,33 @@ def test_a_probe_that_succeeds_closes_it_for_all() -> None:
 
 def test_a_probe_that_never_reports_does_not_keep_it_open_for_ever() -> None:
     circuit, clock = broken()
-    clock.forward(OPEN_SECONDS)
+    clock.forward(FIRST_OPEN_SECONDS)
     circuit.admit()
-    clock.forward(OPEN_SECONDS)
+    clock.forward(MAX_OPEN_SECONDS)
+    circuit.admit()
+
+
+def test_each_probe_that_fails_doubles_the_time_to_the_next_up_to_a_bound() -> None:
+    circuit, clock = broken()
+    waits = []
+    for _ in range(6):
+        started = clock()
+        while True:
+            try:
+                circuit.admit()
+                break
+            except ServiceUnavailable:
+                clock.forward(0.5)
+        waits.append(clock() - started)
+        circuit.failed()
+    assert waits == [1, 2, 4, 8, MAX_OPEN_SECONDS, MAX_OPEN_SECONDS]
+
+
+def test_calls_from_before_it_opened_do_not_prolong_it() -> None:
+    circuit, clock = broken()
+    for _ in range(50):
+        circuit.failed()
+    clock.forward(FIRST_OPEN_SECONDS)
     circuit.admit()
 
 
@@ -69,7 +93,7 @@ def test_opening_and_closing_is_one_log_line_each(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.INFO):
         circuit, clock = broken()
         circuit.failed()
-        clock.forward(OPEN_SECONDS)
+        clock.forward(FIRST_OPEN_SECONDS)
         circuit.admit()
         circuit.succeeded()
         circuit.succeeded()

@@ -9,7 +9,7 @@ import pytest
 
 from emulators.applications import API
 from emulators.people import PEOPLE
-from shared.circuit import FAILURES, OPEN_SECONDS
+from shared.circuit import FAILURES, FIRST_OPEN_SECONDS
 from shared.deadline import within
 from shared.errors import (
     AccessDenied,
@@ -221,7 +221,7 @@ def test_an_entra_that_is_down_is_left_alone_and_live_sessions_go_on(lab: Lab) -
     assert len(lab.exchanges(mark)) == FAILURES
     assert lab.me(services, known) == PEOPLE["alice"].display_name
     lab.stack.faults.clear()
-    lab.clock.forward(OPEN_SECONDS)
+    lab.clock.forward(FIRST_OPEN_SECONDS)
     assert lab.me(services, strangers[0]) == PEOPLE["olga"].display_name
 
 

@@ -14,7 +14,7 @@ from shared.services import Services
 from shared.session import Refusal, Scopes
 from shared.sessions import Sessions
 from tests.clock import Clock
-from tests.lab import Lab, at_once
+from tests.lab import Lab, at_once, finish_background_work
 from tests.tokens import STRANGER
 
 
@@ -167,6 +167,7 @@ def test_while_entra_is_down_a_token_due_for_renewal_goes_on_to_its_end(parts: P
     parts[0].forward(3301)
     parts[2].fail = True
     assert token_of(sessions, "a") == first
+    finish_background_work()
     with pytest.raises(ServiceUnavailable):
         token_of(sessions, "a", Refusal(first, "{}"))  # but not when the API has refused it
     parts[0].forward(280)

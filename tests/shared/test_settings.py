@@ -160,4 +160,4 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_other_peoples_variables_are_left_alone() -> None:
-    assert Settings.from_environ({**GOOD, "AZURE_CLIENT_ID": "x", "PATH": "<odd>", "TokenCache__Size": "1"})
+    assert Settings.from_environ({**GOOD, "AZURE_CLIENT_ID": "x", "PATH": "<odd>", "TokenCaching__Size": "1"})

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.key_set import SigningKey, parse_key_set
-from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, MAX_AGE_SECONDS
+from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, FAILED_COOLDOWN_SECONDS, MAX_AGE_SECONDS
 from tests.lab import Lab, at_once, finish_background_work
 from tests.tokens import STRANGER, parts, signed
 
@@ -74,9 +74,14 @@ def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
     lab.stack.faults.add("entra.keys", status=503)
     mark = lab.stack.audit.mark()
     for number in range(5):
-        with pytest.raises(InvalidToken):
+        with pytest.raises(ServiceUnavailable) as raised:  # nobody knows whether Entra has that key
             services.sessions.open(bogus(lab, number))
+        assert 1 <= raised.value.retry_after <= FAILED_COOLDOWN_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
+    lab.stack.faults.clear()
+    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    with pytest.raises(InvalidToken):
+        services.sessions.open(bogus(lab, 6))
 
 
 def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
