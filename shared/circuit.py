@@ -53,6 +53,12 @@ class Circuit:
             if was_open:
                 log.warning("%s: circuit closed, it answers again", self._service)
 
+    def undecided(self) -> None:
+        """To be told of every call that says nothing about the service; if it was the probe, the next one is."""
+        with self._lock:
+            if self._is_probing:
+                self._is_probing, self._open_until = False, self._now()
+
     def failed(self) -> None:
         """To be told of every call that got no answer, or one that says that the service is broken."""
         with self._lock:

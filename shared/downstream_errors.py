@@ -19,6 +19,7 @@ from .settings import Settings
 from .strict_json import parse_object
 
 RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
+_OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could mend
 _MAX_PROBLEM_BYTES = 4 * 1024
 
 
@@ -31,7 +32,7 @@ def error_from_api(answer: Answer, api: str, settings: Settings, now: float) -> 
     if status == 429 or (status == 503 and "Retry-After" in answer.headers):
         wait = answer.retry_after(now)
         return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)
-    if status == 401 or not 400 <= status < 500:
+    if status in _OURS or not 400 <= status < 500:
         return BadGateway(reason=reason)
     by_status: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}
     error = by_status[status](reason=reason) if status in by_status else RequestRejected(status, reason=reason)

@@ -65,11 +65,13 @@ class MsalHttpClient:
         try:
             answer = self._answer_of_protocol(method, url, request)
         except EntraUnavailable as error:
-            if error.is_down:
-                self._circuit.failed()
+            (self._circuit.failed if error.is_down else self._circuit.undecided)()
             raise
         except ServiceUnavailable:
             self._circuit.succeeded()  # one caller's limit says nothing of the others
+            raise
+        except BaseException:
+            self._circuit.undecided()
             raise
         self._circuit.succeeded()
         return answer

@@ -6,6 +6,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .credential_settings import CredentialSettings
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
@@ -85,7 +87,7 @@ class OnBehalfOf:
             refused, client = client, instead(client)
             body = body if client is refused else self._ask(client, assertion, scopes, claims, correlation_id)
         token, lifetime = body.get("access_token"), _positive(body.get("expires_in"))
-        if isinstance(token, str) and token and lifetime:
+        if isinstance(token, str) and _TOKEN.fullmatch(token) and lifetime:
             renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
             return DownstreamToken(token, started + lifetime, started + renew_after)
         raise error_from_entra(body, scopes, self._settings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +24,8 @@ COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with 
 FAILED_COOLDOWN_SECONDS = 5.0  # the same after a fetch that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
 MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
-FOLLOWER_SECONDS = 2.0  # how long an unknown key id waits for a fetch under way, while others are known
+UNKNOWN_ID_SECONDS = 2.0  # how long an unknown key id waits for a fetch, while others are known
+_FETCH = "signing keys"
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +59,19 @@ class SigningKeys:
             InvalidToken: Entra knows no such key.
             ServiceUnavailable: the keys could not be fetched, so it may be one of Entra's.
         """
-        if key_id not in self._keys or self._age() >= 2 * MAX_AGE_SECONDS:
-            wait = FOLLOWER_SECONDS if self._keys else WAIT_SECONDS
-            with suppress(ServiceUnavailable):  # another thread is still waiting for Entra: judge by what is known
-                self._fetches.do("signing keys", self._fetch_unless_just_tried, wait=wait)
-        else:
+        is_certain = True
+        if not self._keys or self._age() >= 2 * MAX_AGE_SECONDS:
+            is_certain = self._wait_for_fetch(WAIT_SECONDS)
+        elif key_id in self._keys:
             self._refresh_if_old()
+        elif self._last_failed:  # strangers must not make threads wait for an Entra that does not answer
+            self._start_fetch()
+        else:
+            is_certain = self._wait_for_fetch(UNKNOWN_ID_SECONDS)
         key = self._keys.get(key_id)
         if key is not None:
             return key
-        if not self._keys or self._last_failed:  # then nobody knows whether Entra has it
+        if not self._keys or self._last_failed or not is_certain:
             wait = max(1, math.ceil(self._next_fetch - self._now()))
             raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         raise InvalidToken(reason="unknown signing key")
@@ -82,9 +85,24 @@ class SigningKeys:
     def _age(self) -> float:
         return self._now() - self._fetched_at
 
+    def _wait_for_fetch(self, seconds: float) -> bool:
+        """Whether a fetch that was due or under way has ended within so many seconds; True when there is none."""
+        try:
+            if self._now() >= self._next_fetch:
+                self._fetches.do_beside(_FETCH, self._fetch_unless_just_tried, wait=seconds)
+            else:
+                self._fetches.join(_FETCH, wait=seconds)
+        except ServiceUnavailable:
+            return False
+        return True
+
     def _refresh_if_old(self) -> None:
-        if self._age() >= MAX_AGE_SECONDS and self._now() >= self._next_fetch:
-            self._fetches.start("signing keys", self._fetch_unless_just_tried)
+        if self._age() >= MAX_AGE_SECONDS:
+            self._start_fetch()
+
+    def _start_fetch(self) -> None:
+        if self._now() >= self._next_fetch:
+            self._fetches.start(_FETCH, self._fetch_unless_just_tried)
 
     def _fetch_unless_just_tried(self) -> None:
         if self._now() >= self._next_fetch:
@@ -99,11 +117,10 @@ class SigningKeys:
             keys = parse_key_set(self._get_json(self._jwks_uri()))
         except (TransportError, ValueError) as error:
             self._last_failed = True
-            if self._keys:
-                self._next_fetch = started + FAILED_COOLDOWN_SECONDS
+            self._next_fetch = self._now() + (FAILED_COOLDOWN_SECONDS if self._keys else EMPTY_COOLDOWN_SECONDS)
             log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, len(self._keys))
             if isinstance(error, _BusyError):
-                self._next_fetch = max(self._next_fetch, started + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
+                self._next_fetch = max(self._next_fetch, self._now() + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
             return
         self._keys = {key_id: _same_if_equal(self._keys.get(key_id), key) for key_id, key in keys.items()}
         self._fetched_at, self._next_fetch, self._last_failed = started, started + COOLDOWN_SECONDS, False

@@ -41,10 +41,17 @@ class SingleFlight(Generic[K, V]):
             self._fly(key, flight, work)
         return _landed(flight, wait)
 
-    def do_beside(self, key: K, work: Callable[[], V]) -> V:
+    def do_beside(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
         """As `do`, but in a thread of its own: when this request's time is over, the work goes on for others."""
         flight = self.start(key, work)
-        return self.do(key, work) if flight is None else _landed(flight, WAIT_SECONDS)
+        return self.do(key, work, wait=wait) if flight is None else _landed(flight, wait)
+
+    def join(self, key: K, *, wait: float = WAIT_SECONDS) -> None:
+        """Waits for what is under way, if anything is. Raises what the work raised, or ServiceUnavailable as `do`."""
+        with self._lock:
+            flight = self._flights.get(key)
+        if flight is not None:
+            _landed(flight, wait)
 
     def start(self, key: K, work: Callable[[], V]) -> Future[V] | None:
         """Runs `work` in a thread of its own, unless some is under way. Nobody need wait for it.

@@ -101,3 +101,14 @@ def test_opening_and_closing_is_one_log_line_each(caplog: pytest.LogCaptureFixtu
         f"Entra: {FAILURES} failures in a row, circuit open",
         "Entra: circuit closed, it answers again",
     ]
+
+
+def test_a_probe_that_learns_nothing_leaves_the_next_caller_to_find_out() -> None:
+    circuit, clock = broken()
+    clock.forward(FIRST_OPEN_SECONDS)
+    for _ in range(3):
+        circuit.admit()
+        circuit.undecided()
+    circuit.admit()
+    circuit.succeeded()
+    circuit.admit()

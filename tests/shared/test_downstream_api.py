@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from shared.claims_challenge import bearer_challenges
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -167,7 +169,7 @@ def test_a_header_cannot_smuggle_another(lab: Lab, value: str) -> None:
 def test_a_token_that_is_no_header_value_is_not_quoted(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     token = "eyJhbGciOiJub25lIn0\r\nX-Evil: 1"
     lab.stack.faults.add("entra.token", status=200, body={"access_token": token, "expires_in": 60})
-    with pytest.raises(ValueError, match="not valid") as raised:
+    with pytest.raises(ServerMisconfigured) as raised:
         lab.user(lab.services(), lab.stack.issue_access_token("alice")).api("Graph").get("/me")
     assert "eyJ" not in f"{raised.value}{caplog.text}"
 
@@ -182,3 +184,25 @@ def test_a_host_that_is_not_there_is_a_bad_gateway(lab: Lab) -> None:
     with pytest.raises(BadGateway) as raised:
         lab.user(services, lab.stack.issue_access_token("alice")).api("Graph").get("/me")
     assert "nowhere" not in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [407, 417, 421, 426, 431])
+def test_what_is_about_our_own_connection_is_not_passed_on(lab: Lab, status: int) -> None:
+    lab.stack.faults.add("graph", status=status)
+    assert failure(lab).status == 502
+
+
+def test_commas_without_end_in_a_challenge_cost_nothing() -> None:
+    """By the number of steps, not by the clock: each comma is looked at once."""
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        assert list(bearer_challenges("," * 100_000)) == []
+    finally:
+        sys.setprofile(None)
+    assert steps < 50

@@ -80,8 +80,11 @@ def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
     assert len(lab.seen(mark, "keys")) == 1
     lab.stack.faults.clear()
     lab.clock.forward(FAILED_COOLDOWN_SECONDS)
-    with pytest.raises(InvalidToken):
+    with pytest.raises(ServiceUnavailable):  # asks again, and does not wait for it
         services.sessions.open(bogus(lab, 6))
+    finish_background_work()
+    with pytest.raises(InvalidToken):
+        services.sessions.open(bogus(lab, 7))
 
 
 def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
