@@ -1,0 +1,1 @@
+"""The second level of the cache against a real redis-server."""

@@ -1,0 +1,28 @@
+"""One process of the fleet, for test_processes.py: reads its settings, waits for the word, gets one token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+
+from shared.services import Services
+from shared.settings import Settings
+
+
+def main() -> None:
+    task = json.loads(sys.stdin.readline())
+    ahead: float = task["ahead"]
+    services = Services(Settings.from_environ(task["environ"]), now=lambda: time.time() + ahead)
+    session = services.sessions.open(task["bearer"])
+    services.prepare()
+    print("ready", flush=True)  # noqa: T201
+    sys.stdin.readline()
+    scopes = services.settings.downstream_apis["graph"].scopes
+    token = services.sessions.token_for(session, task["bearer"], scopes, correlation_id=task["id"])
+    print(hashlib.sha256(token.encode()).hexdigest(), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

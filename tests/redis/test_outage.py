@@ -1,0 +1,247 @@
+"""Redis may be slow, silent, gone, full or wrong: the request goes on without it, soon, and Redis comes back by itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from emulators.loopback import bind
+from shared import redis_store
+from shared.circuit import FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS
+from shared.errors import SettingsError
+from shared.settings import Settings
+from shared.store import StoreError
+from tests.clock import Clock
+from tests.lab import Lab, at_once
+
+from .server import RedisServer
+from .stand_in import CLIENT, TENANT, CountingEntra, Instance, store
+from .tap import Tap
+
+REQUESTS = 30
+SLOW = redis_store.ANSWER_SECONDS * 3
+PASSWORD = "s3cr3t-hunter2"  # what the run's leak watch looks for, too
+SICK = ["hang", "reset", "reset late", "garbage", "slow"]
+
+
+def bearer(number: int) -> str:
+    return f"header.user-{number}.signature-{number}"
+
+
+def nowhere() -> str:
+    """An address where nobody listens."""
+    with bind(0, "nobody") as listener:
+        return f"redis://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged for whoever runs the API."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("mode", SICK)
+def test_a_sick_redis_costs_two_attempts_and_then_nothing(
+    tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    """The clock stands still, so the circuit stays as it is: attempts are counted, not seconds."""
+    tap.mode, tap.delay = mode, SLOW
+    instance = Instance(tap.url, clock)
+    tokens = {instance.token(bearer(number)) for number in range(REQUESTS)}
+    assert len(tokens) == instance.exchanges == REQUESTS
+    assert 1 <= tap.connections <= redis_store.FAILURES
+    assert len(lines(caplog)) == 1
+    assert lines(caplog)[0].startswith("Redis: 2 failures in a row, circuit open")
+
+
+@pytest.mark.parametrize("mode", SICK)
+def test_a_redis_that_falls_sick_while_connected_costs_no_more(
+    tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    instance = Instance(tap.url, clock)
+    instance.token(bearer(0))
+    tap.mode, tap.delay = mode, SLOW
+    if mode == "reset":
+        tap.cut()
+    asked = tap.requests
+    assert len({instance.token(bearer(number)) for number in range(REQUESTS)} | {None}) == REQUESTS + 1
+    assert tap.requests - asked <= 2 * redis_store.FAILURES  # an attempt may be a new connection's greeting and more
+    assert len(lines(caplog)) == 1
+
+
+def test_nobody_at_the_address_costs_two_attempts(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    instance = Instance(nowhere(), clock)
+    assert len({instance.token(bearer(number)) for number in range(REQUESTS)}) == REQUESTS
+    assert len(lines(caplog)) == 1
+
+
+@pytest.mark.parametrize("mode", SICK)
+def test_it_comes_back_by_itself(tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture, mode: str) -> None:
+    tap.mode, tap.delay = mode, SLOW
+    instance = Instance(tap.url, clock)
+    for number in range(3):
+        instance.token(bearer(number))
+    tap.mode = "pass"
+    clock.forward(FIRST_OPEN_SECONDS)
+    instance.token(bearer(3))
+    assert Instance(tap.url, clock, instance.entra).token(bearer(3)) == "downstream-4-nature-3"
+    assert instance.exchanges == 4
+    assert lines(caplog)[1:] == ["Redis: circuit closed, it answers again"]
+
+
+def test_while_it_stays_away_it_is_tried_now_and_then_by_one_request(tap: Tap, clock: Clock) -> None:
+    tap.mode = "reset"
+    instance = Instance(tap.url, clock)
+    for number in range(5):
+        instance.token(bearer(number))
+    tried = tap.connections
+    for minute in range(20):
+        clock.forward(MAX_OPEN_SECONDS)
+        at_once(8, lambda number, minute=minute: instance.token(bearer(100 * minute + number)))  # type: ignore[misc]
+    assert tap.connections - tried == 20
+
+
+def test_an_answer_that_drips_is_not_read_to_its_end(tap: Tap, clock: Clock) -> None:
+    """Each byte comes in time, the whole never: an attempt must end by its own bound. Counted in bytes, not in seconds."""
+    Instance(tap.url, clock).token(bearer(0))
+    tap.mode, tap.delay = "drip", redis_store.ANSWER_SECONDS / 4
+    instance = Instance(tap.url, clock)
+    instance.token(bearer(0))
+    assert instance.exchanges == 1
+    assert tap.dripped < 100  # the entry alone has some 200
+
+
+def test_redis_killed_under_load_loses_no_request(lab: Lab, mortal: RedisServer) -> None:
+    services = lab.services(TokenCache__Redis__Url=mortal.url)
+    people = ["alice", "olga"]
+    bearers = [lab.stack.issue_access_token(people[number % 2]) for number in range(32)]
+    half = threading.Barrier(33)
+
+    def work(number: int) -> list[str]:
+        if number == 32:
+            half.wait(60)
+            mortal.kill()
+            return []
+        names = [lab.me(services, bearers[number])]
+        half.wait(60)
+        for _ in range(3):
+            fresh = lab.stack.issue_access_token(people[number % 2])
+            names.append(lab.me(services, fresh))
+        return names
+
+    mark = lab.stack.audit.mark()
+    for number, names in enumerate(at_once(33, work)[:32]):
+        assert names == [["Alice Ahlberg", "Olga Olsen"][number % 2]] * 4
+    assert len(lab.exchanges(mark)) == 32 * 4
+
+
+def test_killed_and_started_again_it_is_used_again(mortal: RedisServer, clock: Clock) -> None:
+    instance = Instance(mortal.url, clock)
+    instance.token(bearer(0))
+    mortal.kill()
+    for number in range(1, 4):
+        instance.token(bearer(number))
+    mortal.start()
+    clock.forward(FIRST_OPEN_SECONDS)
+    instance.token(bearer(4))
+    with mortal.client() as client:
+        assert len(client.keys("*")) == 1
+
+
+def test_idle_connections_that_were_cut_are_no_failure(tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """A server ends idle connections, and those of a token that is over: that is no outage."""
+    instance = Instance(tap.url, clock)
+    for number in range(5):
+        tap.cut()
+        instance.token(bearer(number))
+        assert Instance(tap.url, clock, instance.entra).token(bearer(number))
+    assert instance.exchanges == 5
+    assert lines(caplog) == []
+
+
+def fill(server: RedisServer) -> None:
+    with server.client() as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1")
+
+
+def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
+    mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    instance = Instance(mortal.url, clock)
+    kept = instance.token(bearer(0))
+    fill(mortal)
+    assert {instance.token(bearer(0)) for _ in range(REQUESTS)} == {kept}
+    assert len({instance.token(bearer(number)) for number in range(1, REQUESTS)}) == REQUESTS - 1
+    assert instance.exchanges == REQUESTS
+    assert len(lines(caplog)) == 1
+    with mortal.client() as client:
+        client.config_set("maxmemory", "0")
+    clock.forward(MAX_OPEN_SECONDS)
+    instance.token(bearer(99))
+    assert Instance(mortal.url, clock, instance.entra).token(bearer(99)) == f"downstream-{REQUESTS + 1}-ature-99"
+
+
+def test_a_redis_that_may_only_be_read_is_used_for_that(mortal: RedisServer, clock: Clock) -> None:
+    """As a replica during a failover."""
+    instance = Instance(mortal.url, clock)
+    instance.token(bearer(0))
+    with mortal.client() as client:
+        client.replicaof("127.0.0.1", "1")
+    assert len({instance.token(bearer(number)) for number in range(5)}) == 5
+
+
+@pytest.mark.parametrize("given", [f":{PASSWORD}-wrong@", "", f"somebody:{PASSWORD}@"])
+def test_a_wrong_password_costs_two_attempts_and_is_never_shown(
+    mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture, given: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with mortal.client() as client:
+        client.config_set("requirepass", PASSWORD)
+    url = mortal.url.replace("//", f"//{given}")
+    instance = Instance(url, clock)
+    assert len({instance.token(bearer(number)) for number in range(REQUESTS)}) == REQUESTS
+    shown = caplog.text + repr(instance.store) + repr(instance.cache) + repr(vars(instance.store))
+    assert PASSWORD not in shown
+    with pytest.raises(StoreError) as raised:
+        instance.store.get("x")
+    assert PASSWORD not in repr(raised.value)
+    assert len(lines(caplog)) == 1
+    right = Instance(mortal.url.replace("//", f"//:{PASSWORD}@"), clock)
+    right.token(bearer(0))
+    assert right.store.get("nothing") is None
+
+
+def test_the_password_is_in_no_repr_of_the_settings_and_in_no_message() -> None:
+    good = {"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT}
+    name = "TokenCache__Redis__Url"
+    assert PASSWORD not in repr(Settings.from_environ({**good, name: f"rediss://:{PASSWORD}@redis.example:10000"}))
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({**good, name: f"redis://:{PASSWORD}@redis.example:10000"})
+    assert PASSWORD not in f"{raised.value!r} {raised.value} {raised.value.problems}"
+
+
+@pytest.mark.parametrize("call", [lambda s: s.get("x"), lambda s: s.put("x", b"", 1), lambda s: s.lock("x", 1.0)])
+def test_an_open_circuit_is_a_store_error_and_asks_nobody(
+    tap: Tap, clock: Clock, call: Callable[[redis_store.RedisStore], object]
+) -> None:
+    tap.mode = "reset"
+    broken = store(tap.url, clock)
+    for _ in range(redis_store.FAILURES):
+        with pytest.raises(StoreError):
+            broken.drop("x")
+    tried = tap.connections
+    with pytest.raises(StoreError, match="circuit open"):
+        call(broken)
+    assert tap.connections == tried
+
+
+def test_more_threads_than_connections_all_get_their_token(server: RedisServer, clock: Clock) -> None:
+    entra = CountingEntra(clock)
+    instance = Instance(server.url, clock, entra)
+    count = redis_store.MAX_CONNECTIONS + 16
+    assert len(set(at_once(count, lambda number: instance.token(bearer(number))))) == count
+    with server.client() as client:
+        assert client.info("clients")["connected_clients"] <= redis_store.MAX_CONNECTIONS + 1
