@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,3 +18,10 @@ def write_server_certificate(folder: Path, hosts: Iterable[str]) -> tuple[Path, 
     server_file.touch(mode=0o600)  # it holds a private key
     server.private_key_and_cert_chain_pem.write_to_path(server_file)
     return ca_file, server_file
+
+
+def impostors_context(hosts: Iterable[str]) -> ssl.SSLContext:
+    """For a TLS server with a certificate for all hosts, from an authority that nobody trusts."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA(organization_name="An authority that nobody trusts").issue_cert(*sorted(hosts)).configure_cert(context)
+    return context
