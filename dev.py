@@ -7,12 +7,18 @@
     python3 dev.py check [--fix]         ruff, mypy and the layer rule
     python3 dev.py check --infra         the tests of infra/ and every tool found: bicep, azd, checkov, shellcheck ...
     python3 dev.py emulators [--port N]  all but the API, with local.settings.json written for `func start`
+    python3 dev.py fuzz [--seconds N] [--seed S]
+                                         forged tokens and other odd inputs at random: is any of them let in?
+    python3 dev.py soak [--seconds N] [--seed S]
+                                         many people, threads and faults at random: whose answer was whose?
+    python3 dev.py bench failures        what this template and its peers do when things go wrong
 
 While `run` or `emulators` is up, from another terminal:
 
     python3 dev.py token PERSON          an access token for the API, alone on stdout
-    python3 dev.py call PERSON [-X METHOD] [-d BODY] [--step-up] PATH
-                                         calls the API as that person; shows status, headers and body
+    python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
+                                         calls the API as that person; shows status, headers and body;
+                                         the flags give what is missing: consent, a second factor
     python3 dev.py exec -- CMD ...       CMD with exactly the environment of the API process
     python3 dev.py client [args]         the client application, signing you in with your browser;
                                          with nothing running, against the tenant its settings name
@@ -21,6 +27,7 @@ Examples:
 
     python3 dev.py run --port 8000
     python3 dev.py call alice /api/me
+    python3 dev.py call connor --consent /api/me
     python3 dev.py call maya --step-up /api/me
     python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
     python3 dev.py test tests/client -k challenge
@@ -54,9 +61,10 @@ def tell(line: str) -> None:  # Python 3.10 or newer is needed: try python3 dev.
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements-dev.txt"
+BENCH_REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
-COMMANDS = (*STACK_COMMANDS, "test", "check", "token", "call", "exec", "client")
+COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "soak", "bench", "token", "call", "exec", "client")
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
     "No space left|Errno 28|not enough space": "make some room on the disk",
@@ -104,6 +112,11 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
         return check(python, arguments)
     if command == "test":
         return run([python, "-m", "pytest", *arguments])
+    if command in ("fuzz", "soak"):
+        return run([python, "-m", f"tests.{command}", *arguments])
+    if command == "bench":
+        add_packages(python, BENCH_REQUIREMENTS)
+        return run([python, "-m", "benchmarks", *arguments])
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
@@ -171,9 +184,22 @@ def environment() -> str:
     files = b"".join(file.read_bytes() for file in (ROOT / "requirements.txt", REQUIREMENTS))
     wanted = f"{VERSION} {hashlib.sha256(files).hexdigest()}"
     if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
-        install(folder, str(python))
+        stamp.unlink(missing_ok=True)
+        install(folder, str(python), REQUIREMENTS)
         stamp.write_text(wanted)
     return str(python)
+
+
+def add_packages(python: str, requirements: Path) -> None:
+    """What one command needs beyond the rest, installed when it is first asked for. Raises SetUpError."""
+    if os.environ.get("DEV_PYTHON"):
+        return  # as it is; the command says what it lacks
+    folder = environment_folder()
+    stamp = folder / f"dev-stamp-{requirements.parent.name}.txt"
+    wanted = f"{(folder / 'dev-stamp.txt').read_text()} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        install(folder, python, requirements)
+        stamp.write_text(wanted)
 
 
 def environment_folder() -> Path:
@@ -183,17 +209,16 @@ def environment_folder() -> Path:
     return ROOT / (".venv" if made_by is None or made_by[1] == VERSION else f".venv-{VERSION}")
 
 
-def install(folder: Path, python: str) -> None:
+def install(folder: Path, python: str, requirements: Path) -> None:
     """Makes the environment and installs the packages. Raises SetUpError."""
     LOG.parent.mkdir(exist_ok=True)
     tell(f"Preparing {folder.name} (once; everything pip says goes to {LOG.relative_to(ROOT)})")
     start = time.monotonic()
     LOG.write_text("")
-    (folder / "dev-stamp.txt").unlink(missing_ok=True)
     if not has_pip(python):
         step(start, "making the environment", [sys.executable, "-m", "venv", str(folder)])
     pip = [python, "-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
-    step(start, "collecting packages", [*pip, "-r", str(REQUIREMENTS)])
+    step(start, "collecting packages", [*pip, "-r", str(requirements)])
     show(start, "ready")
 
 

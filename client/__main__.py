@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.api import Api, Reply, call_as_user, checked_path, claims_of
+from client.api import Api, Reply, call_as_user, checked_path, claims_of, lacks_consent
 from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
 from client.settings import Settings
@@ -48,10 +48,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     api, path = Api(settings.api_base_url), checked_path(arguments.path)
     method = (arguments.method or ("GET" if arguments.body is None else "POST")).upper()
-    if arguments.no_step_up:
-        reply = api.call(method, path, sign_in.access_token(), arguments.body)
-    else:
-        reply = call_as_user(api, sign_in, method, path, arguments.body, tell=_tell)
+    step_up, consent = not arguments.no_step_up, arguments.consent
+    reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
     _show(reply)
     return 0 if 200 <= reply.status < 300 else 1
 
@@ -64,6 +62,14 @@ def _show(reply: Reply) -> None:
     print(f"\n{_pretty(reply.text)}")
     if claims := claims_of(reply):
         _tell(f"The claims it asks for: {claims}")
+    if problem := lacks_consent(reply):
+        _tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
+        _tell("Consent for yourself: the same command with --consent.")
+        _tell(f"An administrator consents for everybody at {problem.get('admin_consent_url')}")
+
+
+def _words(scopes: object) -> str:
+    return " ".join(map(str, scopes)) if isinstance(scopes, list) else "?"
 
 
 def _pretty(text: str) -> str:
@@ -87,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("path", nargs="?", help="what to call, for instance /api/me")
     parser.add_argument("-X", "--method", help="GET, or POST when there is a body")
     parser.add_argument("-d", "--body", help="the body, sent as application/json")
+    parser.add_argument("--consent", action="store_true", help="let the API act for you, if nobody has allowed it yet")
     parser.add_argument("--device-code", action="store_true", help="sign in on another device: no browser needed here")
     parser.add_argument("--no-step-up", action="store_true", help="show a claims challenge instead of answering it")
     parser.add_argument("--env-file", type=Path, metavar="FILE", help="settings file; wins over the environment")

@@ -1,11 +1,13 @@
-"""Calls the API with a bearer token, and answers a claims challenge once."""
+"""Calls the API with a bearer token, and answers a claims challenge and a missing consent, each once."""
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -61,15 +63,36 @@ class Api:
 
 
 def call_as_user(
-    api: Api, sign_in: SignIn, method: str, path: str, body: str | None = None, *, tell: Callable[[str], None] = print
+    api: Api,
+    sign_in: SignIn,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    step_up: bool = True,
+    consent: bool = False,
+    tell: Callable[[str], None] = print,
 ) -> Reply:
-    """Signs in, calls, and on a claims challenge signs in with those claims and calls once more; never a third time."""
+    """Signs in and calls.
+
+    With `step_up` a claims challenge is answered: sign in with those claims, call again. With `consent` the person is
+    asked for the consent that the API lacks, then it is called again. Neither happens a second time.
+    """
     reply = api.call(method, path, sign_in.access_token(), body)
-    claims = claims_of(reply)
-    if claims is None:
-        return reply
-    tell(f"The API asks for more: {claims}\nSigning in again to satisfy it.")
-    return api.call(method, path, sign_in.access_token(claims), body)
+    claims: str | None = None
+    while True:
+        asked = claims_of(reply)
+        if step_up and asked is not None:
+            claims, step_up = asked, False
+            tell(f"The API asks for more: {claims}\nSigning in again to satisfy it.")
+            token = sign_in.access_token(claims)
+        elif consent and lacks_consent(reply):
+            consent = False
+            tell("The API may not do this on your behalf yet. Asking for your consent.")
+            token = sign_in.access_token(claims, consent=True)
+        else:
+            return reply
+        reply = api.call(method, path, token, body)
 
 
 def claims_of(reply: Reply) -> str | None:
@@ -78,6 +101,15 @@ def claims_of(reply: Reply) -> str | None:
         return requested_claims(reply.headers.get("WWW-Authenticate")) if reply.status == 401 else None
     except ValueError:
         return None
+
+
+def lacks_consent(reply: Reply) -> dict[str, Any] | None:
+    """The API's problem document when nobody has consented to what it would do; None for every other reply."""
+    try:
+        problem = json.loads(reply.text) if reply.status == 403 else None
+    except ValueError:
+        return None
+    return problem if isinstance(problem, dict) and problem.get("code") == "consent_required" else None
 
 
 def checked_path(path: str) -> str:

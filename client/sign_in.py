@@ -21,12 +21,15 @@ _PATIENCE = 300  # seconds a person has to sign in
 class SignIn(Protocol):
     """Whatever gives an access token for the API."""
 
-    def access_token(self, claims: str | None = None) -> str:
-        """A token; with `claims` (JSON text from a claims challenge), one that satisfies them."""
+    def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
+        """A token; with `claims` (JSON text from a claims challenge), one that satisfies them.
+
+        With `consent` the person is asked to let the API do all that its registration asks for.
+        """
 
 
 class EntraSignIn:
-    """Signs one person in; a step-up goes to the same account."""
+    """Signs one person in; a step-up or a consent goes to the same account."""
 
     def __init__(self, settings: Settings, *, device_code: bool = False, tell: Callable[[str], None] = print) -> None:
         """`tell` gets the lines a person must read while signing in. Nothing goes over the network yet."""
@@ -36,10 +39,11 @@ class EntraSignIn:
         self._app: msal.PublicClientApplication | None = None
         self._account: str | None = None
 
-    def access_token(self, claims: str | None = None) -> str:
+    def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         """Signs the person in, with `claims` once more, and returns the access token. Raises SignInError."""
+        sign_in = self._by_device_code if self._device_code else self._in_browser
         try:
-            answer = self._by_device_code(claims) if self._device_code else self._in_browser(claims)
+            answer = sign_in(claims, consent)
         except requests.RequestException as problem:
             where = self._settings.authority_host
             raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
@@ -51,9 +55,10 @@ class EntraSignIn:
         self._account = answer.get("id_token_claims", {}).get("preferred_username", self._account)
         return token
 
-    def _in_browser(self, claims: str | None) -> dict[str, Any]:
+    def _in_browser(self, claims: str | None, consent: bool) -> dict[str, Any]:
         answer: dict[str, Any] = self._application().acquire_token_interactive(
-            [self._settings.scope],
+            self._scopes(consent),
+            prompt="consent" if consent else None,
             login_hint=self._account,
             claims_challenge=claims,
             timeout=_PATIENCE,
@@ -61,14 +66,21 @@ class EntraSignIn:
         )
         return answer
 
-    def _by_device_code(self, claims: str | None) -> dict[str, Any]:
+    def _by_device_code(self, claims: str | None, consent: bool) -> dict[str, Any]:
         app = self._application()
-        flow: dict[str, Any] = app.initiate_device_flow([self._settings.scope], claims_challenge=claims)
+        flow: dict[str, Any] = app.initiate_device_flow(self._scopes(consent), claims_challenge=claims)
         if "user_code" not in flow:
             return flow
         self._tell(flow["message"])
         answer: dict[str, Any] = app.acquire_token_by_device_flow(flow, claims_challenge=claims)
         return answer
+
+    def _scopes(self, consent: bool) -> list[str]:
+        """The API's scope; `.default` of the API stands for all that it asks for itself (combined consent).
+
+        https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow#default-and-combined-consent
+        """
+        return [f"{self._settings.scope.rpartition('/')[0]}/.default" if consent else self._settings.scope]
 
     def _application(self) -> msal.PublicClientApplication:
         # Built on first use: the constructor fetches the tenant's metadata.

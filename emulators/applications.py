@@ -16,6 +16,7 @@ VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 GRAPH_URI = "https://graph.microsoft.com"
 VAULT_URI = "https://vault.azure.net"
 TOKEN_EXCHANGE_URI = "api://AzureADTokenExchange"
+REDIS_URI = "https://redis.azure.com"
 MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
 """Azure Resource Manager, by either of its names."""
 
@@ -38,6 +39,12 @@ class Application:
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_clients: tuple[str, ...] = ()
     """Clients whose users consent to this application and what it requires in one go (knownClientApplications)."""
+    pre_authorizes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Clients that may use these scopes without anybody's consent (preAuthorizedApplications)."""
+    admin_only: frozenset[str] = frozenset()
+    """The scopes that only an administrator can consent to."""
+    optional_claims: frozenset[str] = frozenset()
+    """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
     def answers_to(self, identifier: str) -> bool:
         """Whether a scope prefix or an audience names this application."""
@@ -61,6 +68,8 @@ API = Application(
     redirect_uris=("http://localhost/_emulators/consented",),
     requires={"graph": ("User.Read", "Mail.Read"), "orders": ("Orders.Read", "Orders.Write")},
     known_clients=(CLIENT_ID,),
+    pre_authorizes={"client": ("access_as_user",)},
+    optional_claims=frozenset({"idtyp", "acrs"}),
 )
 ORDERS = Application(
     "orders",
@@ -68,14 +77,18 @@ ORDERS = Application(
     ORDERS_ID,
     identifier_uris=(f"api://{CONTOSO}/obo-orders", f"api://{ORDERS_ID}"),
     scopes=("Orders.Read", "Orders.Write"),
+    pre_authorizes={"api": ("Orders.Read", "Orders.Write")},
+    optional_claims=frozenset({"idtyp", "acrs"}),
 )
 GRAPH = Application(
     "graph",
     "Microsoft Graph",
     GRAPH_ID,
     identifier_uris=(GRAPH_URI,),
-    scopes=("User.Read", "User.ReadBasic.All", "Mail.Read"),
+    scopes=("User.Read", "User.ReadBasic.All", "Mail.Read", "User.Read.All"),
     token_version=1,
+    admin_only=frozenset({"User.Read.All"}),
+    optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
 
 APPLICATIONS: dict[str, Application] = {app.key: app for app in (CLIENT, API, ORDERS, GRAPH)}

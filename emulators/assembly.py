@@ -23,6 +23,14 @@ from .watch import Watch, Watched
 HOSTS = frozenset({ENTRA_HOST, GRAPH_HOST, VAULT_HOST, ORDERS_HOST, MANAGEMENT_HOST})
 """Every host name the gateway leads to."""
 
+TARGETS_OF = {
+    ENTRA_HOST: ("entra.discovery", "entra.keys", "entra.token"),
+    GRAPH_HOST: ("graph",),
+    VAULT_HOST: ("vault",),
+    ORDERS_HOST: ("orders",),
+}
+"""The fault targets behind each host name."""
+
 
 @dataclass(frozen=True)
 class Services:

@@ -13,7 +13,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One request: when, who called which service, what for, and how it was judged. `ms` is the time it took."""
+    """One request: when, who called which service, what for, and how it was judged. `ms` is the time it took.
+
+    `details` may hold fingerprints of tokens (`bearer`, `assertion`, `issued`), the `claims` that a call of the token
+    endpoint asks for, and `client`, `resource` and `scopes`.
+    """
 
     at: float
     caller: str

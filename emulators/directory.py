@@ -5,11 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .applications import API, APPLICATIONS, CLIENT, ORDERS, Application, ManagedIdentity
+from .applications import APPLICATIONS, ORDERS, Application, ManagedIdentity
 from .certificates import Certificate
 from .people import ADMIN, CONTOSO, NOT_CONSENTED, PEOPLE, TENANTS, Person
+
+AUTH_CONTEXTS = {"c1": frozenset({"mfa"}), "c2": frozenset({"mfa", "fido"}), "c3": frozenset[str]()}
+"""Published authentication contexts → the methods their policies want: a second factor, a passkey; c3 has no policy."""
 
 EVERYBODY = "*"
 """Stands for all people: consent given by an administrator."""
@@ -32,13 +36,17 @@ class Directory:
         self._secrets: dict[str, list[Secret]] = defaultdict(list)
         self._federated: dict[str, set[str]] = defaultdict(set)
         self._consents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._pre_authorized: dict[tuple[str, str], set[str]] = {}
+        self._optional_claims = {app.key: set(app.optional_claims) for app in APPLICATIONS.values()}
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
         self._seed()
 
     def _seed(self) -> None:
-        self.grant(EVERYBODY, CLIENT, API, API.scopes)
+        for resource in APPLICATIONS.values():
+            for client, scopes in resource.pre_authorizes.items():
+                self.pre_authorize(resource, APPLICATIONS[client], scopes)
         for person in PEOPLE.values():
             if NOT_CONSENTED not in person.traits:
                 self.consent(person.name)
@@ -59,6 +67,17 @@ class Directory:
     def resource(self, identifier: str) -> Application | None:
         """The registration a scope prefix or audience names, or None."""
         return next((app for app in APPLICATIONS.values() if app.scopes and app.answers_to(identifier)), None)
+
+    def ask_for_claim(self, resource: Application, name: str, *, wanted: bool = True) -> None:
+        """Changes which optional claims tokens for `resource` carry."""
+        with self._lock:
+            self._optional_claims[resource.key] -= {name}
+            self._optional_claims[resource.key] |= {name} if wanted else set()
+
+    def asks_for_claim(self, resource: Application, name: str) -> bool:
+        """Whether tokens for `resource` carry this optional claim."""
+        with self._lock:
+            return name in self._optional_claims[resource.key]
 
     # Credentials
 
@@ -118,12 +137,25 @@ class Directory:
             for key in [key for key in self._consents if key[:2] == (person, client)]:
                 del self._consents[key]
 
-    def granted(self, person: Person, client: Application, resource: Application) -> frozenset[str]:
-        """What `client` may use of `resource` for this person, by their own or an administrator's consent."""
+    def pre_authorize(self, resource: Application, client: Application, scopes: tuple[str, ...]) -> None:
+        """Lets `client` use exactly these scopes of `resource` without anybody's consent; no scopes end it."""
         with self._lock:
+            self._pre_authorized[(client.key, resource.key)] = set(scopes)
+
+    def granted(self, person: Person, client: Application, resource: Application) -> frozenset[str]:
+        """What `client` may use of `resource` for this person: pre-authorized, or with theirs or an admin's consent."""
+        with self._lock:
+            known = self._pre_authorized.get((client.key, resource.key), set())
             own = self._consents.get((person.name, client.key, resource.key), set())
             everybodys = self._consents.get((EVERYBODY, client.key, resource.key), set())
-            return frozenset(own | everybodys)
+            return frozenset(known | own | everybodys)
+
+    # Policies
+
+    @staticmethod
+    def auth_contexts(methods: Iterable[str]) -> frozenset[str]:
+        """The authentication contexts whose policies a sign-in by these methods satisfies."""
+        return frozenset(name for name, needed in AUTH_CONTEXTS.items() if needed <= set(methods))
 
     # People
 

@@ -1,35 +1,16 @@
-"""Switches that make a service misbehave: a status of choice, a delay, or both, for everybody or for one person."""
+"""The switches that make services misbehave, for everybody or for one person: the wrong reply, a late one, or none."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from typing import Any
 
-TARGETS = frozenset(
-    {"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph", "orders"},
-)
-"""Everything that can be made to fail."""
+from .fault import ON_CONNECT, TARGETS, Fault
 
-
-@dataclass
-class Fault:
-    """One switch. Without `status` the request is delayed and then handled as usual. `left` None means for ever."""
-
-    target: str
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-    delay: float = 0.0
-    left: int | None = None
-    person: str | None = None
-
-    def describe(self) -> str:
-        """One short sentence for the audit trail."""
-        parts = [f"status {self.status}"] if self.status is not None else []
-        parts += [f"delayed {self.delay:g} s"] if self.delay else []
-        return "fault: " + (", ".join(parts) or "none") + (f" for {self.person}" if self.person else "")
+__all__ = ["TARGETS", "Fault", "Faults"]
 
 
 class Faults:
@@ -38,10 +19,14 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self.on_drip: Callable[[], None] | None = None
+        """Called before each byte of an answer that drips, for instance to move a clock."""
+        self.disconnect: Callable[[str], None] | None = None
+        """Ends the open connections to a target; set by the network once there is one."""
 
     def add(
         self,
-        service_action: str,
+        target: str,
         *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
@@ -49,38 +34,59 @@ class Faults:
         delay: float = 0.0,
         times: int | None = None,
         person: str | None = None,
+        network: str | None = None,
     ) -> Fault:
         """Switches a fault on. `body`: text and bytes go out as they are, anything else as JSON; `delay` is in seconds.
 
-        Raises ValueError for a target that does not exist and for a fault that would do nothing.
+        `network` is one of fault.NETWORK. With "refused" and "tls", which go by host, connections that are open end.
+        Raises ValueError for a target that does not exist and for a fault that makes no sense.
         """
-        if service_action not in TARGETS:
-            raise ValueError(f"No fault target {service_action!r}; there are {', '.join(sorted(TARGETS))}")
-        if status is None and not delay:
-            raise ValueError("A fault needs a status, a delay, or both")
-        if status is not None and not 200 <= status <= 599:
-            raise ValueError(f"{status} is not the status of a reply")
-        fault = Fault(service_action, status, dict(headers or {}), body, delay, times, person)
+        fault = Fault(target, status, dict(headers or {}), body, delay, times, person, network)
+        fault.check()
         with self._lock:
             self._faults.append(fault)
+        if network in ON_CONNECT and self.disconnect is not None:
+            self.disconnect(target)  # a kept-alive connection would get round the fault
         return fault
 
     def remove(self, fault: Fault) -> None:
         """Switches one fault off; nothing happens when it is off already."""
         with self._lock:
             self._faults = [other for other in self._faults if other is not fault]
+        _release(fault)
 
     def clear(self) -> None:
         """Switches every fault off."""
         with self._lock:
-            self._faults.clear()
+            cleared, self._faults = self._faults, []
+        for fault in cleared:
+            _release(fault)
 
     def take(self, target: str | None, person: str | None) -> Fault | None:
         """The fault this request must suffer, counted as used; None when there is none."""
+        return self._take(
+            lambda fault: fault.target == target and fault.network not in ON_CONNECT and fault.person in (None, person)
+        )
+
+    def take_on_connect(self, targets: Collection[str]) -> Fault | None:
+        """The same for a new connection to the host that answers for these targets."""
+        return self._take(lambda fault: fault.target in targets and fault.network in ON_CONNECT)
+
+    def dripped(self) -> None:
+        """A byte is about to drip."""
+        if self.on_drip is not None:
+            self.on_drip()
+
+    def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:
             for fault in self._faults:
-                if fault.target == target and fault.person in (None, person) and fault.left != 0:
+                if fits(fault) and fault.left != 0:
                     if fault.left is not None:
                         fault.left -= 1
                     return fault
         return None
+
+
+def _release(fault: Fault) -> None:
+    with suppress(InvalidStateError):  # a second time
+        fault.off.set_result(None)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from .audit import Audit, Entry
 from .connect_request import GatewayError, parse_connect
+from .fault import Fault
+from .pipes import both_ways, first_of, forward, forward_answers
+from .wire import hang_up
 
 MAX_HEAD = 8_192
 HEAD_TIMEOUT = 10.0
-IDLE_TIMEOUT = 300.0
 LINGER = 0.5
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 MAX_TUNNELS = 1_000
 
 
@@ -27,22 +28,36 @@ class Tunnel:
     host: str
 
 
+@dataclass(frozen=True)
+class Behind:
+    """The ports of the TLS listeners that tunnels lead to: the one, and the one that nobody trusts."""
+
+    front: int
+    impostor: int
+
+
 class Gateway:
-    """The proxy. It knows every tunnel by the port it reaches the TLS listener from."""
+    """The proxy. It knows every tunnel by the port it reaches the TLS listener from.
+
+    `fault_of` is asked about each tunnel to a host: one of the kinds fault.ON_CONNECT, or None.
+    """
 
     def __init__(
         self,
         hosts: frozenset[str],
-        tls_port: int,
+        behind: Behind,
         tunnels: dict[int, Tunnel],
         audit: Audit,
         now: Callable[[], float],
+        fault_of: Callable[[str], Fault | None],
     ) -> None:
         self._hosts = hosts
-        self._tls_port = tls_port
+        self._behind = behind
         self._audit = audit
         self._now = now
+        self._fault_of = fault_of
         self._tunnels = tunnels
+        self._open: dict[asyncio.StreamWriter, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,6 +71,11 @@ class Gateway:
                 await self._serve(reader, writer)
         finally:
             writer.transport.abort()
+
+    def disconnect(self, host: str) -> None:
+        """Ends the tunnels to one host."""
+        for writer in [writer for writer, leads_to in self._open.items() if leads_to == host]:
+            hang_up(writer.transport)
 
     async def stop(self) -> None:
         """Drops every tunnel at once."""
@@ -83,8 +103,17 @@ class Gateway:
             self._record(caller, target, int(refusal.status[:3]), f"refused: {refusal}")
             await _reply(reader, writer, refusal.status)
             return
-        self._record(caller, target, 200, f"ok: tunnel to {host}")
-        await self._tunnel(reader, writer, Tunnel(caller, host))
+        fault = self._fault_of(host)
+        if fault is not None and fault.network == "refused":
+            self._record(caller, target, 502, fault.describe())
+            await _reply(reader, writer, "502 Bad Gateway")
+            return
+        self._record(caller, target, 200, fault.describe() if fault else f"ok: tunnel to {host}")
+        if fault is not None and fault.network == "silent":
+            await _say_nothing(reader, writer, fault)
+            return
+        port = self._behind.impostor if fault else self._behind.front
+        await self._tunnel(reader, writer, Tunnel(caller, host), port)
 
     def _admit(self, target: str) -> str:
         host, _, port = target.rpartition(":")
@@ -94,17 +123,20 @@ class Gateway:
             raise GatewayError("503 Service Unavailable", "too many tunnels are open")
         return host.lower()
 
-    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._tls_port)
+    async def _tunnel(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel, behind: int
+    ) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", behind)
         port = inner_writer.get_extra_info("sockname")[1]
-        self._tunnels[port] = tunnel
+        self._tunnels[port], self._open[writer] = tunnel, tunnel.host
         try:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _both_ways(
-                _pipe(reader, inner_writer, source=writer), _pipe(inner_reader, writer, source=inner_writer)
+            writer.write(ESTABLISHED)
+            await both_ways(
+                forward(reader, inner_writer, source=writer), forward_answers(inner_reader, writer, source=inner_writer)
             )
         finally:
             self._tunnels.pop(port, None)
+            self._open.pop(writer, None)
             inner_writer.transport.abort()
 
     def _record(self, caller: str, target: str, status: int, verdict: str) -> None:
@@ -120,35 +152,13 @@ async def _reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sta
         await asyncio.wait_for(_swallow(reader), LINGER)
 
 
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault) -> None:
+    """A tunnel that leads nowhere, until the caller goes or the fault is switched off."""
+    writer.write(ESTABLISHED)
+    await first_of(reader.read(), fault.is_off())
+
+
 async def _swallow(reader: asyncio.StreamReader) -> None:
     for _ in range(16):
         if not await reader.read(65_536):
             return
-
-
-async def _both_ways(*pipes: Coroutine[Any, Any, None]) -> None:
-    """Runs both directions of a tunnel until both have ended or one has failed."""
-    tasks = [asyncio.ensure_future(pipe) for pipe in pipes]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
-    """Without this every POST takes 40 ms: urllib3 leaves Nagle's algorithm on towards a proxy."""
-    quick: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-    if quick is not None:
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, quick, 1)
-
-
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter) -> None:
-    """Copies what `reader` gets to `writer` until it ends; `source` is the other half of `reader`'s connection."""
-    _acknowledge_at_once(source)
-    while data := await asyncio.wait_for(reader.read(65_536), IDLE_TIMEOUT):
-        _acknowledge_at_once(source)
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()

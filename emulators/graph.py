@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
@@ -16,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .applications import GRAPH_ID, GRAPH_URI
+from .continuous_access import RESULT, ContinuousAccess, bearer_challenge
 from .entra.claims_request import MFA_CLAIMS
 from .entra.service import Entra
 from .entra.verification import TokenError, verify_token
@@ -34,6 +33,7 @@ class Graph:
     def __init__(self, entra: Entra, faults: Faults) -> None:
         self._entra = entra
         self._faults = faults
+        self.continuous_access = ContinuousAccess()
 
     def build_app(self) -> Starlette:
         """The ASGI application that answers for graph.microsoft.com."""
@@ -51,16 +51,9 @@ class Graph:
         self, claims: dict[str, object] | None = None, *, times: int | None = 1, person: str | None = None
     ) -> Fault:
         """Makes Graph answer 401 with a claims challenge, as continuous access evaluation does; None asks for MFA."""
-        encoded = base64.b64encode(json.dumps(MFA_CLAIMS if claims is None else claims).encode()).decode()
-        header = (
-            'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
-            f'client_id="{GRAPH_ID}", error="insufficient_claims", claims="{encoded}"'
-        )
-        message = "Continuous access evaluation resulted in challenge with result: InteractionRequired."
-        body = _error_body("InvalidAuthenticationToken", message)
-        return self._faults.add(
-            "graph", status=401, headers={"WWW-Authenticate": header}, body=body, times=times, person=person
-        )
+        headers = {"WWW-Authenticate": bearer_challenge(MFA_CLAIMS if claims is None else claims)}
+        body = _error_body("InvalidAuthenticationToken", f"{RESULT}.")
+        return self._faults.add("graph", status=401, headers=headers, body=body, times=times, person=person)
 
     def _guarded(self, action: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
@@ -89,6 +82,7 @@ class Graph:
         person = person_by_oid(claims.get("oid"))
         if person is None or "scp" not in claims:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+        self.continuous_access.check(claims, self._entra.directory.revoked_at(person))
         return person, frozenset(str(claims["scp"]).split())
 
 
@@ -112,7 +106,8 @@ def _error_body(code: str, message: str, ids: dict[str, str] | None = None) -> d
 
 def _refused(request: Request, refusal: GraphError) -> Response:
     ids = _ids(request)
-    headers = {"WWW-Authenticate": f'Bearer realm="", client_id="{GRAPH_ID}"'} if refusal.status == 401 else {}
+    plain = f'Bearer realm="", client_id="{GRAPH_ID}"'
+    headers = {"WWW-Authenticate": refusal.challenge or plain} if refusal.status == 401 else {}
     return json_reply(_error_body(refusal.code, str(refusal), ids), refusal.status, {**ids, **headers})
 
 

@@ -11,11 +11,11 @@ METADATA = f"{GRAPH_URI}/v1.0/$metadata"
 
 
 class GraphError(Exception):
-    """An error reply in Graph's shape."""
+    """An error reply in Graph's shape; a 401 may carry a challenge of its own."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.challenge = status, code, challenge
 
 
 def _needs(scopes: frozenset[str], *any_of: str) -> None:
@@ -60,7 +60,7 @@ def user(request: Request, person: Person, scopes: frozenset[str]) -> dict[str, 
     """GET /users/{id or user principal name}, with $select."""
     wanted = request.path_params["id"]
     found = next((p for p in PEOPLE.values() if wanted in (p.oid, p.upn)), None)
-    _needs(scopes, "User.ReadBasic.All", *(["User.Read"] if found == person else []))
+    _needs(scopes, "User.ReadBasic.All", "User.Read.All", *(["User.Read"] if found == person else []))
     if found is None:
         raise GraphError(404, "Request_ResourceNotFound", f"Resource '{wanted}' does not exist.")
     return _selected(request, found)

@@ -10,13 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .applications import API_IDENTITY, CERTIFICATE_IDENTITY, MANAGEMENT_URIS, TOKEN_EXCHANGE_URI, VAULT_URI
+from .applications import (
+    API_IDENTITY,
+    CERTIFICATE_IDENTITY,
+    MANAGEMENT_URIS,
+    REDIS_URI,
+    TOKEN_EXCHANGE_URI,
+    VAULT_URI,
+)
 from .entra.service import Entra
 from .entra.verification import peek
 from .requests_io import json_reply, note
 
 API_VERSION = "2019-08-01"
-RESOURCES = {"api": (VAULT_URI, TOKEN_EXCHANGE_URI), "script": (VAULT_URI, *MANAGEMENT_URIS)}
+RESOURCES = {"api": (VAULT_URI, TOKEN_EXCHANGE_URI, REDIS_URI), "script": (VAULT_URI, *MANAGEMENT_URIS)}
 IDENTITIES = {"api": API_IDENTITY, "script": CERTIFICATE_IDENTITY}
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from .applications import API_ID
 from .entra.pages import page
-from .people import PEOPLE
+from .people import CONTOSO, PEOPLE
+
+ADMIN_CONSENT = f"/login.microsoftonline.com/{CONTOSO}/adminconsent?client_id={API_ID}"
 
 
 def index_page() -> str:
@@ -19,6 +22,7 @@ def index_page() -> str:
         "<p>This is Contoso, a tenant that exists only on this machine. "
         "Sign in as any of these people; nobody has a password.</p>"
         f"<table>{rows}</table>"
+        f'<p>As an administrator, consent <a href="{ADMIN_CONSENT}">to all that the API requires</a> for everybody.</p>'
         '<p>Every request so far: <a href="/_emulators/audit">the audit trail</a>, as JSON.</p>',
         wide=True,
     )

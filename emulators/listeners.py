@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .wire import hang_up
 
 Result = TypeVar("Result")
+TRANSPORT = "transport"
+"""Key of a request's connection in the state of its ASGI scope."""
 
 
 class LoopThread:
@@ -30,6 +35,13 @@ class LoopThread:
         """Runs a coroutine there and waits for its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
 
+    def run(self, work: Callable[[], None]) -> None:
+        """Runs a function there; when this returns, it has run. May be called from there, too."""
+        if threading.current_thread() is self._thread:
+            work()
+        else:
+            self.call(_as_coroutine(work))
+
     def stop(self) -> None:
         """Cancels what still runs, and ends the thread."""
         self.call(_cancel_all())
@@ -40,6 +52,10 @@ class LoopThread:
         self.loop.close()
 
 
+async def _as_coroutine(work: Callable[[], None]) -> None:
+    work()
+
+
 async def _cancel_all() -> None:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
@@ -47,13 +63,39 @@ async def _cancel_all() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-class WebServer:
-    """A uvicorn server on a socket that is bound already. With `pem` (key and certificates) it speaks TLS."""
+def _connections(admits: Callable[[], bool]) -> type[H11Protocol]:
+    class Connection(H11Protocol):
+        """Lets requests get at their connection, and ends one at once that is not admitted."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, pem: Path | None = None) -> None:
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.app_state = {**self.app_state, TRANSPORT: transport}
+            if not admits():
+                hang_up(transport)
+
+    return Connection
+
+
+def _everybody() -> bool:
+    return True
+
+
+class WebServer:
+    """A uvicorn server on a socket that is bound already. With `pem` (key and certificates) it speaks TLS.
+
+    `admits` is asked about each new connection.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        pem: Path | None = None,
+        admits: Callable[[], bool] = _everybody,
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=_connections(admits),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -78,7 +120,11 @@ class WebServer:
     async def stop(self) -> None:
         """Ends every connection without waiting for the other side, then the server."""
         self._server.should_exit = True
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+        self.disconnect()
         if self._task is not None:
             await self._task
+
+    def disconnect(self) -> None:
+        """Ends every connection there is."""
+        for connection in list(self._server.server_state.connections):
+            hang_up(connection.transport)

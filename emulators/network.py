@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
-from .assembly import Site, TunnelLookup
-from .gateway import MAX_HEAD, Gateway
+from .assembly import TARGETS_OF, Site, TunnelLookup
+from .audit import Entry
+from .authority import impostors_context
+from .fault import Fault
+from .gateway import MAX_HEAD, Behind, Gateway
 from .listeners import LoopThread, WebServer
 from .loopback import bind
 from .watch import Watch
@@ -32,44 +35,72 @@ class Network:
     def __init__(
         self, site: Site, watch: Watch, tunnels: TunnelLookup, hosts: frozenset[str], certificate: Path, ports: Ports
     ) -> None:
-        door, front, identity, gateway = _bind(ports)
+        door, front, impostor, identity, gateway = listeners = _bind(ports)
         self.ports = Ports(_port(door), _port(gateway), _port(identity))
-        self._watch = watch
-        self._gateway = Gateway(hosts, _port(front), tunnels.by_port, watch.audit, watch.now)
-        self._servers = [
-            WebServer(site.fronts, front, certificate),
-            WebServer(site.door, door),
-            WebServer(site.identity, identity),
-        ]
+        self._watch, self._hosts = watch, hosts
+        behind = Behind(_port(front), _port(impostor))
+        self._gateway = Gateway(hosts, behind, tunnels.by_port, watch.audit, watch.now, self._fault_of)
+        self._identity = WebServer(site.identity, identity, admits=self._admits_to_identity)
+        self._servers = [WebServer(site.fronts, front, certificate), WebServer(site.door, door), self._identity]
         self._loop = LoopThread("emulators")
         try:
-            self._entrance = self._loop.call(self._start(gateway))
+            self._entrances = self._loop.call(self._start(gateway, impostor))
         except BaseException:  # half a network must not stay behind
             self._loop.stop()
-            for listener in (door, front, identity, gateway):
+            for listener in listeners:
                 listener.close()
             raise
+        watch.faults.disconnect = lambda target: self._loop.run(lambda: self._disconnect(target))
 
-    async def _start(self, gateway: socket) -> asyncio.Server:
+    async def _start(self, gateway: socket, impostor: socket) -> list[asyncio.Server]:
         await asyncio.gather(*(server.start() for server in self._servers))
-        return await asyncio.start_server(self._gateway.serve, sock=gateway, limit=MAX_HEAD)
+        tls = impostors_context(self._hosts)
+        return [
+            await asyncio.start_server(_leave, sock=impostor, ssl=tls),
+            await asyncio.start_server(self._gateway.serve, sock=gateway, limit=MAX_HEAD),
+        ]
+
+    def _fault_of(self, host: str) -> Fault | None:
+        return self._watch.faults.take_on_connect(TARGETS_OF.get(host, ()))
+
+    def _admits_to_identity(self) -> bool:
+        fault = self._watch.faults.take_on_connect({"identity"})
+        if fault is not None:
+            at, port = self._watch.now(), self.ports.identity
+            entry = Entry(at, "?", "identity", "-", f"127.0.0.1:{port}", "connect", 0, fault.describe(), 0.0)
+            self._watch.audit.append(entry)
+        return fault is None
+
+    def _disconnect(self, target: str) -> None:
+        if target == "identity":
+            self._identity.disconnect()
+        for host in (host for host, targets in TARGETS_OF.items() if target in targets):
+            self._gateway.disconnect(host)
 
     def stop(self) -> None:
         """Ends every connection, frees the ports and ends the thread."""
+        self._watch.faults.disconnect = None
         self._loop.call(self._stop())
         self._loop.stop()
 
     async def _stop(self) -> None:
         self._watch.stopping.set()
-        self._entrance.close()
+        for entrance in self._entrances:
+            entrance.close()
         await self._gateway.stop()
         await asyncio.gather(*(server.stop() for server in self._servers))
+
+
+async def _leave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """For a caller who has accepted any certificate."""
+    writer.transport.abort()
 
 
 def _bind(ports: Ports) -> list[socket]:
     wanted = (
         (ports.sign_in, "the sign-in pages"),
         (0, "the TLS front"),
+        (0, "the TLS front that nobody trusts"),
         (ports.identity, "the managed-identity endpoint"),
         (ports.gateway, "the gateway"),
     )

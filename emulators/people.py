@@ -124,10 +124,10 @@ PEOPLE: dict[str, Person] = {person.name: person for person in _EVERYBODY}
 
 def person_by_oid(oid: object) -> Person | None:
     """The account with this object id in Contoso, or None."""
-    return next((person for person in _EVERYBODY if person.oid == oid), None)
+    return next((person for person in PEOPLE.values() if person.oid == oid), None)
 
 
 def person_by_sign_in_name(text: str) -> Person | None:
     """The account that signs in under this name (case does not count), or None."""
     wanted = text.strip().lower()
-    return next((p for p in _EVERYBODY if wanted in (p.sign_in_name.lower(), p.upn.lower(), p.name)), None)
+    return next((p for p in PEOPLE.values() if wanted in (p.sign_in_name.lower(), p.upn.lower(), p.name)), None)

@@ -33,6 +33,7 @@ from .loopback import PortTaken
 from .management import Management
 from .network import ANY_FREE, Network, Ports
 from .orders_proxy import OrdersFront
+from .redis_front import RedisFront
 from .vault import Vault
 from .watch import Watch
 
@@ -117,6 +118,10 @@ class Stack:
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
+
+    def redis_front(self, target: int) -> RedisFront:
+        """Opens Azure Managed Redis in front of the redis-server on that port of 127.0.0.1; stop it with `stop()`."""
+        return RedisFront(self.entra, self.audit, self._ca.with_name("redis.pem"), target)
 
     def route_orders_to(self, url: str | None) -> None:
         """Sends requests for the Orders API's host name there, for instance to "http://127.0.0.1:7072"."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -14,8 +13,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import Audit, Entry
-from .faults import Fault, Faults
-from .requests_io import NOTE, Note, json_reply
+from .fault import DRIPS, Fault
+from .fault_reply import fault_reply
+from .faults import Faults
+from .listeners import TRANSPORT
+from .misbehaving import Misbehaving
+from .requests_io import NOTE, Note, bearer, fingerprint
+from .wire import Wire
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 1_000_000
@@ -59,20 +63,32 @@ class Watched:
             await Response(status_code=413)(scope, receive, recorded.send)
             return
         note.person = self._person(request, body)
+        if token := bearer(request):
+            note.details["bearer"] = fingerprint(token)
         fault = self._watch.faults.take(self._target(scope["path"]), note.person)
-        replay = _replay(body, receive)
         try:
-            await self._handle(scope, replay, recorded, fault)
+            if fault is not None:
+                recorded.prefix = fault.describe()
+                await self._suffer(fault, scope, body, receive, recorded)
+            else:
+                await self._handle(self._app, scope, _replay(body, receive), recorded)
         finally:
             recorded.record(0)
 
-    async def _handle(self, scope: Scope, receive: Receive, recorder: _Recorder, fault: Fault | None) -> None:
-        app = self._app
-        if fault is not None:
-            recorder.prefix = fault.describe()
+    async def _suffer(self, fault: Fault, scope: Scope, body: bytes, receive: Receive, recorder: _Recorder) -> None:
+        app = self._app if fault.status is None else fault_reply(fault, fault.status)
+        replay, bad = _replay(body, receive), Misbehaving(app, fault, receive, recorder.record)
+        if fault.network not in DRIPS:
             await self._pause(fault.delay)
-            if fault.status is not None:
-                app = _fault_reply(fault, fault.status)
+        if fault.network is None:
+            await self._handle(app, scope, replay, recorder)
+        elif fault.network == "hang":
+            await self._handle(bad.hang, scope, replay, recorder)
+        else:
+            wire = Wire(scope["state"][TRANSPORT], self._watch.faults.dripped)
+            await bad.answer(scope, replay, wire)
+
+    async def _handle(self, app: ASGIApp, scope: Scope, receive: Receive, recorder: _Recorder) -> None:
         try:
             await app(scope, receive, recorder.send)
         except Exception:  # a bug of an emulator: the caller gets a 500, the log gets the traceback
@@ -149,19 +165,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _fault_reply(fault: Fault, status: int) -> Response:
-    if isinstance(fault.body, bytes):
-        return Response(fault.body, status, fault.headers)
-    if isinstance(fault.body, str):
-        return Response(fault.body, status, fault.headers, _guess_type(fault.body))
-    return json_reply({"error": f"fault {status}"} if fault.body is None else fault.body, status, fault.headers)
-
-
-def _guess_type(text: str) -> str:
-    try:
-        json.loads(text)
-    except ValueError:
-        return "text/html" if text.lstrip().startswith("<") else "text/plain"
-    return "application/json"

@@ -98,11 +98,15 @@ var preAuthorizedDeveloperTools = [for clientId in developerToolClientIds: {
   delegatedPermissionIds: apiScopeIds
 }]
 
-// Without this claim an app's own token differs from a user's only in what it lacks.
-var tokenTypeClaim = [
+var accessTokenClaims = [
+  // Without this claim an app's own token differs from a user's only in what it lacks.
   {
     name: 'idtyp'
     additionalProperties: ['include_user_token']
+  }
+  // The authentication contexts that the user has satisfied already: who has need not sign in again for them.
+  {
+    name: 'acrs'
   }
 ]
 
@@ -131,7 +135,7 @@ resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
     }
   ]
   optionalClaims: {
-    accessToken: tokenTypeClaim
+    accessToken: accessTokenClaims
   }
 }
 
@@ -169,7 +173,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
     key: certificate.der
   }]
   optionalClaims: {
-    accessToken: tokenTypeClaim
+    accessToken: accessTokenClaims
   }
 }
 

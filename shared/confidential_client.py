@@ -131,8 +131,11 @@ class ConfidentialClients:
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
             client = self._build(self._before, RETURN_AFTER_SECONDS)
-        except ApiError:  # the loader has said why
+        except ServerMisconfigured:  # there is none; the loader has said why
             return refused
+        except ApiError:
+            self._next_return = self._now() + FAILED_COOLDOWN_SECONDS
+            raise
         log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
         return client
 

@@ -14,7 +14,6 @@ from ..applications import Application
 from ..people import Person, person_by_sign_in_name
 from ..requests_io import note
 from . import pages
-from .claims_request import parse_claims_request
 from .form import Form, parse_form, read_form
 from .journey import begin, refusal_page
 from .records import AuthorizationRequest, Code, Journey
@@ -57,7 +56,7 @@ async def authorize(request: Request) -> Response:
 def _journey(entra: Entra, request: Request, form: Form, asked: AuthorizationRequest, reply_to: ReplyTo) -> Journey:
     def finish(journey: Journey, person: Person) -> Response:
         code = "1." + secrets.token_urlsafe(480)
-        entra.codes.put(code, Code(asked, person, journey.mfa_done), CODE_LIFETIME)
+        entra.codes.put(code, Code(asked, person, journey.methods), CODE_LIFETIME)
         return reply_to.send({"code": code, "session_state": str(uuid.uuid4())})
 
     def cancel(refused: EntraError) -> Response:
@@ -83,7 +82,7 @@ def _check(entra: Entra, tenant: str, client: Application, form: Form) -> Author
         raise EntraError(90023, parameter="response_mode", value=mode)
     challenge = _code_challenge(client, form)
     scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"))
-    claims = parse_claims_request(form.get("claims"))
+    claims = entra.claims_request(form.get("claims"))
     if form.get("prompt") not in PROMPTS:
         raise EntraError(90023, parameter="prompt", value=form["prompt"])
     if form.get("prompt") == "none":

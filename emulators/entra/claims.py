@@ -27,7 +27,7 @@ class Grant:
     scopes: tuple[str, ...]
     roles: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("pwd",)
-    auth_context: str | None = None
+    auth_contexts: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     client_proof: str = "0"
     """How the client proved itself: 0 not at all (public), 1 secret, 2 certificate or federated token."""
@@ -63,7 +63,7 @@ def access_token_claims(grant: Grant, issued: float, lifetime: float, version: i
         "xms_idrel": "1 20" if grant.person.is_guest else "1 2",
     }
     optional: dict[str, object] = {
-        "acrs": [grant.auth_context] if grant.auth_context else None,
+        "acrs": list(grant.auth_contexts),
         "idp": issuers(grant.person.home_tenant)[0] if grant.person.is_guest else None,
         "roles": list(grant.roles),
         "xms_cc": list(grant.capabilities),

@@ -12,18 +12,21 @@ from .service import Entra
 
 
 def wanted_permissions(journey: Journey) -> list[Permission]:
-    """Everything the sign-in asks for; with `.default` also what a resource that knows the client requires itself."""
-    return list(_wanted(journey))
+    """Everything the sign-in asks for; with `.default` all the client requires, and in turn what is required by those
+    of its resources that know it.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow#default-and-combined-consent
+    """
+    groups = journey.scopes.resources
+    named = [Permission(journey.client, g.resource, tuple(g.names)) for g in groups if g.names and not g.default]
+    return [*named, *_combined(journey.client)] if any(group.default for group in groups) else named
 
 
-def _wanted(journey: Journey) -> Iterator[Permission]:
-    client = journey.client
-    for group in journey.scopes.resources:
-        names = client.requires.get(group.resource.key, ()) if group.default else group.names
-        if names:
-            yield Permission(client, group.resource, tuple(names))
-        if group.default and client.client_id in group.resource.known_clients:
-            yield from required_permissions(group.resource)
+def _combined(client: Application) -> Iterator[Permission]:
+    for permission in required_permissions(client):
+        yield permission
+        if client.client_id in permission.resource.known_clients:
+            yield from required_permissions(permission.resource)
 
 
 def required_permissions(app: Application) -> list[Permission]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from ..applications import Application
+from ..directory import AUTH_CONTEXTS, Directory
 from ..people import BLOCKED, NEEDS_MFA, REVOKED, Person
 from .claims_request import MFA_CLAIMS, ClaimsRequest
+from .records import SignIn
 from .refusals import EntraError
 from .replies import stamp
 from .scopes import DEFAULT, ResourceScopes
@@ -20,18 +22,42 @@ def check_not_revoked(entra: Entra, person: Person, issued: float) -> None:
         raise EntraError(50173, issued=stamp(issued))
 
 
+def check_claims(entra: Entra, resource: Application, wanted: ClaimsRequest, sign_in: SignIn) -> None:
+    """Refuses when the sign-in does not satisfy what is asked of it, and says so again (AADSTS50076, 50173)."""
+    if wanted.not_before is not None and sign_in.at < wanted.not_before:
+        raise EntraError(50173, issued=stamp(sign_in.at))
+    has_all = set(wanted.auth_contexts) <= entra.directory.auth_contexts(sign_in.methods)
+    if not has_all or (wanted.policies and "mfa" not in sign_in.methods):
+        raise EntraError(50076, resource=resource.client_id, claims=wanted.challenge())
+
+
+def required_methods(wanted: ClaimsRequest) -> frozenset[str]:
+    """What the person must use besides the password to satisfy these claims."""
+    by_contexts = (AUTH_CONTEXTS[name] for name in wanted.auth_contexts)
+    return frozenset({"mfa"} if wanted.policies else ()).union(*by_contexts)
+
+
 def check_conditional_access(
-    person: Person, resource: Application, wanted: ClaimsRequest, methods: tuple[str, ...], auth_context: str | None
+    entra: Entra, person: Person, resource: Application, wanted: ClaimsRequest, sign_in: SignIn
 ) -> None:
     """Applies the tenant's policies to a token for `resource`: blocked outright, or a second factor first."""
     if BLOCKED in person.traits:
         raise EntraError(53003)
-    if wanted.auth_context is not None and wanted.auth_context != auth_context:
-        raise EntraError(50076, resource=resource.client_id, claims=wanted.challenge())
-    if (wanted.policies or NEEDS_MFA in person.traits) and "mfa" not in methods:
-        raise EntraError(
-            50076, resource=resource.client_id, claims=wanted.challenge() if wanted.policies else MFA_CLAIMS
-        )
+    check_claims(entra, resource, wanted, sign_in)
+    if NEEDS_MFA in person.traits and "mfa" not in sign_in.methods:
+        raise EntraError(50076, resource=resource.client_id, claims=MFA_CLAIMS)
+
+
+def issued_contexts(
+    directory: Directory, resource: Application, wanted: ClaimsRequest, methods: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The `acrs` of a token: what was asked for, and for a resource that wants the claim also what holds anyway.
+
+    https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context
+    """
+    holds = {name for name in directory.auth_contexts(methods) if AUTH_CONTEXTS[name]}
+    opportunistic = holds if directory.asks_for_claim(resource, "acrs") else set()
+    return tuple(sorted({*wanted.auth_contexts, *opportunistic}))
 
 
 def check_assigned(entra: Entra, person: Person, resource: Application) -> None:

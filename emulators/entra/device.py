@@ -10,7 +10,6 @@ from starlette.responses import Response
 from ..people import Person
 from ..requests_io import json_reply, note
 from . import pages
-from .claims_request import parse_claims_request
 from .form import read_form
 from .journey import begin, refusal_page
 from .records import DeviceSignIn, Journey
@@ -33,7 +32,7 @@ async def device_code(request: Request) -> Response:
         if not client.public:
             raise EntraError(7000218)
         scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"))
-        claims = parse_claims_request(form.get("claims"))
+        claims = entra.claims_request(form.get("claims"))
     except EntraError as refused:
         note(request).verdict = refused.message
         return refusal_reply(refused, Trace.of(request), entra.now())
@@ -80,7 +79,7 @@ async def device_page(request: Request) -> Response:
 
 def _journey(entra: Entra, request: Request, waiting: DeviceSignIn) -> Journey:
     def finish(journey: Journey, person: Person) -> Response:
-        waiting.mfa_done = journey.mfa_done
+        waiting.methods = journey.methods
         waiting.person = person
         return pages.done_page(f"You are signed in to {waiting.client.name} on your device. You can close this window.")
 

@@ -12,6 +12,7 @@ from ..people import PEOPLE, Person
 from ..requests_io import note
 from . import pages
 from .consents import missing_permissions, record_consent
+from .decision import required_methods
 from .form import Form, read_form
 from .records import Journey
 from .refusals import EntraError
@@ -59,7 +60,7 @@ def _choose_account(entra: Entra, journey: Journey, form: Form) -> None:
 def _approve(_entra: Entra, journey: Journey, form: Form) -> None:
     if form.require("answer") != "yes":
         raise EntraError(500121)
-    journey.mfa_done = True
+    journey.more_methods |= required_methods(journey.claims)
 
 
 def _consent(entra: Entra, journey: Journey, form: Form) -> None:
@@ -83,10 +84,14 @@ async def _step(request: Request, action: str, answer: Answer) -> Response:
     try:
         answer(entra, journey, form)
     except EntraError as refused:
-        note(request).verdict = refused.message
-        entra.journeys.discard(flow)
-        return journey.cancel(refused)
+        return _end(entra, request, flow, journey, refused)
     return _next(entra, request, flow, journey)
+
+
+def _end(entra: Entra, request: Request, flow: str, journey: Journey, refused: EntraError) -> Response:
+    note(request).verdict = refused.message
+    entra.journeys.discard(flow)
+    return journey.cancel(refused)
 
 
 def _next(entra: Entra, request: Request, flow: str, journey: Journey) -> Response:
@@ -96,15 +101,18 @@ def _next(entra: Entra, request: Request, flow: str, journey: Journey) -> Respon
         note(request).verdict = "ok: asks for the account"
         return pages.account_page(f"{base}/login", flow, journey.client.name, _suggested_first(journey.suggested))
     note(request).person = person.name
-    if journey.claims.wants_mfa and not journey.mfa_done:
-        note(request).verdict = f"ok: asks {person.name} for a second factor"
-        return pages.second_factor_page(f"{base}/SAS/ProcessAuth", flow, person)
+    if needed := required_methods(journey.claims) - journey.more_methods:
+        what = "passkey" if "fido" in needed else "second factor"
+        note(request).verdict = f"ok: asks {person.name} for a {what}"
+        return pages.second_factor_page(f"{base}/SAS/ProcessAuth", flow, person, what)
     missing = [] if journey.consented else missing_permissions(entra, journey, person)
+    if any(set(p.scopes) & p.resource.admin_only for p in missing) and not entra.directory.is_admin(person):
+        return _end(entra, request, flow, journey, EntraError(90094))
     if missing:
         note(request).verdict = f"ok: asks {person.name} for consent"
         return pages.consent_page(f"{base}/Consent/Set", flow, person, missing, everybody=journey.for_everybody)
     entra.journeys.discard(flow)
-    note(request).verdict = f"ok: {person.name} signed in" + (" with MFA" if journey.mfa_done else "")
+    note(request).verdict = f"ok: {person.name} signed in" + (" with MFA" if "mfa" in journey.methods else "")
     return journey.finish(journey, person)
 
 

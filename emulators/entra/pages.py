@@ -80,9 +80,9 @@ def account_page(action: str, flow: str, client: str, people: Sequence[Person]) 
     return _html("Pick an account", intro + _form("account", action, {"flow": flow}, choices))
 
 
-def second_factor_page(action: str, flow: str, person: Person) -> Response:
-    """Approve the sign-in on the (imaginary) phone."""
-    intro = f"<p>{escape(person.sign_in_name)}</p><p>Your organization needs a second factor. Approve the request?</p>"
+def second_factor_page(action: str, flow: str, person: Person, what: str) -> Response:
+    """Approve the sign-in on the (imaginary) phone, or with the (imaginary) passkey."""
+    intro = f"<p>{escape(person.sign_in_name)}</p><p>Your organization needs a {what}. Approve the request?</p>"
     return _html("Approve sign-in request", intro + _form("mfa", action, {"flow": flow}, _yes_or_no("Approve", "Deny")))
 
 

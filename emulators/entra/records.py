@@ -29,13 +29,21 @@ class AuthorizationRequest:
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
 
 
+@dataclass(frozen=True)
+class SignIn:
+    """When somebody signed in (seconds since the epoch), and by which methods (`amr`)."""
+
+    at: float
+    methods: tuple[str, ...]
+
+
 @dataclass
 class Code:
     """An authorization code: what it was asked for, who signed in, and whether it has been redeemed."""
 
     request: AuthorizationRequest
     person: Person
-    mfa_done: bool
+    methods: tuple[str, ...]
     redeemed: bool = False
 
 
@@ -50,7 +58,7 @@ class DeviceSignIn:
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
     person: Person | None = None
     declined: bool = False
-    mfa_done: bool = False
+    methods: tuple[str, ...] = ()
     last_poll: float = 0.0
 
 
@@ -63,7 +71,6 @@ class RefreshGrant:
     person: Person
     issued: float
     methods: tuple[str, ...]
-    auth_context: str | None
 
 
 @dataclass(frozen=True)
@@ -90,5 +97,11 @@ class Journey:
     """An administrator is to consent for the whole tenant."""
     suggested: Person | None = None
     person: Person | None = None
-    mfa_done: bool = False
+    more_methods: frozenset[str] = frozenset()
+    """What the person has used besides the password."""
     consented: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How the person has signed in, as `amr` says it."""
+        return ("pwd", *sorted(self.more_methods))

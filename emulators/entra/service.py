@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
-from ..directory import Directory
+from ..directory import AUTH_CONTEXTS, Directory
 from ..people import CONTOSO
 from .app_claims import app_only_claims, managed_identity_claims
 from .claims import Grant, access_token_claims, id_token_claims
+from .claims_request import ClaimsRequest, parse_claims_request
 from .records import Code, DeviceSignIn, Journey, RefreshGrant
 from .refusals import EntraError
 from .signing import SigningKeys
@@ -56,6 +57,10 @@ class Entra:
         if shared:
             raise EntraError(50194, client=client.name, tenant=tenant_name)
         return tenant, client
+
+    def claims_request(self, text: str | None) -> ClaimsRequest:
+        """A `claims` parameter, read and checked."""
+        return parse_claims_request(text, AUTH_CONTEXTS)
 
     def access_token(
         self,

@@ -16,6 +16,9 @@ from .refusals import EntraError
 from .replies import Trace, refusal_reply, trace_headers
 from .service import Entra
 
+MAX_CLAIMS = 2_000
+"""Longest claims request that the audit trail repeats."""
+
 GRANTS: dict[str, tuple[str, Callable[[Call], dict[str, object]]]] = {
     "authorization_code": ("authorization_code", authorization_code.redeem),
     "refresh_token": ("refresh_token", refresh_token.refresh),
@@ -52,4 +55,7 @@ def _grant(entra: Entra, request: Request, form: Form) -> dict[str, object]:
     tenant, client = entra.client(tenant_name, form.require("client_id"))
     written.details["client"] = client.name
     proof = authenticate(entra, tenant, client, form)
+    if "claims" in form:
+        entra.claims_request(form["claims"])
+        written.details["claims"] = form["claims"][:MAX_CLAIMS]
     return handle(Call(entra, tenant, client, form, proof, written))

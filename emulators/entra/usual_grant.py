@@ -8,6 +8,8 @@ from ..applications import API, APPLICATIONS, CLIENT
 from ..directory import Directory
 from ..people import CONTOSO, PEOPLE
 from .claims import Grant
+from .claims_request import ClaimsRequest
+from .decision import issued_contexts
 
 GRAPH_SCOPES = ("User.Read", "email", "openid", "profile")
 
@@ -19,6 +21,7 @@ def usual_grant(
     resource, client = APPLICATIONS[app], CLIENT if app == "api" else API
     usual = GRAPH_SCOPES if app == "graph" else resource.scopes
     account = PEOPLE[person]
+    methods = ("pwd", "mfa") if mfa else ("pwd",)
     return Grant(
         CONTOSO,
         account,
@@ -26,6 +29,7 @@ def usual_grant(
         resource,
         tuple(usual if scopes is None else scopes),
         roles=directory.roles(account, resource),
-        methods=("pwd", "mfa") if mfa else ("pwd",),
+        methods=methods,
+        auth_contexts=issued_contexts(directory, resource, ClaimsRequest(), methods),
         client_proof="0" if client.public else "2",
     )

@@ -41,7 +41,14 @@ def _run(argv: Sequence[str], started: float) -> int:
 
         if command == "token":
             commands.token(options.person)
-        commands.call(options.person, options.path, options.method, options.body, step_up=options.step_up)
+        commands.call(
+            options.person,
+            options.path,
+            options.method,
+            options.body,
+            step_up=options.step_up,
+            consent=options.consent,
+        )
     interrupts.all_as_keyboard_interrupt()
     if options.stop_with_stdin:
         interrupts.at_end_of_stdin()
@@ -71,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("path", metavar="PATH", help="for instance /api/me")
     call.add_argument("-X", "--method", help="GET, or POST when there is a body")
     call.add_argument("-d", "--body", help="the body, as JSON")
+    call.add_argument("--consent", action="store_true", help="give a consent that is missing, instead of showing it")
     call.add_argument("--step-up", action="store_true", help="answer a claims challenge instead of showing it")
     return parser
 

@@ -22,9 +22,10 @@ def token(person: str) -> NoReturn:
     _as_client(checked_person(person), "--token")
 
 
-def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool) -> NoReturn:
-    """One call as that person. A claims challenge is shown, or with `step_up` answered."""
+def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool, consent: bool) -> NoReturn:
+    """One call as that person. A claims challenge and a missing consent are shown, or answered if the flags say so."""
     options = [] if step_up else ["--no-step-up"]
+    options += ["--consent"] if consent else []
     options += ["-X", method] if method else []
     options += [f"--body={body}"] if body is not None else []
     _as_client(checked_person(person), *options, "--", path)

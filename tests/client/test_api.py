@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from client.api import Api, call_as_user, checked_path
+from client.api import Api, call_as_user, checked_path, lacks_consent
 from client.errors import SettingsError, UnreachableError
 
 CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
@@ -62,13 +62,16 @@ def serving(*answers: Answer) -> Iterator[Server]:
 
 
 class SignInStub:
-    """Gives tokens t1, t2, … and remembers which claims were asked for."""
+    """Gives tokens t1, t2, … and remembers which claims, and when a consent, were asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str | None] = []
+        self.consents: list[int] = []
 
-    def access_token(self, claims: str | None = None) -> str:
+    def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         self.asked.append(claims)
+        if consent:
+            self.consents.append(len(self.asked))
         return f"t{len(self.asked)}"
 
 
@@ -188,3 +191,67 @@ def test_no_other_answer_leads_to_a_second_call(status: int, header: str) -> Non
         reply = call_as_user(Api(server.url), sign_in, "GET", "/", tell=quiet)
 
     assert (reply.status, len(server.requests), sign_in.asked) == (status, 1, [None])
+
+
+PROBLEM = b'{"status": 403, "code": "consent_required", "scopes": ["a", "b"], "admin_consent_url": "https://x"}'
+REFUSED: Answer = (403, {"Content-Type": "application/problem+json"}, PROBLEM)
+CHALLENGED: Answer = (401, {"WWW-Authenticate": CHALLENGE}, b"")
+DONE: Answer = (200, {}, b"done")
+
+
+def test_a_missing_consent_is_shown_unless_one_is_to_be_given() -> None:
+    sign_in = SignInStub()
+
+    with serving(REFUSED) as server:
+        reply = call_as_user(Api(server.url), sign_in, "GET", "/", tell=quiet)
+
+    problem = lacks_consent(reply)
+    assert problem is not None
+    assert (problem["scopes"], sign_in.asked) == (["a", "b"], [None])
+
+
+def test_a_consent_is_given_once() -> None:
+    sign_in = SignInStub()
+
+    with serving(REFUSED, REFUSED) as server:
+        reply = call_as_user(Api(server.url), sign_in, "POST", "/", "{}", consent=True, tell=quiet)
+
+    assert (reply.status, sign_in.consents, len(server.requests)) == (403, [2], 2)
+    assert [request[2]["Authorization"] for request in server.requests] == ["Bearer t1", "Bearer t2"]
+
+
+def test_a_consent_after_a_step_up_keeps_its_claims() -> None:
+    sign_in = SignInStub()
+
+    with serving(CHALLENGED, REFUSED, DONE) as server:
+        reply = call_as_user(Api(server.url), sign_in, "GET", "/", consent=True, tell=quiet)
+
+    assert (reply.status, sign_in.asked, sign_in.consents) == (200, [None, CLAIMS, CLAIMS], [3])
+
+
+def test_a_step_up_after_a_consent() -> None:
+    sign_in = SignInStub()
+
+    with serving(REFUSED, CHALLENGED, DONE) as server:
+        reply = call_as_user(Api(server.url), sign_in, "GET", "/", consent=True, tell=quiet)
+
+    assert (reply.status, sign_in.asked, sign_in.consents) == (200, [None, None, CLAIMS], [2])
+
+
+def test_a_challenge_can_be_left_unanswered() -> None:
+    sign_in = SignInStub()
+
+    with serving(CHALLENGED) as server:
+        reply = call_as_user(Api(server.url), sign_in, "GET", "/", step_up=False, consent=True, tell=quiet)
+
+    assert (reply.status, sign_in.asked) == (401, [None])
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"no", b'{"code": "access_denied"}', b'"consent_required"'])
+def test_no_other_403_asks_for_consent(body: bytes) -> None:
+    sign_in = SignInStub()
+
+    with serving((403, {}, body)) as server:
+        reply = call_as_user(Api(server.url), sign_in, "GET", "/", consent=True, tell=quiet)
+
+    assert (reply.status, sign_in.consents) == (403, [])

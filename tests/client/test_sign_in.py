@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from emulators.applications import API, APPLICATIONS
 from emulators.browser import play
 from emulators.local.sign_in import client_environ
+from emulators.people import PEOPLE
 from emulators.stack import Stack
-from tests.client.test_api import CHALLENGE, CLAIMS, serving
+from tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,6 +85,32 @@ def test_a_challenge_can_be_shown_instead(stack: Stack) -> None:
     assert (result.returncode, len(api.requests)) == (1, 1)
     assert result.stdout == f"401 Unauthorized\nWWW-Authenticate: {CHALLENGE}\n\nno\n"
     assert f"The claims it asks for: {CLAIMS}" in result.stderr
+
+
+def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
+    with serving(REFUSED) as api:
+        result = client(environ(stack, api.url, "connor"), "/api/me")
+
+    assert (result.returncode, result.stdout.splitlines()[0]) == (1, "403 Forbidden")
+    assert result.stderr == (
+        "Nobody has consented to: a b\n"
+        "Consent for yourself: the same command with --consent.\n"
+        "An administrator consents for everybody at https://x\n"
+    )
+
+
+def test_a_consent_covers_what_the_api_needs_too(stack: Stack) -> None:
+    connor, graph = PEOPLE["connor"], APPLICATIONS["graph"]
+    assert not stack.directory.granted(connor, API, graph)
+    with serving(REFUSED, DONE) as api:
+        result = client(environ(stack, api.url, "connor"), "--consent", "/api/me")
+
+    assert (result.returncode, result.stdout) == (0, "200 OK\n\ndone\n")
+    assert "Asking for your consent" in result.stderr
+    assert stack.directory.granted(connor, API, graph) >= {"User.Read"}
+    first, second = (request[2]["Authorization"] for request in api.requests)
+    assert first != second
+    assert payload(second)["scp"] == "access_as_user"
 
 
 def test_device_code(stack: Stack) -> None:

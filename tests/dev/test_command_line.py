@@ -12,7 +12,7 @@ import pytest
 
 from tests.dev.project import ROOT, Project
 
-COMMANDS = ("run", "emulators", "test", "check", "token", "call", "exec", "client")
+COMMANDS = ("run", "emulators", "test", "check", "fuzz", "soak", "bench", "token", "call", "exec", "client")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["run", "--help"], ["call", "-h"]])
@@ -28,7 +28,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
     ("arguments", "message"),
     [
         (["rnu"], "did you mean python3 dev.py run?"),
-        (["frobnicate"], "there are run, emulators, test, check, token, call, exec, client."),
+        (["frobnicate"], "there are run, emulators, test, check, fuzz, soak, bench, token, call, exec, client."),
         (["check", "--fx"], "check takes nothing, --fix or --infra, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),
         (["run", "--port", "80"], "'80' is not a port from 1024"),

@@ -70,6 +70,20 @@ def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
     assert (answered.returncode, answered.stdout.splitlines()[0]) == (0, "200 OK")
 
 
+def test_a_missing_consent_is_explained_and_with_a_flag_given(stack: Serving) -> None:
+    shown = stack.project.dev("call", "connor", "/api/me")
+    given = stack.project.dev("call", "connor", "--consent", "/api/me")
+    afterwards = stack.project.dev("call", "connor", "/api/me")
+
+    assert (shown.returncode, shown.stdout.splitlines()[0]) == (1, "403 Forbidden")
+    told = shown.stderr.splitlines()
+    assert told[0] == "Nobody has consented to: https://graph.microsoft.com/.default"
+    assert "--consent" in told[1]
+    assert "/adminconsent?client_id=" in told[2]
+    assert (given.returncode, given.stdout.splitlines()[0]) == (0, "200 OK")
+    assert (afterwards.returncode, afterwards.stderr) == (0, "")
+
+
 def test_every_hop_is_in_the_timeline_and_no_token(stack: Serving) -> None:
     before = len(stack.text)
     stack.project.dev("call", "olga", "/api/orders")

@@ -6,8 +6,10 @@ from urllib.parse import urljoin
 
 import requests
 
-from emulators.applications import API_ID, CLIENT, GRAPH
+from emulators.applications import API, API_ID, CLIENT, GRAPH, ORDERS
+from emulators.browser import play
 from emulators.directory import EVERYBODY
+from emulators.index_page import ADMIN_CONSENT
 from emulators.people import PEOPLE
 from emulators.stack import Stack
 
@@ -15,6 +17,7 @@ from .support import (
     API_SCOPE,
     AUTHORITY,
     AUTHORIZE_URL,
+    GRAPH_DEFAULT,
     TOKEN_URL,
     Http,
     PageForm,
@@ -28,6 +31,7 @@ from .support import (
 )
 
 API_DEFAULT = API_SCOPE.replace("access_as_user", ".default")
+ORDERS_READ = f"{ORDERS.identifier_uris[0]}/Orders.Read"
 CONSENTED = "http://localhost:1/_emulators/consented"
 
 
@@ -46,9 +50,9 @@ def pages_of(http: Http, reply: requests.Response, person: str) -> list[str]:
     return steps
 
 
-def exchanges(stack: Stack, http: Http, person: str) -> int:
+def exchanges(stack: Stack, http: Http, person: str, scope: str = GRAPH_DEFAULT) -> int:
     """The status of an exchange for that person."""
-    return http.post(TOKEN_URL, obo_form(stack, stack.issue_access_token(person))).status_code
+    return http.post(TOKEN_URL, obo_form(stack, stack.issue_access_token(person), scope=scope)).status_code
 
 
 def test_the_clients_own_scope_needs_no_consent(stack: Stack, own: Http) -> None:
@@ -57,6 +61,7 @@ def test_the_clients_own_scope_needs_no_consent(stack: Stack, own: Http) -> None
 
 
 def test_connor_consents_to_the_whole_chain_with_default(stack: Stack, own: Http) -> None:
+    stack.directory.pre_authorize(ORDERS, API, ())
     first = authorize(own, scope=f"{API_DEFAULT} openid")
     page = PageForm(first.text)
     consent = own.post(urljoin(first.url, page.action), {**page.fields, "account": "connor"})
@@ -66,6 +71,7 @@ def test_connor_consents_to_the_whole_chain_with_default(stack: Stack, own: Http
 
     assert response_of(walk(own, consent, "connor"))["code"]
     assert exchanges(stack, own, "connor") == 200
+    assert exchanges(stack, own, "connor", ORDERS_READ) == 200
     assert pages_of(own, authorize(own, scope=f"{API_DEFAULT} openid"), "connor") == ["account"]
 
 
@@ -121,11 +127,10 @@ def test_version_1_of_the_page_covers_all_the_api_requires(stack: Stack, own: Ht
     done = walk(own, admin(own, "adminconsent"), "alice")
     assert done.status_code == 200
     assert "Consent is granted" in done.text
-    orders = "api://" + API_SCOPE.split("/")[2] + "/obo-orders/Orders.Read"
-    form = obo_form(stack, stack.issue_access_token("connor"), scope=orders)
-    assert own.post(TOKEN_URL, form).status_code == 200
+    assert exchanges(stack, own, "connor") == 200
 
     stack.directory.withdraw_consent(EVERYBODY)
+    form = obo_form(stack, stack.issue_access_token("connor"))
     assert_refused(own.post(TOKEN_URL, form), 65001, "invalid_grant", suberror="consent_required")
 
 
@@ -144,3 +149,57 @@ def test_bad_requests_for_an_administrators_consent(http: Http) -> None:
     assert "AADSTS50011: " in admin(http, redirect_uri="https://evil.example").text
     assert "AADSTS700016: " in admin(http, client_id="11111111-2222-4333-8444-555555555555").text
     assert "AADSTS650053: " in admin(http, scope="https://graph.microsoft.com/No.Such").text
+
+
+def test_what_is_pre_authorized_needs_no_consent_and_what_is_not_does(stack: Stack, own: Http) -> None:
+    assert exchanges(stack, own, "connor", ORDERS_READ) == 200
+    stack.directory.pre_authorize(ORDERS, API, ("Orders.Write",))
+    assert exchanges(stack, own, "connor", ORDERS_READ) == 400
+    stack.directory.pre_authorize(ORDERS, API, ())
+    refused = own.post(TOKEN_URL, obo_form(stack, stack.issue_access_token("connor"), scope=ORDERS_READ))
+    assert_refused(refused, 65001, "invalid_grant", suberror="consent_required")
+    assert exchanges(stack, own, "alice", ORDERS_READ) == 200  # she has consented herself
+
+
+def test_consent_to_one_downstream_api_is_none_to_the_other(stack: Stack, own: Http) -> None:
+    stack.directory.pre_authorize(ORDERS, API, ())
+    asked = authorize(own, client_id=API_ID, redirect_uri=CONSENTED, scope=f"{ORDERS_READ} openid")
+    assert response_of(walk(own, asked, "connor"))["code"]
+    assert exchanges(stack, own, "connor", ORDERS_READ) == 200
+    assert exchanges(stack, own, "connor") == 400
+
+
+def asks_for_all_profiles(http: Http, prompt: str | None = None) -> requests.Response:
+    """The reply to a sign-in that asks for a permission only an administrator can consent to."""
+    scope = "https://graph.microsoft.com/User.Read.All openid"
+    return authorize(http, client_id=API_ID, redirect_uri=CONSENTED, scope=scope, prompt=prompt)
+
+
+def test_some_permissions_only_an_administrator_can_consent_to(stack: Stack, own: Http) -> None:
+    for prompt in (None, "consent"):
+        response = response_of(walk(own, asks_for_all_profiles(own, prompt), "olga"))
+        assert response["error"] == "access_denied"
+        assert response["error_description"].startswith("AADSTS90094: ")
+        assert "code" not in response
+    assert "User.Read.All" not in stack.directory.granted(PEOPLE["olga"], API, GRAPH)
+
+    assert pages_of(own, asks_for_all_profiles(own), "alice") == ["account", "consent"]
+    assert "User.Read.All" in stack.directory.granted(PEOPLE["alice"], API, GRAPH)
+    assert "User.Read.All" not in stack.directory.granted(PEOPLE["olga"], API, GRAPH)  # she consented for herself
+
+
+def test_what_an_administrator_has_consented_to_for_everybody_is_not_asked_again(stack: Stack, own: Http) -> None:
+    scope = "https://graph.microsoft.com/User.Read.All"
+    assert exchanges(stack, own, "olga", scope) == 400
+    walk(own, admin(own, scope=scope, redirect_uri=CONSENTED), "alice")
+    assert exchanges(stack, own, "olga", scope) == 200
+    assert response_of(walk(own, asks_for_all_profiles(own), "olga"))["code"]
+
+
+def test_the_front_page_leads_an_administrator_to_the_consent_for_everybody(stack: Stack) -> None:
+    with requests.Session() as browser:
+        browser.trust_env = False
+        page = browser.get(stack.sign_in_url, timeout=10).text
+    assert f'href="{ADMIN_CONSENT}"' in page
+    play(stack.sign_in_url + ADMIN_CONSENT, "alice", stack.sign_in_url)
+    assert "User.Read" in stack.directory.granted(PEOPLE["connor"], API, GRAPH)

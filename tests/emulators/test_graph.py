@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from client.challenge import parse_challenges
 from emulators.applications import GRAPH_ID
 from emulators.people import PEOPLE
 from emulators.stack import Stack
 
-from .support import Http
+from .support import Clock, Http
 
 GRAPH = "https://graph.microsoft.com/v1.0"
 
@@ -121,3 +122,38 @@ def test_a_claims_challenge(stack: Stack, own: Http) -> None:
 
     stack.graph.challenge({"access_token": {"acrs": {"essential": True, "value": "c1"}}})
     assert "claims=" in own.get(f"{GRAPH}/me", token).headers["www-authenticate"]
+
+
+CAPABLE = ["CP1"]
+
+
+def test_a_token_from_before_a_revocation_is_challenged(stack: Stack, own: Http, clock: Clock) -> None:
+    token = stack.issue_access_token("alice", app="graph", xms_cc=CAPABLE)
+    assert own.get(f"{GRAPH}/me", token).status_code == 200
+    clock.ahead = 10
+    revoked_at = clock()
+    stack.directory.revoke_sessions("alice", revoked_at)
+
+    reply = own.get(f"{GRAPH}/me", token)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (401, "InvalidAuthenticationToken")
+    pop, bearer = parse_challenges(reply.headers["WWW-Authenticate"])
+    assert (pop.scheme, bearer.scheme, bearer.parameters["error"]) == ("PoP", "Bearer", "insufficient_claims")
+    asked = json.loads(base64.b64decode(bearer.parameters["claims"]))["access_token"]
+    assert asked["nbf"] == {"essential": True, "value": str(int(revoked_at))}
+
+    clock.ahead = 20
+    assert own.get(f"{GRAPH}/me", stack.issue_access_token("alice", app="graph", xms_cc=CAPABLE)).status_code == 200
+
+
+def test_who_has_not_declared_cp1_is_not_challenged(stack: Stack, own: Http, clock: Clock) -> None:
+    token = stack.issue_access_token("alice", app="graph")
+    clock.ahead = 10
+    stack.directory.revoke_sessions("alice", clock())
+    assert own.get(f"{GRAPH}/me", token).status_code == 200
+
+
+def test_a_revocation_concerns_one_person(stack: Stack, own: Http, clock: Clock) -> None:
+    token = stack.issue_access_token("olga", app="graph", xms_cc=CAPABLE)
+    clock.ahead = 10
+    stack.directory.revoke_sessions("alice", clock())
+    assert own.get(f"{GRAPH}/me", token).status_code == 200

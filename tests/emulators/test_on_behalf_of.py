@@ -94,15 +94,15 @@ def test_maya_gets_a_challenge_until_she_has_used_a_second_factor(shared: Stack,
 
 
 def test_a_resources_challenge_is_passed_on_to_a_person_without_a_second_factor(shared: Stack, http: Http) -> None:
-    claims = '{"access_token":{"acrs":{"essential":true,"value":"c7"}}}'
+    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
     refused = http.post(TOKEN_URL, obo_form(shared, shared.issue_access_token("alice"), claims=claims))
     assert json.loads(assert_refused(refused, 50076, "invalid_grant", suberror="basic_action")["claims"]) == json.loads(
         claims
     )
 
-    stepped_up = shared.issue_access_token("alice", mfa=True, acrs=["c7"])
+    stepped_up = shared.issue_access_token("alice", mfa=True)
     reply = http.post(TOKEN_URL, obo_form(shared, stepped_up, claims=claims))
-    assert decode(reply.json()["access_token"])["acrs"] == ["c7"]
+    assert decode(reply.json()["access_token"])["acrs"] == ["c1"]
 
 
 def test_connor_is_refused_until_he_consents(stack: Stack, own: Http) -> None:

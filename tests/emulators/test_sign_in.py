@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from emulators.applications import API_ID
+from emulators.applications import API, API_ID
 from emulators.people import CONTOSO, PEOPLE
 from emulators.stack import Stack
 
@@ -86,16 +86,13 @@ def test_step_up_asks_for_a_second_factor(http: Http) -> None:
     assert decode(sign_in(http, "maya", claims=MFA_CLAIMS)["access_token"])["amr"] == ["pwd", "mfa"]
 
 
-def test_an_authentication_context_is_a_step_up_too(http: Http) -> None:
-    claims = json.dumps({"access_token": {"acrs": {"essential": True, "value": "c3"}}})
-    token = decode(sign_in(http, "alice", claims=claims)["access_token"])
-    assert (token["acrs"], token["amr"]) == (["c3"], ["pwd", "mfa"])
-
-
-def test_a_capability_is_no_step_up(http: Http) -> None:
-    claims = json.dumps({"access_token": {"xms_cc": {"values": ["cp1"]}}})
-    token = decode(sign_in(http, "maya", claims=claims)["access_token"])
-    assert token["xms_cc"] == ["cp1"]
+def test_a_capability_is_no_step_up_and_shown_to_an_api_that_asks_for_it(stack: Stack, own: Http) -> None:
+    claims = json.dumps({"access_token": {"xms_cc": {"values": ["CP1", "cp9"]}}})
+    token = decode(sign_in(own, "maya", claims=claims)["access_token"])
+    assert {"amr", "xms_cc"}.isdisjoint(token)
+    stack.directory.ask_for_claim(API, "xms_cc")
+    token = decode(sign_in(own, "maya", claims=claims)["access_token"])
+    assert token["xms_cc"] == ["CP1"]  # as the client wrote it; what is not known is left out
     assert "amr" not in token
 
 
@@ -123,6 +120,8 @@ def test_denying_the_second_factor(http: Http) -> None:
         ({"scope": f"{API_SCOPE}.not"}, "invalid_scope", 650053),
         ({"claims": "{"}, "invalid_request", 9002313),
         ({"prompt": "whatever"}, "invalid_request", 90023),
+        ({"prompt": "admin_consent"}, "invalid_request", 90023),
+        ({"prompt": "login consent"}, "invalid_request", 90023),
         ({"prompt": "none"}, "login_required", 50058),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from emulators.applications import API
 from emulators.stack import Stack
-from shared.on_behalf_of import RELOAD_AFTER_SECONDS
+from shared.confidential_client import RELOAD_AFTER_SECONDS
 from shared.services import Services
 from tests.clock import RunningClock
 from tests.lab import Lab, finish_background_work

@@ -8,7 +8,8 @@ import hmac
 from ...applications import Application
 from ...certificates import base64url
 from ...people import Person
-from ..records import Code
+from ..decision import check_claims
+from ..records import Code, SignIn
 from ..redirects import same_redirect
 from ..refusals import EntraError
 from ..scopes import RequestedScopes, parse_scopes
@@ -52,12 +53,13 @@ def _scopes(call: Call, asked: RequestedScopes, client: Application) -> Requeste
 
 
 def _answer(call: Call, kept: Code, person: Person, requested: RequestedScopes) -> dict[str, object]:
+    claims = call.claims if "claims" in call.form else kept.request.claims
+    check_claims(call.entra, requested.one_resource().resource, claims, SignIn(call.entra.now(), kept.methods))
     return answer(
         call,
         person,
         requested,
-        methods=("pwd", "mfa") if kept.mfa_done else ("pwd",),
-        auth_context=kept.request.claims.auth_context if kept.mfa_done else None,
-        claims=call.claims if "claims" in call.form else kept.request.claims,
+        methods=kept.methods,
+        claims=claims,
         nonce=kept.request.nonce,
     )

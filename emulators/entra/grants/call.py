@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ...applications import OIDC_SCOPES, Application
 from ...certificates import base64url
 from ...people import Person
-from ...requests_io import Note
+from ...requests_io import Note, fingerprint
 from ..claims import Grant
-from ..claims_request import ClaimsRequest, parse_claims_request
-from ..decision import permitted_scopes
+from ..claims_request import ClaimsRequest
+from ..decision import issued_contexts, permitted_scopes
 from ..form import Form
 from ..records import RefreshGrant
 from ..scopes import RequestedScopes, ResourceScopes
@@ -34,7 +34,7 @@ class Call:
     @property
     def claims(self) -> ClaimsRequest:
         """The call's `claims` parameter."""
-        return parse_claims_request(self.form.get("claims"))
+        return self.entra.claims_request(self.form.get("claims"))
 
     def concerns(self, person: Person) -> None:
         """Tells the audit trail whom the call is about, also when it is refused later."""
@@ -47,7 +47,6 @@ def answer(
     requested: RequestedScopes,
     *,
     methods: tuple[str, ...],
-    auth_context: str | None,
     claims: ClaimsRequest,
     nonce: str | None = None,
 ) -> dict[str, object]:
@@ -62,16 +61,17 @@ def answer(
         permitted,
         roles=call.entra.directory.roles(person, wanted.resource),
         methods=methods,
-        auth_context=auth_context,
-        capabilities=claims.capabilities,
+        auth_contexts=issued_contexts(call.entra.directory, wanted.resource, claims, methods),
+        capabilities=claims.capabilities if call.entra.directory.asks_for_claim(wanted.resource, "xms_cc") else (),
         client_proof=call.client_proof,
     )
+    token = call.entra.access_token(grant)
     reply: dict[str, object] = {
         "token_type": "Bearer",
         "scope": " ".join(_written(wanted, permitted)),
         "expires_in": int(call.entra.lifetime),
         "ext_expires_in": int(call.entra.lifetime),
-        "access_token": call.entra.access_token(grant),
+        "access_token": token,
     }
     if "offline_access" in requested.oidc:
         reply["refresh_token"] = _refresh_token(call, grant)
@@ -80,7 +80,7 @@ def answer(
     if call.form.get("client_info") == "1":
         reply["client_info"] = base64url(f'{{"uid":"{person.home_oid}","utid":"{person.home_tenant}"}}'.encode())
     call.note.verdict = f"ok: {wanted.resource.name} token for {person.name}"
-    call.note.details.update(scopes=" ".join(permitted), resource=wanted.resource.name)
+    call.note.details.update(scopes=" ".join(permitted), resource=wanted.resource.name, issued=fingerprint(token))
     return reply
 
 
@@ -103,6 +103,6 @@ def _written(wanted: ResourceScopes, permitted: tuple[str, ...]) -> list[str]:
 
 def _refresh_token(call: Call, grant: Grant) -> str:
     token = "1.A" + secrets.token_urlsafe(600)
-    kept = RefreshGrant(call.client, call.tenant, grant.person, call.entra.now(), grant.methods, grant.auth_context)
+    kept = RefreshGrant(call.client, call.tenant, grant.person, call.entra.now(), grant.methods)
     call.entra.refresh_tokens.put(token, kept, REFRESH_LIFETIME)
     return token

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...people import Person
-from ..records import DeviceSignIn
+from ..decision import check_claims
+from ..records import DeviceSignIn, SignIn
 from ..refusals import EntraError
 from .call import Call, answer
 
@@ -19,14 +20,10 @@ def poll(call: Call) -> dict[str, object]:
     person = _approved(call, waiting)
     call.entra.device_codes.discard(code)
     call.concerns(person)
-    return answer(
-        call,
-        person,
-        waiting.scopes,
-        methods=("pwd", "mfa") if waiting.mfa_done else ("pwd",),
-        auth_context=waiting.claims.auth_context if waiting.mfa_done else None,
-        claims=call.claims if "claims" in call.form else waiting.claims,
-    )
+    claims = call.claims if "claims" in call.form else waiting.claims
+    resource = waiting.scopes.one_resource().resource
+    check_claims(call.entra, resource, claims, SignIn(call.entra.now(), waiting.methods))
+    return answer(call, person, waiting.scopes, methods=waiting.methods, claims=claims)
 
 
 def _approved(call: Call, waiting: DeviceSignIn) -> Person:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...people import Person, person_by_oid
+from ...requests_io import fingerprint
 from ..claims import BACKDATE
 from ..decision import check_assigned, check_conditional_access, check_not_revoked
+from ..records import SignIn
 from ..refusals import EntraError
 from ..replies import stamp
 from ..scopes import parse_scopes
@@ -19,6 +21,7 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 def exchange(call: Call) -> dict[str, object]:
     """Checks the user's token, the request and the tenant's policies, in this order; then issues the token."""
     assertion = call.form.require("assertion")
+    call.note.details["assertion"] = fingerprint(assertion)
     if call.form.require("requested_token_use") != "on_behalf_of":
         raise EntraError(90023, parameter="requested_token_use", value=call.form["requested_token_use"])
     if call.client.public:
@@ -31,11 +34,11 @@ def exchange(call: Call) -> dict[str, object]:
     if wanted.resource == call.client:
         raise EntraError(90009, client=call.client.name)
     methods = tuple(str(method) for method in claims.get("amr", ["pwd"]))
-    auth_context = next(iter(claims.get("acrs") or []), None)
-    check_not_revoked(call.entra, person, float(claims["iat"]) + BACKDATE)
+    sign_in = SignIn(float(claims["iat"]) + BACKDATE, methods)
+    check_not_revoked(call.entra, person, sign_in.at)
     check_assigned(call.entra, person, wanted.resource)
-    check_conditional_access(person, wanted.resource, call.claims, methods, auth_context)
-    return answer(call, person, requested, methods=methods, auth_context=auth_context, claims=call.claims)
+    check_conditional_access(call.entra, person, wanted.resource, call.claims, sign_in)
+    return answer(call, person, requested, methods=methods, claims=call.claims)
 
 
 def _assertion_claims(call: Call, assertion: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..decision import check_assigned, check_conditional_access, check_not_revoked
+from ..records import SignIn
 from ..refusals import EntraError
 from ..scopes import parse_scopes
 from .call import Call, answer
@@ -22,9 +23,8 @@ def refresh(call: Call) -> dict[str, object]:
     resource = requested.one_resource().resource
     check_not_revoked(call.entra, kept.person, kept.issued)
     check_assigned(call.entra, kept.person, resource)
-    if call.claims.wants_mfa:
-        check_conditional_access(kept.person, resource, call.claims, kept.methods, kept.auth_context)
+    if call.claims.is_step_up:
+        sign_in = SignIn(kept.issued, kept.methods)
+        check_conditional_access(call.entra, kept.person, resource, call.claims, sign_in)
     requested = replace(requested, oidc=requested.oidc | {"offline_access"})
-    return answer(
-        call, kept.person, requested, methods=kept.methods, auth_context=kept.auth_context, claims=call.claims
-    )
+    return answer(call, kept.person, requested, methods=kept.methods, claims=call.claims)

@@ -1,0 +1,24 @@
+"""`python -m benchmarks SUBJECT [options]`, which is what `python3 dev.py bench SUBJECT` runs."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from benchmarks.failures import command as failures
+
+SUBJECTS = {"failures": failures.main}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one subject and returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")  # Windows would write a file in another encoding than it is read in
+    if not arguments or arguments[0] not in SUBJECTS:
+        print(f"dev.py bench: which subject? There is {', '.join(SUBJECTS)}.", file=sys.stderr)
+        return 2
+    return SUBJECTS[arguments[0]](arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

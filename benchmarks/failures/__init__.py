@@ -1,0 +1,13 @@
+"""What this template and its peers do when things go wrong: the same provoked failures, the same emulated tenant.
+
+Each peer runs in a process of its own (logging levels and environment variables are a process's), with a tenant of its
+own, over real sockets and TLS. Its libraries are used as their documentation shows, unpatched; what is injected is
+injected through arguments that they take. Every cell of the tables is what a measurement returned.
+
+    definition.py   the tables: which failures, which peers
+    command.py      runs one process per peer, prints the tables
+    child.py        one peer's process
+    tenant.py       the emulated tenant and what can be observed of a peer
+    peers/          one module per peer: how it is used
+    rows/           the failures: how each is provoked, and what is looked at
+"""

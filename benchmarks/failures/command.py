@@ -1,0 +1,76 @@
+"""`dev.py bench failures`: one process per peer, two at a time; then the tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from .definition import PEERS, TABLES, chosen
+from .document import DOCUMENT, update
+from .measured import Measured
+from .tables import as_blocks, as_json, as_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+_AT_ONCE = 2
+_PATIENCE = 300  # seconds for one peer, who should need less than ten
+
+
+def main(arguments: list[str]) -> int:
+    """Measures, prints, and returns 1 when a measurement failed."""
+    options = _parser().parse_args(arguments)
+    measured = Measured()
+    started = time.monotonic()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for key in options.peer or [peer.key for peer in PEERS]:
+            pool.submit(_measure, key, options.row, measured, started)
+    if options.update_docs:
+        if options.peer or options.row or measured.problems or measured.absent:
+            measured.problems[DOCUMENT] = "left as it is: not everything was measured"
+        else:
+            update(ROOT / DOCUMENT, as_markdown(measured))
+    print(_shown(options, measured))
+    for key, problem in measured.problems.items():
+        print(f"dev.py bench: {key}: {problem}", file=sys.stderr)
+    return 1 if measured.problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("dev.py bench failures", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--markdown", action="store_true", help="as tables also on a terminal")
+    parser.add_argument("--update-docs", action="store_true", help=f"puts whole tables into {DOCUMENT}")
+    keys = [peer.key for peer in PEERS]
+    only: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--peer", choices=keys, metavar="PEER", help=f"only this: {', '.join(keys)}", **only)
+    rows = sorted({row.key for table in TABLES for row in table.rows})
+    parser.add_argument("--row", choices=rows, metavar="ROW", help=f"only this: {', '.join(rows)}", **only)
+    return parser
+
+
+def _shown(options: argparse.Namespace, measured: Measured) -> str:
+    tables = chosen(options.peer, options.row)
+    if options.json:
+        return as_json(measured, tables)
+    return (as_markdown if options.markdown or not sys.stdout.isatty() else as_blocks)(measured, tables)
+
+
+def _measure(key: str, rows: list[str], measured: Measured, started: float) -> None:
+    """Runs one peer's process and takes down what it says."""
+    command = [sys.executable, "-m", "benchmarks.failures.child", key, *rows]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            said, complaint = child.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said, complaint = child.communicate()
+    for line in said.splitlines():
+        measured.take(key, json.loads(line))
+    if child.returncode not in (0, 1, 3):
+        measured.problems[key] = f"its process ended with {child.returncode}: {complaint.strip()[-500:]}"
+    print(f"{time.monotonic() - started:7.1f} s  {key}", file=sys.stderr, flush=True)

@@ -1,0 +1,91 @@
+"""This template: its decorator around three functions, in this process."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import azure.functions as func
+
+from shared import User
+from shared.requires_user import RequiresUser
+from shared.services import LazyServices, Services
+from shared.settings import Settings
+from shared.transport import Transport
+
+from ..outcome import Outcome, replied
+from ..tenant import Tenant
+from .base import Exchanger, Validator
+
+
+class _Provider(LazyServices):
+    """Hands out services that were built for one measurement."""
+
+    def __init__(self, environ: dict[str, str], ready: Services) -> None:
+        super().__init__(environ)
+        self._ready = ready
+
+    def get(self) -> Services:
+        return self._ready
+
+
+class Template(Validator, Exchanger):
+    """Fresh services: nothing cached, nothing loaded. Clock, pauses and time-outs go in where the tests' do."""
+
+    def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
+        super().__init__(tenant, time_out)
+        self._ahead = 0.0
+        environ = tenant.stack.environ("api")
+        ready = Services(
+            Settings.from_environ(environ),
+            now=lambda: time.time() + self._ahead,
+            sleep=self._note_pause,
+            transport=self._transport,
+        )
+        guarded = RequiresUser(_Provider(environ, ready))(scopes=["access_as_user"])
+        self._who, self._me, self._token = guarded(_who), guarded(_me), guarded(_token)
+
+    def validate(self, bearer: str) -> Outcome:
+        return _run(self._who, bearer)
+
+    def call(self, bearer: str) -> Outcome:
+        return _run(self._me, bearer)
+
+    def downstream_token(self, bearer: str) -> str:
+        return _run(self._token, bearer).person
+
+    def later(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def settle(self) -> None:
+        for thread in threading.enumerate():
+            if thread.name.startswith("background "):
+                thread.join(30)
+
+    def _note_pause(self, seconds: float) -> None:
+        self.paused += seconds
+
+    def _transport(self, **options: Any) -> Transport:
+        own = {} if self.time_out is None else {"connect": self.time_out, "read": self.time_out}
+        return Transport(**{**options, **own})
+
+
+def _run(function: Any, bearer: str) -> Outcome:
+    own = {"Authorization": f"Bearer {bearer}"}
+    reply = function(req=func.HttpRequest("GET", "http://localhost/api/me", headers=own, body=b""))
+    body = reply.get_body().decode()
+    return replied(reply.status_code, reply.headers, body, json.loads(body)["id"] if reply.status_code == 200 else "")
+
+
+def _who(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+    return {"id": user.id}
+
+
+def _me(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+    return user.api("Graph").get("/me?$select=id").json()
+
+
+def _token(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+    return {"id": user.token("Graph")}

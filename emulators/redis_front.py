@@ -1,0 +1,157 @@
+"""The front of Azure Managed Redis: TLS, and nobody gets in but by a token of an identity that has an access policy.
+
+Behind it stands a real redis-server. Access keys are off: a password is refused, whatever it is. A connection ends with
+the token that opened it, unless another has come meanwhile:
+https://learn.microsoft.com/azure/redis/entra-for-authentication
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from pathlib import Path
+
+from .applications import API_IDENTITY, REDIS_URI
+from .audit import Audit, Entry
+from .entra.service import Entra
+from .entra.verification import TokenError, verify_token
+from .listeners import LoopThread
+from .loopback import bind
+from .people import CONTOSO
+from .resp import RespError, arguments, read_command, write_command
+
+HOST = "localhost"
+LOOK_SECONDS = 0.02  # how often a connection is looked at for a token that is over
+DANGEROUS = frozenset(b"ACL BGSAVE CONFIG DEBUG FLUSHALL FLUSHDB KEYS MIGRATE MONITOR REPLICAOF SAVE SHUTDOWN SORT".split())
+_OUTSIDE = frozenset((b"AUTH", b"HELLO", b"QUIT"))  # what may be said before one is let in
+
+
+class RedisFront:
+    """One endpoint in a thread of its own. Stop it with `stop()`."""
+
+    def __init__(self, entra: Entra, audit: Audit, certificate: Path, target: int) -> None:
+        self._entra, self._audit, self._target = entra, audit, target
+        self.writers = {API_IDENTITY.principal_id}
+        """Object ids of the principals with an access policy."""
+        self.open: set[_Connection] = set()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(certificate)
+        listener = bind(0, "Azure Managed Redis")
+        self.port: int = listener.getsockname()[1]
+        self._loop = LoopThread("redis front")
+        self._server = self._loop.call(asyncio.start_server(self._serve, sock=listener, ssl=context))
+
+    @property
+    def url(self) -> str:
+        """As the setting TokenCache__Redis__Url would have it."""
+        return f"rediss://{HOST}:{self.port}"
+
+    def stop(self) -> None:
+        """Ends every connection and frees the port."""
+        self._server.close()
+        self._loop.stop()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = _Connection(self, reader, writer)
+        self.open.add(connection)
+        try:
+            await connection.serve(self._target)
+        except (OSError, RespError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the caller has gone, or speaks something else, or this ends
+        finally:
+            self.open.discard(connection)
+            writer.transport.abort()
+
+    def now(self) -> float:
+        return self._entra.now()
+
+    def admit(self, user: str, token: str) -> float | None:
+        """When the token ends, if it lets this user in; None if not. The reason is in the audit trail."""
+        try:
+            claims = verify_token(token, self._entra.keys, CONTOSO, self.now())
+        except TokenError as error:
+            return self._judged(user, f"refused: {error}")
+        if str(claims.get("aud", "")).removesuffix("/") != REDIS_URI:
+            return self._judged(user, f"refused: the token is for {claims.get('aud')}")
+        if claims.get("oid") != user:
+            return self._judged(user, "refused: the user name is not the object id in the token")
+        if user not in self.writers:
+            return self._judged(user, "refused: the identity has no access policy")
+        self._judged(user, "ok: let in")
+        return float(claims["exp"])
+
+    def _judged(self, user: str, verdict: str) -> None:
+        status = 200 if verdict.startswith("ok") else 401
+        entry = Entry(self.now(), "api", "redis", "AUTH", "/", "auth", status, verdict, 0.0, details={"user": user})
+        self._audit.append(entry)
+
+
+class _Connection:
+    """One caller."""
+
+    def __init__(self, front: RedisFront, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._front, self._reader, self._writer = front, reader, writer
+        self._ends: float | None = None  # of the token; None: not let in
+
+    async def serve(self, target: int) -> None:
+        """Until either side ends it, or the token is over."""
+        from_redis, to_redis = await asyncio.open_connection("127.0.0.1", target)
+        back = asyncio.ensure_future(self._back(from_redis))
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            while command := await read_command(self._reader):
+                await self._take(command, to_redis)
+        finally:
+            for task in (back, watch):
+                task.cancel()
+            to_redis.transport.abort()
+            await asyncio.gather(back, watch, return_exceptions=True)
+
+    async def _take(self, command: list[bytes], to_redis: asyncio.StreamWriter) -> None:
+        name = command[0].upper()
+        if self._ends is None and name not in _OUTSIDE:
+            return await self._say(b"-NOAUTH Authentication required.")
+        if name == b"AUTH":
+            return await self._say(b"+OK" if self._auth(command[1:]) else _WRONG)
+        if name == b"HELLO" and b"AUTH" in [each.upper() for each in command]:
+            at = [each.upper() for each in command].index(b"AUTH")
+            if not self._auth(command[at + 1 : at + 3]):
+                return await self._say(_WRONG)
+            command = command[:at] + command[at + 3 :]
+        elif name == b"HELLO" and self._ends is None:
+            return await self._say(b"-NOAUTH HELLO must be called with the client already authenticated")
+        if name in DANGEROUS:
+            return await self._say(b"-NOPERM this user has no permissions to run the '" + name.lower() + b"' command")
+        to_redis.write(write_command(command))
+        await to_redis.drain()
+        return None
+
+    def _auth(self, given: list[bytes]) -> bool:
+        user, secret = arguments(given)
+        ends = self._front.admit(user, secret)
+        if ends is not None:
+            self._ends = ends
+        return ends is not None
+
+    async def _say(self, line: bytes) -> None:
+        self._writer.write(line + b"\r\n")
+        await self._writer.drain()
+
+    async def _back(self, from_redis: asyncio.StreamReader) -> None:
+        while data := await from_redis.read(65_536):
+            self._writer.write(data)
+            await self._writer.drain()
+        self._writer.close()
+
+    async def _watch(self) -> None:
+        """Azure ends the connection at the end of its token, in the middle of nothing."""
+        while self._ends is None or self._front.now() < self._ends:
+            await asyncio.sleep(LOOK_SECONDS)
+        self._front.open.discard(self)
+        with contextlib.suppress(OSError, ssl.SSLError):
+            self._writer.close()
+
+
+_WRONG = b"-WRONGPASS invalid username-password pair or user is disabled."

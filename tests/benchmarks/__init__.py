@@ -1,0 +1,1 @@
+"""The comparison with peers: that its document is what its script measures."""

@@ -1,0 +1,135 @@
+"""As many random inputs as fit into the time that is given, with figures; ends with 1 when one of them was let in.
+
+python3 dev.py fuzz [--seconds N] [--seed S] [--only CLASS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from time import thread_time
+
+from shared.settings import Settings
+from tests.clock import RunningClock
+from tests.forgery.door import Door
+from tests.lab import Lab
+from tests.leaks import LeakWatch
+from tests.live import Live, running
+
+from . import answers, inputs, over_http, tokens, whole_answers
+from .case import Case, Figures
+
+ROUND = 200  # inputs of one class in a row; every fourth round weighs memory in place of time
+STRANGERS = ("forged tokens", "ruined tokens", "no tokens", "HTTP")  # who must never meet a 5xx
+SLOW = {"HTTP": 20, "answers of Entra": 50, "answers of an API": 100}
+
+
+@contextmanager
+def laboratory() -> Iterator[tuple[Lab, Live, LeakWatch]]:
+    """The emulated tenant, the two apps running, and this process's environment pointing at them."""
+    with ExitStack() as exits:
+        watch = exits.enter_context(LeakWatch())
+        live = exits.enter_context(running(Path(exits.enter_context(tempfile.TemporaryDirectory())), watch))
+        for name in ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
+            os.environ.pop(name, None)
+        os.environ.update(live.stack.environ("api"))
+        yield Lab(live.stack, RunningClock()), live, watch
+
+
+def usual_seconds(door: Door) -> float:
+    """How long a genuine token takes."""
+    times = []
+    for _ in range(50):
+        token = door.genuine().token()
+        started = thread_time()
+        door.open(token)
+        times.append(thread_time() - started)
+    return median(times)
+
+
+def try_one_round(case: Case, figures: Figures, number: int, *, weigh: bool) -> None:
+    if weigh:
+        tracemalloc.start()
+    try:
+        case.run(figures, SLOW.get(case.name, ROUND), number)
+    finally:
+        if weigh:
+            tracemalloc.stop()
+
+
+def show(figures: dict[str, Figures], usual: float) -> None:
+    print(f"{'class':22} {'tried':>8} {'let in':>6} {'5xx':>5} {'slowest':>9} {'memory':>9}  answers")
+    for name, one in figures.items():
+        let_in = one.statuses.get(200, 0) if "token" in name else "-"
+        failed = sum(n for s, n in one.statuses.items() if s >= 500) if name in STRANGERS else "-"
+        said = " ".join(f"{status}:{count}" for status, count in sorted(one.statuses.items()))
+        slowest = f"{one.slowest / usual:.1f} x" if one.slowest and name != "HTTP" else "-"
+        memory = f"{one.largest / 1024:.0f} KB" if one.largest and name != "HTTP" else "-"
+        print(f"{name:22} {one.tried:>8} {let_in:>6} {failed:>5} {slowest:>9} {memory:>9}  {said}")
+    print(
+        f"slowest: in multiples of the processor time for a genuine token, {usual * 1e6:.0f} µs; memory: at the highest"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python3 dev.py fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--only", metavar="CLASS", help="one class, one round: with the seed that was shown, that round"
+    )
+    options = parser.parse_args(arguments)
+    logging.getLogger("shared").propagate = False  # thousands of refusals, each with its line
+    with laboratory() as (lab, live, watch):
+        door = Door(lab)
+        usual = usual_seconds(door)
+        cases = [
+            *tokens.cases(Door(lab)),
+            *inputs.cases(),
+            *answers.cases(Settings.from_environ(lab.environ())),
+            *whole_answers.cases(lab),
+            *over_http.cases(live, watch),
+        ]
+        chosen = [case for case in cases if options.only in (None, case.name)]
+        if not chosen:
+            parser.error(f"there is no class {options.only!r}, but {', '.join(case.name for case in cases)}")
+        return fuzz(chosen, options, usual, watch)
+
+
+def fuzz(cases: list[Case], options: argparse.Namespace, usual: float, watch: LeakWatch) -> int:
+    figures = {case.name: Figures() for case in cases}
+    end, number = time.monotonic() + options.seconds, options.seed
+    while True:
+        for case in cases:
+            try:
+                try_one_round(case, figures[case.name], number, weigh=(number - options.seed) % 4 == 3)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                show(figures, usual)
+                print("".join(getattr(error, "__notes__", [])), file=sys.stderr)
+                print(f"found in {case.name}: {type(error).__name__}: {error}", file=sys.stderr)
+                print(f"again: python3 dev.py fuzz --only '{case.name}' --seed {number}", file=sys.stderr)
+                return 1
+            if time.monotonic() > end and not options.only:
+                break
+        number += 1
+        if options.only or time.monotonic() > end:
+            break
+    show(figures, usual)
+    for leak in watch.found():
+        print(f"leaked: {leak}", file=sys.stderr)
+    return 1 if watch.found() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""A listener with TLS and nothing else: what it was sent is there byte by byte, as no HTTP server would show it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Wire:
+    """Answers each request with the same 200; keeps connections alive."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.requests: list[bytes] = []
+        threading.Thread(target=self._accept, name="wire", daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def taken(self) -> list[bytes]:
+        """The requests since the last time this was asked."""
+        requests, self.requests = self.requests, []
+        return requests
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._serve, args=(connection,), name="wire", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with self._context.wrap_socket(connection, server_side=True) as secure:
+                while self._answer(secure):
+                    pass
+        except OSError:  # they hung up, or never meant to speak TLS
+            connection.close()
+
+    def _answer(self, secure: ssl.SSLSocket) -> bool:
+        """One request, as far as it says itself how long it is."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            more = secure.recv(65_536)
+            if not more:
+                return False
+            received += more
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
+        while len(body) < length:
+            body += secure.recv(65_536)
+        self.requests.append(head + b"\r\n\r\n" + body)
+        secure.sendall(ANSWER)
+        return True
+
+
+@contextmanager
+def listening(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """One that this process trusts as `localhost`, and reaches without a proxy."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(folder / "wire.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "wire.pem"))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    wire = Wire(context)
+    try:
+        yield wire
+    finally:
+        wire.close()
