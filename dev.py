@@ -11,6 +11,8 @@
                                          forged tokens and other odd inputs at random: is any of them let in?
     python3 dev.py soak [--seconds N] [--seed S]
                                          many people, threads and faults at random: whose answer was whose?
+    python3 dev.py bench [--json] [--row ROW]
+                                         how fast this template is, next to its peers
     python3 dev.py bench failures        what this template and its peers do when things go wrong
 
 While `run` or `emulators` is up, from another terminal:

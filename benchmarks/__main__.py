@@ -1,4 +1,4 @@
-"""`python -m benchmarks SUBJECT [options]`, which is what `python3 dev.py bench SUBJECT` runs."""
+"""`python -m benchmarks [SUBJECT] [options]`, which is what `python3 dev.py bench [SUBJECT]` runs. No subject: speed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import io
 import sys
 
 from benchmarks.failures import command as failures
+from benchmarks.fleet import command as fleet
+from benchmarks.load import command as load
+from benchmarks.speed import command as speed
 
-SUBJECTS = {"failures": failures.main}
+SUBJECTS = {"failures": failures.main, "fleet": fleet.main, "load": load.main}
 
 
 def main(arguments: list[str]) -> int:
     """Runs one subject and returns its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # Windows would write a file in another encoding than it is read in
-    if not arguments or arguments[0] not in SUBJECTS:
+    if not arguments or arguments[0].startswith("-"):
+        return speed.main(arguments)
+    if arguments[0] not in SUBJECTS:
         print(f"dev.py bench: which subject? There is {', '.join(SUBJECTS)}.", file=sys.stderr)
         return 2
     return SUBJECTS[arguments[0]](arguments[1:])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from .applications import API_IDENTITY, REDIS_URI
@@ -23,7 +24,9 @@ from .resp import RespError, arguments, read_command, write_command
 
 HOST = "localhost"
 LOOK_SECONDS = 0.02  # how often a connection is looked at for a token that is over
-DANGEROUS = frozenset(b"ACL BGSAVE CONFIG DEBUG FLUSHALL FLUSHDB KEYS MIGRATE MONITOR REPLICAOF SAVE SHUTDOWN SORT".split())
+DANGEROUS = frozenset(
+    b"ACL BGSAVE CONFIG DEBUG FLUSHALL FLUSHDB KEYS MIGRATE MONITOR REPLICAOF SAVE SHUTDOWN SORT".split()
+)
 _OUTSIDE = frozenset((b"AUTH", b"HELLO", b"QUIT"))  # what may be said before one is let in
 
 
@@ -50,8 +53,11 @@ class RedisFront:
 
     def stop(self) -> None:
         """Ends every connection and frees the port."""
-        self._server.close()
+        self._loop.call(self._close())
         self._loop.stop()
+
+    async def _close(self) -> None:
+        self._server.close()  # in the loop's own thread, where connections count themselves out
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(self, reader, writer)
@@ -72,17 +78,21 @@ class RedisFront:
         try:
             claims = verify_token(token, self._entra.keys, CONTOSO, self.now())
         except TokenError as error:
-            return self._judged(user, f"refused: {error}")
-        if str(claims.get("aud", "")).removesuffix("/") != REDIS_URI:
-            return self._judged(user, f"refused: the token is for {claims.get('aud')}")
-        if claims.get("oid") != user:
-            return self._judged(user, "refused: the user name is not the object id in the token")
-        if user not in self.writers:
-            return self._judged(user, "refused: the identity has no access policy")
-        self._judged(user, "ok: let in")
-        return float(claims["exp"])
+            self._note(user, f"refused: {error}")
+            return None
+        reason = self._against(user, claims)
+        self._note(user, f"refused: {reason}" if reason else "ok: let in")
+        return None if reason else float(claims["exp"])
 
-    def _judged(self, user: str, verdict: str) -> None:
+    def _against(self, user: str, claims: Mapping[str, object]) -> str:
+        """What speaks against letting the user in with these claims; empty when nothing does."""
+        if str(claims.get("aud", "")).removesuffix("/") != REDIS_URI:
+            return f"the token is for {claims.get('aud')}"
+        if claims.get("oid") != user:
+            return "the user name is not the object id in the token"
+        return "" if user in self.writers else "the identity has no access policy"
+
+    def _note(self, user: str, verdict: str) -> None:
         status = 200 if verdict.startswith("ok") else 401
         entry = Entry(self.now(), "api", "redis", "AUTH", "/", "auth", status, verdict, 0.0, details={"user": user})
         self._audit.append(entry)

@@ -1,7 +1,7 @@
 // Lifetime: that of one azd environment. `azd down` deletes the resource group; the app registrations, which are not in it, go
 // by the hook postdown.py.
 // Role: everything the template needs, in the order in which one thing needs the next:
-// identities → monitoring, vault → certificate → app registrations → Orders → API.
+// identities → monitoring, vault → certificate → app registrations → Orders, token cache → API.
 // Reason: each module grants the rights to what it creates, so a right is in place before whoever needs it starts, and
 // docs/security.md lists them all.
 
@@ -65,6 +65,9 @@ param maximumInstanceCount int = 100
 @description('API instances kept warm and paid for at all times. Give 1 or 2 where the first call must not wait for a start.')
 @minValue(0)
 param alwaysReadyInstances int = 0
+
+@description('Share exchanged tokens between instances through Azure Managed Redis, so that a user costs one exchange per fleet and not one per instance. Paid for at all times; worth it from a handful of instances on.')
+param sharedTokenCache bool = false
 
 var resourceToken = uniqueString(subscription().id, environmentName, location)
 var useCertificate = clientCredential == 'certificate'
@@ -186,12 +189,30 @@ var clientCredentialSettings = useCertificate
       AzureAd__ClientCredentials__0__TokenExchangeUrl: 'api://AzureADTokenExchange'
     }
 
+module tokenCache 'token-cache.bicep' = if (sharedTokenCache) {
+  scope: resourceGroup
+  params: {
+    writerPrincipalId: apiIdentity.outputs.principalId
+    skuName: 'Balanced_B0'
+    name: 'redis-${resourceToken}'
+    location: location
+    tags: tags
+  }
+}
+
+var tokenCacheSettings = sharedTokenCache
+  ? {
+      TokenCache__Redis__Url: 'rediss://${tokenCache!.outputs.hostName}:${tokenCache!.outputs.port}'
+      TokenCache__Redis__ManagedIdentityClientId: apiIdentity.outputs.clientId
+    }
+  : {}
+
 module api 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'api'
     identityName: apiIdentity.outputs.name
-    appSettings: union(clientCredentialSettings, {
+    appSettings: union(clientCredentialSettings, tokenCacheSettings, {
       AzureAd__Instance: environment().authentication.loginEndpoint
       AzureAd__TenantId: tenant().tenantId
       AzureAd__ClientId: appRegistrations.outputs.apiClientId

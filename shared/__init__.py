@@ -26,7 +26,8 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
                           single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
                    retries, settings, transport
-    redis_store ← circuit, errors, settings, store
+    redis_connection ← deadline, key_vault, settings, single_flight
+    redis_store ← circuit, deadline, errors, redis_connection, settings, store
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
     session ← access_token, errors, on_behalf_of
     sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight

@@ -59,8 +59,8 @@ class Circuit:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
-    def failed(self) -> None:
-        """To be told of every call that got no answer, or one that says that the service is broken."""
+    def failed(self, kind: str = "no answer") -> None:
+        """To be told of every call without an answer, or with one that says it is broken; `kind` goes into the log."""
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit
@@ -71,4 +71,4 @@ class Circuit:
             if opens or self._is_probing:
                 self._open_until, self._is_probing = self._now() + self._opened_for, False
         if opens:
-            log.warning("%s: %d failures in a row, circuit open", self._service, self._limit)
+            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, kind)

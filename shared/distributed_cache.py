@@ -70,8 +70,11 @@ class DistributedCache:
             with suppress(StoreError):
                 self._store.drop(seal.name)
             raise
-        with suppress(StoreError):
+        try:
             self._keep(seal, token)
+        except StoreError:  # full, perhaps; then at least nobody may find the one that was refused
+            with suppress(StoreError):
+                self._store.drop(seal.name)
         return token
 
     def _one_at_a_time(self, seal: Seal, ask: Callable[[], DownstreamToken]) -> DownstreamToken:

@@ -120,9 +120,19 @@ def is_redis_url(value: str) -> bool:
         url.port  # noqa: B018 — as below
     except ValueError:
         return False
+    names_database = not url.path.strip("/") or url.path.strip("/").isdigit()
     is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
     known = url.scheme == "rediss" or (url.scheme == "redis" and is_local)
-    return known and bool(url.hostname) and not url.query and not url.fragment and value.isascii() and " " not in value
+    return (
+        known
+        and names_database
+        and url.port != 0
+        and bool(url.hostname)
+        and not url.query
+        and not url.fragment
+        and value.isascii()
+        and " " not in value
+    )
 
 
 def _is_https_url(value: str) -> bool:

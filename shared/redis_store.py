@@ -6,15 +6,20 @@ Imported only where the setting TokenCache__Redis__Url stands.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from .circuit import Circuit
+from .deadline import seconds_left, within
 from .errors import ServiceUnavailable
+from .redis_connection import EntraCredentials, PunctualConnection, PunctualSSLConnection
 from .settings import RedisSettings
 from .store import StoreError
 
@@ -23,8 +28,8 @@ ANSWER_SECONDS = 0.2
 FAILURES = 2  # in a row; then nobody waits for Redis for a while
 MAX_CONNECTIONS = 32
 MAX_ENTRY_BYTES = 64 * 1024
+_COMMAND_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS
 _PREFIX = "obo:1:"
-_ENTRA_RESOURCE = "https://redis.azure.com/"
 _UNLOCK = "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
 
 
@@ -32,30 +37,27 @@ class RedisStore:
     """Named bytes that end by themselves, and locks on names. Thread-safe; connects when first used."""
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
+        self._now = now
         self._circuit = Circuit("Redis", now, failures=FAILURES)
-        pool = redis.BlockingConnectionPool.from_url(
-            settings.url.reveal(),
-            max_connections=MAX_CONNECTIONS,
-            timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
-            **_credentials(settings),
-        )
-        self._redis = redis.Redis.from_pool(pool)
+        self._writing = Circuit("Redis, writing", now, failures=FAILURES)  # it may be full, and still answer
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._redis = redis.Redis(connection_pool=_pool(settings, now))
 
     def get(self, name: str) -> bytes | None:
-        """What was put there. Raises StoreError."""
-        found = self._attempt(lambda: self._redis.get(_PREFIX + name))
-        return found if isinstance(found, bytes) and len(found) <= MAX_ENTRY_BYTES else None
+        """What was put there; None also for what cannot be an entry of ours. Raises StoreError."""
+        try:  # no more of it than an entry may have
+            found = self._attempt(lambda: self._redis.getrange(_PREFIX + name, 0, MAX_ENTRY_BYTES))
+        except redis.ResponseError:  # another type lies there; the next `put` replaces it
+            return None
+        return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
 
     def put(self, name: str, content: bytes, seconds: int) -> None:
         """Keeps it for so long. Raises StoreError."""
-        self._attempt(lambda: self._redis.set(_PREFIX + name, content, ex=seconds))
+        self._write(lambda: self._redis.set(_PREFIX + name, content, ex=seconds))
 
     def drop(self, name: str) -> None:
         """Raises StoreError."""
-        self._attempt(lambda: self._redis.delete(_PREFIX + name))
+        self._free(lambda: self._redis.delete(_PREFIX + name))
 
     def lock(self, name: str, seconds: float) -> str:
         """Takes the lock, for so long at the most; the value to give it back with, or "" when another one has it.
@@ -65,38 +67,81 @@ class RedisStore:
         """
         value = secrets.token_hex(16)
         key, milliseconds = f"{_PREFIX}{name}:lock", int(seconds * 1000)
-        taken = self._attempt(lambda: self._redis.set(key, value, nx=True, px=milliseconds))
+        taken = self._write(lambda: self._redis.set(key, value, nx=True, px=milliseconds))
         return value if taken else ""
 
     def unlock(self, name: str, value: str) -> None:
         """Gives the lock back, unless it has ended and is another one's by now. Raises StoreError."""
-        self._attempt(lambda: self._redis.eval(_UNLOCK, 1, f"{_PREFIX}{name}:lock", value))
+        self._free(lambda: self._redis.eval(_UNLOCK, 1, f"{_PREFIX}{name}:lock", value))
+
+    def _free(self, command: Callable[[], Any]) -> None:
+        """What makes room is tried even when it is full."""
+        try:
+            self._attempt(command)
+        except redis.ResponseError as error:
+            raise StoreError(type(error).__name__) from None
+
+    def _write(self, command: Callable[[], Any]) -> Any:
+        _admit(self._writing)
+        try:
+            result = self._attempt(command)
+        except redis.ResponseError as error:  # full, or read only
+            self._writing.failed(type(error).__name__)
+            raise StoreError(type(error).__name__) from None
+        except StoreError:
+            self._writing.undecided()
+            raise
+        self._writing.succeeded()
+        return result
 
     def _attempt(self, command: Callable[[], Any]) -> Any:
+        """The answer. Raises StoreError when there is none, redis.ResponseError when it is a refusal."""
+        if not self._places.acquire(timeout=seconds_left(ANSWER_SECONDS)):
+            raise StoreError("all connections are in use")
+        has_time = seconds_left(_COMMAND_SECONDS) >= _COMMAND_SECONDS
         try:
-            self._circuit.admit()
-        except ServiceUnavailable:
-            raise StoreError("circuit open") from None
-        try:
-            result = command()
+            _admit(self._circuit)
+            with within(_COMMAND_SECONDS, self._now):
+                result = command()
+        except StoreError:
+            raise
+        except redis.ResponseError:
+            self._circuit.succeeded()
+            raise
         except Exception as error:  # noqa: BLE001 — redis-py's, azure's and the socket's own kinds: all mean the same here
-            self._circuit.failed()
-            raise StoreError(type(error).__name__) from None
+            kind = type(error).__name__
+            if has_time:
+                self._circuit.failed(kind)
+            else:  # it is we who were short of time
+                self._circuit.undecided()
+            raise StoreError(kind) from None
+        finally:
+            self._places.release()
         self._circuit.succeeded()
         return result
 
 
-def _credentials(settings: RedisSettings) -> dict[str, Any]:
-    """With an identity: its token instead of a password, renewed in time."""
-    if not settings.managed_identity_client_id:
-        return {}
-    from redis_entraid.cred_provider import create_from_managed_identity
-    from redis_entraid.identity_provider import ManagedIdentityIdType, ManagedIdentityType
+def _admit(circuit: Circuit) -> None:
+    try:
+        circuit.admit()
+    except ServiceUnavailable:
+        raise StoreError("circuit open") from None
 
-    provider = create_from_managed_identity(
-        identity_type=ManagedIdentityType.USER_ASSIGNED,
-        resource=_ENTRA_RESOURCE,
-        id_type=ManagedIdentityIdType.CLIENT_ID,
-        id_value=settings.managed_identity_client_id,
+
+def _pool(settings: RedisSettings, now: Callable[[], float]) -> redis.ConnectionPool:
+    url = settings.url.reveal()
+    with_identity = (
+        {"credential_provider": EntraCredentials(settings, now)} if settings.managed_identity_client_id else {}
     )
-    return {"credential_provider": provider}
+    return redis.ConnectionPool.from_url(
+        url,
+        connection_class=PunctualSSLConnection if urlsplit(url).scheme == "rediss" else PunctualConnection,
+        max_connections=MAX_CONNECTIONS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
+        protocol=2,  # one round trip less to connect than with 3, and no pushes,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the time-outs
+        driver_info=None,
+        **with_identity,
+    )

@@ -23,7 +23,7 @@ _IMPORT_FIRST_SECONDS = 0.05  # the app's own import comes first
 KEYS_READ_SECONDS = 5.0  # whoever sends an unknown key id can make threads wait for this long, twice a minute
 
 log = logging.getLogger(__name__)
-for _library in ("azure", "msal", "urllib3"):  # their warnings quote addresses and answers, which name people
+for _library in ("azure", "msal", "redis", "urllib3"):  # their warnings quote addresses and answers, which name people
     logging.getLogger(_library).setLevel(logging.ERROR)
 
 

@@ -10,8 +10,8 @@ from .errors import Throttled
 from .on_behalf_of import DownstreamToken
 
 MAX_TOKENS_PER_SESSION = 16
-_SESSION_BYTES = 1_000
-_TOKEN_BYTES = 450
+_SESSION_BYTES = 850
+_TOKEN_BYTES = 350
 
 Scopes = tuple[str, ...]
 

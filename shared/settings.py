@@ -105,6 +105,8 @@ def _redis(env: EnvironReader) -> RedisSettings:
         env.problems.setdefault(
             at + "Url", "must be rediss://host:port (redis:// is for 127.0.0.1 and localhost alone)"
         )
+    if identity and "@" in url.reveal():
+        env.problems.setdefault(at + "Url", f"must not hold a password beside {at}ManagedIdentityClientId")
     if identity and not url.reveal():
         env.problems.setdefault(at + "Url", f"is missing; {at}ManagedIdentityClientId is of no use without it")
     return RedisSettings(url, identity)

@@ -51,19 +51,19 @@ def names(deployment: Deployment, kind: str, start: str) -> list[str]:
     return [resource.name for resource in deployment.of_type(kind) if resource.name.startswith(start)]
 
 
-def settings_of(project: Project, kind: str, app: str) -> dict[str, str]:
+def settings_of(project: Project, kind: str, app: str, **parameters: bool) -> dict[str, str]:
     """All app settings of one app after a deployment with that kind of client credential."""
-    deployment = deploy(project, clientCredential=kind)
+    deployment = deploy(project, clientCredential=kind, **parameters)
     settings = dict(app_settings(deployment)[app])
     for made_up, real in emulated(deployment).items():
         settings = {name: value.replace(made_up, real) for name, value in settings.items()}
     return settings
 
 
-def environ_of(stack: Stack, kind: str, app: str) -> dict[str, str]:
+def environ_of(stack: Stack, kind: str, app: str, **parameters: bool) -> dict[str, str]:
     """The app's environment: what Bicep writes, and of the emulators only the way to them."""
     transport = {name: value for name, value in stack.environ(app).items() if not _CODE.search(name)}
-    return {**inherited(), **transport, **settings_of(Project.read(), kind, app)}
+    return {**inherited(), **transport, **settings_of(Project.read(), kind, app, **parameters)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,6 +123,21 @@ def test_each_app_uses_its_own_identity_and_no_key(kind: str) -> None:
         assert not [name for name in settings if re.search("secret|password|accountkey", name, re.IGNORECASE)]
     credential = {name for name in settings_of(Project.read(), kind, "orders") if "ClientCredentials" in name}
     assert credential == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_shared_token_cache_is_the_apis_alone_and_off_unless_it_is_asked_for(kind: str) -> None:
+    from shared.settings import Settings
+
+    off = settings_of(Project.read(), kind, "api")
+    on = settings_of(Project.read(), kind, "api", sharedTokenCache=True)
+    assert set(on) - set(off) == {"TokenCache__Redis__Url", "TokenCache__Redis__ManagedIdentityClientId"}
+    read = Settings.from_environ(on).redis
+    assert re.fullmatch(r"rediss://redis-\w{13}\.westeurope\.redis\.azure\.net:10000", read.url.reveal())
+    assert read.managed_identity_client_id == API_IDENTITY.client_id
+    assert settings_of(Project.read(), kind, "orders", sharedTokenCache=True) == settings_of(
+        Project.read(), kind, "orders"
+    )
 
 
 def test_scopes_are_separated_by_single_spaces() -> None:

@@ -75,6 +75,11 @@ class AppProcess:
             raise LocalError(self.obituary("did not start"), 2 if self._process.poll() == 2 else 1)
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process, for whoever wants to look at it from outside."""
+        return self._process.pid
+
     def has_ended(self) -> bool:
         """True when the process is gone, which it should not be before `stop`."""
         return self._process.poll() is not None

@@ -8,6 +8,7 @@ from emulators.applications import (
     API_IDENTITY,
     CERTIFICATE_IDENTITY,
     MANAGEMENT_URIS,
+    REDIS_URI,
     TOKEN_EXCHANGE_URI,
     VAULT_URI,
 )
@@ -48,6 +49,11 @@ def test_gives_a_token_of_the_identity(stack: Stack, own: Http, clock: Clock) ->
 
 def test_a_trailing_slash_of_the_resource_does_not_matter(http: Http) -> None:
     assert ask(http, {"resource": f"{VAULT_URI}/"})[1]["resource"] == VAULT_URI
+
+
+def test_the_token_for_redis_has_the_name_that_redis_knows_the_identity_by(http: Http) -> None:
+    claims = decode(ask(http, {"resource": REDIS_URI})[1]["access_token"])
+    assert (claims["aud"], claims["oid"]) == (REDIS_URI, API_IDENTITY.principal_id)
 
 
 def test_the_token_for_federation_is_a_version_2_token(http: Http) -> None:

@@ -59,6 +59,9 @@ FROM_AZURE: dict[str, dict[str, Callable[[str], Any]]] = {
     "Microsoft.Storage/storageAccounts": {
         "properties.primaryEndpoints.blob": lambda name: f"https://{name}.blob.core.windows.net/"
     },
+    "Microsoft.Cache/redisEnterprise": {
+        "properties.hostName": lambda name: f"{name}.westeurope.redis.azure.net",
+    },
     "Microsoft.Web/sites": {"properties.defaultHostName": lambda name: f"{name}.azurewebsites.net"},
     "Microsoft.Insights/components": {
         "properties.ConnectionString": lambda name: (
@@ -419,6 +422,7 @@ EVERYTHING_ON = {
     "browserOrigins": ["https://app.example.com"],
     "serviceManagementReference": "asset-1",
     "alwaysReadyInstances": 1,
+    "sharedTokenCache": True,
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "certificate": {"clientCredential": "certificate"},

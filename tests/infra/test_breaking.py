@@ -13,6 +13,7 @@ MAIN, VAULT, APP = "infra/main.bicep", "infra/key-vault.bicep", "infra/function-
 CERTIFICATE, ENTRA = "infra/client-certificate.bicep", "infra/app-registrations.bicep"
 MONITORING, IDENTITY = "infra/monitoring.bicep", "infra/identity.bicep"
 PARAMETERS, LINTER, SCRIPT = "infra/main.parameters.json", "infra/bicepconfig.json", "infra/ensure-certificate.sh"
+CACHE = "infra/token-cache.bicep"
 AZURE, SECURITY, DEPLOY = "azure.yaml", "docs/security.md", "docs/deploy.md"
 
 ANOTHER_ROLE = """
@@ -41,6 +42,46 @@ class Break(NamedTuple):
 
 
 BREAKS = {
+    # The token cache.
+    "keys of Redis": Break(
+        CACHE, "accessKeysAuthentication: 'Disabled'", "accessKeysAuthentication: 'Enabled'", "hardening", "accessKeys"
+    ),
+    "Redis without TLS": Break(
+        CACHE, "clientProtocol: 'Encrypted'", "clientProtocol: 'Plaintext'", "hardening", "clientProtocol"
+    ),
+    "old TLS of Redis": Break(CACHE, "minimumTlsVersion: '1.2'", "minimumTlsVersion: '1.0'", "hardening", "'1.2'"),
+    "misspelt property of Redis": Break(
+        CACHE, "clusteringPolicy:", "clusterPolicy:", "resources", ".clusterPolicy is no"
+    ),
+    "a policy Redis does not know": Break(CACHE, "'VolatileLRU'", "'volatile-lru'", "resources", "VolatileLRU"),
+    "a name that Redis refuses": Break(
+        CACHE, "uniqueString(writerPrincipalId)", "guid(writerPrincipalId)", "values", "breaks Azure's rule"
+    ),
+    "somebody else may write to Redis": Break(
+        MAIN,
+        "writerPrincipalId: apiIdentity.outputs.principalId",
+        "writerPrincipalId: ordersIdentity.outputs.principalId",
+        "roles",
+        "id-orders is access policy default",
+    ),
+    "Redis as an identity the API does not have": Break(
+        MAIN,
+        "TokenCache__Redis__ManagedIdentityClientId: apiIdentity",
+        "TokenCache__Redis__ManagedIdentityClientId: ordersIdentity",
+        "settings",
+        "TokenCache__Redis__ManagedIdentityClientId is no",
+    ),
+    "Redis deployed and not used": Break(
+        MAIN,
+        "union(clientCredentialSettings, tokenCacheSettings, {",
+        "union(clientCredentialSettings, {",
+        "settings",
+        "Redis__Url",
+    ),
+    "Redis without TLS in the setting": Break(MAIN, "'rediss://", "'redis://", "settings", "TokenCache__Redis__Url"),
+    "access to Redis not documented": Break(
+        SECURITY, "access policy `default`", "access policy `owner`", "roles", "does not say: id-api is access policy"
+    ),
     # The types: Bicep itself reports most of these as warnings.
     "misspelt property": Break(
         VAULT, "enableSoftDelete:", "enableSoftDelette:", "resources", ".enableSoftDelette is no"

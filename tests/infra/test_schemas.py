@@ -30,5 +30,5 @@ def test_each_names_its_type_source_and_licence() -> None:
 
 def test_the_readme_names_every_source_and_the_command() -> None:
     sources = ("@azure/mcp-linux-x64", "msgraph-bicep-types", "azure-mgmt-monitor", "azure-mgmt-resource", "azure-dev")
-    for words in (*sources, "MIT", "python -m tests.infra.vendor"):
+    for words in (*sources, "azure-mgmt-redisenterprise", "MIT", "python -m tests.infra.vendor"):
         assert words in README

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ Schema = dict[str, Any]
 AZMCP = "azmcp bicepschema get --resource-type {type} (npm @azure/mcp-linux-x64 2.0.5)"
 GRAPH = "github.com/microsoftgraph/msgraph-bicep-types, microsoft.graph/v1.0/1.0.0/types.json"
 # azmcp prints the newest version it knows and no other. These come from Microsoft's Python SDK of that very version.
-SDK = {
+SDK: dict[str, tuple[str, ...]] = {
     "Microsoft.Insights/diagnosticSettings@2021-05-01-preview": (
         "azure-mgmt-monitor 6.0.2 (PyPI)",
         "azure/mgmt/monitor/v2021_05_01_preview/models/_models_py3.py",
@@ -35,6 +36,19 @@ SDK = {
         "azure/mgmt/resource/resources/v2024_11_01/models/_models_py3.py",
         "ResourceGroup",
     ),
+    **{
+        f"Microsoft.Cache/redisEnterprise{child}@2025-07-01": (
+            "azure-mgmt-redisenterprise 3.1.0 (PyPI)",
+            "azure/mgmt/redisenterprise/models/_models_py3.py",
+            model,
+            "_redis_enterprise_management_client_enums.py",
+        )
+        for child, model in {
+            "": "Cluster",
+            "/databases": "Database",
+            "/databases/accessPolicyAssignments": "AccessPolicyAssignment",
+        }.items()
+    },
 }
 # azmcp leaves out what the properties common to all variants of a type refer to.
 LEFT_OUT = {
@@ -209,9 +223,9 @@ def from_graph(types: list[Schema], identifier: str) -> Schema:
 class SdkModels:
     """The models of a package of Microsoft's Python SDK, read without importing it."""
 
-    def __init__(self, file: Path) -> None:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        self.classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+    def __init__(self, file: Path, enums: str = "") -> None:
+        self.classes = _classes(file)
+        self.enums = _classes(file.with_name(enums)) if enums else {}
         self.objects: dict[str, Schema] = {}
 
     def add(self, name: str) -> None:
@@ -224,7 +238,8 @@ class SdkModels:
         for attribute, each in self._table(name, "_attribute_map").items():
             rule = rules.get(attribute, {})
             flags = {"Required": rule.get("required"), "ReadOnly": rule.get("readonly")}
-            made = {"type": self._type(each["type"]), **{key: True for key in flags if flags[key]}}
+            kind = self._enum(name, attribute) or self._type(each["type"])
+            made = {"type": kind, **{key: True for key in flags if flags[key]}}
             outer, _, inner = each["key"].partition(".")
             if inner:
                 flattened = f"{name}.{outer}"
@@ -243,6 +258,16 @@ class SdkModels:
         self.add(text)
         return {"object": text}
 
+    def _enum(self, name: str, attribute: str) -> Any:
+        """The values that the constructor's annotation leads to; None when the attribute takes any text."""
+        for each in ast.walk(self.classes[name]):
+            if isinstance(each, ast.arg) and each.arg == attribute and each.annotation is not None:
+                for enum in re.findall(r"_models\.(\w+)", ast.unparse(each.annotation)):
+                    if enum in self.enums:
+                        assigned = [item.value for item in self.enums[enum].body if isinstance(item, ast.Assign)]
+                        return {"enum": [ast.literal_eval(value) for value in assigned], "open": True}
+        return None
+
     def _table(self, name: str, attribute: str) -> dict[str, Any]:
         """The dictionary that a class assigns to the attribute."""
         for each in self.classes[name].body:
@@ -252,9 +277,14 @@ class SdkModels:
         return {}
 
 
-def from_sdk(folder: Path, source: str, path: str, model: str) -> Schema:
-    """The definition in a model of Microsoft's Python SDK."""
-    models = SdkModels(folder / path)
+def _classes(file: Path) -> dict[str, ast.ClassDef]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def from_sdk(folder: Path, source: str, path: str, model: str, enums: str = "") -> Schema:
+    """The definition in a model of Microsoft's Python SDK; with `enums`, what lies beside it, the values it takes."""
+    models = SdkModels(folder / path, enums)
     models.add(model)
     # In an SDK the name is part of the address, not of the body.
     models.objects[model]["properties"]["name"] = {"type": "string", "Required": True}

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 from emulators.loopback import bind
 
@@ -23,10 +24,11 @@ class Tap:
         self.port: int = self._listener.getsockname()[1]
         self.mode = "pass"
         self.delay = 0.0
-        """Seconds before each answer (`slow`) or each byte of it (`drip`)."""
+        """Seconds before each answer (`slow`) or after each byte (`drip`)."""
+        self.on_drip: Callable[[], object] = lambda: None
+        """Called before each byte (`drip`): a test lets its clock move instead of waiting."""
         self.connections = 0
         self.requests = 0
-        self.dripped = 0
         self._open: list[socket.socket] = []
         self._stopped = threading.Event()
         threading.Thread(target=self._accept, name="tap", daemon=True).start()
@@ -98,8 +100,8 @@ class Tap:
                 pieces = [data[at : at + 1] for at in range(len(data))] if self.mode == "drip" else [data]
                 for piece in pieces:
                     if self.mode == "drip":
+                        self.on_drip()
                         time.sleep(self.delay)
-                        self.dripped += 1
                     caller.sendall(piece)
         _close(caller)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from emulators.applications import API_IDENTITY, CERTIFICATE_IDENTITY, REDIS_URI, VAULT_URI
 from emulators.audit import Entry
@@ -79,12 +84,13 @@ def test_an_identity_that_the_app_does_not_have_is_no_obstacle(lab: Lab, front: 
 
 
 def test_a_connection_that_ended_with_its_token_is_opened_again_with_a_new_one(lab: Lab, front: RedisFront) -> None:
-    lab.stack.identity.lifetime, before = 900.0, lab.stack.identity.lifetime
+    """Its lifetime here is one that no library keeps a token for: they go by the machine's clock, which stands."""
+    lab.stack.identity.lifetime, before = 200.0, lab.stack.identity.lifetime
     try:
         services, mark = with_redis(lab, front), lab.stack.audit.mark()
         lab.user(services, lab.stack.issue_access_token("alice")).token("Graph")
         assert judged(lab, mark) == ["ok: let in"]
-        lab.clock.forward(1000)
+        lab.clock.forward(201)
         gone = threading.Event()
         while front.open and not gone.wait(0.02):
             pass
@@ -96,24 +102,30 @@ def test_a_connection_that_ended_with_its_token_is_opened_again_with_a_new_one(l
         lab.stack.identity.lifetime = before
 
 
-def test_a_managed_identity_endpoint_that_hangs_holds_nobody_for_good(lab: Lab, front: RedisFront) -> None:
-    lab.stack.faults.add("identity", delay=30.0)
-    services = with_redis(lab, front)
-    services.on_behalf_of.prepare()
-    token = lab.stack.issue_access_token("alice")
-    done = threading.Event()
+def test_a_managed_identity_endpoint_that_hangs_holds_nobody(lab: Lab, front: RedisFront) -> None:
+    """The request is over while the identity's token is still waited for; the client credential is there already."""
+    services, bearer = with_redis(lab, front), lab.stack.issue_access_token("alice")
+    graph = services.settings.downstream_apis["graph"].scopes
+    services.on_behalf_of.exchange(bearer, graph, claims=None, correlation_id=str(uuid.uuid4()))
+    fault = lab.stack.faults.add("identity", network="hang")
+    answers: list[str] = []
 
     def ask() -> None:
-        with pytest.raises(Exception):  # noqa: B017, PT011 — the vault needs the identity as well: this is about Redis's part
-            services.sessions._exchanger._store.get("x")  # type: ignore[attr-defined]
-        done.set()
+        with contextlib.suppress(Exception):
+            answers.append(lab.me(services, bearer))
 
-    threading.Thread(target=ask, daemon=True).start()
-    assert done.wait(20), token[:0] + "still waiting for the identity"
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join(20)
+    in_time = list(answers)
+    lab.stack.faults.remove(fault)
+    asking.join(30)
+    assert in_time == ["Alice Ahlberg"]
 
 
-def client(front: RedisFront, ca: str | None, **credentials: str) -> redis.Redis:
-    return redis.Redis(host="localhost", port=front.port, ssl=True, ssl_ca_certs=ca, socket_timeout=5, **credentials)  # type: ignore[arg-type]
+def client(front: RedisFront, ca: str, **credentials: Any) -> redis.Redis:
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis(host="localhost", port=front.port, ssl=True, ssl_ca_certs=ca, retry=once, **credentials)
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(
@@ -140,11 +152,11 @@ def identity_token(lab: Lab, resource: str = REDIS_URI, lifetime: float = 3600.0
     return lab.stack.entra.identity_token(resource, lifetime)
 
 
-def test_the_front_is_strict(lab: Lab, front: RedisFront, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_front_is_strict(lab: Lab, front: RedisFront) -> None:
     """Also in what the tests above cannot make the API do wrong."""
     oid, ca = API_IDENTITY.principal_id, str(lab.stack._ca)
     good = identity_token(lab)
-    refused = {
+    refused: dict[str, dict[str, str]] = {
         "an access key": {"password": "a" * 44},
         "no credentials": {},
         "the client id as user": {"username": IDENTITY, "password": good},
@@ -154,11 +166,13 @@ def test_the_front_is_strict(lab: Lab, front: RedisFront, monkeypatch: pytest.Mo
         "a person's token": {"username": oid, "password": lab.stack.issue_access_token("alice")},
     }
     for what, credentials in refused.items():
-        with pytest.raises(redis.AuthenticationError):
+        try:
             client(front, ca, **credentials).get("x")
-            pytest.fail(what)
+            pytest.fail(f"let in: {what}")
+        except redis.AuthenticationError:
+            pass
     for protocol in (2, 3):
-        let_in = client(front, ca, username=oid, password=good, protocol=protocol)  # type: ignore[arg-type]
+        let_in = client(front, ca, username=oid, password=good, protocol=protocol)
         assert let_in.set("x", "y")
         assert let_in.get("x") == b"y"
         with pytest.raises(redis.exceptions.NoPermissionError):

@@ -144,6 +144,95 @@ def test_a_base_url_is_https_and_nothing_but_an_address(url: str) -> None:
     assert "https" in problems(DownstreamApis__Graph__BaseUrl=url)["DownstreamApis__Graph__BaseUrl"]
 
 
+REDIS_URL, REDIS_IDENTITY = "TokenCache__Redis__Url", "TokenCache__Redis__ManagedIdentityClientId"
+
+
+def test_the_token_cache_is_bounded_and_shared_with_nobody_unless_it_is_said() -> None:
+    settings = Settings.from_environ(GOOD)
+    assert (settings.max_sessions, settings.max_session_bytes) == (10_000, 64_000_000)
+    assert (settings.redis.url.reveal(), settings.redis.managed_identity_client_id) == ("", "")
+    settings = Settings.from_environ({**GOOD, "TokenCache__MaxSessions": "1", "TokenCache__MaxMegabytes": "1000000"})
+    assert (settings.max_sessions, settings.max_session_bytes) == (1, 1_000_000_000_000)
+
+
+@pytest.mark.parametrize("name", ["TokenCache__MaxSessions", "TokenCache__MaxMegabytes"])
+@pytest.mark.parametrize("value", ["0", "-1", "1000001", "1e6", "10.5", "many", "0x10", "٣", "9" * 30])
+def test_a_bound_of_the_cache_is_a_whole_number_within_bounds(name: str, value: str) -> None:
+    assert problems(**{name: value}) == {name: "must be a whole number from 1 to 1000000"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://redis.example:10000",
+        "rediss://:pass%2Fword@redis.example:6380",
+        "rediss://user:password@redis.example",
+        "rediss://localhost:10000",
+        "rediss://redis.example/3",
+        "redis://localhost:6379",
+        "redis://127.0.0.1:6379",
+        "redis://[::1]:6379",
+    ],
+)
+def test_redis_is_reached_by_tls_or_on_this_machine(url: str) -> None:
+    assert Settings.from_environ({**GOOD, REDIS_URL: url}).redis.url.reveal() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://redis.example:6379",
+        "redis://127.0.0.1.example:6379",
+        "redis://localhost.example",
+        "redis://localhost@redis.example",
+        "redis://10.0.0.1:6379",
+        "redis://0.0.0.0:6379",
+        "http://localhost",
+        "unix:///tmp/redis.sock",
+        "redis.example:6379",
+        "rediss://",
+        "rediss://:10000",
+        "rediss://redis.example:port",
+        "rediss://redis.example:99999",
+        "rediss://redis.example?ssl_cert_reqs=none",
+        "rediss://redis.example#x",
+        "rediss://redis example",
+        "rediss://rédis.example",
+    ],
+)
+def test_any_other_address_of_redis_is_refused_by_name(url: str) -> None:
+    """Above all what would send the password in clear, or switch off the check of the certificate."""
+    found = problems(**{REDIS_URL: url})
+    assert list(found) == [REDIS_URL]
+    assert "rediss://host:port" in found[REDIS_URL]
+    assert "example" not in found[REDIS_URL]
+
+
+@pytest.mark.parametrize("url", ["rediss://redis.example:0", "rediss://redis.example/x", "rediss://redis.example/3/4"])
+def test_an_address_that_redis_would_not_be_found_under_is_refused(url: str) -> None:
+    assert list(problems(**{REDIS_URL: url})) == [REDIS_URL]
+
+
+def test_an_identity_without_an_address_is_refused() -> None:
+    assert list(problems(**{REDIS_IDENTITY: CLIENT})) == [REDIS_URL]
+    assert list(problems(**{REDIS_IDENTITY: "id-api", REDIS_URL: "rediss://redis.example"})) == [REDIS_IDENTITY]
+
+
+@pytest.mark.parametrize("user", ["user:password@", ":password@", "user@"])
+def test_an_identity_and_a_password_exclude_each_other(user: str) -> None:
+    """The library would refuse every connection, and nobody would hear of it."""
+    found = problems(**{REDIS_IDENTITY: CLIENT, REDIS_URL: f"rediss://{user}redis.example:10000"})
+    assert list(found) == [REDIS_URL]
+    assert "password@" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["TokenCache__MaxSession", "TokenCache__Redis__URI", "TokenCache__Redis", "TokenCache:Redis:Url"]
+)
+def test_a_misspelt_setting_of_the_cache_is_refused(name: str) -> None:
+    assert list(problems(**{name: "x"})) == [name]
+
+
 def test_secrets_do_not_show() -> None:
     settings = Settings.from_environ(
         {
@@ -152,6 +241,7 @@ def test_secrets_do_not_show() -> None:
             "AzureAd__ClientCredentials__0__SourceType": "Base64Encoded",
             "AzureAd__ClientCredentials__0__Base64EncodedValue": "TUlJ-secret",
             "AzureAd__ClientCredentials__0__CertificatePassword": "hunter2",
+            REDIS_URL: "rediss://:hunter2@redis.example:10000",
         }
     )
     assert "TUlJ" not in repr(settings)

@@ -30,6 +30,12 @@ WANTED: dict[str, dict[str, object]] = {
         "properties.enableSoftDelete": True,
         "properties.accessPolicies": None,
     },
+    "Microsoft.Cache/redisEnterprise": {"properties.minimumTlsVersion": "1.2"},
+    "Microsoft.Cache/redisEnterprise/databases": {
+        "properties.accessKeysAuthentication": "Disabled",
+        "properties.clientProtocol": "Encrypted",
+        "properties.evictionPolicy": "VolatileLRU",
+    },
     "Microsoft.Web/sites": {
         "properties.httpsOnly": True,
         "properties.siteConfig.minTlsVersion": "1.2",

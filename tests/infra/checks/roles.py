@@ -15,6 +15,7 @@ from tests.infra.project import Project
 from tests.infra.reader import Resource
 
 TYPE = "Microsoft.Authorization/roleAssignments"
+POLICY_TYPE = "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments"
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 ROLES = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
@@ -43,6 +44,9 @@ ALWAYS = {
     Grant("id-api", "Storage Blob Data Owner", "storage of the API", "function-app.bicep, storageRole"),
     Grant("id-orders", "Storage Blob Data Owner", "storage of Orders", "function-app.bicep, storageRole"),
 }
+WITH_TOKEN_CACHE = {
+    Grant("id-api", "access policy default", "the token cache", "token-cache.bicep, writer"),
+}
 WITH_CERTIFICATE = {
     Grant("id-api", "Key Vault Secrets User", "the vault", "key-vault.bicep, readerRole"),
     Grant("id-certificate", "Key Vault Certificates Officer", "the vault", "client-certificate.bicep, officerRole"),
@@ -62,6 +66,7 @@ def problems(project: Project) -> list[str]:
     for name, parameters in VARIANTS.items():
         deployment = deploy(project, **parameters)
         wanted = ALWAYS | (WITH_CERTIFICATE if parameters["clientCredential"] == "certificate" else set())
+        wanted |= WITH_TOKEN_CACHE if parameters.get("sharedTokenCache") else set()
         given = grants(deployment)
         for grant in given:
             if given.count(grant) > 1:
@@ -78,7 +83,7 @@ def show(grant: Grant) -> str:
 
 
 def grants(deployment: Deployment) -> list[Grant]:
-    """All role assignments of a deployment."""
+    """All role assignments of a deployment, and what Redis has in their place: access policies."""
     principals = {
         identity.read(("properties", "principalId")): identity.name
         for identity in deployment.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")
@@ -93,10 +98,19 @@ def grants(deployment: Deployment) -> list[Grant]:
                 _identity(principals.get(properties.get("principalId"), "somebody")),
                 ROLES.get(role, f"the unknown role {role}"),
                 _scope(scope) if isinstance(scope, Deployed) else "the whole resource group",
-                f"{resource.unit.path.removeprefix('infra/')}, {resource.declaration.name}",
+                _declared_in(resource),
             )
         )
+    for resource in deployment.of_type(POLICY_TYPE):
+        properties = resource.body["properties"]
+        who = _identity(principals.get(properties["user"]["objectId"], "somebody"))
+        policy = f"access policy {properties['accessPolicyName']}"
+        found.append(Grant(who, policy, "the token cache", _declared_in(resource)))
     return found
+
+
+def _declared_in(resource: Deployed) -> str:
+    return f"{resource.unit.path.removeprefix('infra/')}, {resource.declaration.name}"
 
 
 def _identity(name: str) -> str:
@@ -186,6 +200,8 @@ def _documented(project: Project) -> Iterator[str]:
         each if each in always else each._replace(scope=f"{each.scope} (certificate only)")
         for each in grants(deploy(project, **VARIANTS["certificate"]))
     }
+    options_on = set(grants(deploy(project, **VARIANTS["managedIdentity, everything on"])))
+    actual |= {each._replace(scope=f"{each.scope} (sharedTokenCache only)") for each in options_on - always}
     yield from (f"docs/security.md does not say: {show(grant)}" for grant in sorted(actual - set(said)))
     yield from (f"docs/security.md says what the Bicep does not: {show(grant)}" for grant in sorted(set(said) - actual))
     yield from (f"docs/security.md says twice: {show(grant)}" for grant in set(said) if said.count(grant) > 1)

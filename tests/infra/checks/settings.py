@@ -20,7 +20,7 @@ PLATFORM = {
 }
 ENTRY_POINT = "PYTHON_SCRIPT_FILE_NAME"
 DEFAULT_ENTRY_POINT = "function_app.py"
-OF_THE_CODE = ("AzureAd__", "DownstreamApis__")
+OF_THE_CODE = ("AzureAd__", "DownstreamApis__", "TokenCache__")
 # azure-identity takes these as its own, whatever they were meant for.
 NEVER = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
 
@@ -125,3 +125,19 @@ def _matching(deployment: Deployment, read: Settings, service: str) -> Iterator[
     for credential in read.client_credentials:
         if credential.managed_identity_client_id not in own:
             yield "AzureAd__ClientCredentials__0__ManagedIdentityClientId is no identity of the site"
+    yield from _shared_cache(deployment, read, service, own)
+
+
+def _shared_cache(deployment: Deployment, read: Settings, service: str, own: list[str]) -> Iterator[str]:
+    """The API has the cache that is deployed, if one is, by its own identity; no other app has it."""
+    deployed = {
+        f"rediss://{cache.read(('properties', 'hostName'))}:{database.body['properties']['port']}"
+        for cache in deployment.of_type("Microsoft.Cache/redisEnterprise")
+        for database in cache.children
+    }
+    wanted = deployed if service == "api" else set()
+    url, identity = read.redis.url.reveal(), read.redis.managed_identity_client_id
+    if {url} - {""} != wanted:
+        yield f"TokenCache__Redis__Url is {url!r} and should be {', '.join(sorted(wanted)) or 'unset'}"
+    if url and identity not in own:
+        yield "TokenCache__Redis__ManagedIdentityClientId is no identity of the site"

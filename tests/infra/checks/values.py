@@ -21,6 +21,9 @@ NAMES = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
     "Microsoft.OperationalInsights/workspaces": r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]",
     "Microsoft.Resources/resourceGroups": r"[\w().-]{0,89}[\w()-]",
+    "Microsoft.Cache/redisEnterprise": r"(?!.*--)[a-zA-Z0-9][a-zA-Z0-9-]{0,58}[a-zA-Z0-9]",
+    "Microsoft.Cache/redisEnterprise/databases": "default",
+    "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments": r"[a-zA-Z0-9]{1,60}",
     "Microsoft.Resources/deploymentScripts": r"[\w().-]{1,90}",
 }
 LONGEST = {"environmentName": "e" * 64}

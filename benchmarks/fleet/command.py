@@ -1,0 +1,110 @@
+"""`dev.py bench fleet`: what N instances cost Entra, Redis and themselves, with and without the second level."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import costs as unit_costs
+from .document import DOCUMENT, FLEET, PICTURE, update
+from .fleet import MINUTE, Fleet
+from .model import answer
+from .plot import svg
+from .scenarios import parts
+from .simulation import simulate
+from .table import as_json, as_markdown, as_text
+
+ROOT = Path(__file__).resolve().parents[2]
+_PLAYED_REQUESTS = 150_000
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the table; returns 2 when the arguments make no sense."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    usual = Fleet(
+        options.instances,
+        options.callers,
+        options.requests_per_second,
+        options.token_minutes * MINUTE,
+        options.sessions,
+        options.megabytes,
+        options.scope_sets,
+    )
+    if min(usual.instances, usual.callers, usual.scope_sets) < 1 or usual.sessions < 0:
+        parser.error("a fleet has at least one instance, one caller and one downstream API")
+    if min(usual.requests_per_second, usual.token_seconds) <= 0:
+        parser.error("requests per second and the life of a token must be more than nothing")
+    try:
+        costs = unit_costs.read(options.costs) if options.costs else _measured()
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    if options.save_costs:
+        options.save_costs.write_text(f"{costs.as_json()}\n", encoding="utf-8")
+    table = (parts(usual), usual, costs, options.limit)
+    if options.svg:
+        options.svg.write_text(svg(usual, costs), encoding="utf-8")
+    if options.update_docs:
+        (ROOT / PICTURE).write_text(svg(usual, costs), encoding="utf-8")
+        update(ROOT / DOCUMENT, FLEET, as_markdown(*table))
+    if options.json:
+        print(as_json(*table))
+    else:
+        print((as_markdown if options.markdown or not sys.stdout.isatty() else as_text)(*table))
+    if options.play:
+        print(_played(usual, options.seed))
+    return 0
+
+
+def _measured() -> unit_costs.Costs:
+    from .measuring import measure  # here: with --costs nothing but Python's own library is needed
+
+    print("measuring the costs of one …", file=sys.stderr, flush=True)
+    return measure()
+
+
+def _played(usual: Fleet, seed: int) -> str:
+    """The usual fleet, event by event, made small enough to be played in seconds."""
+    lives = 3.0
+    factor = min(1.0, _PLAYED_REQUESTS / (usual.requests_per_second * usual.token_seconds * (lives + 2)))
+    small = usual.scaled(factor)
+    counted = simulate(small, lives=lives, seed=seed)
+    nothing = unit_costs.Costs(0, 0, 0, 0, 0, 1, 0, 0, "")
+    expected = answer(small, nothing)
+    hours = lives * small.token_seconds / 3600 / small.scope_sets
+    return (
+        f"Played event by event, at {factor:.2%} of its size, {counted.requests:,} requests (seed {seed}): "
+        f"{counted.alone:,} exchanges, by the model {expected.alone.exchanges_per_hour * hours:,.0f}; "
+        f"with Redis {counted.shared:,}, by the model {expected.shared.exchanges_per_hour * hours:,.0f}."
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Fleet()
+    parser = argparse.ArgumentParser("dev.py bench fleet", description=__doc__)
+    parser.add_argument("--instances", type=int, default=usual.instances, metavar="N")
+    parser.add_argument("--callers", type=int, default=usual.callers, metavar="N", help="people with a token")
+    parser.add_argument("--requests-per-second", type=float, default=usual.requests_per_second, metavar="N")
+    parser.add_argument("--token-minutes", type=float, default=usual.token_seconds / MINUTE, metavar="N")
+    parser.add_argument(
+        "--sessions",
+        type=float,
+        default=usual.sessions,
+        metavar="N",
+        help="per instance: TokenCache__MaxSessions",
+    )
+    parser.add_argument(
+        "--megabytes", type=float, default=usual.megabytes, metavar="N", help="of sessions: TokenCache__MaxMegabytes"
+    )
+    parser.add_argument("--scope-sets", type=int, default=1, metavar="N", help="downstream APIs that each caller needs")
+    parser.add_argument("--limit", type=float, metavar="N", help="marks what exceeds so many exchanges per second")
+    parser.add_argument("--costs", type=Path, metavar="FILE", help="what --save-costs wrote: no measuring")
+    parser.add_argument("--save-costs", type=Path, metavar="FILE", help="writes the measured costs of one")
+    parser.add_argument("--play", action="store_true", help="also plays a small one event by event")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of --play")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--markdown", action="store_true", help="as tables also on a terminal")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draws the picture there")
+    parser.add_argument("--update-docs", action="store_true", help=f"writes {DOCUMENT} and {PICTURE}")
+    return parser

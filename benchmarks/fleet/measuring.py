@@ -1,0 +1,160 @@
+"""The unit costs, measured with the template's own modules in this process, against the emulated tenant.
+
+What counts is the CPU time of the thread that does the work: the tenant's own, in its threads, is not in it, nor is the
+time for which Entra or Redis is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.load.redis_server import RedisServer, program
+from emulators.stack import Stack
+from shared.access_token import AccessTokenValidator
+from shared.distributed_cache import DistributedCache
+from shared.environ import Secret
+from shared.on_behalf_of import DownstreamToken
+from shared.redis_store import RedisStore
+from shared.services import Services
+from shared.settings import RedisSettings, Settings
+from shared.store import Store
+
+from .costs import Costs
+from .dict_store import DictStore
+
+_TOKENS = 300
+_EXCHANGES = 40
+_ROUNDS = 5
+_LEAST_SECONDS = 0.05
+_REDIS_OVERHEAD = 200  # bytes of an entry in Redis beyond its content, where no Redis could be asked
+_PADDING = [f"6f1d7a4e-0000-4000-8000-{number:012}" for number in range(12)]  # a caller in a dozen groups
+_DIRECT = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
+
+
+def measure() -> Costs:
+    """Takes about five seconds."""
+    with _tenant() as stack:
+        services = Services(Settings.from_environ(stack.environ("api")))
+        bearers = [stack.issue_access_token("alice", groups=_PADDING) for _ in range(_TOKENS)]
+        services.sessions.open(bearers[0])
+        scopes = services.settings.downstream_apis["graph"].scopes
+
+        def exchange(bearer: str) -> DownstreamToken:
+            return services.on_behalf_of.exchange(bearer, scopes, claims=None, correlation_id="")
+
+        token = exchange(bearers[0])  # the credential is loaded, connections are open
+        exchange_seconds = _each(exchange, bearers[:_EXCHANGES], rounds=3)
+        known, validation, session_bytes, token_bytes = _first_level(services, bearers, token)
+        store, hit, new, entry_bytes = _second_level(services.settings, bearers, token)
+    return Costs(known, validation, exchange_seconds, hit, new, session_bytes, token_bytes, entry_bytes, store)
+
+
+def _first_level(
+    services: Services, bearers: Sequence[str], token: DownstreamToken
+) -> tuple[float, float, float, float]:
+    """Seconds for a known token and for a new one; bytes of a session, and of each exchanged token in it."""
+    validator = AccessTokenValidator(services.settings, services.signing_keys, services.now)
+    validation = _each(validator.validate, bearers)
+    scopes, rest = services.settings.downstream_apis["graph"].scopes, bearers[1:]
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    sessions = [services.sessions.open(bearer) for bearer in rest]
+    opened = tracemalloc.get_traced_memory()[0]
+    for session, bearer in zip(sessions, rest, strict=True):
+        own = DownstreamToken(f"{token.token[:-9]}{bearer[-9:]}", token.expires_at, token.renew_at)
+        session.keep(scopes, own, instead_of=None)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    def known(bearer: str) -> None:
+        session = services.sessions.open(bearer)
+        services.sessions.token_for(session, bearer, scopes, correlation_id="")
+
+    return _each(known, rest), validation, (opened - before) / len(rest), (kept - opened) / len(rest)
+
+
+def _second_level(
+    settings: Settings, bearers: Sequence[str], token: DownstreamToken
+) -> tuple[str, float, float, float]:
+    """What stood for Redis; seconds for a token found there and for one that was new; bytes of an entry."""
+    scopes = settings.downstream_apis["graph"].scopes
+    with _store() as (name, store, bytes_used):
+        cache = DistributedCache(settings, _Entra(token), store, time.time, time.sleep)
+
+        def find(bearer: str) -> DownstreamToken:
+            return cache.exchange(bearer, scopes, claims=None, correlation_id="")
+
+        before = bytes_used()
+        new = _each(find, bearers, rounds=1)
+        entry_bytes = (bytes_used() - before) / len(bearers)
+        return name, _each(find, bearers), new, entry_bytes
+
+
+class _Entra:
+    """Answers at once: what remains is the cost of what stands before it."""
+
+    def __init__(self, token: DownstreamToken) -> None:
+        self._token = token
+
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+    ) -> DownstreamToken:
+        del assertion, scopes, claims, correlation_id
+        return self._token
+
+
+@contextmanager
+def _store() -> Iterator[tuple[str, Store, Callable[[], float]]]:
+    if program() is None:
+        standing_in = _Weighed(time.time)
+        yield "a dictionary: there is no redis-server on the PATH", standing_in, standing_in.bytes_used
+        return
+    with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder)) as server, server.client() as client:
+        store = RedisStore(RedisSettings(Secret(server.url), ""), time.time)
+        store.get("")  # connected
+        yield "redis-server on this machine", store, lambda: float(client.info("memory")["used_memory"])
+
+
+class _Weighed(DictStore):
+    def bytes_used(self) -> float:
+        return float(sum(len(content) + _REDIS_OVERHEAD for content, _ in self._entries.values()))
+
+
+@contextmanager
+def _tenant() -> Iterator[Stack]:
+    """A tenant, which this process reaches as a deployed API reaches the real one."""
+    with ExitStack() as exits:
+        folder = exits.enter_context(tempfile.TemporaryDirectory())
+        stack = exits.enter_context(Stack.start(Path(folder)))
+        before = dict(os.environ)
+        exits.callback(os.environ.update, before)
+        exits.callback(os.environ.clear)
+        for name in _DIRECT:
+            os.environ.pop(name, None)
+        os.environ.update(stack.environ("api"))
+        yield stack
+
+
+def _each(work: Callable[[str], object], bearers: Sequence[str], rounds: int = _ROUNDS) -> float:
+    """Seconds of CPU for one; the median of some rounds, each long enough for a coarse clock, or of one pass."""
+    taken = []
+    for _ in range(rounds):
+        started, done = time.thread_time(), 0
+        while not done or (rounds > 1 and time.thread_time() - started < _LEAST_SECONDS):
+            for bearer in bearers:
+                work(bearer)
+            done += len(bearers)
+        taken.append((time.thread_time() - started) / done)
+    return statistics.median(taken)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{measure().as_json()}\n")

@@ -1,0 +1,64 @@
+"""What a run is judged by: the API's own line per request, and the exchanges that Entra saw."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+from emulators.audit import Entry
+
+from .callers import TRACE
+
+_LINE = re.compile(
+    r"request function=\S+ method=\S+ status=(?P<status>\d+) ms=(?P<ms>\d+) .*?correlation_id=(?P<id>\S+)(?P<rest>.*)"
+)
+_ELSEWHERE = re.compile(r":(?:miss|\w+):(\d+)ms")
+_OUTAGE = re.compile(r"\bRedis\b")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One request as the API saw it, in milliseconds: all of it, and without what others took."""
+
+    status: int
+    whole: int
+    own: int
+
+
+class Observed:
+    """Fed by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.requests: dict[int, Timed] = {}
+        self.complaints: Counter[str] = Counter()
+        """Lines above INFO that are not about Redis."""
+        self.redis_outages: list[str] = []
+        self.exchanges: Counter[tuple[str, str]] = Counter()
+        """By fingerprint of the caller's token, and resource."""
+
+    def line(self, app: str, line: str) -> None:
+        """One line of a log."""
+        found = _LINE.search(line)
+        with self._lock:
+            if found:
+                self._request(found)
+            elif app != "orders" and _OUTAGE.search(line) and line.startswith(("WARNING", "INFO", "ERROR")):
+                self.redis_outages.append(line)
+            if line.startswith(("ERROR", "CRITICAL")) or (line.startswith("WARNING") and not _OUTAGE.search(line)):
+                self.complaints[line if found is None else f"{app}: status {found['status']}"] += 1
+
+    def entry(self, entry: Entry) -> None:
+        """One entry of the tenant's audit trail."""
+        if entry.action == "obo":
+            with self._lock:
+                self.exchanges[entry.details.get("assertion", "?"), entry.details.get("resource", "?")] += 1
+
+    def _request(self, found: re.Match[str]) -> None:
+        trace = found["id"].replace("-", "")
+        if int(trace[:8], 16) == TRACE:
+            elsewhere = sum(map(int, _ELSEWHERE.findall(found["rest"])))
+            whole = int(found["ms"])
+            self.requests[int(trace[8:], 16)] = Timed(int(found["status"]), whole, max(0, whole - elsewhere))

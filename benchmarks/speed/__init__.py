@@ -1,0 +1,16 @@
+"""How fast this template is, next to what people would use instead, and next to what no code can be faster than.
+
+Every figure is a ratio from one run: within a round, ours, the peer and the floor take turns. Each group of rows runs
+in a process of its own, one after the other; the emulated tenant is a process besides, so that its work is not counted.
+
+    definition.py      the table: rows, peers, floors, targets
+    targets.py         what is aimed at
+    command.py         runs one process per group, prints the table
+    child.py           one group's process
+    rows/              the measurements
+    rounds.py          timing in turns; result.py: medians, spreads and ratios
+    tenant.py          the tenant in its own process (tenant_process.py)
+    population.py      a first level full of users; msal_peer.py: MSAL's cache full of users
+    fleet.py           processes that want the same token at the same moment
+    apps/              the apps that are measured beside function_app.py
+"""

@@ -1,0 +1,107 @@
+"""The table: which figures are measured, next to what, and what is aimed at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .targets import Target, at_most, below_floor, equal, of_floor, of_peer, of_peer_at_least
+
+MISSING = "\N{EN DASH}"
+"""The cell of a row that has no such part."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `peer` and `floor` say in words what it stands next to; empty: nothing does.
+
+    `group` is the module in rows/ that measures it.
+    """
+
+    key: str
+    group: str
+    title: str
+    target: Target | None = None
+    peer: str = ""
+    floor: str = ""
+
+
+_CACHED = "PyJWKClient + `jwt.decode` + MSAL's `acquire_token_silent`"
+_HASHED = "SHA-256 + a plain dict"
+_RAW = "raw RSA-2048 verify"
+_HELLO = "an app with one hello route"
+_WAITS = "the waits for Entra and Graph"
+
+ROWS = (
+    Row("known-1k", "known", "known token → user + downstream token, 1,000 users", below_floor(), _CACHED, _RAW),
+    Row("known-10k", "known", "the same, 10,000 users", below_floor(), _CACHED, _RAW),
+    Row("known-100k", "known", "the same, 100,000 users", below_floor(), _CACHED, _RAW),
+    Row("known-flat", "known", "the same: 100,000 users against 1,000", at_most("≤ 1.25 (flat)", 1.25), "the same"),
+    Row("new", "new", "new token → validated", of_peer(1.1), "`jwt.decode` with a ready key", _RAW),
+    Row(
+        "exchange",
+        "exchange",
+        "first exchange: processor time beyond the POST",
+        at_most("≤ 2 ms", 0.002),
+        "a fresh `OnBehalfOfCredential`",
+        "PS256 sign",
+    ),
+    Row("threads", "flights", "exchanges for 100 threads with one cold token", at_most("1", 1), "MSAL"),
+    Row("processes", "flights", "exchanges for 8 processes with one cold token, Redis", at_most("1", 1), "MSAL"),
+    Row(
+        "memory",
+        "memory",
+        "memory per cached user",
+        at_most("≤ 4.5 KB", 4500),
+        "MSAL's token cache",
+        "claims + downstream token",
+    ),
+    Row(
+        "resident",
+        "resident",
+        "resident size after 1,000,000 tokens against after 100,000",
+        equal("equal within 5 %", 0.05),
+        "MSAL, 50,000 against 5,000",
+    ),
+    Row("lookups-4", "lookups", "look-ups per second: 4 threads against 1", of_peer_at_least(0.9), _HASHED),
+    Row("lookups-32", "lookups", "look-ups per second: 32 threads against 1", of_peer_at_least(0.9), _HASHED),
+    Row(
+        "requests",
+        "requests",
+        "requests per second through the worker library, known tokens",
+        of_peer_at_least(0.85),
+        "a hello route",
+    ),
+    Row("import", "imports", "import of function_app", of_peer(1.5), _HELLO),
+    Row(
+        "cold",
+        "start",
+        "process start → first authenticated answer",
+        of_floor(1.5),
+        "the hello app's first answer",
+        f"that and {_WAITS}",
+    ),
+    Row(
+        "warm",
+        "start",
+        "first authenticated answer of a process that stood ready",
+        of_floor(1.5),
+        "the hello app's",
+        _WAITS,
+    ),
+    Row("redis-get", "second_level", "second level: get + open", of_peer(1.3), "redis-py's plain GET"),
+    Row("redis-put", "second_level", "second level: seal + put", of_peer(1.3), "redis-py's plain SET"),
+)
+
+FLOORS = (
+    Row("sha256", "floors", "SHA-256 of a 2 KB token"),
+    Row("verify", "floors", "raw RSA-2048 verify of a 2 KB token"),
+    Row("sign", "floors", "PS256 sign of a client assertion"),
+    Row("post", "floors", "one loop-back POST (TCP, kept alive, 4 KB there, 2 KB back)"),
+)
+"""What no Python code around it can be faster than."""
+
+
+def chosen(keys: Collection[str]) -> list[Row]:
+    """Rows and floors with these keys, or all if there are none."""
+    return [row for row in (*ROWS, *FLOORS) if not keys or row.key in keys]

@@ -1,0 +1,66 @@
+"""A first level with many users in it. What is measured is Sessions; the tokens in it never saw Entra.
+
+A hundred thousand genuine tokens would take minutes to sign and validate, and a known token is not validated again: the
+validator and the exchanger are stand-ins here that make up claims and tokens of the usual size.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from shared.access_token import AccessToken
+from shared.on_behalf_of import DownstreamToken
+from shared.services import Services
+from shared.sessions import MAX_BYTES, MAX_SESSIONS, Sessions
+
+TOKEN_CHARS = 2000  # of a downstream token
+SCOPES = ("https://graph.microsoft.com/.default",)
+_SAMPLE = 2000  # users who come again, of however many there are
+
+
+class Population:
+    """Sessions of users who differ in their claims and tokens."""
+
+    def __init__(
+        self, services: Services, token: str, max_sessions: int = MAX_SESSIONS, max_bytes: int = MAX_BYTES
+    ) -> None:
+        """`token`: a genuine one, after which the others are made."""
+        self._model = services.sessions.open(token).access_token
+        self._oid = self._model.claims()["oid"].encode()
+        self._head, self._ends_at = token[:-8], time.time() + 3600
+        self.sessions = Sessions(self, services.signing_keys, self, time.time, max_sessions, max_bytes)
+
+    def bearer(self, number: int) -> str:
+        """The token of one of them."""
+        return f"{self._head}{number:08}"
+
+    def come(self, numbers: Sequence[int]) -> None:
+        """Each of them is let in and gets a downstream token."""
+        for number in numbers:
+            bearer = self.bearer(number)
+            self.sessions.token_for(self.sessions.open(bearer), bearer, SCOPES, correlation_id="")
+
+    def regulars(self, count: int) -> Callable[[], str]:
+        """The bearer of one of the first `count`, another one at each call."""
+        sample = random.Random(1).sample(range(count), min(count, _SAMPLE))  # noqa: S311 — the same in each run
+        bearers, at = [self.bearer(number) for number in sample], -1
+
+        def next_one() -> str:
+            nonlocal at
+            at = (at + 1) % len(bearers)
+            return bearers[at]
+
+        return next_one
+
+    def validate(self, token: str) -> AccessToken:  # noqa: ARG002
+        """The stand-in for the validator."""
+        return replace(self._model, payload=self._model.payload.replace(self._oid, str(uuid.uuid4()).encode()))
+
+    def exchange(self, *_: object, **__: object) -> DownstreamToken:
+        """The stand-in for Entra."""
+        text = f"{uuid.uuid4().hex:0<{TOKEN_CHARS}}"
+        return DownstreamToken(text, self._ends_at, self._ends_at - 300)

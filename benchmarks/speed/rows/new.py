@@ -1,0 +1,40 @@
+"""A token that nobody has seen yet: signature and claims."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import cycle
+from time import time
+
+import jwt
+
+from emulators.applications import API_ID
+from shared.access_token import AccessTokenValidator
+from shared.services import Services
+from shared.settings import Settings
+
+from ..msal_peer import AUTHORITY
+from ..raw import verifying
+from ..result import Result, compared
+from ..rounds import in_turns
+from ..tenant import tenant
+
+
+def measure(quick: bool) -> Iterator[Result]:
+    """Ours against `jwt.decode`, which is given the key and checks signature, times, audience and issuer."""
+    with tenant() as there:
+        services = Services(Settings.from_environ(os.environ))
+        tokens = there.tokens(20 if quick else 400)
+        validator = AccessTokenValidator(services.settings, services.signing_keys, time)
+        key = validator.validate(tokens[0]).key.key
+        mine, theirs = cycle(tokens), cycle(tokens)
+        calls = {
+            "ours": lambda: validator.validate(next(mine)),
+            "peer": lambda: jwt.decode(
+                next(theirs), key, algorithms=["RS256"], audience=API_ID, issuer=f"{AUTHORITY}/v2.0"
+            ),
+            "floor": verifying(tokens[0], key),
+        }
+        taken = in_turns(calls, 3 if quick else 25, quick)
+    yield compared("new", "time", taken["ours"], taken["peer"], taken["floor"])

@@ -1,0 +1,77 @@
+"""Requests through the library that runs functions in Azure, without HTTP: a guarded route and a bare one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+
+from emulators.functions_host.engines import in_process_engine
+from emulators.functions_host.invocations import invocation
+from emulators.functions_host.layout import AppLayout
+from emulators.functions_host.model import Engine, Invocation
+from emulators.functions_host.router import Router
+
+from ..result import Result, compared
+from ..tenant import tenant
+
+APPS = Path(__file__).resolve().parents[1] / "apps"
+_AT_A_TIME = 4
+_USERS = 50
+
+
+def measure(quick: bool) -> Iterator[Result]:
+    """Both routes are of one app in one process, so they share its threads, its log and its garbage."""
+    with tenant() as there:
+        logging.basicConfig(level="INFO", stream=open(os.devnull, "w", encoding="utf-8"), force=True)  # noqa: SIM115
+        yield asyncio.run(_measured(there.tokens(4 if quick else _USERS), *((3, 60) if quick else (15, 600))))
+
+
+async def _measured(tokens: Sequence[str], rounds: int, calls: int) -> Result:
+    engine = in_process_engine()
+    try:
+        router = Router(await engine.index(AppLayout.read(APPS, "both_app.py")), "api")
+        taken: dict[str, list[float]] = {"known": [], "hello": []}
+        for token in tokens:
+            await _rate(engine, [_call(router, "known", token)])
+        for number in range(rounds):
+            for name in ("known", "hello") if number % 2 else ("hello", "known"):
+                calls_now = [_call(router, name, tokens[index % len(tokens)]) for index in range(calls)]
+                taken[name].append(await _rate(engine, calls_now))
+    finally:
+        engine.close()
+    note = f"engine: {engine.name}; {_AT_A_TIME} requests at a time; the log is formatted at INFO and thrown away"
+    return compared("requests", "rate", taken["known"], taken["hello"], note=note)
+
+
+def _call(router: Router, name: str, token: str) -> Invocation:
+    """What the host hands over; made before the clock runs, as in Azure that is another process."""
+    found = router.match("GET", f"/api/{name}")
+    if found is None:
+        raise RuntimeError(f"the app has no route {name}")
+    scope = {
+        "scheme": "http",
+        "method": "GET",
+        "path": f"/api/{name}",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())],
+    }
+    return invocation(scope, b"", *found)
+
+
+async def _rate(engine: Engine, calls: list[Invocation]) -> float:
+    """Requests per second, so many under way at a time. Raises RuntimeError for an answer that is not 200."""
+    waiting = list(calls)
+
+    async def work() -> None:
+        while waiting:
+            reply = await engine.invoke(waiting.pop())
+            if reply is None or reply.value["status_code"].value != "200":
+                raise RuntimeError("not answered with 200")
+
+    started = perf_counter()
+    await asyncio.gather(*(work() for _ in range(_AT_A_TIME)))
+    return len(calls) / (perf_counter() - started)

@@ -1,0 +1,52 @@
+"""What is aimed at, in words and as a question to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .result import Result, Spread
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target; what is asked is the median."""
+
+    text: str
+    is_met: Callable[[Result], bool]
+
+
+def of_peer(most: float) -> Target:
+    """At most so many times what the peer takes."""
+    return Target(f"≤ {most:g} {TIMES} peer", lambda result: _median(result.to_peer) <= most)
+
+
+def of_peer_at_least(least: float) -> Target:
+    """At least such a share of what the peer does."""
+    return Target(f"≥ {least:g} {TIMES} peer", lambda result: _median(result.to_peer) >= least)
+
+
+def below_floor() -> Target:
+    """Less than the floor."""
+    return Target(f"< 1 {TIMES} floor", lambda result: _median(result.to_floor) < 1)
+
+
+def of_floor(most: float) -> Target:
+    """At most so many times the floor."""
+    return Target(f"≤ {most:g} {TIMES} floor", lambda result: _median(result.to_floor) <= most)
+
+
+def at_most(text: str, most: float) -> Target:
+    """An absolute figure, in the unit of the result."""
+    return Target(text, lambda result: result.ours.median <= most)
+
+
+def equal(text: str, within: float) -> Target:
+    """A growth that is none."""
+    return Target(text, lambda result: abs(result.ours.median - 1) <= within)
+
+
+def _median(ratio: Spread | None) -> float:
+    return float("nan") if ratio is None else ratio.median  # which meets no target

@@ -1,0 +1,66 @@
+// Lifetime: that of the resource group. Nothing in it is worth keeping: each entry ends with the token in it, after an hour
+// or so, and Entra issues another.
+// Role: the second level of the token cache, which all instances of the API share: Azure Managed Redis, closed to keys.
+// Grants the access policy `default` (read and write data) to the API's identity alone.
+// Reason: an access policy of Redis is no role assignment, so roles on the resource give no access to what lies in it. What
+// lies there is sealed by the API with a key that only the caller's own access token yields: whoever reads it reads nothing.
+
+@description('Principal id of the one identity that may read and write: that of the API.')
+param writerPrincipalId string
+
+@description('The size. The smallest holds some 500 MB, about a hundred thousand tokens.')
+param skuName string
+
+@description('The name of the cache, unique in the region.')
+param name string
+
+@description('The region.')
+param location string
+
+@description('Tags of the deployment.')
+param tags { *: string }
+
+resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
+  name: name
+  location: location
+  tags: tags
+  sku: {
+    name: skuName
+  }
+  properties: {
+    minimumTlsVersion: '1.2'
+    // As of the vault: a Functions app without a virtual network does not reach a closed one.
+    publicNetworkAccess: 'Enabled'
+    // A cache of what Entra can issue again needs no replica.
+    highAvailability: 'Disabled'
+  }
+
+  resource database 'databases' = {
+    name: 'default'
+    properties: {
+      clientProtocol: 'Encrypted'
+      port: 10000
+      // One endpoint for every client; the cluster stays its own affair.
+      clusteringPolicy: 'EnterpriseCluster'
+      // Every entry carries its own end; when full, the one least used goes first.
+      evictionPolicy: 'VolatileLRU'
+      accessKeysAuthentication: 'Disabled'
+    }
+
+    resource writer 'accessPolicyAssignments' = {
+      // Letters and digits only, so no guid.
+      name: uniqueString(writerPrincipalId)
+      properties: {
+        accessPolicyName: 'default'
+        user: {
+          objectId: writerPrincipalId
+        }
+      }
+    }
+  }
+}
+
+@description('Where it is.')
+output hostName string = cache.properties.hostName
+@description('The port, TLS only.')
+output port int = cache::database.properties.port

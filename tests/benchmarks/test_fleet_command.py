@@ -1,0 +1,104 @@
+"""`dev.py bench fleet` as it is typed, and the costs that it measures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fleet import document
+from benchmarks.fleet.costs import Costs, read
+from benchmarks.fleet.measuring import measure
+
+ROOT = Path(__file__).parents[2]
+COSTS = Costs(5e-6, 100e-6, 2e-3, 100e-6, 400e-6, 2_000, 2_000, 3_000, "made up")
+
+
+def bench(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "fleet", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=120)
+
+
+@pytest.fixture
+def costs(tmp_path: Path) -> Path:
+    path = tmp_path / "costs.json"
+    path.write_text(COSTS.as_json(), encoding="utf-8")
+    return path
+
+
+def test_with_given_costs_it_prints_the_same_every_time(costs: Path) -> None:
+    first, second = (bench("--costs", str(costs), "--instances", "3", "--play", "--seed", "5") for _ in range(2))
+
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    assert "3 instances" in first.stdout
+    assert "(seed 5)" in first.stdout
+    assert "Microsoft publishes no figure" in first.stdout
+    assert first.stderr == ""
+
+
+def test_json_and_picture_are_written_where_they_are_wanted(costs: Path, tmp_path: Path) -> None:
+    picture, kept = tmp_path / "fleet.svg", tmp_path / "kept.json"
+    result = bench("--costs", str(costs), "--json", "--svg", str(picture), "--save-costs", str(kept))
+
+    assert json.loads(result.stdout)["costs"] == asdict(COSTS)
+    assert picture.read_text(encoding="utf-8").startswith("<svg ")
+    assert read(kept) == COSTS
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--instances", "0"], "at least one instance"),
+        (["--requests-per-second", "0"], "more than nothing"),
+        (["--costs", "nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_a_question_without_sense_is_refused_in_words(costs: Path, options: list[str], said: str) -> None:
+    result = bench("--costs", str(costs), *options)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("change", [{"entry_bytes": None}, {"entry_bytes": -1}, {"store": 3}, {"more": 1}])
+def test_costs_that_are_none_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps({**asdict(COSTS), **change}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"costs\.json"):
+        read(path)
+
+
+def test_measured_costs_are_those_of_real_work() -> None:
+    costs = measure()
+
+    assert (
+        0 < costs.known_seconds < costs.validation_seconds < costs.exchange_seconds
+    )  # each does the one before, and more
+    assert costs.entry_bytes > costs.token_bytes > 1_000  # both hold a whole token
+    assert costs.session_bytes > 500
+
+
+def test_the_document_has_both_parts_and_the_picture_that_it_shows() -> None:
+    path = ROOT / document.DOCUMENT
+    for command in (document.FLEET, document.LOAD):
+        assert "| " in document.part(path, command)
+    assert f"]({Path(document.PICTURE).name})" in path.read_text(encoding="utf-8")
+    assert (ROOT / document.PICTURE).exists()
+
+
+def test_an_update_replaces_its_own_part_and_nothing_else(tmp_path: Path) -> None:
+    begin, end = document.marks(document.FLEET)
+    path = tmp_path / "scale.md"
+    path.write_text(f"before\n{begin}\nold\n{end}\nafter\n", encoding="utf-8")
+
+    document.update(path, document.FLEET, "new")
+
+    assert path.read_text(encoding="utf-8") == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    with pytest.raises(ValueError, match="lacks the marks"):
+        document.update(path, document.LOAD, "new")

@@ -1,0 +1,50 @@
+"""Two instances of the deployed API, with the app settings that main.bicep writes, behind Azure Managed Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from emulators.stack import Stack
+from tests.leaks import LeakWatch
+from tests.live import Live, start_app
+from tests.test_bicep_settings import environ_of
+
+from .server import RedisServer
+
+URL = "TokenCache__Redis__Url"
+
+
+@pytest.fixture
+def fleet(server: RedisServer, tmp_path: Path, leak_watch: LeakWatch) -> Iterator[tuple[Live, str, list[str]]]:
+    """The first instance, the address of the second, and what both log."""
+    pytest.importorskip("tree_sitter_bicep", reason="tree-sitter-bicep has no wheel for this machine")
+    log: list[str] = []
+    with ExitStack() as exits:
+        stack = exits.enter_context(Stack.start(tmp_path))
+        front = stack.redis_front(server.port)
+        exits.callback(front.stop)
+        environ = environ_of(stack, "certificate", "api", sharedTokenCache=True)
+        assert environ[URL].endswith(".redis.azure.net:10000")
+        environ[URL] = front.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
+        apps = [start_app("api", environ, tmp_path, leak_watch, log) for _ in range(2)]
+        for app in apps:
+            exits.callback(app.stop)
+        live = Live(stack, apps[0].url, "", leak_watch)
+        exits.callback(live.close)
+        yield live, apps[1].url, log
+
+
+def test_two_instances_cost_one_exchange(fleet: tuple[Live, str, list[str]]) -> None:
+    live, second, log = fleet
+    token, mark = live.stack.issue_access_token("alice"), live.stack.audit.mark()
+    for base in (live.api, second):
+        reply = live.call("/api/me", token, base=base)
+        assert (reply.status_code, reply.json()["displayName"]) == (200, "Alice Ahlberg")
+    assert live.exchanges(mark) == 1
+    let_in = [entry.verdict for entry in live.stack.audit.entries(mark) if entry.service == "redis"]
+    assert let_in == ["ok: let in"] * 2
+    assert not [line for line in log if "redis" in line.lower()]
