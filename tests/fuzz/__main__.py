@@ -28,9 +28,9 @@ from tests.live import Live, running
 from . import answers, inputs, over_http, tokens, whole_answers
 from .case import Case, Figures
 
-ROUND = 200  # inputs of one class in a row; every fourth round weighs memory in place of time
+ROUND = 500  # inputs of one class in a row; every fourth round weighs memory in place of time
 STRANGERS = ("forged tokens", "ruined tokens", "no tokens", "HTTP")  # who must never meet a 5xx
-SLOW = {"HTTP": 20, "answers of Entra": 50, "answers of an API": 100}
+SLOW = {"HTTP": 200, "answers of Entra": 100, "answers of an API": 200}
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def try_one_round(case: Case, figures: Figures, number: int, *, weigh: bool) -> 
     if weigh:
         tracemalloc.start()
     try:
-        case.run(figures, SLOW.get(case.name, ROUND), number)
+        case.run(figures, SLOW.get(case.name, ROUND) // (5 if weigh else 1), number)  # which is so much slower
     finally:
         if weigh:
             tracemalloc.stop()
