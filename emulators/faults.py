@@ -74,8 +74,9 @@ class Faults:
 
     def dripped(self) -> None:
         """A byte is about to drip."""
-        if self.on_drip is not None:
-            self.on_drip()
+        hook = self.on_drip  # another thread may take it away
+        if hook is not None:
+            hook()
 
     def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:

@@ -67,8 +67,8 @@ SCENES = {
 class Refresh:
     """What alice's first call brought has aged by so many seconds when `person` calls; that is when the service fails.
 
-    `meanwhile` is all that goes well then, in whatever order: the caller's own request, and what else was due. Half a
-    minute later, or a whole one, `next_person` calls, and `renewed` must be among what goes well.
+    `meanwhile` is all that goes well then, in whatever order: the caller's own request, and what else was due. A minute
+    later the service answers again, `next_person` calls, and `renewed` must be among what goes well.
     """
 
     after: float

@@ -32,6 +32,7 @@ from .api import Api, Reply
 from .impatience import Impatience
 
 THREADS = 32
+ALL_EXCHANGE = 3 * THREADS  # calls: one under way and one with a known token are the most that anybody makes without
 _DAYS = 10 * 86_400.0  # longer than any test: the callers' own tokens are not what is renewed here
 _LINE = "client credential: Entra does not know the newest certificate yet; using the one before"
 
@@ -131,7 +132,7 @@ def test_certificate_signing_keys_and_registration_change_under_load(lab: Lab) -
     api, stack = Api(lab, Impatience(lab.clock)), lab.stack
     start = stack.audit.mark()
     with calling(lab, api) as crowd:
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert (reads(lab, start, "secret"), reads(lab, start, "keys")) == (1, 1)
 
         first, mark = stack.client_certificate, stack.audit.mark()
@@ -142,7 +143,7 @@ def test_certificate_signing_keys_and_registration_change_under_load(lab: Lab) -
         crowd.is_asleep_for(
             RELOAD_AFTER_SECONDS + 1
         )  # the certificate is read beside the requests, the keys before them
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         finish_background_work()
         assert (reads(lab, mark, "secret"), reads(lab, mark, "keys")) == (1, 1)
 
@@ -155,12 +156,12 @@ def test_certificate_signing_keys_and_registration_change_under_load(lab: Lab) -
         crowd.is_asleep_for(COOLDOWN_SECONDS)
         mark = stack.audit.mark()
         stack.roll_signing_key()  # every new token is signed by a key that nobody here knows
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert (reads(lab, mark, "keys"), reads(lab, mark, "secret"), refusals(lab, mark)) == (1, 0, 0)
 
         mark = stack.audit.mark()
         stack.rotate_client_certificate(unregister_old=True)  # the old one is refused from one moment to the next
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert (reads(lab, mark, "secret"), reads(lab, mark, "keys")) == (1, 0)
         assert 1 <= refusals(lab, mark) <= THREADS
     served = [entry.details["assertion"] for entry in lab.exchanges(start) if entry.status == 200]
@@ -175,11 +176,11 @@ def test_the_managed_identitys_token_expires_under_load(lab: Lab) -> None:
     api = Api(lab, Impatience(lab.clock), **source)
     start = lab.stack.audit.mark()
     with calling(lab, api) as crowd:
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert identity_tokens(lab, start) == 1
         crowd.is_asleep_for(lab.stack.identity.lifetime + 1)
         mark = lab.stack.audit.mark()
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         finish_background_work()
         assert identity_tokens(lab, mark) == 1
         assert 1 <= refusals(lab, mark) <= THREADS
@@ -199,19 +200,19 @@ def test_an_instance_that_starts_before_entra_knows_the_newest_certificate(
     newest = stack.rotate_client_certificate(register=False)
     api, start = Api(lab, Impatience(lab.clock)), stack.audit.mark()
     with calling(lab, api) as crowd:
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert reads(lab, start, "secret") == 3  # the newest, the newest once more, the one before
         assert said(caplog) == 1
 
         crowd.is_asleep_for(1)
         mark = stack.audit.mark()
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         assert (reads(lab, mark, "secret"), refusals(lab, mark)) == (0, 0)
 
         crowd.is_asleep_for(RETURN_AFTER_SECONDS + 1)  # still not registered: there, and back again
-        crowd.has_called(2 * THREADS)
+        crowd.has_called(ALL_EXCHANGE)
         finish_background_work()
-        crowd.has_called(4 * THREADS)  # more than could end without an exchange
+        crowd.has_called(ALL_EXCHANGE)
         assert reads(lab, mark, "secret") == 2
         assert said(caplog) == 2
 

@@ -59,7 +59,7 @@ def test_an_answer_has_status_headers_and_json(lab: Lab) -> None:
 )
 def test_every_status_has_its_reply(lab: Lab, status: int, kind: type[ApiError], replied: int) -> None:
     elsewhere = {"Location": "https://orders-local.azurewebsites.net/api/orders"}
-    lab.stack.faults.add("graph", status=status, headers=elsewhere if status < 400 else {}, body={"x": "y"})
+    lab.stack.faults.add("graph", status=status, headers=elsewhere if status < 400 else {}, body={"x": "s3cr3t"})
     mark = lab.stack.audit.mark()
     error = failure(lab)
     assert (type(error), error.status) == (kind, replied)
