@@ -10,7 +10,8 @@ import requests
 
 from shared.answer import Answer
 from shared.deadline import seconds_left
-from shared.transport import Transport, TransportTimeout, punctual_session
+from shared.punctual_http import punctual_session
+from shared.transport import Transport, TransportTimeout
 from tests.clock import Clock
 
 REAL_SECONDS = 0.5  # enough for a request to be sent, received and written into the audit trail
