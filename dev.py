@@ -14,6 +14,9 @@
     python3 dev.py bench [--json] [--row ROW]
                                          how fast this template is, next to its peers
     python3 dev.py bench failures        what this template and its peers do when things go wrong
+    python3 dev.py bench fleet           what N instances ask of Entra and of Redis: a model, with costs measured here
+    python3 dev.py bench load [--seconds N] [--processes P] [--redis | --kill-redis]
+                                         a realistic mix against several processes of the API: what is lost, who waits
 
 While `run` or `emulators` is up, from another terminal:
 

@@ -76,11 +76,6 @@ class ConfidentialClients:
             self._loads.start(_LOAD, lambda: self._reload(client))
         return client
 
-    def prepare(self) -> None:
-        """Begins to make the first one, beside the request that will need it. What fails is tried again by `ready`."""
-        if self._client is None:
-            self._loads.start(_LOAD, lambda: self._client or self._build(self._newest))
-
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
         """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.
 

@@ -58,10 +58,6 @@ class OnBehalfOf:
         self._clients = ConfidentialClients(settings, MsalHttpClient(transport, now), now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
-    def prepare(self) -> None:
-        """Begins to load the credential, while the caller's token is still being validated."""
-        self._clients.prepare()
-
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
     ) -> DownstreamToken:

@@ -79,7 +79,6 @@ class _Guard:
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
-                ready.prepare()
                 caller = Caller(ready.sessions, ready.sessions.open(bearer), bearer, record)
                 self._check(caller, ready)
                 return _closed(record, reply_to(self._function(**self._arguments(arguments, User(caller, ready.apis)))))
@@ -94,7 +93,6 @@ class _Guard:
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
-                ready.prepare()
                 session = ready.sessions.find(bearer)  # a known token does not leave the loop
                 if session is None:
                     session = await validated(ready.sessions.open, bearer)

@@ -37,7 +37,7 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        self.settings, self.now, self._prepared = settings, now, False
+        self.settings, self.now = settings, now
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
         self.signing_keys = SigningKeys(settings.authority, transport(read=KEYS_READ_SECONDS, now=now), now)
         self.on_behalf_of = OnBehalfOf(settings, transport(now=now), now, sleep)
@@ -48,13 +48,6 @@ class Services:
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
-
-    def prepare(self) -> None:
-        """To be called with the first request: what its exchange will need is got while its token is validated."""
-        if not self._prepared:
-            self._prepared = True
-            if self.settings.downstream_apis:
-                self.on_behalf_of.prepare()
 
 
 class LazyServices:

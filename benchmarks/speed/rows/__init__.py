@@ -18,6 +18,7 @@ GROUPS = (
     "resident",
     "lookups",
     "requests",
+    "served",
     "imports",
     "start",
     "second_level",

@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import perf_counter
 
 from emulators.functions_host.engines import in_process_engine
 from emulators.functions_host.invocations import invocation
@@ -16,6 +15,7 @@ from emulators.functions_host.model import Engine, Invocation
 from emulators.functions_host.router import Router
 
 from ..result import Result, compared
+from ..rounds import PROCESSOR
 from ..tenant import tenant
 
 APPS = Path(__file__).resolve().parents[1] / "apps"
@@ -43,7 +43,7 @@ async def _measured(tokens: Sequence[str], rounds: int, calls: int) -> Result:
                 taken[name].append(await _rate(engine, calls_now))
     finally:
         engine.close()
-    note = f"engine: {engine.name}; {_AT_A_TIME} requests at a time; the log is formatted at INFO and thrown away"
+    note = f"the {engine.name} engine; {_AT_A_TIME} requests at a time; the log at INFO, thrown away"
     return compared("requests", "rate", taken["known"], taken["hello"], note=note)
 
 
@@ -63,7 +63,7 @@ def _call(router: Router, name: str, token: str) -> Invocation:
 
 
 async def _rate(engine: Engine, calls: list[Invocation]) -> float:
-    """Requests per second, so many under way at a time. Raises RuntimeError for an answer that is not 200."""
+    """Requests per second of processor time, a few at a time. Raises RuntimeError when one is not answered."""
     waiting = list(calls)
 
     async def work() -> None:
@@ -72,6 +72,6 @@ async def _rate(engine: Engine, calls: list[Invocation]) -> float:
             if reply is None or reply.value["status_code"].value != "200":
                 raise RuntimeError("not answered with 200")
 
-    started = perf_counter()
+    started = PROCESSOR()
     await asyncio.gather(*(work() for _ in range(_AT_A_TIME)))
-    return len(calls) / (perf_counter() - started)
+    return len(calls) / (PROCESSOR() - started)

@@ -40,21 +40,21 @@ def measure(quick: bool) -> Iterator[Result]:
 
 def _take(taken: dict[str, list[float]], there: Tenant, ready_seconds: float) -> None:
     token, other = there.tokens(2)
-    with _host(ROOT, "function_app.py") as (started, url):
+    with host(ROOT, "function_app.py") as (started, url):
         _get(url, "/api/me", token)
         taken["cold"].append(time.perf_counter() - started)
         taken["second"].append(_get(url, "/api/me", other))
-    with _host(APPS, "hello_app.py") as (started, url):
+    with host(APPS, "hello_app.py") as (started, url):
         _get(url, "/api/hello")
         taken["hello"].append(time.perf_counter() - started)
         taken["hello warm"].append(_get(url, "/api/hello"))
-    with _host(ROOT, "function_app.py") as (_, url):
+    with host(ROOT, "function_app.py") as (_, url):
         time.sleep(ready_seconds)
         taken["warm"].append(_get(url, "/api/me", token))
 
 
 @contextmanager
-def _host(root: Path, script: str) -> Iterator[tuple[float, str]]:
+def host(root: Path, script: str) -> Iterator[tuple[float, str]]:
     """When the process was started, and where it listens."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "emulators.functions_host", *_OPTIONS, "--root", str(root)]
