@@ -1,0 +1,167 @@
+"""docs/performance.md against the script that measures it, and the script itself, quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.speed.definition import FLOORS, MISSING, ROWS
+from benchmarks.speed.document import DOCUMENT, tables_in, update
+from benchmarks.speed.result import Result, Spread, compared
+from benchmarks.speed.rows import GROUPS
+from benchmarks.speed.tables import FLOOR_HEADER, HEADER
+
+ROOT = Path(__file__).parents[2]
+NO_REDIS = shutil.which("redis-server") is None or find_spec("redis") is None
+NEEDS_REDIS = {"processes", "redis-get", "redis-put"}
+
+
+def bench(*options: str, **environ: str) -> dict[str, Any]:
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--json", *options],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=280,
+    )
+    measured: dict[str, Any] = json.loads(result.stdout or "{}")
+    assert (result.returncode, measured.get("problems")) == (0, {}), result.stderr
+    return measured
+
+
+def text() -> str:
+    return (ROOT / DOCUMENT).read_text(encoding="utf-8")
+
+
+def test_the_document_has_the_rows_and_columns_of_the_definition() -> None:
+    figures, floors = tables_in(ROOT / DOCUMENT)
+
+    assert (figures[0], floors[0]) == (list(HEADER), list(FLOOR_HEADER))
+    assert [row[0] for row in figures[1]] == [row.title for row in ROWS]
+    assert [row[HEADER.index("target")] for row in figures[1]] == [row.target.text for row in ROWS if row.target]
+    assert [row[0] for row in floors[1]] == [row.title for row in FLOORS]
+
+
+def test_the_document_shows_what_was_measured_whole() -> None:
+    figures, floors = tables_in(ROOT / DOCUMENT)
+
+    assert {row[-1] for row in figures[1]} <= {"yes", "**no**"}
+    for defined, shown in zip(ROWS, figures[1], strict=True):
+        assert shown[1] != MISSING
+        assert (shown[2] != MISSING, shown[3] != MISSING) == (bool(defined.peer), bool(defined.floor)), defined.key
+    assert all(row[1] != MISSING for row in floors[1])
+    assert "Quick" not in text()
+
+
+def test_every_missed_target_is_explained_and_no_other() -> None:
+    begin, end = text().index("## Where a target is missed"), text().index("## Cold start")
+    missed = [row[0] for row in tables_in(ROOT / DOCUMENT)[0][1] if row[-1] == "**no**"]
+
+    explained = [line.split("**")[1] for line in text()[begin:end].splitlines() if line.startswith("**")]
+    assert sorted(explained) == sorted(missed)
+
+
+def test_the_document_names_the_shape_of_the_machine_and_not_the_machine() -> None:
+    line = next(line for line in text().splitlines() if line.startswith("Measured on "))
+    assert " cores, " in line
+    assert ", Python 3." in line
+    assert "PyJWT " in line
+    assert platform.node() not in line.split()
+    assert str(ROOT) not in text()
+
+
+def test_every_group_is_measured_and_has_rows() -> None:
+    assert {row.group for row in (*ROWS, *FLOORS)} == set(GROUPS)
+    keys = [row.key for row in (*ROWS, *FLOORS)]
+    assert len(keys) == len(set(keys))
+
+
+def test_quick_measures_every_row() -> None:
+    measured = bench()
+
+    keys = {row["row"]: row for row in measured["rows"]}
+    expected = {row.key for row in (*ROWS, *FLOORS)} - (NEEDS_REDIS if NO_REDIS else set())
+    assert set(keys) == expected
+    assert measured["quick"] is True
+    assert keys["threads"]["ours"]["median"] == 1  # this one is counted, whatever the machine is busy with
+    assert keys["threads"]["peer"]["median"] > 1
+    assert keys["memory"]["ours"]["median"] < keys["memory"]["peer"]["median"]
+    assert all(row["ours"]["low"] <= row["ours"]["median"] <= row["ours"]["high"] for row in keys.values())
+
+
+def test_one_row_alone_and_without_redis_it_is_skipped_by_name(tmp_path: Path) -> None:
+    measured = bench("--row", "redis-get", PATH=str(tmp_path))
+
+    assert measured["rows"] == []
+    assert measured["skipped"] == {"second_level": "there is no redis-server on the PATH"}
+
+
+def test_an_unknown_row_and_an_unknown_subject_are_refused() -> None:
+    for arguments in (["--row", "nonsense"], ["nonsense"]):
+        command = [sys.executable, "-m", "benchmarks", *arguments]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=60)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "nonsense" in result.stderr or "which subject?" in result.stderr
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The machine was half as fast in the second round: that is no spread."""
+    result = compared("x", "time", [1.0, 2.0, 1.0], [2.0, 4.0, 2.0])
+
+    assert result.to_peer == Spread(0.5, 0.5, 0.5)
+    assert result.ours == Spread(1.0, 1.0, 2.0)
+    assert Result.from_dict(json.loads(json.dumps(result.as_dict()))) == result
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("known-1k", {"to_floor": 0.9}, {"to_floor": 1.0}),
+        ("known-flat", {"ours": 1.25}, {"ours": 1.3}),
+        ("new", {"to_peer": 1.1}, {"to_peer": 1.11}),
+        ("exchange", {"ours": 0.002}, {"ours": 0.0021}),
+        ("threads", {"ours": 1}, {"ours": 2}),
+        ("memory", {"ours": 4500}, {"ours": 4501}),
+        ("resident", {"ours": 1.05}, {"ours": 1.06}),
+        ("resident", {"ours": 0.95}, {"ours": 0.9}),
+        ("requests", {"to_peer": 0.85}, {"to_peer": 0.84}),
+        ("import", {"to_peer": 1.5}, {"to_peer": 1.51}),
+        ("redis-put", {"to_peer": 1.3}, {"to_peer": 1.31}),
+    ],
+)
+def test_targets(key: str, good: dict[str, float], bad: dict[str, float]) -> None:
+    target = next(row.target for row in ROWS if row.key == key)
+    assert target is not None
+    blank = Result(key, "time", Spread.exactly(9.0))
+
+    def shaped(figures: dict[str, float]) -> Result:
+        spreads: dict[str, Any] = {name: Spread.exactly(value) for name, value in figures.items()}
+        return replace(blank, **spreads)
+
+    assert target.is_met(shaped(good))
+    assert not target.is_met(shaped(bad))
+    assert not target.is_met(blank)
+
+
+def test_updating_replaces_the_tables_and_leaves_the_rest(tmp_path: Path) -> None:
+    copy = tmp_path / "document.md"
+    copy.write_text(text(), encoding="utf-8")
+
+    update(copy, "| figure | x |\n| --- | --- |\n| y | z |")
+
+    assert tables_in(copy) == [(["figure", "x"], [["y", "z"]])]
+    changed = copy.read_text(encoding="utf-8")
+    assert changed[: changed.index("<!--")] == text()[: text().index("<!--")]
+    assert changed[changed.index("## How it is measured") :] == text()[text().index("## How it is measured") :]
