@@ -79,19 +79,22 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
         ServerMisconfigured: none could be loaded, and only an operator can mend that.
     """
-    may_recover, wait = False, 0
+    may_recover, wait, failures = False, 0, []
     for source in sources:
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
             may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
+            failures.append(f"{source.source_type}: {_describe(error)}")
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
         else:
             log.info("client credential: using %s", credential.source_type)
             return credential
     if may_recover:
-        raise ServiceUnavailable(retry_after=wait or RETRY_AFTER_SECONDS, reason="no client credential could be loaded")
-    raise ServerMisconfigured(reason="no client credential could be loaded")
+        raise ServiceUnavailable(
+            retry_after=wait or RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
+        )
+    raise ServerMisconfigured(reason=f"no client credential ({', '.join(failures)})")
 
 
 def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredential:

@@ -106,7 +106,7 @@ class DownstreamApi(HttpVerbs[Answer]):
             attempt += 1
 
     def _send_once(self, url: str, token: str, request: Request) -> Answer:
-        record, started, outcome = self._caller.record, perf_counter(), "unreachable"
+        record, started, outcome = self._caller.record, perf_counter(), "unanswered"
         own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
         try:
             answer = self._apis.transport.send(
