@@ -42,11 +42,23 @@ def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
 async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter) -> None:
     """Copies what `reader` gets to `writer` until it ends; `source` is the other half of `reader`'s connection."""
     _acknowledge_at_once(source)
-    while data := await asyncio.wait_for(reader.read(65_536), IDLE_TIMEOUT):
+    while data := await _read(reader, source):
         _acknowledge_at_once(source)
         writer.write(data)
         await writer.drain()
     writer.write_eof()
+
+
+async def _read(reader: asyncio.StreamReader, source: asyncio.StreamWriter) -> bytes:
+    """The next bytes; none when the connection has ended, or has been idle for too long.
+
+    Not with wait_for: before Python 3.12, bytes that arrive at the moment of a cancellation make it forget that one.
+    """
+    idle = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, source.transport.abort)
+    try:
+        return await reader.read(65_536)
+    finally:
+        idle.cancel()
 
 
 async def forward_answers(

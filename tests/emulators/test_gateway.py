@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from emulators import pipes
 from emulators.stack import Stack
 
 from .support import AUTHORITY, Http
@@ -79,6 +80,14 @@ def test_a_client_that_leaves_early_does_no_harm(shared: Stack, http: Http) -> N
     with connected(shared) as raw:
         raw.sendall(b"CONNECT graph.mic")
     assert http.get(f"{AUTHORITY}/discovery/v2.0/keys").status_code == 200
+
+
+def test_a_tunnel_that_nobody_uses_ends(shared: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipes, "IDLE_TIMEOUT", 0.1)
+    with connected(shared) as raw:
+        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert raw.recv(4096) == b""
 
 
 @pytest.mark.parametrize("caller", ["api", "orders", "client"])

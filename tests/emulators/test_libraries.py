@@ -17,6 +17,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.identity import CertificateCredential, ManagedIdentityCredential, OnBehalfOfCredential
 from azure.keyvault.secrets import SecretClient
+from azure.keyvault.secrets._shared import http_challenge_cache
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from emulators.applications import API_ID, API_IDENTITY, CLIENT_ID, ORDERS
@@ -81,6 +82,7 @@ def test_msal_sees_the_challenge_and_passes_it_on(stack: Stack, own: Http) -> No
 
 @pytest.mark.usefixtures("_api_process")
 def test_managed_identity_and_key_vault(stack: Stack) -> None:
+    http_challenge_cache.clear()  # the library remembers for the whole process what a vault has demanded once
     with (
         ManagedIdentityCredential(client_id=API_IDENTITY.client_id) as credential,
         SecretClient("https://obo-local.vault.azure.net/", credential) as client,
