@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SUBJECT] [options]`, which is what `python3 dev.py bench [SUBJECT]` runs. No subject: speed."""
+"""`python -m benchmarks [SUBJECT] [options]`: what `python3 dev.py bench [SUBJECT]` runs. No subject: speed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ROWS = (
     Row("known-1k", "known", "known token → user + downstream token, 1,000 users", below_floor(), _CACHED, _RAW),
     Row("known-10k", "known", "the same, 10,000 users", below_floor(), _CACHED, _RAW),
     Row("known-100k", "known", "the same, 100,000 users", below_floor(), _CACHED, _RAW),
-    Row("known-flat", "known", "the same: 100,000 users against 1,000", at_most("≤ 1.25 (flat)", 1.25), "the same"),
+    Row("known-flat", "known", "the same: 100,000 users against 1,000", at_most("≤ 1.25 (flat)", 1.25), "its own"),
     Row("new", "new", "new token → validated", of_peer(1.1), "`jwt.decode` with a ready key", _RAW),
     Row(
         "exchange",
