@@ -6,7 +6,6 @@ redis-py's time-outs hold for one read each, so an answer that drips would hold 
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -69,7 +68,6 @@ class EntraCredentials(redis.CredentialProvider):
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
         self._client_id, self._now = settings.managed_identity_client_id, now
-        self._identity: Any = None
         self._credentials: tuple[str, str] | None = None
         self._renew_at = self._expires_at = float("-inf")
         self._fetches: SingleFlight[str, None] = SingleFlight()
@@ -87,9 +85,9 @@ class EntraCredentials(redis.CredentialProvider):
 
     def _fetch(self) -> None:
         self._renew_at = self._now() + 1  # no more than one attempt a second
-        self._identity = self._identity or azure_credential(self._client_id)
-        token = self._identity.get_token(_ENTRA_SCOPE)
-        lasts = token.expires_on - time.time()
+        with azure_credential(self._client_id) as identity:  # a new one: it would remember what is over
+            token = identity.get_token(_ENTRA_SCOPE)
+        lasts = token.expires_on - self._now()
         name = jwt.decode(token.token, options={"verify_signature": False})["oid"]  # our own token: Redis verifies it
         self._credentials, self._expires_at = (name, token.token), self._now() + lasts
         self._renew_at = self._now() + max(lasts / 2, lasts - _RENEW_BEFORE_SECONDS)

@@ -79,10 +79,10 @@ def test_a_managed_identity_that_fails_later_is_an_outage_and_leaks_nothing(
     lab.stack.identity.lifetime, lifetime = 1, lab.stack.identity.lifetime
     lab.clock.at, moved = 0.0, lab.clock.at  # azure-identity goes by the real time
     try:
-        lab.me(services, lab.stack.issue_access_token("alice"))
+        lab.me(services, lab.stack.issue_access_token("greta"))
         lab.stack.faults.add("identity", status=500, body="internal s3cr3t")
         with pytest.raises(ServiceUnavailable):
-            lab.me(services, lab.stack.issue_access_token("alice"))
+            lab.me(services, lab.stack.issue_access_token("greta"))
     finally:
         lab.stack.identity.lifetime, lab.clock.at = lifetime, moved
     assert "s3cr3t" not in caplog.text
