@@ -46,6 +46,7 @@ import difflib
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,7 +77,8 @@ ADVICE = {
     "ProxyError|Tunnel connection failed|407 Proxy": "check HTTPS_PROXY (address, user name, password)",
     "CERTIFICATE_VERIFY|SSLError": "set PIP_CERT to the file of the certificate authority that inspects TLS here",
     "NewConnection|NameRes|getaddrinfo|Timeout|Max retries|unreachable": "check the network (and HTTPS_PROXY)",
-    "No matching distribution|Requires-Python": "a package is not there for this Python: try another (3.10 to 3.14)",
+    "No matching distribution|Requires-Python": "a package is not there for this Python: try another (3.10 to 3.14), "
+    "or check PIP_INDEX_URL",
     "Permission denied|Access is denied|WinError": "stop whatever runs from that folder, and check whose it is",
 }
 
@@ -93,7 +95,7 @@ def main(argv: list[str]) -> int:
         print(__doc__)
         return 0
     if command not in COMMANDS:
-        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        near = difflib.get_close_matches(command.lower(), COMMANDS, n=1)
         guess = f"did you mean python3 dev.py {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
         tell(f"dev.py: there is no command {command!r}; {guess} python3 dev.py --help explains them.")
         return 2
@@ -103,7 +105,7 @@ def main(argv: list[str]) -> int:
             signal.signal(number, signal.default_int_handler)
     try:
         return dispatch(environment(), command, arguments)
-    except SetUpError as problem:
+    except (SetUpError, OSError) as problem:
         tell(f"dev.py: {problem}")
         return 1
     except KeyboardInterrupt:
@@ -117,13 +119,13 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
         return check(python, arguments)
     if command == "test":
         return run([python, "-m", "pytest", *arguments])
-    if command in ("fuzz", "soak"):
-        return run([python, "-m", f"tests.{command}", *arguments])
+    if command in ("fuzz", "soak"):  # Ctrl-C ends them early, with their figures; soak calms down first
+        return run([python, "-m", f"tests.{command}", *arguments], patience=90)
     if command == "bench":
         add_packages(python, BENCH_REQUIREMENTS)
         return run([python, "-m", "benchmarks", *arguments])
     if command in STACK_COMMANDS:
-        return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True)
+        return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
 
 
@@ -154,26 +156,27 @@ def check(python: str, arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def run(command: list[str], *, owned: bool = False) -> int:
+def run(command: list[str], *, owned: bool = False, patience: int = 3) -> int:
     """Runs a program of the project to its end and returns its exit code.
 
     An `owned` program ends when its standard input does: when this process ends, however that happens.
+    `patience`: how many seconds it has to end by itself after Ctrl-C; another Ctrl-C cuts them short.
     """
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE if owned else None)
     try:
         code = child.wait()
     except KeyboardInterrupt:
-        code = stop(child)
+        code = stop(child, patience)
     return code if code >= 0 else 128 - code
 
 
-def stop(child: subprocess.Popen[bytes]) -> int:
+def stop(child: subprocess.Popen[bytes], patience: int) -> int:
     """Lets the program end by itself (Ctrl-C in a terminal has reached it too), then insists."""
     if child.stdin:
         child.stdin.close()
-    for patience, insist in ((15 if child.stdin else 3, child.terminate), (15, child.kill)):
+    for seconds, insist in ((patience, child.terminate), (15, child.kill)):
         try:
-            return child.wait(timeout=patience)
+            return child.wait(timeout=seconds)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             insist()
     return child.wait()
@@ -181,8 +184,11 @@ def stop(child: subprocess.Popen[bytes]) -> int:
 
 def environment() -> str:
     """The interpreter of an environment that has everything in requirements-dev.txt; made, if there is none."""
-    if os.environ.get("DEV_PYTHON"):
-        return os.environ["DEV_PYTHON"]
+    chosen = os.environ.get("DEV_PYTHON")
+    if chosen:
+        if not shutil.which(chosen):
+            raise SetUpError(f"DEV_PYTHON={chosen} is no program that can be run: name a Python, or unset it")
+        return chosen
     folder = environment_folder()
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "dev-stamp.txt"  # written last: an interrupted installation is taken up again

@@ -10,7 +10,7 @@ from benchmarks.fleet import command as fleet
 from benchmarks.load import command as load
 from benchmarks.speed import command as speed
 
-SUBJECTS = {"failures": failures.main, "fleet": fleet.main, "load": load.main}
+SUBJECTS = {"speed": speed.main, "failures": failures.main, "fleet": fleet.main, "load": load.main}
 
 
 def main(arguments: list[str]) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # Windows would write a file in another encoding than it is read in
     if not arguments or arguments[0].startswith("-"):
-        return speed.main(arguments)
+        arguments = ["speed", *arguments]
     if arguments[0] not in SUBJECTS:
         print(f"dev.py bench: which subject? There is {', '.join(SUBJECTS)}.", file=sys.stderr)
         return 2

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.api import Api, Reply, call_as_user, checked_path, claims_of, lacks_consent
+from client.api import Api, Reply, call_as_user, checked_method, checked_path, claims_of, lacks_consent
 from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
 from client.settings import Settings
@@ -26,6 +26,9 @@ exit code: 0 the API answered 2xx, 1 it answered something else, 2 wrong setting
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console that lacks a character is no reason to stop
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
@@ -47,10 +50,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print(sign_in.access_token())
         return 0
     api, path = Api(settings.api_base_url), checked_path(arguments.path)
-    method = (arguments.method or ("GET" if arguments.body is None else "POST")).upper()
-    step_up, consent = not arguments.no_step_up, arguments.consent
+    method = checked_method(arguments.method or ("GET" if arguments.body is None else "POST"))
+    step_up, consent = arguments.step_up, arguments.consent
     reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
     _show(reply)
+    _advise(reply, step_up=step_up, consent=consent)
     return 0 if 200 <= reply.status < 300 else 1
 
 
@@ -59,12 +63,19 @@ def _show(reply: Reply) -> None:
     for name in _SHOWN:
         if name in reply.headers:
             print(f"{name}: {reply.headers[name]}")
-    print(f"\n{_pretty(reply.text)}")
+    print(f"\n{_pretty(reply.text)}", flush=True)
+
+
+def _advise(reply: Reply, *, step_up: bool, consent: bool) -> None:
+    """What the API asks for, and which flag would give it, unless that has been tried."""
     if claims := claims_of(reply):
         _tell(f"The claims it asks for: {claims}")
+        if not step_up:
+            _tell("Sign in again with them: the same command with --step-up.")
     if problem := lacks_consent(reply):
         _tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
-        _tell("Consent for yourself: the same command with --consent.")
+        if not consent:
+            _tell("Consent for yourself: the same command with --consent.")
         _tell(f"An administrator consents for everybody at {problem.get('admin_consent_url')}")
 
 
@@ -95,7 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-d", "--body", help="the body, sent as application/json")
     parser.add_argument("--consent", action="store_true", help="let the API act for you, if nobody has allowed it yet")
     parser.add_argument("--device-code", action="store_true", help="sign in on another device: no browser needed here")
-    parser.add_argument("--no-step-up", action="store_true", help="show a claims challenge instead of answering it")
+    parser.add_argument(
+        "--step-up",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="answer a claims challenge by signing in again; or only show it",
+    )
     parser.add_argument("--env-file", type=Path, metavar="FILE", help="settings file; wins over the environment")
     parser.add_argument("--token", action="store_true", help="print an access token and nothing else")
     return parser

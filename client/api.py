@@ -50,7 +50,7 @@ class Api:
         """
         url = self._base_url + checked_path(path)
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
-        data = None if body is None else body.encode()
+        data = None if body is None else body.encode("utf-8", "surrogateescape")  # as it was typed
         start = time.perf_counter()
         try:
             answer = self._session.request(
@@ -118,6 +118,13 @@ def checked_path(path: str) -> str:
     if wrong or ".." in path.split("?")[0].split("/"):
         raise SettingsError(f"{path!r} is not a path of the API: write it like /api/me")
     return path if path.startswith("/") else f"/{path}"
+
+
+def checked_method(method: str) -> str:
+    """`method` in capitals. Raises SettingsError for what is no method at all (RFC 9110, section 5.6.2)."""
+    if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", method):
+        raise SettingsError(f"{method!r} is not a method: GET, POST, PATCH …")
+    return method.upper()
 
 
 class _Bearer(AuthBase):

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import msal
 import requests
 
+from client.entra_session import EntraSession, reason
 from client.errors import SignInError
-from client.http import BoundedSession
 from client.settings import Settings
 
 _PATIENCE = 300  # seconds a person has to sign in
@@ -44,14 +44,18 @@ class EntraSignIn:
         sign_in = self._by_device_code if self._device_code else self._in_browser
         try:
             answer = sign_in(claims, consent)
+        except SignInError:
+            raise
         except requests.RequestException as problem:
             where = self._settings.authority_host
             raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
         except (ValueError, RuntimeError) as problem:  # MSAL: unknown tenant; nobody signed in in time
             raise SignInError(str(problem) or type(problem).__name__) from problem
+        except Exception as problem:  # whatever MSAL trips over in an odd answer
+            raise SignInError(f"Entra ID's answer is of no use: {type(problem).__name__}: {problem}") from problem
         token = answer.get("access_token")
         if not isinstance(token, str):
-            raise SignInError(_reason(answer))
+            raise SignInError(reason(answer))
         self._account = answer.get("id_token_claims", {}).get("preferred_username", self._account)
         return token
 
@@ -90,12 +94,6 @@ class EntraSignIn:
                 authority=self._settings.authority,
                 client_capabilities=["CP1"],  # this client answers claims challenges
                 exclude_scopes=["offline_access"],  # no refresh token: nothing is kept after the call
-                http_client=BoundedSession(connect=10, read=30),
+                http_client=EntraSession(),
             )
         return self._app
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    """Entra's first sentence; the rest is trace ids."""
-    code, description = answer.get("error", "no token in the answer"), answer.get("error_description") or ""
-    return f"{code}: {description.splitlines()[0].split(' Trace ID:')[0]}" if description else str(code)

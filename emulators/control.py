@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from .faults import Faults
 from .index_page import consented_page, index_page
 from .requests_io import json_object, json_reply
 
-FAULT_FIELDS = {"status", "headers", "body", "delay", "times", "person", "network"}
+FAULT_FIELDS = {"target", "status", "headers", "body", "delay", "times", "person", "network"}
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,25 @@ def _controls(request: Request) -> Controls:
     return controls
 
 
-async def _options(request: Request) -> dict[str, Any]:
+async def _options(request: Request, known: Collection[str]) -> dict[str, Any]:
     """The JSON body. A page of another site cannot send that content type without being asked first (CORS)."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise ValueError("the content type must be application/json")
-    return json_object(await request.body() or b"{}")
+    try:
+        options = json_object(await request.body() or b"{}")
+    except ValueError as problem:
+        raise ValueError(f"the body must be a JSON object: {problem}") from problem
+    if unknown := options.keys() - known:
+        raise ValueError(f"no field {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    return options
+
+
+async def _switches(request: Request, *known: str) -> dict[str, bool]:
+    options = await _options(request, known)
+    for name, value in options.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false, not {value!r}")
+    return options
 
 
 async def _index(_request: Request) -> Response:
@@ -87,32 +101,25 @@ async def _faults(request: Request) -> Response:
         faults.clear()
         return json_reply({"faults": "none"})
     try:
-        options = await _options(request)
-        target = options.pop("target", "")
-        if unknown := options.keys() - FAULT_FIELDS:
-            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
-        fault = faults.add(target, **options)
-    except (ValueError, TypeError) as problem:
+        options = await _options(request, FAULT_FIELDS)
+        fault = faults.add(options.pop("target", ""), **options)
+    except ValueError as problem:
         return json_reply({"error": str(problem)}, 400)
     return json_reply({"added": fault.describe(), "target": fault.target}, 201)
 
 
 async def _roll(request: Request) -> Response:
     try:
-        options = await _options(request)
+        options = await _switches(request, "withdraw_old")
     except ValueError as problem:
         return json_reply({"error": str(problem)}, 400)
-    kid = _controls(request).roll_signing_key(withdraw_old=bool(options.get("withdraw_old", False)))
-    return json_reply({"kid": kid})
+    return json_reply({"kid": _controls(request).roll_signing_key(**options)})
 
 
 async def _rotate(request: Request) -> Response:
     try:
-        options = await _options(request)
-        allowed = {"register", "unregister_old", "in_vault"}
-        if unknown := options.keys() - allowed:
-            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
+        options = await _switches(request, "register", "unregister_old", "in_vault")
     except ValueError as problem:
         return json_reply({"error": str(problem)}, 400)
-    _controls(request).rotate_certificate(**{name: bool(value) for name, value in options.items()})
+    _controls(request).rotate_certificate(**options)
     return json_reply({"rotated": True})

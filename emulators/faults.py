@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from .fault import ON_CONNECT, TARGETS, Fault
+from .fault_check import check
 
 __all__ = ["TARGETS", "Fault", "Faults"]
 
@@ -39,10 +40,10 @@ class Faults:
         """Switches a fault on. `body`: text and bytes go out as they are, anything else as JSON; `delay` is in seconds.
 
         `network` is one of fault.NETWORK. With "refused" and "tls", which go by host, connections that are open end.
-        Raises ValueError for a target that does not exist and for a fault that makes no sense.
+        Raises ValueError, with the name of the field, for what a field cannot hold and a fault that makes no sense.
         """
-        fault = Fault(target, status, dict(headers or {}), body, delay, times, person, network)
-        fault.check()
+        fault = Fault(target, status, {} if headers is None else headers, body, delay, times, person, network)
+        check(fault)
         with self._lock:
             self._faults.append(fault)
         if network in ON_CONNECT and self.disconnect is not None:

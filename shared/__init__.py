@@ -16,16 +16,18 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     claims_challenge ← answer, strict_json
     jws_header ← errors, strict_json
     key_set ← errors, jws_header
-    signing_keys ← errors, key_set, single_flight, transport
+    metadata ← answer, deadline, key_set, transport
+    signing_keys ← errors, key_set, metadata, single_flight, transport
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, credential_settings, punctual_http
     client_credential ← answer, certificate, credential_settings, errors, key_vault
     entra_errors ← claims_challenge, errors, settings
     msal_http ← answer, circuit, client_credential, entra_errors, errors, settings, transport
-    confidential_client ← circuit, client_credential, credential_settings, deadline, errors, msal_http, settings,
-                          single_flight
+    credential_loader ← circuit, client_credential, credential_settings, deadline, errors, single_flight
+    confidential_client ← client_credential, credential_loader, credential_settings, deadline, errors, msal_http,
+                          settings, single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
-                   retries, settings, transport
+                   retries, settings
     redis_connection ← deadline, key_vault, settings, single_flight
     redis_store ← circuit, deadline, errors, redis_connection, settings, store
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
@@ -37,8 +39,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
                      session, settings, transport
     user ← caller, downstream_api
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
-    services ← access_token, distributed_cache, downstream_api, errors, on_behalf_of, redis_store, sessions, settings,
-               signing_keys, transport
+    libraries ← settings
+    services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
+               redis_store, sessions, settings, signing_keys, transport
     http_request ← errors, strict_json
     http_reply ← answer, errors
     azure_function ← nothing of ours

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .circuit import Circuit
+from .credential_loader import LOAD_SECONDS, CredentialLoader
 from .credential_settings import CredentialSettings
 from .deadline import within
 from .errors import ApiError, ServerMisconfigured, ServiceUnavailable
@@ -27,7 +27,6 @@ RELOAD_AFTER_SECONDS = 4 * 3600.0  # a certificate rotated in the vault is picke
 RETURN_AFTER_SECONDS = 300.0  # from the certificate before the newest to the newest: Entra has heard of it by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two reloads, so that a credential that Entra refuses does not hammer the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after one that failed; a vault that is down has its circuit besides
-LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
 
 _LOAD = "client credential"
 
@@ -52,16 +51,19 @@ class ConfidentialClients:
         now: Callable[[], float],
         load: Callable[..., ClientCredential],
     ) -> None:
-        self._settings, self._http, self._now, self._load = settings, http, now, load
+        self._settings, self._http, self._now = settings, http, now
+        self._loader = CredentialLoader(load, now)
         self._discovery = DiscoveryCache()
         self._newest = settings.client_credentials
         self._before = tuple(replace(s, versions_back=1) for s in self._newest if s.source_type == "KeyVault")
         self._client: ConfidentialClient | None = None
-        self._unused: tuple[Sequence[CredentialSettings], ClientCredential] | None = None
         self._next_reload = self._next_return = float("-inf")
         self._reload_failed = False
-        self._circuit, self._last_failure = Circuit("client credential", now), ApiError()
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
+
+    def prepare(self) -> None:
+        """Begins to load the credential, so that the first exchange need not wait for all of it."""
+        self._loader.early(self._newest)
 
     def ready(self) -> ConfidentialClient:
         """The one in use. Old ones are renewed beside the requests.
@@ -136,30 +138,6 @@ class ConfidentialClients:
 
     def _build(self, sources: Sequence[CredentialSettings], lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
-            credential = self._loaded(sources)
-            self._unused = sources, credential  # so that Entra's outage does not become the vault's load
-            client = ConfidentialClient(
-                msal_application(self._settings, credential, self._http, self._discovery), self._now() + lasts
-            )
-        self._client, self._unused = client, None
+            application = msal_application(self._settings, self._loader.take(sources), self._http, self._discovery)
+        self._client = client = ConfidentialClient(application, self._now() + lasts)
         return client
-
-    def _loaded(self, sources: Sequence[CredentialSettings]) -> ClientCredential:
-        """A vault that is down is left alone for a while after some failures."""
-        unused_of, unused = self._unused or (None, None)
-        if unused is not None and unused_of is sources:
-            return unused
-        try:
-            self._circuit.admit()
-        except ServiceUnavailable:
-            if isinstance(self._last_failure, ServerMisconfigured):
-                raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
-            raise
-        try:
-            credential = self._load(sources, self._now)
-        except ApiError as error:
-            self._last_failure = error
-            self._circuit.failed()
-            raise
-        self._circuit.succeeded()
-        return credential

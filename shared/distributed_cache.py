@@ -10,11 +10,10 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from .deadline import seconds_left
 from .errors import ApiError
-from .on_behalf_of import DownstreamToken
+from .on_behalf_of import DownstreamToken, Exchanger
 from .sealed import Seal
 from .settings import Settings
 from .store import Store, StoreError
@@ -24,12 +23,6 @@ LOCK_SECONDS = 4.0  # an exchange takes a tenth of it; whoever dies with the loc
 WAIT_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
-
-
-class Exchanger(Protocol):
-    def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
-    ) -> DownstreamToken: ...
 
 
 class DistributedCache:

@@ -37,12 +37,15 @@ class EntraUnavailable(ServiceUnavailable):
 class MsalHttpClient:
     """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for all that is no answer of the protocol."""
 
-    def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
-        self._transport, self._now = transport, now
+    def __init__(
+        self, transport: Transport, now: Callable[[], float], known: Callable[[str], Answer | None] = lambda _: None
+    ) -> None:
+        """`known`: what is published at an address, where it need not be fetched again; see Metadata.known."""
+        self._transport, self._now, self._known = transport, now, known
         self._circuit = Circuit("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Answer:
-        return self._checked("GET", url, params=params, headers=headers)
+        return self._known(url) or self._checked("GET", url, params=params, headers=headers)
 
     def post(
         self,
@@ -70,7 +73,7 @@ class MsalHttpClient:
         except ServiceUnavailable:
             self._circuit.succeeded()  # one caller's limit says nothing of the others
             raise
-        except BaseException:
+        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learnt of Entra
             self._circuit.undecided()
             raise
         self._circuit.succeeded()

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .confidential_client import ConfidentialClient, ConfidentialClients
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
@@ -18,7 +18,6 @@ from .errors import ApiError, ServiceUnavailable
 from .msal_http import EntraUnavailable, MsalHttpClient
 from .retries import Retries
 from .settings import Settings
-from .transport import Transport
 
 if TYPE_CHECKING:
     from .client_credential import ClientCredential
@@ -43,20 +42,34 @@ class DownstreamToken:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
 
 
+class Exchanger(Protocol):
+    """Whoever brings a downstream token: Entra, or a cache in front of it."""
+
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+    ) -> DownstreamToken:
+        """See OnBehalfOf.exchange."""
+        ...
+
+
 class OnBehalfOf:
     """Exchanges tokens with one authority. Thread-safe; caches the credential and discovery, but never a token."""
 
     def __init__(
         self,
         settings: Settings,
-        transport: Transport,
+        http: MsalHttpClient,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
         load: Callable[..., ClientCredential] | None = None,
     ) -> None:
         self._settings, self._now = settings, now
-        self._clients = ConfidentialClients(settings, MsalHttpClient(transport, now), now, load or _load_credential)
+        self._clients = ConfidentialClients(settings, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
+
+    def prepare(self) -> None:
+        """Begins what the first exchange would have to wait for: loading the credential. Asks Entra nothing."""
+        self._clients.prepare()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str

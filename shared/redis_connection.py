@@ -39,6 +39,7 @@ class _PunctualSocket:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self.sendall, self.settimeout = connection.sendall, connection.settimeout  # what each command needs
 
     def recv(self, size: int) -> bytes:
         patience = self._socket.gettimeout()

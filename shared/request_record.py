@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
-import secrets
-import uuid
 from time import perf_counter
 
 from .errors import ApiError
@@ -35,9 +34,9 @@ class RequestRecord:
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
         """`traceparent`: of whoever called; without a valid one, a new trace begins."""
         match = _TRACEPARENT.fullmatch(traceparent)
-        trace_id, self._flags = match.groups() if match else (uuid.uuid4().hex, "01")
-        self._function, self._method, self._trace_id = function, method, trace_id
-        self.correlation_id = str(uuid.UUID(trace_id))
+        trace, self._flags = match.groups() if match else (_random_hex(16), "01")
+        self._function, self._method, self._trace_id = function, method, trace
+        self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
         self._tokens: list[str] = []
         self._calls: list[str] = []
@@ -45,7 +44,7 @@ class RequestRecord:
 
     def traceparent(self) -> str:
         """The header for a call onwards, which is a new span of the same trace."""
-        return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
+        return f"00-{self._trace_id}-{_random_hex(8)}-{self._flags}"
 
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
@@ -60,24 +59,32 @@ class RequestRecord:
 
     def close(self, status: int, error: Exception | None = None) -> None:
         """Writes the line. An unexpected error brings its traceback along."""
-        fields = {
-            "function": self._function,
-            "method": self._method,
-            "status": status,
-            "ms": _milliseconds(self._started),
-            "user": self.user,
-            "correlation_id": self.correlation_id,
-            "tokens": _some_of(self._tokens),
-            "calls": _some_of(self._calls),
-        }
-        unexpected = error if error is not None and not isinstance(error, ApiError) else None
-        if isinstance(error, ApiError):
-            fields |= {"code": error.code, "reason": json.dumps(error.reason) if error.reason else ""}
-        elif unexpected:
-            fields |= {"code": ApiError.code, "reason": type(unexpected).__name__}
-        line = " ".join(f"{name}={value}" for name, value in fields.items() if value != "")
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
+        line = (
+            f"function={self._function} method={self._method} status={status} ms={_milliseconds(self._started)} "
+            f"user={self.user} correlation_id={self.correlation_id}"
+        )
+        unexpected = error if error is not None and not isinstance(error, ApiError) else None
+        code, reason = _kind_of(error) if error is not None else ("", "")
+        more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "code": code, "reason": reason}
+        for name, value in more.items():
+            if value:
+                line += f" {name}={value}"
         log.log(level, "request %s", line, exc_info=unexpected)
+
+
+def _kind_of(error: Exception) -> tuple[str, str]:
+    """Code and reason of a failure; of one that is not ours only its type, as its text may be anything."""
+    if isinstance(error, ApiError):
+        return error.code, json.dumps(error.reason) if error.reason else ""
+    return ApiError.code, type(error).__name__
+
+
+def _random_hex(size: int) -> str:
+    """An id of so many bytes: it must be unique, not secret."""
+    return f"{random.getrandbits(8 * size) or 1:0{2 * size}x}"
 
 
 def _milliseconds(since: float) -> int:

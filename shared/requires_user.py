@@ -14,7 +14,7 @@ from .azure_function import as_azure_function, request_among
 from .caller import Caller
 from .claims_challenge import auth_context_claims
 from .deadline import within
-from .errors import ClaimsChallenge, InsufficientScope, SettingsError
+from .errors import ClaimsChallenge, InsufficientScope
 from .http_reply import reply_to, reply_to_error
 from .http_request import bearer_token
 from .request_record import RequestRecord
@@ -75,7 +75,7 @@ class _Guard:
         request = request_among(arguments)
         record, realm = self._record(request, arguments), ""
         try:
-            ready = self._services()
+            ready = self._provider.get()
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
@@ -89,7 +89,7 @@ class _Guard:
         request = request_among(arguments)
         record, realm = self._record(request, arguments), ""
         try:
-            ready = self._services()
+            ready = self._provider.get()
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
@@ -102,12 +102,6 @@ class _Guard:
                 return _closed(record, reply_to(result))
         except Exception as error:  # noqa: BLE001 — as above
             return _closed(record, reply_to_error(error, record.correlation_id, realm), error)
-
-    def _services(self) -> Services:
-        problems = self._provider.problems()
-        if problems:
-            raise SettingsError(problems)
-        return self._provider.get()
 
     def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """Continues the host's trace, of which the caller's is a part; without one, the caller's."""

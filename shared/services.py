@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from .access_token import AccessTokenValidator
 from .downstream_api import DownstreamApis
 from .errors import SettingsError
-from .on_behalf_of import OnBehalfOf
-from .sessions import Exchanger, Sessions
+from .libraries import load_beside
+from .metadata import Metadata
+from .msal_http import MsalHttpClient
+from .on_behalf_of import Exchanger, OnBehalfOf
+from .sessions import Sessions
 from .settings import Settings
 from .signing_keys import SigningKeys
 from .transport import Transport
-
-_IMPORT_FIRST_SECONDS = 0.05  # the app's own import comes first
-KEYS_READ_SECONDS = 5.0  # whoever sends an unknown key id can make threads wait for this long, twice a minute
 
 log = logging.getLogger(__name__)
 for _library in ("azure", "msal", "redis", "urllib3"):  # their warnings quote addresses and answers, which name people
@@ -39,8 +37,10 @@ class Services:
     ) -> None:
         self.settings, self.now = settings, now
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
-        self.signing_keys = SigningKeys(settings.authority, transport(read=KEYS_READ_SECONDS, now=now), now)
-        self.on_behalf_of = OnBehalfOf(settings, transport(now=now), now, sleep)
+        entra = transport(now=now)
+        metadata = Metadata(settings.authority, entra, now)
+        self.signing_keys = SigningKeys(metadata.fetch_keys, now)
+        self.on_behalf_of = OnBehalfOf(settings, MsalHttpClient(entra, now, metadata.known), now, sleep)
         validator = AccessTokenValidator(settings, self.signing_keys, now)
         exchanger = (
             self.on_behalf_of if not settings.redis.url.reveal() else _shared(settings, self.on_behalf_of, now, sleep)
@@ -62,50 +62,68 @@ class LazyServices:
     ) -> None:
         self._environ, self._now, self._sleep, self._transport = environ, now, sleep, transport
         self._lock = threading.Lock()
+        self._read: Settings | SettingsError | None = None
         self._services: Services | None = None
-        self._problems: dict[str, str] | None = None
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services.
+        """The services, for the first request and all after it. The first begins to load the client credential, too.
 
         Raises:
             SettingsError: names all that is wrong; until it is mended no token is accepted.
         """
+        settings = self._settings()
+        if isinstance(settings, SettingsError):
+            raise SettingsError(settings.problems)
         if self._services is None:
             with self._lock:
-                self._services = self._services or self._build()
+                self._services = self._services or self._build(settings)
         return self._services
 
-    def problems(self) -> dict[str, str]:
+    def problems(self) -> Mapping[str, str]:
         """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
-        with self._lock:
-            if self._problems is None:
-                self._problems = _wrong_settings(self._environ)
-                for name, problem in self._problems.items():
-                    log.error("setting %s %s", name, problem)
-            return dict(self._problems)
+        settings = self._settings()
+        return settings.problems if isinstance(settings, SettingsError) else {}
 
     def load_libraries(self) -> None:
         """Begins to import, beside what goes on, what the first request will need. Asks nobody anything."""
+        settings = self._settings()
         with self._lock:
-            if self._libraries is None:
-                self._libraries = threading.Thread(target=_load_libraries, name="libraries")
-                self._libraries.start()
+            if self._libraries is None and not isinstance(settings, SettingsError):
+                self._libraries = load_beside(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
-        """`AzureAd__Scopes`: what a function asks for that names no scopes itself. Raises SettingsError."""
-        return self.get().settings.scopes
+        """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
+        settings = self._settings()
+        return () if isinstance(settings, SettingsError) else settings.scopes
 
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that only showed when a function was declared."""
         known = self.problems()
         with self._lock:
-            self._problems = {**known, name: problem}
+            self._read = SettingsError({**known, name: problem})
         log.error("setting %s %s", name, problem)
 
-    def _build(self) -> Services:
-        return Services(Settings.from_environ(self._environ), self._now, self._sleep, self._transport)
+    def _settings(self) -> Settings | SettingsError:
+        if self._read is None:
+            with self._lock:
+                self._read = self._read or _read_settings(self._environ)
+        return self._read
+
+    def _build(self, settings: Settings) -> Services:
+        services = Services(settings, self._now, self._sleep, self._transport)
+        if settings.downstream_apis:
+            services.on_behalf_of.prepare()
+        return services
+
+
+def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
+    try:
+        return Settings.from_environ(environ)
+    except SettingsError as error:
+        for name, problem in error.problems.items():
+            log.error("setting %s %s", name, problem)
+        return error
 
 
 def _shared(
@@ -115,23 +133,6 @@ def _shared(
     from .redis_store import RedisStore
 
     return DistributedCache(settings, entra, RedisStore(settings.redis, now), now, sleep)
-
-
-def _load_libraries() -> None:
-    time.sleep(_IMPORT_FIRST_SECONDS)
-    with suppress(ImportError):  # whoever needs it will say what is missing
-        for name in ("punctual_http", "key_set", "client_credential"):
-            importlib.import_module(f".{name}", __package__)
-        for name in ("msal", "azure.identity", "azure.keyvault.secrets"):
-            importlib.import_module(name)
-
-
-def _wrong_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    try:
-        Settings.from_environ(environ)
-    except SettingsError as error:
-        return error.problems
-    return {}
 
 
 services = LazyServices(os.environ)

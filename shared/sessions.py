@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Protocol
 from .access_token import AccessToken
 from .errors import ApiError, Throttled
 from .expiring_lru import ExpiringLru
-from .on_behalf_of import DownstreamToken
+from .on_behalf_of import DownstreamToken, Exchanger
 from .session import Refusal, Scopes, Session
 from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
-MAX_SESSIONS = 10_000
-MAX_BYTES = 64_000_000
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
+_TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +37,6 @@ class KeyCheck(Protocol):
     def still_valid(self, key_id: str, key: SigningKey) -> bool: ...
 
 
-class Exchanger(Protocol):
-    def exchange(
-        self, assertion: str, scopes: Scopes, *, claims: str | None, correlation_id: str
-    ) -> DownstreamToken: ...
-
-
 class Sessions:
     """A bounded, thread-safe cache of sessions. No lock is held while Entra is asked."""
 
@@ -53,12 +46,13 @@ class Sessions:
         keys: KeyCheck,
         exchanger: Exchanger,
         now: Callable[[], float],
-        max_sessions: int = MAX_SESSIONS,
-        max_bytes: int = MAX_BYTES,
+        max_sessions: int,
+        max_bytes: int,
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
         self._flights: SingleFlight[tuple[bytes, Scopes, str | None], DownstreamToken] = SingleFlight()
+        self._tell_again_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -82,6 +76,7 @@ class Sessions:
             token, digest = self._validator.validate(bearer), _digest(bearer)
             new = Session(digest, token)
             session = self._sessions.put(digest, new, token.expires_at, new.size())
+            self._tell_if_too_small()
         return session
 
     def token_for(
@@ -117,6 +112,15 @@ class Sessions:
         if self._now() >= min(token.renew_at, token.expires_at - _LAST_USE_SECONDS):
             return None
         return token
+
+    def _tell_if_too_small(self) -> None:
+        if self._sessions.evicted and self._now() >= self._tell_again_at:
+            self._tell_again_at = self._now() + _TELL_AGAIN_SECONDS
+            log.warning(
+                "sessions make room for others before their tokens end (%d so far), and are validated and exchanged "
+                "again; higher TokenCache__MaxSessions and TokenCache__MaxMegabytes would spare that",
+                self._sessions.evicted,
+            )
 
     def _renew(
         self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str

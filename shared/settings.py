@@ -12,6 +12,7 @@ from .credential_settings import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_redis_url
 from .errors import SettingsError
 
+MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
@@ -86,8 +87,9 @@ class Settings:
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
             client_credentials=client_credentials(env),
             downstream_apis=_downstream_apis(env),
-            max_sessions=env.whole_number("TokenCache__MaxSessions", 10_000, 1, 1_000_000),
-            max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", 64, 1, 1_000_000) * 1_000_000,
+            max_sessions=env.whole_number("TokenCache__MaxSessions", MAX_SESSIONS, 1, 1_000_000),
+            max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
+            * 1_000_000,
             redis=_redis(env),
         )
         if settings.downstream_apis and not settings.client_credentials:

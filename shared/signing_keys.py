@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from .errors import InvalidToken, ServiceUnavailable
+from .errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
+from .metadata import EntraBusyError, UnknownTenantError
 from .single_flight import WAIT_SECONDS, SingleFlight
-from .transport import Transport, TransportError
+from .transport import TransportError
 
 if TYPE_CHECKING:
     from .key_set import SigningKey
@@ -24,32 +24,26 @@ COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with 
 FAILED_COOLDOWN_SECONDS = 5.0  # the same after a fetch that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
 MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
+FAILURE_COUNTS_SECONDS = 60.0  # so long nobody waits for another try, where old keys can stand in
 UNKNOWN_ID_SECONDS = 2.0  # how long an unknown key id waits for a fetch, while others are known
 _FETCH = "signing keys"
 
 log = logging.getLogger(__name__)
 
 
-class _BusyError(ValueError):
-    """Entra wants to be left alone for so many seconds."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-
 class SigningKeys:
-    """The signing keys of one authority, such as `https://login.microsoftonline.com/{tenant}`. Thread-safe.
+    """The signing keys of one authority. Thread-safe.
 
     A known id does not wait for the network, unless nobody came for two hours: a key withdrawn meanwhile must not open
     the door once more. When Entra is down the last good set stays.
     """
 
-    def __init__(self, authority: str, transport: Transport, now: Callable[[], float]) -> None:
-        self._authority, self._transport, self._now = authority, transport, now
+    def __init__(self, fetch: Callable[[], Mapping[str, SigningKey]], now: Callable[[], float]) -> None:
+        """`fetch`: see Metadata.fetch_keys."""
+        self._fetch_keys, self._now = fetch, now
         self._keys: Mapping[str, SigningKey] = {}
-        self._fetched_at = self._next_fetch = float("-inf")
-        self._last_failed = False
+        self._fetched_at = self._next_fetch = self._failed_at = float("-inf")
+        self._unknown_tenant = False
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def get(self, key_id: str) -> SigningKey:
@@ -58,20 +52,23 @@ class SigningKeys:
         Raises:
             InvalidToken: Entra knows no such key.
             ServiceUnavailable: the keys could not be fetched, so it may be one of Entra's.
+            ServerMisconfigured: Entra does not know the tenant.
         """
         is_certain = True
-        if not self._keys or self._age() >= 2 * MAX_AGE_SECONDS:
+        if not self._keys or (self._age() >= 2 * MAX_AGE_SECONDS and not self._has_failed_lately()):
             is_certain = self._wait_for_fetch(WAIT_SECONDS)
         elif key_id in self._keys:
             self._refresh_if_old()
-        elif self._last_failed:  # strangers must not make threads wait for an Entra that does not answer
+        elif self._last_failed():  # strangers must not make threads wait for an Entra that does not answer
             self._start_fetch()
         else:
             is_certain = self._wait_for_fetch(UNKNOWN_ID_SECONDS)
         key = self._keys.get(key_id)
         if key is not None:
             return key
-        if not self._keys or self._last_failed or not is_certain:
+        if not self._keys and self._unknown_tenant:
+            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra")
+        if not self._keys or self._last_failed() or not is_certain:
             wait = max(1, math.ceil(self._next_fetch - self._now()))
             raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         raise InvalidToken(reason="unknown signing key")
@@ -84,6 +81,12 @@ class SigningKeys:
 
     def _age(self) -> float:
         return self._now() - self._fetched_at
+
+    def _last_failed(self) -> bool:
+        return self._failed_at > float("-inf")
+
+    def _has_failed_lately(self) -> bool:
+        return self._last_failed() and self._now() - self._failed_at < FAILURE_COUNTS_SECONDS
 
     def _wait_for_fetch(self, seconds: float) -> bool:
         """Whether a fetch that was due or under way has ended within so many seconds; True when there is none."""
@@ -109,42 +112,20 @@ class SigningKeys:
             self._fetch()
 
     def _fetch(self) -> None:
-        from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
-
         started = self._now()
         self._next_fetch = started + (COOLDOWN_SECONDS if self._keys else EMPTY_COOLDOWN_SECONDS)
         try:
-            keys = parse_key_set(self._get_json(self._jwks_uri()))
+            keys = self._fetch_keys()
         except (TransportError, ValueError) as error:
-            self._last_failed = True
-            self._next_fetch = self._now() + (FAILED_COOLDOWN_SECONDS if self._keys else EMPTY_COOLDOWN_SECONDS)
+            self._failed_at, self._unknown_tenant = self._now(), isinstance(error, UnknownTenantError)
+            self._next_fetch = self._failed_at + (FAILED_COOLDOWN_SECONDS if self._keys else EMPTY_COOLDOWN_SECONDS)
             log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, len(self._keys))
-            if isinstance(error, _BusyError):
+            if isinstance(error, EntraBusyError):
                 self._next_fetch = max(self._next_fetch, self._now() + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
             return
         self._keys = {key_id: _same_if_equal(self._keys.get(key_id), key) for key_id, key in keys.items()}
-        self._fetched_at, self._next_fetch, self._last_failed = started, started + COOLDOWN_SECONDS, False
-
-    def _jwks_uri(self) -> str:
-        """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""
-        uri = self._get_json(f"{self._authority}/v2.0/.well-known/openid-configuration").get("jwks_uri")
-        if not isinstance(uri, str) or urlsplit(uri)[:2] != urlsplit(self._authority)[:2]:
-            raise ValueError("jwks_uri is not on the authority's host")
-        return uri
-
-    def _get_json(self, url: str) -> dict[str, Any]:
-        try:
-            answer = self._transport.send("GET", url)
-        except TransportError as error:
-            if not error.may_repeat:
-                raise
-            answer = self._transport.send("GET", url)  # a connection that lay idle for an hour may have been dead
-        if answer.status_code in (429, 503):
-            raise _BusyError(answer.retry_after(self._now()) or 0)
-        document = answer.json() if answer.status_code == 200 else None
-        if not isinstance(document, dict):
-            raise ValueError("not a JSON object")
-        return document
+        self._fetched_at, self._failed_at = started, float("-inf")
+        self._next_fetch = started + COOLDOWN_SECONDS
 
 
 def _same_if_equal(known: SigningKey | None, fetched: SigningKey) -> SigningKey:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 
@@ -14,7 +13,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: as parse_body does; also when it is no object, or has twin members.
     """
-    parsed = _parse(text, _no_twins)
+    parsed = _parse(text, _WITHOUT_TWINS)
     if not isinstance(parsed, dict):
         raise ValueError("not an object")
     return parsed
@@ -26,7 +25,7 @@ def parse_body(text: bytes) -> Any:
     Raises:
         ValueError: not UTF-8, not JSON (NaN and Infinity are not), nested too deeply, or with a number out of range.
     """
-    return _parse(text, None)
+    return _parse(text, _ANY)
 
 
 def compact(value: Any) -> str:
@@ -37,11 +36,9 @@ def compact(value: Any) -> str:
         raise ValueError("nested too deeply") from None
 
 
-def _parse(text: bytes, pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None) -> Any:
+def _parse(text: bytes, decoder: json.JSONDecoder) -> Any:
     try:
-        return json.loads(
-            text.decode("utf-8"), object_pairs_hook=pairs, parse_constant=_no_constant, parse_float=_finite
-        )
+        return decoder.decode(text.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -63,3 +60,8 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> None:
     raise ValueError("not a JSON number")  # NaN compares false with every time
+
+
+# Made once: json.loads would make one for each text.
+_ANY = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_WITHOUT_TWINS = json.JSONDecoder(object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=_finite)

@@ -71,7 +71,7 @@ class Transport:
             TransportTimeout: no complete answer came in time: within `read` seconds, or less near the deadline.
             TransportError: no complete answer came.
         """
-        from .punctual_http import BearerAuth, RequestException, is_timeout, no_auth
+        from .punctual_http import BearerAuth, RequestException, no_auth
 
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
@@ -80,9 +80,8 @@ class Transport:
         if read <= 0:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
-            with (
-                within(connect + read, self._now),
-                self._session.request(
+            with within(connect + read, self._now):
+                return self._answered(
                     method,
                     url,
                     headers=dict(headers or {}),
@@ -90,19 +89,9 @@ class Transport:
                     params=dict(params) if params else None,
                     data=data,
                     timeout=(connect, read),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                return Answer(response.status_code, response.headers, _read_bounded(response))
+                )
         except (RequestException, OSError) as error:
-            # The library's texts can hold addresses and header bytes; the kind of failure is enough.
-            if isinstance(error, ValueError):
-                raise ValueError("a header or the address is not valid") from None
-            kind = type(error).__name__
-            if is_timeout(error):
-                raise TransportTimeout(kind, cut_short=cut_short) from None
-            raise TransportError(kind) from None
+            raise _by_kind(error, cut_short) from None
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 
@@ -112,6 +101,20 @@ class Transport:
 
     def close(self) -> None:
         self._session.close()
+
+    def _answered(self, method: str, url: str, **request: Any) -> Answer:
+        with self._session.request(method, url, allow_redirects=False, stream=True, **request) as response:
+            return Answer(response.status_code, response.headers, _read_bounded(response))
+
+
+def _by_kind(error: Exception, cut_short: bool) -> Exception:
+    """The library's texts can hold addresses and header bytes; the kind of failure is enough."""
+    from .punctual_http import is_timeout
+
+    if isinstance(error, ValueError):
+        return ValueError("a header or the address is not valid")
+    kind = type(error).__name__
+    return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
 
 
 def _read_bounded(response: Response) -> bytes:

@@ -13,7 +13,7 @@ from shared import (
     distributed_cache,
     jws_header,
     redis_store,
-    sessions,
+    settings,
     signing_keys,
     transport,
 )
@@ -50,8 +50,8 @@ def names_under(prefix: str, source: str) -> set[str]:
 @pytest.mark.parametrize(
     ("constant", "shown"),
     [
-        (sessions.MAX_SESSIONS, "10000"),
-        (sessions.MAX_BYTES / 1_000_000, "64"),
+        (settings.MAX_SESSIONS, "10000"),
+        (settings.MAX_SESSION_MEGABYTES, "64"),
         (access_token.LEEWAY_SECONDS, "60 s"),
         (jws_header.MAX_TOKEN_CHARS, "32,768"),
         (signing_keys.MAX_AGE_SECONDS, "every hour"),

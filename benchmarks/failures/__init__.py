@@ -5,9 +5,10 @@ own, over real sockets and TLS. Its libraries are used as their documentation sh
 injected through arguments that they take. Every cell of the tables is what a measurement returned.
 
     definition.py   the tables: which failures, which peers
-    command.py      runs one process per peer, prints the tables
-    child.py        one peer's process
+    command.py      runs one process per peer, prints the tables (tables.py)
+    child.py        one peer's process; measured.py: what they all said
     tenant.py       the emulated tenant and what can be observed of a peer
+    subject.py      what a measurement is given; outcome.py: what came of a call; logs.py, catcher.py: what leaked
     peers/          one module per peer: how it is used
     rows/           the failures: how each is provoked, and what is looked at
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks.child import say
 
 from .definition import peer, rows_of
 from .peers import load
@@ -17,26 +18,23 @@ from .subject import Subject
 from .tenant import running
 
 
-def main(key: str, wanted: list[str]) -> int:
-    """Measures all rows of one peer, or those that are wanted. Returns the exit code."""
+def main(key: str, wanted: list[str]) -> None:
+    """Measures all rows of one peer, or those that are wanted."""
     try:
         kind = load(key)
-    except ImportError as error:
-        say(missing=error.name or str(error))
-        return 3
+    except ModuleNotFoundError as error:
+        say(missing=error.name)
+        return
     say(versions={name: version(name) for name in peer(key).packages})
-    failed = False
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as tenant:
         subject = Subject(tenant, kind)
         for row in _chosen(key, wanted):
             try:
                 say(row=row, cell=MEASUREMENTS[row](subject))
             except Exception:  # noqa: BLE001 — the other rows can still be measured
-                failed = True
                 say(row=row, error=traceback.format_exc())
             finally:
                 subject.close()
-    return 1 if failed else 0
 
 
 def _chosen(key: str, wanted: list[str]) -> Iterator[str]:
@@ -45,10 +43,5 @@ def _chosen(key: str, wanted: list[str]) -> Iterator[str]:
             yield row.key
 
 
-def say(**facts: object) -> None:
-    """One line to the parent."""
-    print(json.dumps(facts), flush=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    main(sys.argv[1], sys.argv[2:])

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
+from benchmarks import ROOT, child, document
+
 from .definition import PEERS, TABLES, chosen
-from .document import DOCUMENT, update
 from .measured import Measured
 from .tables import as_blocks, as_json, as_markdown
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT, COMMAND = "docs/failures-compared.md", "python3 dev.py bench failures --update-docs"
+_CHILD = "benchmarks.failures.child"
 _AT_ONCE = 2
-_PATIENCE = 300  # seconds for one peer, who should need less than ten
 
 
 def main(arguments: list[str]) -> int:
@@ -27,13 +25,15 @@ def main(arguments: list[str]) -> int:
     measured = Measured()
     started = time.monotonic()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for key in options.peer or [peer.key for peer in PEERS]:
-            pool.submit(_measure, key, options.row, measured, started)
+        keys = options.peer or [peer.key for peer in PEERS]
+        each = [pool.submit(child.measure, key, _CHILD, options.row, measured, started) for key in keys]
+    for done in each:
+        done.result()
     if options.update_docs:
         if options.peer or options.row or measured.problems or measured.absent:
             measured.problems[DOCUMENT] = "left as it is: not everything was measured"
         else:
-            update(ROOT / DOCUMENT, as_markdown(measured))
+            document.update(ROOT / DOCUMENT, COMMAND, as_markdown(measured))
     print(_shown(options, measured))
     for key, problem in measured.problems.items():
         print(f"dev.py bench: {key}: {problem}", file=sys.stderr)
@@ -58,19 +58,3 @@ def _shown(options: argparse.Namespace, measured: Measured) -> str:
     if options.json:
         return as_json(measured, tables)
     return (as_markdown if options.markdown or not sys.stdout.isatty() else as_blocks)(measured, tables)
-
-
-def _measure(key: str, rows: list[str], measured: Measured, started: float) -> None:
-    """Runs one peer's process and takes down what it says."""
-    command = [sys.executable, "-m", "benchmarks.failures.child", key, *rows]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        try:
-            said, complaint = child.communicate(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            said, complaint = child.communicate()
-    for line in said.splitlines():
-        measured.take(key, json.loads(line))
-    if child.returncode not in (0, 1, 3):
-        measured.problems[key] = f"its process ended with {child.returncode}: {complaint.strip()[-500:]}"
-    print(f"{time.monotonic() - started:7.1f} s  {key}", file=sys.stderr, flush=True)

@@ -6,6 +6,8 @@ import json
 import textwrap
 from collections.abc import Sequence
 
+from benchmarks.document import table as markdown_table
+
 from .definition import PEERS, TABLES, Table, peer
 from .measured import Measured
 
@@ -18,16 +20,9 @@ def as_markdown(measured: Measured, tables: Sequence[Table] = TABLES) -> str:
 
 
 def _markdown(table: Table, measured: Measured) -> str:
-    titles = [peer(key).title for key in table.peers]
-    lines = [f"### {table.title}", "", _line(["failure", *titles]), _line(["---"] * (len(titles) + 1))]
-    for row in table.rows:
-        cells = [measured.cell(key, row.key).replace("|", "\\|") for key in table.peers]
-        lines.append(_line([row.title, *cells]))
-    return "\n".join([*lines, "", table.others])
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    header = ["failure", *(peer(key).title for key in table.peers)]
+    rows = [[row.title, *(measured.cell(key, row.key) for key in table.peers)] for row in table.rows]
+    return f"### {table.title}\n\n{markdown_table(header, rows)}\n\n{table.others}"
 
 
 def _notes(measured: Measured) -> str:

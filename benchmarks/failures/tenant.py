@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.environment import enter
 from emulators.stack import Stack
 
 from .catcher import Catcher
@@ -21,7 +21,6 @@ from .logs import Logs
 
 T = TypeVar("T")
 
-_DIRECT = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
 _PATIENCE = 5.0  # for something to begin that may never begin
 
 
@@ -68,9 +67,7 @@ def running(folder: Path) -> Iterator[Tenant]:
     """A tenant from start to stop, with this process's environment and logging set up for it."""
     logs, catcher = Logs(), Catcher()
     with Stack.start(folder) as stack:
-        for name in _DIRECT:
-            os.environ.pop(name, None)
-        os.environ.update(stack.environ("api"))
+        enter(stack.environ("api"))
         tenant = Tenant(stack, folder, logs, catcher)
         root = logging.getLogger()
         root.addHandler(logs)
@@ -88,18 +85,6 @@ def beside(call: Callable[[], T]) -> Future[T]:
     future = pool.submit(call)
     pool.shutdown(wait=False)
     return future
-
-
-def at_once(count: int, call: Callable[[], T]) -> list[T]:
-    """The results of `count` calls that begin at the same moment, in as many threads."""
-    start = threading.Barrier(count)
-
-    def run(_: int) -> T:
-        start.wait(30)
-        return call()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def comes_true(condition: Callable[[], object], patience: float = _PATIENCE) -> bool:

@@ -6,16 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks import ROOT, document
+
 from . import costs as unit_costs
-from .document import DOCUMENT, FLEET, PICTURE, update
-from .fleet import MINUTE, Fleet
+from .fleet import HOUR, MINUTE, Fleet
+from .measuring import measure
 from .model import answer
 from .plot import svg
 from .scenarios import parts
 from .simulation import simulate
 from .table import as_json, as_markdown, as_text
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT, PICTURE = "docs/scale.md", "docs/scale-fleet.svg"
+COMMAND = "python3 dev.py bench fleet --update-docs"
 _PLAYED_REQUESTS = 150_000
 
 
@@ -36,6 +39,8 @@ def main(arguments: list[str]) -> int:
         parser.error("a fleet has at least one instance, one caller and one downstream API")
     if min(usual.requests_per_second, usual.token_seconds) <= 0:
         parser.error("requests per second and the life of a token must be more than nothing")
+    if options.update_docs and (usual != Fleet() or options.limit):
+        parser.error("--update-docs: the document has the usual fleet, without a limit")
     try:
         costs = unit_costs.read(options.costs) if options.costs else _measured()
     except (OSError, ValueError) as error:
@@ -47,7 +52,7 @@ def main(arguments: list[str]) -> int:
         options.svg.write_text(svg(usual, costs), encoding="utf-8")
     if options.update_docs:
         (ROOT / PICTURE).write_text(svg(usual, costs), encoding="utf-8")
-        update(ROOT / DOCUMENT, FLEET, as_markdown(*table))
+        document.update(ROOT / DOCUMENT, COMMAND, as_markdown(*table))
     if options.json:
         print(as_json(*table))
     else:
@@ -58,8 +63,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _measured() -> unit_costs.Costs:
-    from .measuring import measure  # here: with --costs nothing but Python's own library is needed
-
     print("measuring the costs of one …", file=sys.stderr, flush=True)
     return measure()
 
@@ -70,9 +73,9 @@ def _played(usual: Fleet, seed: int) -> str:
     factor = min(1.0, _PLAYED_REQUESTS / (usual.requests_per_second * usual.token_seconds * (lives + 2)))
     small = usual.scaled(factor)
     counted = simulate(small, lives=lives, seed=seed)
-    nothing = unit_costs.Costs(0, 0, 0, 0, 0, 1, 0, 0, "")
+    nothing = unit_costs.Costs(0, 0, 0, 0, 0, 1, 0, 0, "", "")
     expected = answer(small, nothing)
-    hours = lives * small.token_seconds / 3600 / small.scope_sets
+    hours = lives * small.token_seconds / HOUR / small.scope_sets
     return (
         f"Played event by event, at {factor:.2%} of its size, {counted.requests:,} requests (seed {seed}): "
         f"{counted.alone:,} exchanges, by the model {expected.alone.exchanges_per_hour * hours:,.0f}; "

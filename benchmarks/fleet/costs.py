@@ -11,8 +11,8 @@ from pathlib import Path
 class Costs:
     """Seconds of one core, and bytes."""
 
-    known_seconds: float  # a token whose session is held: found, its signing key checked, its downstream token read
-    validation_seconds: float  # of a new token
+    known_seconds: float  # a whole request whose session and downstream token are held, with its line in the log
+    validation_seconds: float  # of a new token, besides
     exchange_seconds: float  # this process's part of an exchange; the 80 ms or so that Entra takes cost no CPU
     shared_hit_seconds: float  # a token found in Redis: key derived, GET, opened
     shared_new_seconds: float  # what Redis adds to an exchange: looked for, locked, sealed, put, unlocked
@@ -20,6 +20,7 @@ class Costs:
     token_bytes: float  # of one exchanged token in it
     entry_bytes: float  # of one entry in Redis, with Redis's own share
     store: str  # what stood for Redis
+    machine: str  # on which all this was measured
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -31,8 +32,10 @@ def read(path: Path) -> Costs:
     names = {field.name for field in fields(Costs)}
     if not isinstance(given, dict) or set(given) != names:
         raise ValueError(f"{path} must be an object with exactly {', '.join(sorted(names))}")
-    numbers = {name: given[name] for name in names - {"store"}}
+    words = {"store", "machine"}
+    numbers = {name: given[name] for name in names - words}
     wrong = [name for name, number in numbers.items() if not isinstance(number, (int, float)) or number < 0]
-    if wrong or not isinstance(given["store"], str):
-        raise ValueError(f"{path}: {', '.join(sorted(wrong)) or 'store'} is not what it must be")
-    return Costs(**{name: float(number) for name, number in numbers.items()}, store=given["store"])
+    wrong += [name for name in words if not isinstance(given[name], str)]
+    if wrong:
+        raise ValueError(f"{path}: {', '.join(sorted(wrong))} is not what it must be")
+    return Costs(**{**given, **{name: float(number) for name, number in numbers.items()}})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -16,19 +15,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.load.redis_server import RedisServer, program
+from benchmarks.environment import enter
+from benchmarks.machine import machine
 from emulators.stack import Stack
 from shared.access_token import AccessTokenValidator
 from shared.distributed_cache import DistributedCache
 from shared.environ import Secret
 from shared.on_behalf_of import DownstreamToken
 from shared.redis_store import RedisStore
-from shared.services import Services
+from shared.services import LazyServices
 from shared.settings import RedisSettings, Settings
 from shared.store import Store
+from tests.redis.server import RedisServer, program
 
 from .costs import Costs
 from .dict_store import DictStore
+from .known_request import log_at_info, requesting
 
 _TOKENS = 300
 _EXCHANGES = 40
@@ -36,13 +38,13 @@ _ROUNDS = 5
 _LEAST_SECONDS = 0.05
 _REDIS_OVERHEAD = 1_000  # bytes of an entry beyond its content, as redis-server 7 has it, where none can be asked
 _PADDING = [f"6f1d7a4e-0000-4000-8000-{number:012}" for number in range(12)]  # a caller in a dozen groups
-_DIRECT = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
 
 
 def measure() -> Costs:
     """Takes about five seconds."""
-    with _tenant() as stack:
-        services = Services(Settings.from_environ(stack.environ("api")))
+    with _tenant() as stack, log_at_info():
+        provider = LazyServices(stack.environ("api"))
+        services = provider.get()
         bearers = [stack.issue_access_token("alice", groups=_PADDING) for _ in range(_TOKENS)]
         services.sessions.open(bearers[0])
         scopes = services.settings.downstream_apis["graph"].scopes
@@ -52,15 +54,17 @@ def measure() -> Costs:
 
         token = exchange(bearers[0])  # the credential is loaded, connections are open
         exchange_seconds = _each(exchange, bearers[:_EXCHANGES], rounds=3)
-        known, validation, session_bytes, token_bytes = _first_level(services, bearers, token)
+        known, validation, session_bytes, token_bytes = _first_level(provider, bearers, token)
         store, hit, new, entry_bytes = _second_level(services.settings, bearers, token)
-    return Costs(known, validation, exchange_seconds, hit, new, session_bytes, token_bytes, entry_bytes, store)
+    own = exchange_seconds, hit, new, session_bytes, token_bytes, entry_bytes
+    return Costs(known, validation, *own, store, machine())
 
 
 def _first_level(
-    services: Services, bearers: Sequence[str], token: DownstreamToken
+    provider: LazyServices, bearers: Sequence[str], token: DownstreamToken
 ) -> tuple[float, float, float, float]:
-    """Seconds for a known token and for a new one; bytes of a session, and of each exchanged token in it."""
+    """Seconds for a request with a known token and for a new token; bytes of a session, and of each token in it."""
+    services = provider.get()
     validator = AccessTokenValidator(services.settings, services.signing_keys, services.now)
     validation = _each(validator.validate, bearers)
     scopes, rest = services.settings.downstream_apis["graph"].scopes, bearers[1:]
@@ -73,12 +77,8 @@ def _first_level(
         session.keep(scopes, own, instead_of=None)
     kept = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-
-    def known(bearer: str) -> None:
-        session = services.sessions.open(bearer)
-        services.sessions.token_for(session, bearer, scopes, correlation_id="")
-
-    return _each(known, rest), validation, (opened - before) / len(rest), (kept - opened) / len(rest)
+    known = _each(requesting(provider, rest), rest)
+    return known, validation, (opened - before) / len(rest), (kept - opened) / len(rest)
 
 
 def _second_level(
@@ -115,7 +115,7 @@ class _Entra:
 def _store() -> Iterator[tuple[str, Store, Callable[[], float]]]:
     if program() is None:
         standing_in = _Weighed(time.time)
-        yield "a dictionary: there is no redis-server on the PATH", standing_in, standing_in.bytes_used
+        yield "a dictionary: no redis-server on the PATH", standing_in, standing_in.bytes_used
         return
     with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder)) as server, server.client() as client:
         store = RedisStore(RedisSettings(Secret(server.url), ""), time.time)
@@ -137,9 +137,7 @@ def _tenant() -> Iterator[Stack]:
         before = dict(os.environ)
         exits.callback(os.environ.update, before)
         exits.callback(os.environ.clear)
-        for name in _DIRECT:
-            os.environ.pop(name, None)
-        os.environ.update(stack.environ("api"))
+        enter(stack.environ("api"))
         yield stack
 
 
@@ -154,7 +152,3 @@ def _each(work: Callable[[str], object], bearers: Sequence[str], rounds: int = _
             done += len(bearers)
         taken.append((time.thread_time() - started) / done)
     return statistics.median(taken)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{measure().as_json()}\n")

@@ -34,5 +34,6 @@ def assumptions(fleet: Fleet) -> tuple[str, ...]:
         "is less; where the table asks for another number of sessions, the bound in bytes is off.",
         "Redis holds everything until it ends, and answers.",
         "After a restart means: every instance is new at the same moment, as after a deployment, at the usual load.",
-        "CPU is that of this template: validating, looking up, exchanging. Neither the host's nor the function's.",
+        "CPU is that of this template, from the request that the host hands over to its reply, with the line in the "
+        "log. Neither the host's nor the function's own.",
     )

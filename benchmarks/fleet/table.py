@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from benchmarks.document import table
+
 from .costs import Costs
-from .fleet import MINUTE, Fleet
+from .fleet import HOUR, MINUTE, Fleet
 from .model import Answer, Level, answer
 from .published import THROTTLING, assumptions
 from .scenarios import Part
@@ -34,11 +36,7 @@ def as_markdown(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float 
     """Tables with what stands below them."""
     blocks = [f"The usual fleet (\\*): {described(usual)}. Each part changes one thing. {_READ_AS}", ""]
     for part in parts:
-        blocks.append(f"| {' | '.join((part.title, *_HEADER))} |")
-        blocks.append(f"|{'---|' * (1 + len(_HEADER))}")
-        for cells in _cells(part, usual, costs, limit):
-            blocks.append(f"| {' | '.join(cells)} |".replace("*", r"\*"))
-        blocks.append("")
+        blocks += [table((part.title, *_HEADER), _cells(part, usual, costs, limit)).replace("*", r"\*"), ""]
     return "\n".join([*blocks, *_notes(usual, costs, limit)])
 
 
@@ -102,7 +100,7 @@ def _both(alone: str, shared: str) -> str:
 
 
 def _hourly(level: Level, limit: float | None) -> str:
-    return _figures(level.exchanges_per_hour) + _exceeds(level.exchanges_per_hour / 3600, limit)
+    return _figures(level.exchanges_per_hour) + _exceeds(level.exchanges_per_hour / HOUR, limit)
 
 
 def _burst(level: Level, limit: float | None) -> str:
@@ -115,14 +113,15 @@ def _exceeds(per_second: float, limit: float | None) -> str:
 
 def _notes(usual: Fleet, costs: Costs, limit: float | None) -> list[str]:
     unit = (
-        f"known token {costs.known_seconds * 1e6:.0f} µs, new token validated {costs.validation_seconds * 1e6:.0f} µs, "
+        f"request with a known token {costs.known_seconds * 1e6:.0f} µs, new token validated besides "
+        f"{costs.validation_seconds * 1e6:.0f} µs, "
         f"exchange {costs.exchange_seconds * 1e3:.1f} ms, found in Redis {costs.shared_hit_seconds * 1e6:.0f} µs, "
         f"put there {costs.shared_new_seconds * 1e6:.0f} µs; {costs.session_bytes / 1000:.1f} KB a session, "
         f"{costs.token_bytes / 1000:.1f} KB an exchanged token in it, "
         f"{costs.entry_bytes / 1000:.1f} KB an entry in Redis ({costs.store})"
     )
     marked = [f"- `!`: more than {limit:g} exchanges per second."] if limit is not None else []
-    lines = ["CPU costs of one, measured:", "", f"- {unit}.", *marked, "", "Assumed:", ""]
+    lines = [f"CPU costs of one, measured on {costs.machine}:", "", f"- {unit}.", *marked, "", "Assumed:", ""]
     lines += [f"- {line}" for line in assumptions(usual)]
     return [*lines, "", "Entra's throttling:", "", *(f"- {line}" for line in THROTTLING)]
 

@@ -2,10 +2,9 @@
 
 mix.py            what is called: 95 % known tokens, 4 % new ones, 1 % bad ones, from a seed
 plant.py          everything that is called: the tenant, Orders, the API processes, Redis
-redis_server.py   a redis-server of this run's own
 callers.py        the process that calls, round robin
 observed.py       what the API's own log and Entra's audit trail say
-memory.py         the resident size of a process
+run.py            one run, with the memory measured and Redis killed meanwhile
 verdict.py        what is wrong with a run
 table.py          the tables, for people and for programs
 command.py        `python3 dev.py bench load`

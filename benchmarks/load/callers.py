@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,11 +53,16 @@ class _Thread:
             connection.close()
 
 
-def carry_out(job: dict[str, Any]) -> list[tuple[int, int, str, float]]:
-    """Number, status, error and milliseconds of each call. `per_second` 0: as fast as it goes."""
+def carry_out(
+    job: dict[str, Any], now: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+) -> list[tuple[int, int, str, float]]:
+    """Number, status, error and milliseconds of each call. `per_second` 0: as fast as it goes.
+
+    The milliseconds run from the moment when the call was due: when all callers wait, the next one waits, too.
+    """
     steps = iter(job["steps"])
     results: list[tuple[int, int, str, float]] = []
-    taking, started, turn = threading.Lock(), time.monotonic(), itertools.count()
+    taking, started, turn = threading.Lock(), now(), itertools.count()
 
     def work() -> None:
         thread = _Thread(job["urls"])
@@ -66,12 +71,11 @@ def carry_out(job: dict[str, Any]) -> list[tuple[int, int, str, float]]:
                 step, at = next(steps, None), next(turn)
             if step is None:
                 break
-            if job["per_second"]:
-                time.sleep(max(0.0, started + at / job["per_second"] - time.monotonic()))
+            due = started + at / job["per_second"] if job["per_second"] else now()
+            sleep(max(0.0, due - now()))
             number, process, path, bearer = step
-            began = time.perf_counter()
             status, error = thread.call(number, process, path, bearer)
-            results.append((number, status, error, (time.perf_counter() - began) * 1000))
+            results.append((number, status, error, (now() - due) * 1000))
         thread.close()
 
     threads = [threading.Thread(target=work, name="caller") for _ in range(job["threads"])]

@@ -14,17 +14,17 @@ from .callers import TRACE
 _LINE = re.compile(
     r"request function=\S+ method=\S+ status=(?P<status>\d+) ms=(?P<ms>\d+) .*?correlation_id=(?P<id>\S+)(?P<rest>.*)"
 )
-_ELSEWHERE = re.compile(r":(?:miss|\w+):(\d+)ms")
+_ELSEWHERE = re.compile(r":\w+:(\d+)ms")
 _OUTAGE = re.compile(r"\bRedis\b")
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One request as the API saw it, in milliseconds: all of it, and without what others took."""
+    """One request as the API saw it, in milliseconds: all of it, and without getting tokens and calling other APIs."""
 
     status: int
     whole: int
-    own: int
+    rest: int
 
 
 class Observed:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ROOT
 from emulators.local.environment import process_environ
 from emulators.local.processes import AppProcess
 from emulators.stack import Stack
+from tests.redis.server import RedisServer
 
 from .mix import BAD, Step
 from .observed import Observed
-from .redis_server import RedisServer
 
-ROOT = Path(__file__).resolve().parents[2]
 ENTRA_SECONDS, API_SECONDS = 0.08, 0.06  # what Entra and a downstream API take
 _PEOPLE = ("alice", "olga")
 _ENGINE = "worker" if sys.version_info >= (3, 13) else "sdk"  # never `func`: several would share one settings file
@@ -67,8 +67,8 @@ class Plant:
         token = self._tokens[step.token]
         if step.kind != BAD:
             return token
-        signed, _, signature = token.rpartition(".")
-        return f"{signed}.{signature[::-1]}"
+        others = self._tokens[step.token - 1]  # well-formed, so that nothing but the signature check refuses it
+        return f"{token.rpartition('.')[0]}.{others.rpartition('.')[2]}"
 
 
 @contextmanager

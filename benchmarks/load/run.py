@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
-from .memory import resident_bytes
+from tests.soak.memory import megabytes
+
 from .mix import BAD, Step, plan, warm_up
 from .observed import Observed
 from .plant import Plant, Result, running
@@ -20,15 +22,15 @@ _SETTLE_SECONDS = 5.0  # for the last lines of a log
 
 @dataclass(frozen=True)
 class Ask:
-    """What kind of run."""
+    """What kind of run; as it is, the usual one."""
 
-    seconds: float
-    processes: int
-    per_second: float
-    threads: int
-    seed: int
-    redis: bool
-    kill_redis: bool
+    seconds: float = 60.0
+    processes: int = 4
+    per_second: float = 40.0
+    threads: int = 16
+    seed: int = 1
+    redis: bool = False
+    kill_redis: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Run:
     observed: Observed
     took: float
     memory: list[tuple[int | None, int | None, int | None]]  # of each process: start, middle, end
-    sessions_since_middle: int  # new ones, at most, in one process
+    sessions_since_middle: int  # new ones, in the process that has most of them
     uses: set[tuple[int, str, int]]  # of the warm-up as well: token, path, process
     killed: bool
 
@@ -80,7 +82,7 @@ def _measured(plant: Plant, ask: Ask, first: list[Step], steps: list[Step]) -> R
     ended.set()
     beside.join()
     _all_logged(plant.observed, steps)
-    half = steps[len(steps) // 2 :]
+    half = len(steps) // 2
     return Run(
         ask=ask,
         steps=steps,
@@ -88,14 +90,20 @@ def _measured(plant: Plant, ask: Ask, first: list[Step], steps: list[Step]) -> R
         observed=plant.observed,
         took=took,
         memory=list(zip(start, middle, _sizes(pids), strict=True)),
-        sessions_since_middle=len({step.token for step in half if step.kind != BAD}),
+        sessions_since_middle=new_sessions([*first, *steps[:half]], steps[half:]),
         uses={(*step.use, step.process) for step in [*first, *steps] if step.kind != BAD},
         killed=killed.is_set(),
     )
 
 
 def _sizes(pids: list[int]) -> list[int | None]:
-    return [resident_bytes(pid) for pid in pids]
+    return [None if (size := megabytes(pid)) is None else int(size * 2**20) for pid in pids]
+
+
+def new_sessions(before: Iterable[Step], steps: Iterable[Step]) -> int:
+    """How many sessions these steps make, in the process in which they make most."""
+    known, held = ({(step.token, step.process) for step in each if step.kind != BAD} for each in (before, steps))
+    return max(Counter(process for _, process in held - known).values(), default=0)
 
 
 def _all_logged(observed: Observed, steps: list[Step]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
+
+from benchmarks.document import table
+from benchmarks.machine import machine
 
 from .mix import KINDS
 from .observed import Timed
@@ -13,7 +15,7 @@ from .plant import API_SECONDS, ENTRA_SECONDS
 from .run import Run
 from .verdict import expected_exchanges, problems
 
-_HEADER = ("request with a", "requests", "errors", "for the caller", "in the API", "the API's own part")
+_HEADER = ("request with a", "requests", "errors", "for the caller", "in the API", "less tokens and calls")
 _WHAT = {
     "known": "known token",
     "known elsewhere": "token known to another process",
@@ -25,10 +27,7 @@ _WHAT = {
 
 def as_markdown(run: Run) -> str:
     """Two tables and a verdict."""
-    lines = [headline(run), "", f"| {' | '.join(_HEADER)} |", f"|{'---|' * len(_HEADER)}"]
-    lines += [f"| {' | '.join(row)} |" for row in _rows(run)]
-    lines += ["", "| counted | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(run)), ""]
-    return "\n".join([*lines, verdict(run)])
+    return "\n\n".join([headline(run), table(_HEADER, _rows(run)), table(("counted", ""), _facts(run)), verdict(run)])
 
 
 def as_text(run: Run) -> str:
@@ -53,13 +52,13 @@ def as_json(run: Run) -> str:
             "errors": errors,
             "caller_ms": percentiles(waited),
             "whole_ms": percentiles([one.whole for one in timed]),
-            "own_ms": percentiles([one.own for one in timed]),
+            "rest_ms": percentiles([one.rest for one in timed]),
         }
         for kind, timed, waited, errors in _by_kind(run)
     }
     facts = {
         "ask": asdict(run.ask),
-        "python": platform.python_version(),
+        "machine": machine(),
         "took_seconds": run.took,
         "by_kind": by_kind,
         "exchanges": {"seen": run.observed.exchanges.total(), "least": least, "most": most},
@@ -109,7 +108,7 @@ def _by_kind(run: Run) -> list[tuple[str, list[Timed], list[float], int]]:
 def _rows(run: Run) -> list[tuple[str, ...]]:
     rows = []
     for kind, timed, waited, errors in _by_kind(run):
-        times: list[Sequence[float]] = [waited, [one.whole for one in timed], [one.own for one in timed]]
+        times: list[Sequence[float]] = [waited, [one.whole for one in timed], [one.rest for one in timed]]
         rows.append((_WHAT[kind], f"{len(waited):,}", f"{errors}", *map(_three, times)))
     return rows
 

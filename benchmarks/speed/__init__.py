@@ -11,6 +11,6 @@ in a process of its own, one after the other; the emulated tenant is a process b
     rounds.py          timing in turns; result.py: medians, spreads and ratios
     tenant.py          the tenant in its own process (tenant_process.py)
     population.py      a first level full of users; msal_peer.py: MSAL's cache full of users
-    fleet.py           processes that want the same token at the same moment
+    processes.py       processes that want the same token at the same moment
     apps/              the apps that are measured beside function_app.py
 """

@@ -15,7 +15,7 @@ from dataclasses import replace
 from shared.access_token import AccessToken
 from shared.on_behalf_of import DownstreamToken
 from shared.services import Services
-from shared.sessions import MAX_BYTES, MAX_SESSIONS, Sessions
+from shared.sessions import Sessions
 
 TOKEN_CHARS = 2000  # of a downstream token
 SCOPES = ("https://graph.microsoft.com/.default",)
@@ -25,14 +25,14 @@ _SAMPLE = 2000  # users who come again, of however many there are
 class Population:
     """Sessions of users who differ in their claims and tokens."""
 
-    def __init__(
-        self, services: Services, token: str, max_sessions: int = MAX_SESSIONS, max_bytes: int = MAX_BYTES
-    ) -> None:
-        """`token`: a genuine one, after which the others are made."""
+    def __init__(self, services: Services, token: str, max_sessions: int = 0) -> None:
+        """`token`: a genuine one, after which the others are made. `max_sessions`: instead of both bounds in force."""
+        settings = services.settings
+        bounds = (max_sessions, 10**12) if max_sessions else (settings.max_sessions, settings.max_session_bytes)
         self._model = services.sessions.open(token).access_token
         self._oid = self._model.claims()["oid"].encode()
         self._head, self._ends_at = token[:-8], time.time() + 3600
-        self.sessions = Sessions(self, services.signing_keys, self, time.time, max_sessions, max_bytes)
+        self.sessions = Sessions(self, services.signing_keys, self, time.time, *bounds)
 
     def bearer(self, number: int) -> str:
         """The token of one of them."""

@@ -24,7 +24,7 @@ def in_turns(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     names = list(candidates)
     gc.collect()
-    gc.disable()  # of what a big cache costs the collector, the next line of the table tells: resident size
+    gc.disable()  # as timeit does: what a collection of a big cache takes is in no figure
     try:
         for number in range(rounds):
             for name in names[number % len(names) :] + names[: number % len(names)]:

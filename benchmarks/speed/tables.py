@@ -6,8 +6,11 @@ import json
 import textwrap
 from collections.abc import Sequence
 
+from benchmarks.document import table
+from benchmarks.machine import machine
+
 from .definition import FLOORS, MISSING, Row
-from .measured import Measured, machine
+from .measured import Measured
 from .result import Spread
 from .targets import TIMES
 
@@ -23,9 +26,9 @@ def as_markdown(measured: Measured, rows: Sequence[Row]) -> str:
     floors = [row for row in rows if row in FLOORS]
     blocks = []
     if figures:
-        blocks.append(_table(HEADER, [_cells(measured, row) for row in figures]))
+        blocks.append(table(HEADER, [_cells(measured, row) for row in figures]))
     if floors:
-        blocks.append(_table(FLOOR_HEADER, [[row.title, _floor(measured, row)] for row in floors]))
+        blocks.append(table(FLOOR_HEADER, [[row.title, _floor(measured, row)] for row in floors]))
     return "\n\n".join([*blocks, _notes(measured, rows)])
 
 
@@ -104,10 +107,6 @@ def _amount(value: float, unit: str) -> str:
     if unit == "rate":
         return f"{value:,.0f}/s"
     return f"{value:.0f}" if unit == "exchanges" else f"{value:.2f} {TIMES}"
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines))
 
 
 def _notes(measured: Measured, rows: Sequence[Row]) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-_DIRECT = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
+from benchmarks import ROOT
+from benchmarks.environment import enter
 
 
 class Tenant:
@@ -64,9 +62,7 @@ def tenant() -> Iterator[Tenant]:
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:
         there = Tenant(process)
-        for name in _DIRECT:
-            os.environ.pop(name, None)
-        os.environ.update(there.environ())
+        enter(there.environ())
         try:
             yield there
         finally:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from emulators.local import interrupts
 from emulators.local.errors import LocalError
 
+_OWN = ("emulators", "shared", "client")
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
@@ -22,6 +24,13 @@ def main(argv: Sequence[str]) -> int:
     except LocalError as problem:
         sys.stderr.write(f"dev.py: {problem}\n")
         return problem.exit_code
+    except ModuleNotFoundError as missing:  # a Python that DEV_PYTHON named: nothing is installed into that
+        if str(missing.name).partition(".")[0] in _OWN:
+            raise
+        sys.stderr.write(
+            f"dev.py: this Python lacks {missing.name}: {sys.executable} -m pip install -r requirements-dev.txt\n"
+        )
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write("dev.py: stopped\n")
         return 130
@@ -64,8 +73,8 @@ def _run(argv: Sequence[str], started: float) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py", add_help=False)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser("dev.py", usage="python3 dev.py --help explains every command", add_help=False)
+    commands = parser.add_subparsers(dest="command", required=True, prog="dev.py")
     run, emulators = commands.add_parser("run"), commands.add_parser("emulators")
     for command in (run, emulators):
         command.add_argument("--port", type=_port, metavar="N", help="the first of five ports in a row; 0 takes any")

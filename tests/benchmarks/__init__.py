@@ -1,1 +1,1 @@
-"""The comparison with peers: that its document is what its script measures."""
+"""The measurements: that they see what is wrong, and that the documents show what they measured."""

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.document import tables_in
+from benchmarks.failures.command import COMMAND, DOCUMENT
 from benchmarks.failures.definition import MISSING, PEERS, TABLES, peer, rows_of
-from benchmarks.failures.document import DOCUMENT, tables_in, update
 from benchmarks.failures.rows import MEASUREMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -31,13 +32,13 @@ def measure(*options: str) -> dict[str, Any]:
 def documented() -> dict[str, dict[str, dict[str, str]]]:
     """Table → failure → peer → cell, by their titles."""
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for table, (header, rows) in zip(TABLES, tables_in(ROOT / DOCUMENT), strict=True):
+    for table, (header, rows) in zip(TABLES, tables_in(ROOT / DOCUMENT, COMMAND), strict=True):
         found[table.title] = {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
     return found
 
 
 def test_the_document_has_the_rows_and_columns_of_the_definition() -> None:
-    for table, (header, rows) in zip(TABLES, tables_in(ROOT / DOCUMENT), strict=True):
+    for table, (header, rows) in zip(TABLES, tables_in(ROOT / DOCUMENT, COMMAND), strict=True):
         assert header == ["failure", *(peer(key).title for key in table.peers)]
         assert [row[0] for row in rows] == [row.title for row in table.rows]
         assert all(cell not in ("", MISSING) for row in rows for cell in row)
@@ -92,16 +93,3 @@ def test_a_peer_that_is_not_installed_leaves_its_column_empty(tmp_path: Path) ->
     assert result.returncode == 0, result.stderr
     assert "Not measured: fastapi-azure-auth, because fastapi is not installed." in result.stdout
     assert f"| {TABLES[0].rows[0].title} | {MISSING} |\n" in result.stdout
-
-
-def test_updating_replaces_the_tables_and_leaves_the_rest(tmp_path: Path) -> None:
-    copy = tmp_path / "document.md"
-    original = (ROOT / DOCUMENT).read_text(encoding="utf-8")
-    copy.write_text(original, encoding="utf-8")
-
-    update(copy, "| failure | x |\n| --- | --- |\n| y | z |")
-
-    assert tables_in(copy) == [(["failure", "x"], [["y", "z"]])]
-    changed = copy.read_text(encoding="utf-8")
-    assert changed[: changed.index("<!--")] == original[: original.index("<!--")]
-    assert changed[changed.index("## Where a peer") :] == original[original.index("## Where a peer") :]

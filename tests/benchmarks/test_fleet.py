@@ -17,7 +17,7 @@ from benchmarks.fleet.scenarios import parts
 from benchmarks.fleet.simulation import requests, simulate
 from benchmarks.fleet.table import as_json, as_markdown, as_text
 
-COSTS = Costs(5e-6, 100e-6, 2e-3, 100e-6, 400e-6, 2_000, 2_000, 3_000, "made up")
+COSTS = Costs(5e-6, 100e-6, 2e-3, 100e-6, 400e-6, 2_000, 2_000, 3_000, "made up", "made of paper")
 ROOMY = Fleet(sessions=math.inf, megabytes=math.inf, requests_per_second=50_000)  # nobody misses an instance for long
 
 

@@ -16,8 +16,8 @@ from benchmarks.fleet.simulation import Request, requests, simulate
 from shared.access_token import AccessToken
 from shared.distributed_cache import DistributedCache
 from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken
-from shared.sessions import Exchanger, Sessions
+from shared.on_behalf_of import DownstreamToken, Exchanger
+from shared.sessions import Sessions
 from shared.settings import Settings
 from tests.clock import Clock
 
@@ -26,7 +26,7 @@ IDS = {
     "AzureAd__ClientId": "9e2d7c41-5b6a-4c3d-8e1f-2a3b4c5d6e7f",
 }
 SCOPES = ("https://graph.microsoft.com/.default",)
-FREE = Costs(0, 0, 0, 0, 0, 1, 0, 0, "")
+FREE = Costs(0, 0, 0, 0, 0, 1, 0, 0, "", "")
 WARM_UP, LIVES, SEED = 2, 3, 11
 
 
@@ -71,7 +71,8 @@ def play(fleet: Fleet, *, shared: bool) -> Played:
     if shared:
         exchanger = DistributedCache(Settings.from_environ(IDS), entra, store, clock, clock.forward)
     instances = [
-        Sessions(Validator(), EveryKeyIsGood(), exchanger, clock, int(fleet.sessions)) for _ in range(fleet.instances)
+        Sessions(Validator(), EveryKeyIsGood(), exchanger, clock, int(fleet.sessions), 10**12)
+        for _ in range(fleet.instances)
     ]
     counted: list[Request] = []
     before = 0, 0

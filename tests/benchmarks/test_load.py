@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 
+from benchmarks.document import marks, part, tables_in
 from benchmarks.load import table, verdict
 from benchmarks.load.callers import trace_id
+from benchmarks.load.command import COMMAND, main, update_docs
 from benchmarks.load.mix import BAD, KNOWN, NEW, Step, plan, warm_up
 from benchmarks.load.observed import Observed, Timed
 from benchmarks.load.plant import Result
-from benchmarks.load.redis_server import WHY_NOT, program
-from benchmarks.load.run import Ask, Run
+from benchmarks.load.run import Ask, Run, new_sessions
+from benchmarks.machine import machine
 from emulators.audit import Entry
+from tests.redis.server import WHY_NOT, program
 
 ROOT = Path(__file__).parents[2]
-ASK = Ask(seconds=60, processes=2, per_second=10, threads=4, seed=1, redis=False, kill_redis=False)
+ASK = Ask(seconds=60, processes=2, per_second=10, threads=4)
 
 
 def test_the_mix_is_what_it_is_said_to_be() -> None:
@@ -56,7 +59,7 @@ def line(number: int, status: int = 200, rest: str = "tokens=Graph:hit calls=Gra
     return f"INFO shared.request_record: request {about}"
 
 
-def test_the_apis_own_part_is_what_neither_entra_nor_another_api_took() -> None:
+def test_what_tokens_and_calls_took_is_told_from_the_rest() -> None:
     observed = Observed()
     observed.line("api-0", line(7))
     observed.line(
@@ -158,6 +161,16 @@ def test_memory_that_grows_is_a_problem_in_a_run_that_is_long_enough_to_tell() -
     assert verdict.problems(a_run(replace(ASK, seconds=5), memory=grown)) == []
 
 
+def test_new_sessions_are_counted_where_most_of_them_are_made() -> None:
+    known = [Step(0, KNOWN, 0, 0, "/api/me"), Step(1, KNOWN, 0, 1, "/api/me")]
+    later = [Step(2, NEW, 1, 0, "/api/me"), Step(3, KNOWN, 0, 0, "/api/orders")]
+    last = [Step(4, NEW, 2, 1, "/api/me"), Step(5, KNOWN, 1, 1, "/api/me"), Step(6, BAD, 3, 1, "/api/me")]
+
+    assert new_sessions(known, later) == 1  # token 0 is known at process 0 for another path
+    assert new_sessions([*known, *later], last) == 2
+    assert new_sessions([*known, *later, *last], last) == 0
+
+
 def test_what_the_log_complains_about_is_a_problem() -> None:
     run = a_run()
     run.observed.line("api-1", "ERROR asyncio: Task exception was never retrieved")
@@ -166,14 +179,64 @@ def test_what_the_log_complains_about_is_a_problem() -> None:
     assert verdict.problems(run) == ["1 times in the log: ERROR asyncio: Task exception was never retrieved"]
 
 
+def document(folder: Path) -> Path:
+    path = folder / "scale.md"
+    path.write_text("before\n{}\nold\n{}\nafter\n".format(*marks(COMMAND)), encoding="utf-8")
+    return path
+
+
+def test_the_document_gets_its_three_runs_and_the_shape_of_the_machine(tmp_path: Path) -> None:
+    path, asked = document(tmp_path), list[Ask]()
+
+    def measure(ask: Ask) -> Run:
+        asked.append(ask)
+        return a_run(ask)
+
+    assert update_docs(path, measure) == 0
+    assert asked == [Ask(), Ask(redis=True), Ask(redis=True, kill_redis=True)]
+    assert len(tables_in(path, COMMAND)) == 2 * len(asked)
+    assert part(path, COMMAND).count("All is well.") == len(asked)
+    assert part(path, COMMAND).endswith(f"Measured on {machine()}.")
+
+
+def test_a_run_in_which_something_is_wrong_leaves_the_document_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, good = document(tmp_path), a_run()
+    before = path.read_text(encoding="utf-8")
+
+    assert update_docs(path, lambda ask: replace(good, results={}) if ask.redis else good) == 1
+    assert path.read_text(encoding="utf-8") == before
+    assert "never called" in capsys.readouterr().out
+
+
+def test_the_document_is_not_updated_with_a_run_of_another_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--update-docs", "--seconds", "1"])
+    assert "--update-docs goes alone" in capsys.readouterr().err
+
+
+def test_without_a_redis_server_what_needs_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for option in ("--redis", "--kill-redis", "--update-docs"):
+        with pytest.raises(SystemExit):
+            main([option])
+        assert WHY_NOT in capsys.readouterr().err
+
+
 def test_percentiles_are_values_that_were_measured() -> None:
     assert table.percentiles(list(range(1, 101))) == [51, 96, 100]
     assert table.percentiles([7]) == [7, 7, 7]
     assert table.percentiles([]) == []
 
 
+SHORT = ("--seconds", "4", "--rate", "25", "--processes", "2")
+
+
 def load(*options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks", "load", "--seconds", "4", "--rate", "25", "--json", *options]
+    command = [sys.executable, "-m", "benchmarks", "load", "--json", *SHORT, *options]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=240)
     said: dict[str, Any] = json.loads(result.stdout or "{}")
     assert (result.returncode, said.get("problems")) == (0, []), result.stderr

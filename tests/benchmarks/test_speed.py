@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.document import tables_in
+from benchmarks.speed.command import COMMAND, DOCUMENT
 from benchmarks.speed.definition import FLOORS, MISSING, ROWS
-from benchmarks.speed.document import DOCUMENT, tables_in, update
 from benchmarks.speed.result import Result, Spread, compared
 from benchmarks.speed.rows import GROUPS
 from benchmarks.speed.tables import FLOOR_HEADER, HEADER
+from tests.redis.server import WHY_NOT, program
 
 ROOT = Path(__file__).parents[2]
-NO_REDIS = shutil.which("redis-server") is None or find_spec("redis") is None
 NEEDS_REDIS = {"processes", "redis-get", "redis-put"}
 
 
@@ -46,7 +45,7 @@ def text() -> str:
 
 
 def test_the_document_has_the_rows_and_columns_of_the_definition() -> None:
-    figures, floors = tables_in(ROOT / DOCUMENT)
+    figures, floors = tables_in(ROOT / DOCUMENT, COMMAND)
 
     assert (figures[0], floors[0]) == (list(HEADER), list(FLOOR_HEADER))
     assert [row[0] for row in figures[1]] == [row.title for row in ROWS]
@@ -55,7 +54,7 @@ def test_the_document_has_the_rows_and_columns_of_the_definition() -> None:
 
 
 def test_the_document_shows_what_was_measured_whole() -> None:
-    figures, floors = tables_in(ROOT / DOCUMENT)
+    figures, floors = tables_in(ROOT / DOCUMENT, COMMAND)
 
     assert {row[-1] for row in figures[1]} <= {"yes", "**no**"}
     for defined, shown in zip(ROWS, figures[1], strict=True):
@@ -67,7 +66,7 @@ def test_the_document_shows_what_was_measured_whole() -> None:
 
 def test_every_missed_target_is_explained_and_no_other() -> None:
     begin, end = text().index("## Where a target is missed"), text().index("## Cold start")
-    missed = [row[0] for row in tables_in(ROOT / DOCUMENT)[0][1] if row[-1] == "**no**"]
+    missed = [row[0] for row in tables_in(ROOT / DOCUMENT, COMMAND)[0][1] if row[-1] == "**no**"]
 
     explained = [line.split("**")[1] for line in text()[begin:end].splitlines() if line.startswith("**")]
     assert sorted(explained) == sorted(missed)
@@ -92,7 +91,7 @@ def test_quick_measures_every_row() -> None:
     measured = bench()
 
     keys = {row["row"]: row for row in measured["rows"]}
-    expected = {row.key for row in (*ROWS, *FLOORS)} - (NEEDS_REDIS if NO_REDIS else set())
+    expected = {row.key for row in (*ROWS, *FLOORS)} - (NEEDS_REDIS if program() is None else set())
     assert set(keys) == expected
     assert measured["quick"] is True
     assert keys["threads"]["ours"]["median"] == 1  # this one is counted, whatever the machine is busy with
@@ -105,15 +104,15 @@ def test_one_row_alone_and_without_redis_it_is_skipped_by_name(tmp_path: Path) -
     measured = bench("--row", "redis-get", PATH=str(tmp_path))
 
     assert measured["rows"] == []
-    assert measured["skipped"] == {"second_level": "there is no redis-server on the PATH"}
+    assert measured["skipped"] == {"second_level": WHY_NOT}
 
 
 def test_an_unknown_row_and_an_unknown_subject_are_refused() -> None:
-    for arguments in (["--row", "nonsense"], ["nonsense"]):
+    for arguments in (["--row", "nonsense"], ["speed", "--row", "nonsense"], ["nonsense"]):
         command = [sys.executable, "-m", "benchmarks", *arguments]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=60)
         assert (result.returncode, result.stdout) == (2, "")
-        assert "nonsense" in result.stderr or "which subject?" in result.stderr
+        assert ("invalid choice: 'nonsense'" if "--row" in arguments else "which subject?") in result.stderr
 
 
 def test_ratios_are_taken_within_a_round() -> None:
@@ -153,15 +152,3 @@ def test_targets(key: str, good: dict[str, float], bad: dict[str, float]) -> Non
     assert target.is_met(shaped(good))
     assert not target.is_met(shaped(bad))
     assert not target.is_met(blank)
-
-
-def test_updating_replaces_the_tables_and_leaves_the_rest(tmp_path: Path) -> None:
-    copy = tmp_path / "document.md"
-    copy.write_text(text(), encoding="utf-8")
-
-    update(copy, "| figure | x |\n| --- | --- |\n| y | z |")
-
-    assert tables_in(copy) == [(["figure", "x"], [["y", "z"]])]
-    changed = copy.read_text(encoding="utf-8")
-    assert changed[: changed.index("<!--")] == text()[: text().index("<!--")]
-    assert changed[changed.index("## How it is measured") :] == text()[text().index("## How it is measured") :]

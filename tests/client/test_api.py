@@ -3,62 +3,16 @@
 from __future__ import annotations
 
 import base64
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from client.api import Api, call_as_user, checked_path, lacks_consent
+from client.api import Api, call_as_user, checked_method, checked_path, lacks_consent
 from client.errors import SettingsError, UnreachableError
+from tests.client.http_server import Answer, serving
 
 CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 CHALLENGE = f'Bearer error="insufficient_claims", claims="{base64.b64encode(CLAIMS.encode()).decode()}"'
-Answer = tuple[int, dict[str, str], bytes]
-
-
-class Server:
-    """Answers what it is told to, in order, and remembers what it was asked."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.url = ""
-
-
-@contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
-    server = Server(*answers)
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            server.requests.append((self.command, self.path, dict(self.headers), body))
-            status, headers, content = server.answers.pop(0)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = handle_any  # noqa: N815 -- the names http.server calls
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- http.server's own parameter
-            """Quiet."""
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    server.url = f"http://127.0.0.1:{listener.server_port}"
-    try:
-        yield server
-    finally:
-        listener.shutdown()
-        listener.server_close()
-        thread.join()
 
 
 class SignInStub:
@@ -144,6 +98,16 @@ def test_a_path_cannot_leave_the_api(path: str) -> None:
 
 def test_the_leading_slash_may_be_left_out() -> None:  # some shells on Windows rewrite an argument that begins with one
     assert checked_path("api/me") == "/api/me"
+
+
+@pytest.mark.parametrize("method", ["", "G T", "GET\r\nX: y", "G\u00c9T"])
+def test_what_is_no_method_is_refused(method: str) -> None:
+    with pytest.raises(SettingsError, match="is not a method"):
+        checked_method(method)
+
+
+def test_a_method_is_sent_in_capitals() -> None:
+    assert checked_method("patch") == "PATCH"
 
 
 def test_a_token_is_not_sent_in_the_clear() -> None:

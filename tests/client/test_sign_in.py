@@ -20,7 +20,8 @@ from emulators.browser import play
 from emulators.local.sign_in import client_environ
 from emulators.people import PEOPLE
 from emulators.stack import Stack
-from tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED, serving
+from tests.client.http_server import serving
+from tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +85,21 @@ def test_a_challenge_can_be_shown_instead(stack: Stack) -> None:
 
     assert (result.returncode, len(api.requests)) == (1, 1)
     assert result.stdout == f"401 Unauthorized\nWWW-Authenticate: {CHALLENGE}\n\nno\n"
-    assert f"The claims it asks for: {CLAIMS}" in result.stderr
+    assert result.stderr == (
+        f"The claims it asks for: {CLAIMS}\nSign in again with them: the same command with --step-up.\n"
+    )
+
+
+def test_what_was_tried_is_not_advised_again(stack: Stack) -> None:
+    challenged = (401, {"WWW-Authenticate": CHALLENGE}, b"")
+    with serving(challenged, challenged) as api:
+        stepped_up = client(environ(stack, api.url), "/api/me")
+    with serving(REFUSED, REFUSED) as api:
+        consented = client(environ(stack, api.url), "--consent", "/api/me")
+
+    assert stepped_up.stderr.endswith(f"\nThe claims it asks for: {CLAIMS}\n")
+    assert "the same command" not in stepped_up.stderr + consented.stderr
+    assert "An administrator consents for everybody at https://x" in consented.stderr
 
 
 def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
@@ -161,6 +176,59 @@ def test_entra_out_of_reach_is_one_line(stack: Stack) -> None:
     assert result.returncode == 3
     assert "https://login.microsoftonline.com cannot be reached" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "fault", "told"),
+    [
+        ("entra.token", {"status": 503}, "answered 503 (fault 503): try again later"),
+        ("entra.token", {"status": 500, "body": "<html>"}, "answered 500 (Internal Server Error): try again later"),
+        (
+            "entra.token",
+            {"status": 429, "headers": {"Retry-After": "9"}, "body": {"error": "x", "error_description": "y\nz"}},
+            "answered 429 (x: y): try again in 9 seconds",
+        ),
+        (
+            "entra.token",
+            {"status": 400, "body": "<html>"},
+            "answered 400, which is no answer of Entra ID's: is a proxy in between?",
+        ),
+        ("entra.token", {"status": 400, "body": {"error": "x", "error_description": ["y"]}}, "client: x\n"),
+        (
+            "entra.token",
+            {"status": 200, "body": "[]"},
+            "answered 200, which is no answer of Entra ID's: is a proxy in between?",
+        ),
+        (
+            "entra.token",
+            {"status": 307, "headers": {"Location": "https://graph.microsoft.com/"}},
+            "answered 307, which",
+        ),
+        ("entra.token", {"network": "reset"}, "cannot be reached: ChunkedEncodingError"),
+        ("entra.discovery", {"status": 503}, "answered 503 (fault 503): try again later"),
+        ("entra.discovery", {"status": 200, "body": {}}, "Entra ID's answer is of no use: KeyError"),
+    ],
+)
+def test_whatever_entra_answers_the_client_says_so_in_one_line(
+    target: str, fault: dict[str, Any], told: str, stack: Stack
+) -> None:
+    switched = stack.faults.add(target, **fault)
+    try:
+        result = client(environ(stack), "--token")
+    finally:
+        stack.faults.remove(switched)
+
+    assert (result.returncode, result.stdout) == (3, "")
+    assert told in result.stderr
+    assert re.fullmatch(r"client: .+\n", result.stderr)
+
+
+def test_a_terminal_without_the_characters_is_no_reason_to_stop(stack: Stack) -> None:
+    with serving((200, {"Content-Type": "application/json"}, '"\u010daj"'.encode())) as api:
+        result = client(environ(stack, api.url) | {"PYTHONIOENCODING": "ascii"}, "/api/me")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith('\n"?aj"\n')
 
 
 def test_an_api_out_of_reach_is_one_line(stack: Stack) -> None:

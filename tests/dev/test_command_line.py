@@ -28,6 +28,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
     ("arguments", "message"),
     [
         (["rnu"], "did you mean python3 dev.py run?"),
+        (["RUN"], "did you mean python3 dev.py run?"),
         (["frobnicate"], "there are run, emulators, test, check, fuzz, soak, bench, token, call, exec, client."),
         (["check", "--fx"], "check takes nothing, --fix or --infra, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),
@@ -102,10 +103,40 @@ def test_an_old_python_is_told_in_one_line() -> None:
     assert all(version in result.stderr for version in ("3.10", "3.11", "3.12", "3.13", "3.14", "3.9.18"))
 
 
-def test_an_old_python_can_read_the_file_that_far() -> None:
+def test_an_old_python_can_read_the_file_and_gets_as_far_as_that_line() -> None:
     source = (ROOT / "dev.py").read_text(encoding="ascii")  # Python 2 stops at the first other character
 
-    ast.parse(source, feature_version=(3, 6))
+    as_3_6 = ast.parse(source, feature_version=(3, 6)).body
+
+    kinds = [type(statement) for statement in as_3_6]
+    before = as_3_6[: kinds.index(ast.If)]
+    assert "sys.version_info < OLDEST" in ast.unparse(as_3_6[len(before)])
+    assert {type(statement) for statement in before} == {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}
+    assert {str(node.module) for node in before if isinstance(node, ast.ImportFrom)} == {"pathlib"}  # as old as 3.4
+
+
+def test_python_2_stops_at_a_line_that_says_what_it_lacks() -> None:
+    lines = (ROOT / "dev.py").read_text(encoding="ascii").splitlines()
+    first = next(line for line in lines if re.search(r"\) -> |\bf\"", line))  # its error message quotes that line
+
+    assert first.endswith("# Python 3.10 or newer is needed: try python3 dev.py run")
+
+
+@pytest.mark.parametrize("value", ["no-such-python", "/no/such/python"])
+def test_an_interpreter_that_is_not_there_is_told(project: Project, value: str) -> None:
+    result = project.dev("token", "alice", DEV_PYTHON=value)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"dev.py: DEV_PYTHON={value} is no program")
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Project) -> None:
+    command = [sys.executable, "-S", "-m", "emulators.local", "run", "--port", "0"]
+    result = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-dev\.txt\n", result.stderr)
 
 
 def test_dev_py_imports_the_standard_library_only() -> None:

@@ -67,6 +67,7 @@ def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
 
     assert (shown.returncode, shown.stdout.splitlines()[0]) == (1, "401 Unauthorized")
     assert 'error="insufficient_claims"' in shown.stdout
+    assert shown.stderr.splitlines()[1:] == ["Sign in again with them: the same command with --step-up."]
     assert (answered.returncode, answered.stdout.splitlines()[0]) == (0, "200 OK")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import requests
 
 from emulators.people import PEOPLE
@@ -57,13 +58,37 @@ def test_faults_can_be_switched(stack: Stack, own: Http) -> None:
     assert own.get(graph).status_code == 401
 
 
-def test_bad_switches(stack: Stack) -> None:
-    url = door(stack, "/_emulators/faults")
-    nothing: list[str] = []
-    for body in ({"target": "nowhere", "status": 500}, {"target": "graph"}, {"target": "graph", "stat": 5}, nothing):
-        assert requests.post(url, json=body, timeout=10).status_code == 400
-    assert requests.post(url, data={"target": "graph"}, timeout=10).status_code == 400
-    assert requests.post(door(stack, "/_emulators/rotate-certificate"), json={"x": 1}, timeout=10).status_code == 400
+@pytest.mark.parametrize(
+    ("switch", "body", "told"),
+    [
+        ("faults", "{target: graph}", "the body must be a JSON object: Expecting property name"),
+        ("faults", "[]", "the body must be a JSON object: not a JSON object"),
+        ("faults", "{}", "target must be one of entra.discovery, "),
+        ("faults", '{"target": "graph"}', "a fault needs a status, a delay or a network failure"),
+        (
+            "faults",
+            '{"target": "graph", "stat": 5}',
+            "no field stat; there are body, delay, headers, network, person, ",
+        ),
+        ("faults", '{"target": "graph", "status": "503"}', "status must be a whole number from 200 to 599, not '503'"),
+        ("faults", '{"target": "graph", "status": 503, "person": "bob"}', "person must be one of alice, "),
+        ("roll-signing-key", '{"withdraw_old": "no"}', "withdraw_old must be true or false, not 'no'"),
+        ("roll-signing-key", '{"withdraw": true}', "no field withdraw; there are withdraw_old"),
+        ("rotate-certificate", '{"in_vault": 0}', "in_vault must be true or false, not 0"),
+        ("rotate-certificate", '{"x": 1}', "no field x; there are in_vault, register, unregister_old"),
+    ],
+)
+def test_a_bad_switch_is_told_by_its_field(switch: str, body: str, told: str, shared: Stack) -> None:
+    kid, json = shared.entra.keys.current.x5t, {"Content-Type": "application/json"}
+    reply = requests.post(door(shared, f"/_emulators/{switch}"), data=body, headers=json, timeout=10)
+    assert (reply.status_code, reply.json()["error"][: len(told)]) == (400, told)
+    assert shared.entra.keys.current.x5t == kid
+    assert shared.faults.take("graph", None) is None
+
+
+def test_a_form_is_no_switch(shared: Stack) -> None:
+    reply = requests.post(door(shared, "/_emulators/faults"), data={"target": "graph"}, timeout=10)
+    assert (reply.status_code, reply.json()) == (400, {"error": "the content type must be application/json"})
 
 
 def test_keys_and_certificates_can_be_rolled(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -93,13 +94,35 @@ def test_times_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "message"),
+    ("fields", "message"),
     [
-        ("nowhere", {"status": 500}, "No fault target 'nowhere'"),
-        ("graph", {}, "needs a status"),
-        ("graph", {"status": 42}, "42 is not the status"),
+        ({"target": "nowhere"}, "target must be one of entra.discovery, entra.keys, .*, not 'nowhere'"),
+        ({"target": None}, "target must be one of .*, not None"),
+        ({"status": "503"}, "status must be a whole number from 200 to 599, not '503'"),
+        ({"status": 42}, "status must be a whole number from 200 to 599, not 42"),
+        ({"status": True}, "status must be .*, not True"),
+        ({"person": "bob"}, "person must be one of alice, maya, connor, greta, blake, rhea, olga, not 'bob'"),
+        ({"person": ["alice"]}, "person must be one of alice"),
+        ({"headers": ["Retry-After"]}, "headers must be header names with .*, not .'Retry-After'."),
+        ({"headers": {"Retry-After": 7}}, "headers must be"),
+        ({"headers": {"Retry-After": "7\r\nX: y"}}, "headers must be"),
+        ({"headers": {"Retry After": "7"}}, "headers must be"),
+        ({"delay": "1"}, "delay must be a number of seconds from 0 to 86400, not '1'"),
+        ({"delay": -1}, "delay must be"),
+        ({"delay": 10**400}, "delay must be"),
+        ({"delay": float("nan")}, "delay must be"),
+        ({"delay": None}, "delay must be"),
+        ({"times": 0}, "times must be a whole number, 1 or more, not 0"),
+        ({"times": 1.5}, "times must be"),
+        ({"times": True}, "times must be"),
+        ({"network": []}, "network must be one of refused, .*, not \\[\\]"),
+        ({"status": None}, "a fault needs a status, a delay or a network failure"),
+        ({"status": None, "delay": 1, "body": "x"}, "headers and body need a status"),
+        ({"target": "vault", "person": "alice"}, "a request to vault cannot be told by the person: only entra.token, "),
     ],
 )
-def test_a_fault_that_makes_no_sense(target: str, options: dict[str, int], message: str) -> None:
+def test_a_fault_that_makes_no_sense_is_told_by_its_field(fields: dict[str, Any], message: str) -> None:
+    faults, given = Faults(), {"target": "graph", "status": 500, **fields}
     with pytest.raises(ValueError, match=message):
-        Faults().add(target, status=options.get("status"))
+        faults.add(**given)
+    assert faults.take("graph", "alice") is None

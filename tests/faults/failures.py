@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -13,11 +14,12 @@ from tests.lab import Lab
 
 from .impatience import Impatience
 
+_SIDE_BY_SIDE = {"discovery": "login.microsoftonline.com", "vault": "obo-local.vault.azure.net"}
+
 SECONDS_PER_BYTE = 0.25  # of an answer that drips, on the clock of the tests
 
 TARGETS = {
     "discovery": "entra.discovery",
-    "metadata": "entra.discovery",
     "keys": "entra.keys",
     "identity": "identity",
     "vault": "vault",
@@ -87,11 +89,24 @@ def _switch_on(lab: Lab, failure: str, target: str) -> None:
 
 
 def _without_a_name(service: str, patch: pytest.MonkeyPatch) -> None:
-    """A real failure of DNS: of the proxy's name, or of the identity endpoint's, which is asked without a proxy."""
+    """A failure of DNS: of the proxy's name, or of one that is asked for without a proxy: the identity endpoint's, and
+    those that the first request asks for side by side.
+    """
     if service == "identity":
         patch.setenv("IDENTITY_ENDPOINT", "http://nowhere.invalid/msi/token")
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, "localhost,127.0.0.1,nowhere.invalid")
+    elif service in _SIDE_BY_SIDE:
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, f"localhost,127.0.0.1,{_SIDE_BY_SIDE[service]}")
+        resolve = socket.getaddrinfo
+
+        def unknown(host: Any, *more: Any, **options: Any) -> Any:
+            if host == _SIDE_BY_SIDE[service]:
+                raise socket.gaierror(socket.EAI_NONAME, "no such name")
+            return resolve(host, *more, **options)
+
+        patch.setattr(socket, "getaddrinfo", unknown)
     else:
         for name in ("HTTPS_PROXY", "https_proxy"):
             patch.setenv(name, "http://nowhere.invalid:3128")

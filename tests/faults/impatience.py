@@ -23,8 +23,6 @@ _HOSTS = {
 }
 _PATHS = {"openid-configuration": "discovery", "keys": "keys", "token": "token"}
 
-_ALIASES = {"metadata": "discovery"}  # the same document, for another purpose
-
 
 class Impatience:
     """Counts what is sent to each service, and loses patience at once with one that is known not to answer."""
@@ -39,7 +37,7 @@ class Impatience:
 
     def expect_nothing_of(self, service: str, *, connects: bool = True) -> None:
         """From now on this one does not answer, or its connections do not even come about; an empty name: all do."""
-        self._hopeless, self.connects = _ALIASES.get(service, service), connects
+        self._hopeless, self.connects = service, connects
 
     def belongs(self, host: str, service: str) -> None:
         """All that is sent to this host, too, is for that service."""
@@ -47,7 +45,7 @@ class Impatience:
 
     def sent_to(self, service: str) -> int:
         """How many requests were tried, whether or not they got anywhere."""
-        return sum(self._service_of(url) == _ALIASES.get(service, service) for url in list(self._sent))
+        return sum(self._service_of(url) == service for url in list(self._sent))
 
     def sleep(self, seconds: float) -> None:
         """A pause before another attempt: the clock moves instead."""

@@ -36,7 +36,7 @@ def _signed_in(lab: Lab, api: Api, alice: str, olga: str) -> None:
 
 
 def _others_were_here(lab: Lab, api: Api, alice: str, olga: str) -> None:
-    """olga was answered by way of Graph: client credential and Entra's metadata are loaded."""
+    """olga was answered by way of Graph: the client credential is loaded."""
     assert api.call("me", olga).status == 200
     _signed_in(lab, api, alice, olga)
 
@@ -49,14 +49,13 @@ def _called_before(function: str) -> Preparation:
     return call
 
 
-_CREDENTIAL = "identity:token vault:secret entra:discovery"  # the last one is MSAL's
+_CREDENTIAL = "identity:token vault:secret"
 
 SCENES = {
-    "discovery": Scene("me", _nothing, f"entra:discovery entra:keys {_CREDENTIAL} entra:obo graph:me"),
-    "keys": Scene("me", _nothing, f"entra:discovery entra:keys {_CREDENTIAL} entra:obo graph:me"),
-    "identity": Scene("me", _signed_in, f"{_CREDENTIAL} entra:obo graph:me"),
-    "vault": Scene("me", _signed_in, f"{_CREDENTIAL} entra:obo graph:me"),
-    "metadata": Scene("me", _signed_in, "entra:discovery entra:obo graph:me"),
+    "discovery": Scene("me", _nothing, "entra:discovery entra:keys entra:obo graph:me"),  # the credential is there
+    "keys": Scene("me", _nothing, "entra:discovery entra:keys entra:obo graph:me"),
+    "identity": Scene("me", _nothing, f"{_CREDENTIAL} entra:obo graph:me"),
+    "vault": Scene("me", _nothing, f"{_CREDENTIAL} entra:obo graph:me"),
     "token": Scene("me", _others_were_here, "entra:obo graph:me"),
     "graph": Scene("me", _called_before("me"), "graph:me"),
     "orders": Scene("add order", _called_before("add order"), "orders:orders"),

@@ -1,4 +1,4 @@
-"""Every cell of the first two tables in matrix.py: the answer, what it cost, what was kept, and how it goes on."""
+"""Every cell of the first table in matrix.py: the answer, what it cost, what was kept, and how it goes on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import uuid
 
 import pytest
 
-from tests.lab import Lab
+from tests.lab import Lab, finish_background_work
 from tests.leaks import LeakWatch
 
 from .api import Api, Reply
 from .audit import settled, steps
 from .failures import FAULTS, SECONDS_PER_BYTE, TARGETS, failing
 from .impatience import Impatience
-from .matrix import CODES, METADATA, NEEDED_NOW, Cell, cells
+from .matrix import CODES, NEEDED_NOW, Cell, cells
 from .scenes import SCENES
 
 A_FEW_BYTES = 10 * 4 * SECONDS_PER_BYTE  # a busy machine may hand over as many at a time
 
-CELLS = cells(NEEDED_NOW) + cells(METADATA)
+CELLS = cells(NEEDED_NOW)
 
 
 def test_the_table_is_complete() -> None:
@@ -29,7 +29,7 @@ def test_the_table_is_complete() -> None:
     }
     on_one_host = {("keys", failure) for failure in ("no connection", "no such name", "silence", "foreign TLS")}
     without_tls = {("identity", "silence"), ("identity", "foreign TLS")}
-    assert left_out == on_one_host | without_tls | {("metadata", "no such name")}
+    assert left_out == on_one_host | without_tls
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
@@ -48,6 +48,7 @@ def test_failure(
         check_attempts(lab, mark, impatience, cell)
         if cell.service == "token" and cell.failure != "no such name":
             check_that_others_do_not_notice(lab, api, olga)
+    finish_background_work()
     lab.clock.forward(reply.retry_after or 0)
     mark = lab.stack.audit.mark()
     again = api.call(scene.function, token)

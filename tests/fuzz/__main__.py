@@ -1,6 +1,8 @@
 """As many random inputs as fit into the time that is given, with figures; ends with 1 when one of them was let in.
 
-python3 dev.py fuzz [--seconds N] [--seed S] [--only CLASS [--memory]]
+Each class is tried at least once, however short the time: some seconds more when there is too little of it.
+
+python3 dev.py fuzz [--seconds N] [--seed S] [--only CLASS [--inputs N] [--memory]]
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -27,10 +29,9 @@ from tests.live import Live, running
 
 from . import answers, inputs, over_http, tokens, whole_answers
 from .case import Case, Figures
+from .rounds import Turn, full, turns
 
-ROUND = 500  # inputs of one class in a row; every fourth round weighs memory in place of time
 STRANGERS = ("forged tokens", "ruined tokens", "no tokens", "HTTP")  # who must never meet a 5xx
-SLOW = {"HTTP": 200, "answers of Entra": 100, "answers of an API": 200}
 
 
 @contextmanager
@@ -56,13 +57,13 @@ def usual_seconds(door: Door) -> float:
     return median(times)
 
 
-def try_one_round(case: Case, figures: Figures, number: int, *, weigh: bool) -> None:
-    if weigh:
+def try_one_turn(turn: Turn, figures: Figures) -> None:
+    if turn.weigh:
         tracemalloc.start()
     try:
-        case.run(figures, SLOW.get(case.name, ROUND) // (5 if weigh else 1), number)  # which is so much slower
+        turn.case.run(figures, turn.inputs, turn.seed)
     finally:
-        if weigh:
+        if turn.weigh:
             tracemalloc.stop()
 
 
@@ -84,10 +85,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python3 dev.py fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--only", metavar="CLASS", help="one round of one class; with the seed that was shown, that one"
-    )
-    parser.add_argument("--memory", action="store_true", help="with --only: a round in which memory is weighed")
+    parser.add_argument("--only", metavar="CLASS", help="one turn of one class; with what was shown, the same again")
+    parser.add_argument("--inputs", type=int, metavar="N", help="with --only: so many")
+    parser.add_argument("--memory", action="store_true", help="with --only: a turn in which memory is weighed")
     options = parser.parse_args(arguments)
     logging.getLogger("shared").propagate = False  # thousands of refusals, each with its line
     with laboratory() as (lab, live, watch):
@@ -100,37 +100,45 @@ def main(arguments: list[str]) -> int:
             *whole_answers.cases(lab),
             *over_http.cases(live, watch),
         ]
-        chosen = [case for case in cases if options.only in (None, case.name)]
-        if not chosen:
+        only = next((case for case in cases if case.name == options.only), None)
+        if options.only is None:
+            return fuzz(cases, turns(cases, options.seed, options.seconds, time.monotonic), usual, watch)
+        if only is None:
             parser.error(f"there is no class {options.only!r}, but {', '.join(case.name for case in cases)}")
-        return fuzz(chosen, options, usual, watch)
+        inputs_of_turn = options.inputs or full(only, weigh=options.memory)
+        return fuzz([only], [Turn(only, options.seed, inputs_of_turn, options.memory)], usual, watch)
 
 
-def fuzz(cases: list[Case], options: argparse.Namespace, usual: float, watch: LeakWatch) -> int:
-    figures = {case.name: Figures() for case in cases}
-    end, number = time.monotonic() + options.seconds, options.seed
-    while True:
-        for case in cases:
-            weigh = options.memory if options.only else (number - options.seed) % 4 == 3
-            try:
-                try_one_round(case, figures[case.name], number, weigh=weigh)
-            except Exception as error:  # noqa: BLE001 — whatever a failing input ends in
-                show(figures, usual)
-                print("".join(getattr(error, "__notes__", [])), file=sys.stderr)
-                print(f"found in {case.name}: {type(error).__name__}: {error}", file=sys.stderr)
-                again = f"python3 dev.py fuzz --only '{case.name}' --seed {number}{' --memory' if weigh else ''}"
-                print(f"again: {again}", file=sys.stderr)
-                return 1
-            if time.monotonic() > end and not options.only:
-                break
-        number += 1
-        if options.only or time.monotonic() > end:
+def fuzz(cases: Iterable[Case], planned: Iterable[Turn], usual: float, watch: LeakWatch) -> int:
+    """Takes the turns in order, up to the first that fails or Ctrl-C, and shows what came of them."""
+    figures, code = {case.name: Figures() for case in cases}, 0
+    for turn in planned:
+        try:
+            try_one_turn(turn, figures[turn.case.name])
+        except KeyboardInterrupt:
+            print("fuzz: stopped; so far:", file=sys.stderr)
+            code = 130
+            break
+        except Exception as error:  # noqa: BLE001 — whatever a failing input ends in
+            tell(turn, error)
+            code = 1
             break
     show(figures, usual)
     for leak in watch.found():
         print(f"leaked: {leak}", file=sys.stderr)
-    return 1 if watch.found() else 0
+    return 1 if watch.found() else code
+
+
+def tell(turn: Turn, error: Exception) -> None:
+    """What was found, and how to find it again."""
+    print("".join(getattr(error, "__notes__", [])), file=sys.stderr)
+    print(f"found in {turn.case.name}: {type(error).__name__}: {error}", file=sys.stderr)
+    again = f"--only {turn.case.name!r} --seed {turn.seed} --inputs {turn.inputs}{' --memory' if turn.weigh else ''}"
+    print(f"again: python3 dev.py fuzz {again}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before the first turn
+        sys.exit(130)

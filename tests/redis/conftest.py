@@ -12,13 +12,16 @@ from .server import WHY_NOT, RedisServer, program
 from .tap import Tap
 
 
-@pytest.fixture(scope="session")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def _running(folders: pytest.TempPathFactory) -> Iterator[RedisServer]:
     if program() is None:
         pytest.skip(WHY_NOT)
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.kill()
+    with RedisServer(folders.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    yield from _running(tmp_path_factory)
 
 
 @pytest.fixture
@@ -32,11 +35,7 @@ def server(_server: RedisServer) -> RedisServer:
 @pytest.fixture
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis of this test's own, which may be killed, filled or misconfigured."""
-    if program() is None:
-        pytest.skip(WHY_NOT)
-    server = RedisServer(tmp_path_factory.mktemp("mortal"))
-    yield server
-    server.kill()
+    yield from _running(tmp_path_factory)
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
-"""A real redis-server on a free port of 127.0.0.1, of the tests' own: empty, in memory only, gone with the run."""
+"""A real redis-server on a free port of 127.0.0.1: empty, in memory only, gone with whoever started it."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import redis
 
 from emulators.loopback import bind
 
-WHY_NOT = (
-    "there is no redis-server on the PATH; the tests of the shared cache need a real one: "
-    "`apt-get install redis-server` (Debian, Ubuntu), `brew install redis` (macOS)"
-)
+WHY_NOT = "there is no redis-server on the PATH (Debian: apt-get install redis-server; macOS: brew install redis)"
 
 
 def program() -> str | None:
@@ -23,49 +21,57 @@ def program() -> str | None:
 
 
 class RedisServer:
-    """One process, which can be killed and started again on its port."""
+    """One process, up inside its `with` block, which can be killed and started again on its port."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        listener = bind(0, "redis-server")
-        self.port: int = listener.getsockname()[1]
-        listener.close()
-        self._folder, self._options = folder, options
+    def __init__(self, folder: Path) -> None:
+        with bind(0, "redis-server") as listener:
+            self.port: int = listener.getsockname()[1]
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> RedisServer:
         self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
 
     @property
     def url(self) -> str:
+        """As the setting TokenCache__Redis__Url would have it."""
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, empty, and waits until it answers."""
-        own = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        """Starts it, empty, and waits until it answers. Raises RuntimeError."""
         found = program()
-        assert found is not None, WHY_NOT
+        if found is None:
+            raise RuntimeError(WHY_NOT)
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
-            [found, *own, "--dir", str(self._folder), *self._options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [found, *options, "--dir", str(self._folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        assert self._process.stdout is not None
         said = b""
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             said += line
             if b"Ready to accept connections" in line:
-                break
-        else:
-            raise AssertionError(f"redis-server did not start: {said.decode(errors='replace')}")
+                return
+        self.kill()
+        raise RuntimeError(f"redis-server did not start: {said.decode(errors='replace')}")
 
     def kill(self) -> None:
         """Ends it at once, as a crash does: nobody is told."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(10)
+            if process.stdout:
+                process.stdout.close()
 
-    def client(self, **options: Any) -> Any:
-        """A client of the tests' own, to look and to meddle; untyped, as redis-py's types leave everything open."""
-        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10, **options)
+    def client(self) -> Any:
+        """A client to look and to meddle with; untyped, as redis-py's types leave everything open."""
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10)
 
 
 def dump(client: Any) -> dict[bytes, bytes]:

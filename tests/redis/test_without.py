@@ -14,11 +14,13 @@ from .tap import Tap
 ROOT = Path(__file__).parents[2]
 SAY = """
 import sys
-from shared.services import Services, _load_libraries
+from shared.libraries import load
+from shared.services import Services
 from shared.settings import Settings
 import function_app, os
-_load_libraries()
-services = Services(Settings.from_environ(os.environ))
+settings = Settings.from_environ(os.environ)
+load(settings)
+services = Services(settings)
 services.on_behalf_of._clients.ready()
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "redis_entraid")
              or name in ("shared.redis_store", "shared.distributed_cache", "shared.sealed")))

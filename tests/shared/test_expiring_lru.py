@@ -46,3 +46,17 @@ def test_memory_of_evicted_keys_does_not_pile_up() -> None:
     for number in range(10_000):
         cache.put(number, "x", 100, 1)
     assert sum(len(keys) for keys in cache._ending.values()) == 10
+
+
+def test_an_entry_that_is_removed_during_a_look_up_harms_nobody() -> None:
+    def now() -> float:
+        for key in leaving:
+            cache.remove(key)
+        return 0.0
+
+    leaving: list[str] = []
+    cache: ExpiringLru[str, str] = ExpiringLru(2, 100, now)
+    cache.put("a", "A", 100, 1)
+    leaving.append("a")
+    assert cache.get("a") == "A"
+    assert cache.get("a") is None

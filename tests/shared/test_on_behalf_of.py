@@ -159,19 +159,21 @@ def test_discovery_is_asked_once_by_msal_however_many_users_come(lab: Lab) -> No
 
 
 def test_a_tenant_that_entra_does_not_know_is_a_misconfiguration(lab: Lab) -> None:
-    body = {
-        "error": "invalid_tenant",
-        "error_description": "AADSTS90002: alice@contoso.example",
-        "error_codes": [90002],
-    }
+    services = lab.services(AzureAd__TenantId="00000000-0000-4000-8000-00000000dead")
+    for _ in range(2):
+        with pytest.raises(ServerMisconfigured) as raised:
+            lab.me(services, lab.stack.issue_access_token("alice"))
+        assert "tenant" in raised.value.reason
+
+
+def test_metadata_that_breaks_after_the_keys_came_is_not_missed(lab: Lab) -> None:
+    """MSAL takes the document that came with the signing keys."""
     services, token = lab.services(), lab.stack.issue_access_token("alice")
     services.sessions.open(token)
-    lab.stack.faults.add("entra.discovery", status=400, body=body)
-    with pytest.raises(ServerMisconfigured) as raised:
-        lab.me(services, token)
-    assert "alice" not in str(raised.value)
-    lab.stack.faults.clear()
+    lab.stack.faults.add("entra.discovery", status=503)
+    mark = lab.stack.audit.mark()
     assert lab.me(services, token) == PEOPLE["alice"].display_name
+    assert lab.seen(mark, "discovery") == []
 
 
 def test_msal_keeps_no_token(lab: Lab) -> None:

@@ -7,7 +7,7 @@ what is sent is one request with our host, our token and our framing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from shared.downstream_api import DownstreamApi, DownstreamApis
 from shared.key_set import SigningKey
 from shared.on_behalf_of import DownstreamToken
 from shared.request_record import RequestRecord
-from shared.session import Scopes
 from shared.sessions import Sessions
 from shared.settings import Settings
 from shared.transport import Transport
@@ -42,7 +41,9 @@ class Entra:
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return True
 
-    def exchange(self, assertion: str, scopes: Scopes, *, claims: str | None, correlation_id: str) -> DownstreamToken:
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+    ) -> DownstreamToken:
         return DownstreamToken(TOKEN, 2e9, 2e9)
 
 
@@ -64,7 +65,7 @@ class Api:
         clock = Clock()
         self._apis = DownstreamApis(settings, Transport(now=clock), clock)
         entra = Entra()
-        self._sessions = Sessions(entra, entra, entra, clock)
+        self._sessions = Sessions(entra, entra, entra, clock, 10, 10**9)
 
     def __call__(self, method: str = "GET", path: str = "/orders", **options: Any) -> list[bytes]:
         """Calls, and returns what arrived."""

@@ -56,7 +56,8 @@ def test_the_decision_to_sample_is_passed_on(flags: str) -> None:
 )
 def test_what_is_no_traceparent_starts_a_new_trace(given: str) -> None:
     record = RequestRecord("me", "GET", given)
-    assert uuid.UUID(record.correlation_id).version == 4
+    assert uuid.UUID(record.correlation_id).int not in (0, uuid.UUID(TRACE).int)
+    assert record.correlation_id != RequestRecord("me", "GET", given).correlation_id
     assert record.traceparent().split("-")[1] == record.correlation_id.replace("-", "")
 
 

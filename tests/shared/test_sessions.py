@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -90,7 +92,9 @@ class Exchanger:
     def __init__(self, clock: Clock) -> None:
         self.clock, self.calls, self.fail = clock, 0, False
 
-    def exchange(self, assertion: str, scopes: Scopes, *, claims: str | None, correlation_id: str) -> DownstreamToken:
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+    ) -> DownstreamToken:
         self.calls += 1
         if self.fail:
             raise ServiceUnavailable(retry_after=1)
@@ -122,11 +126,26 @@ def parts() -> Parts:
 
 def sessions_of(parts: Parts, bound: int = 10) -> Sessions:
     clock, validator, exchanger = parts
-    return Sessions(validator, validator, exchanger, clock, max_sessions=bound)
+    return Sessions(validator, validator, exchanger, clock, bound, 10**9)
 
 
 def token_of(sessions: Sessions, bearer: str, refusal: Refusal | None = None, scopes: Scopes = ("a",)) -> str:
     return sessions.token_for(sessions.open(bearer), bearer, scopes, correlation_id="id", refusal=refusal)
+
+
+def test_the_log_tells_once_an_hour_that_sessions_make_room_for_others(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions, clock = sessions_of(parts, bound=3), parts[0]
+    for bearer in "abc":
+        sessions.open(bearer)
+    assert caplog.messages == []
+    for bearer in "defg":
+        sessions.open(bearer)
+    clock.forward(3600)
+    sessions.open("h")
+    told = [message for message in caplog.messages if "TokenCache__MaxSessions" in message]
+    assert [re.findall(r"\((\d+) so far\)", message) for message in told] == [["1"], ["4"]]
 
 
 def test_the_bound_holds_and_the_least_recently_used_goes(parts: Parts) -> None:

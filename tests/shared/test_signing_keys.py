@@ -9,7 +9,16 @@ import pytest
 
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.key_set import SigningKey, parse_key_set
-from shared.signing_keys import COOLDOWN_SECONDS, EMPTY_COOLDOWN_SECONDS, FAILED_COOLDOWN_SECONDS, MAX_AGE_SECONDS
+from shared.signing_keys import (
+    COOLDOWN_SECONDS,
+    EMPTY_COOLDOWN_SECONDS,
+    FAILED_COOLDOWN_SECONDS,
+    FAILURE_COUNTS_SECONDS,
+    MAX_AGE_SECONDS,
+    SigningKeys,
+)
+from shared.transport import TransportError
+from tests.clock import Clock
 from tests.lab import Lab, at_once, finish_background_work
 from tests.tokens import STRANGER, parts, signed
 
@@ -138,6 +147,56 @@ def test_entra_down_keeps_the_last_good_set(lab: Lab) -> None:
         finish_background_work()
     assert services.sessions.open(lab.stack.issue_access_token("alice"))
     assert len(lab.seen(mark, "openid-configuration")) == 1
+
+
+class Publisher:
+    """What is published, or what becomes of asking."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self.published, self.error = {"a": key}, False
+        self.asked, self.open, self.was_waited_for = 0, threading.Event(), False
+        self.open.set()
+
+    def fetch(self) -> dict[str, SigningKey]:
+        self.asked += 1
+        self.was_waited_for = not self.open.wait(3)
+        if self.error:
+            raise TransportError("no answer")
+        return self.published
+
+
+def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
+    """Keys of two hours ago, and an Entra that did not answer just now."""
+    key, clock = SigningKey(STRANGER.public_key(), ""), Clock()
+    publisher = Publisher(key)
+    keys = SigningKeys(publisher.fetch, clock)
+    assert keys.get("a") is key
+    clock.forward(2 * MAX_AGE_SECONDS)
+    publisher.error = True
+    assert keys.get("a") is key
+    assert publisher.asked == 2
+    return keys, clock, publisher
+
+
+def test_nobody_waits_again_and_again_for_an_entra_that_does_not_answer() -> None:
+    keys, clock, publisher = old_keys_after_a_failure()
+    publisher.open.clear()
+    clock.forward(FAILED_COOLDOWN_SECONDS)
+    for _ in range(3):
+        assert keys.get("a")
+    publisher.open.set()
+    finish_background_work()
+    assert (publisher.asked, publisher.was_waited_for) == (3, False)
+
+
+def test_a_failure_of_long_ago_is_no_reason_not_to_wait() -> None:
+    keys, clock, publisher = old_keys_after_a_failure()
+    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key(), "")}
+    clock.forward(FAILURE_COUNTS_SECONDS)
+    publisher.open.clear()
+    threading.Timer(0.1, publisher.open.set).start()
+    with pytest.raises(InvalidToken, match="unknown signing key"):
+        keys.get("a")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from emulators.applications import API, GRAPH, ORDERS
@@ -62,9 +62,11 @@ class _Run:
     def report(self) -> Report:
         """Runs to the end."""
         exchanges, before, started = _counted(self._stack, "obo"), megabytes(self._process), time.monotonic()
-        with suppress(KeyboardInterrupt):
+        try:
             self._start(started)
             self._wait(started)
+        except KeyboardInterrupt:
+            self._show("Stopping. When all is calm everybody is asked once more; then the report follows.")
         self._troubles.stop()
         self._callers.stop()
         seconds = time.monotonic() - started

@@ -11,24 +11,12 @@ import azure.functions as func
 
 from shared import User
 from shared.requires_user import RequiresUser
-from shared.services import LazyServices, Services
-from shared.settings import Settings
+from shared.services import LazyServices
 from shared.transport import Transport
 
 from ..outcome import Outcome, replied
 from ..tenant import Tenant
 from .base import Exchanger, Validator
-
-
-class _Provider(LazyServices):
-    """Hands out services that were built for one measurement."""
-
-    def __init__(self, environ: dict[str, str], ready: Services) -> None:
-        super().__init__(environ)
-        self._ready = ready
-
-    def get(self) -> Services:
-        return self._ready
 
 
 class Template(Validator, Exchanger):
@@ -37,14 +25,13 @@ class Template(Validator, Exchanger):
     def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
         super().__init__(tenant, time_out)
         self._ahead = 0.0
-        environ = tenant.stack.environ("api")
-        ready = Services(
-            Settings.from_environ(environ),
+        services = LazyServices(
+            tenant.stack.environ("api"),
             now=lambda: time.time() + self._ahead,
             sleep=self._note_pause,
             transport=self._transport,
         )
-        guarded = RequiresUser(_Provider(environ, ready))(scopes=["access_as_user"])
+        guarded = RequiresUser(services)(scopes=["access_as_user"])
         self._who, self._me, self._token = guarded(_who), guarded(_me), guarded(_token)
 
     def validate(self, bearer: str) -> Outcome:

@@ -8,6 +8,7 @@ from emulators.entra.claims_request import MFA_CLAIMS
 
 from ..outcome import Outcome
 from ..subject import Subject
+from ..tenant import TOKEN_ENDPOINT
 
 _MARK = next(iter(MFA_CLAIMS["access_token"].values()))["values"][0]  # type: ignore[attr-defined]
 
@@ -36,7 +37,7 @@ def cae(subject: Subject) -> str:
     tenant.stack.graph.challenge(times=1)
     since = tenant.mark()
     outcome = peer.call(bearer)
-    exchanges = tenant.asked("/oauth2/v2.0/token", since)
+    exchanges = tenant.asked(TOKEN_ENDPOINT, since)
     return "answered, after a new exchange" if outcome.answered and exchanges else outcome.said
 
 
@@ -57,7 +58,7 @@ def consent(subject: Subject) -> str:
     tenant.stack.directory.consent("connor")
     since = tenant.mark()
     after = peer.call(bearer)
-    asked = tenant.asked("/oauth2/v2.0/token", since)
+    asked = tenant.asked(TOKEN_ENDPOINT, since)
     same = "the same" if after.said == refused.said else after.said
     return f"{refused.said}; then {'answered' if after.answered else same}{'' if asked else ', without asking Entra'}"
 

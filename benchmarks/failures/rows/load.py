@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from benchmarks.together import at_once
 from emulators.people import PEOPLE
 
 from ..subject import Subject, tried_in_words
-from ..tenant import TOKEN_ENDPOINT, at_once
+from ..tenant import TOKEN_ENDPOINT
 
 THREADS = 20
 _THROTTLED = {"error": "temporarily_unavailable", "error_description": "AADSTS90055: busy", "error_codes": [90055]}

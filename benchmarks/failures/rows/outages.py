@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..subject import Subject, tried_in_words, wait_in_words
 from ..tenant import TOKEN_ENDPOINT, beside, comes_true
 
@@ -41,13 +43,13 @@ def hang(subject: Subject) -> str:
     nominal = peer.nominal_time_out()
     tenant.stack.faults.clear()
     caller.result(60)
+    if math.isinf(nominal):
+        return wait_in_words(nominal, 1)
     hasty = subject.fresh(time_out=0.5)
     hasty.call(tenant.token())
     tenant.stack.faults.add("entra.token", network="hang")
     since = tenant.mark()
     outcome = hasty.call(tenant.token("olga"))
-    if nominal == float("inf"):
-        return wait_in_words(nominal, 1)
     return f"{wait_in_words(nominal, tenant.asked(TOKEN_ENDPOINT, since), hasty.paused)}; then {outcome.said}"
 
 

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from benchmarks import ROOT
+
 from ..result import Result, compared
-from ..tenant import ROOT, tenant
+from ..tenant import tenant
 from .requests import APPS
 
 _PROGRAM = """

@@ -62,7 +62,7 @@ def validating(token: str) -> Callable[[], object]:
 
 def _ours(services: Services, token: str, size: int) -> Callable[[], object]:
     """What stands between a request and its function: the user with their claims, and the token for Graph."""
-    population = Population(services, token, max_sessions=size, max_bytes=10**12)
+    population = Population(services, token, max_sessions=size)
     population.come(range(size))
     sessions, regular = population.sessions, population.regulars(size)
 

@@ -9,8 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import time
 
+import redis
+
+from shared.environ import Secret
+from shared.redis_store import RedisStore
+from shared.sealed import Seal
+from shared.settings import RedisSettings
+from tests.redis.server import WHY_NOT, RedisServer, program
+
 from ..population import SCOPES, TOKEN_CHARS
-from ..redis_server import why_not
 from ..result import Result, compared
 from ..rounds import WALL, in_turns
 from . import Skipped
@@ -20,45 +27,35 @@ _SECONDS = 3600
 
 def measure(quick: bool) -> Iterator[Result]:
     """A 2 KB caller's token and a 2 KB downstream token; the key is derived each time, as for a request."""
-    if why_not():
-        raise Skipped(why_not())
-    import redis
-
-    from shared.environ import Secret
-    from shared.redis_store import RedisStore
-    from shared.sealed import Seal
-    from shared.settings import RedisSettings
-    from tests.redis.server import RedisServer
-
+    if program() is None:
+        raise Skipped(WHY_NOT)
     bearer, binding = os.urandom(1000).hex(), json.dumps(["tenant", "client", *SCOPES]).encode()
     content = json.dumps({"token": "t" * TOKEN_CHARS, "expires_at": time(), "renew_at": time()}).encode()
-    with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(Path(folder))
-        try:
-            store = RedisStore(RedisSettings(Secret(server.url), ""), time)
-            plain = redis.Redis.from_url(server.url)
-            seal = Seal.of(bearer, binding)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServer(Path(folder)) as server,
+        redis.Redis.from_url(server.url) as plain,
+    ):
+        store = RedisStore(RedisSettings(Secret(server.url), ""), time)
+        seal = Seal.of(bearer, binding)
 
-            def put() -> None:
-                mine = Seal.of(bearer, binding)
-                store.put(mine.name, mine.close(content), _SECONDS)
+        def put() -> None:
+            mine = Seal.of(bearer, binding)
+            store.put(mine.name, mine.close(content), _SECONDS)
 
-            def get() -> object:
-                mine = Seal.of(bearer, binding)
-                return mine.open(store.get(mine.name) or b"")
+        def get() -> object:
+            mine = Seal.of(bearer, binding)
+            return mine.open(store.get(mine.name) or b"")
 
-            calls = {
-                "put": put,
-                "get": get,
-                "plain put": lambda: plain.set("plain", content, ex=_SECONDS),
-                "plain get": lambda: plain.get("plain"),
-                "crypto": lambda: Seal.of(bearer, binding).open(seal.close(content)),
-            }
-            put()
-            taken = in_turns(calls, 3 if quick else 41, quick, WALL)
-            plain.close()
-        finally:
-            server.kill()
+        calls = {
+            "put": put,
+            "get": get,
+            "plain put": lambda: plain.set("plain", content, ex=_SECONDS),
+            "plain get": lambda: plain.get("plain"),
+            "crypto": lambda: Seal.of(bearer, binding).open(seal.close(content)),
+        }
+        put()
+        taken = in_turns(calls, 3 if quick else 41, quick, WALL)
     note = f"key, seal and open without Redis: {sorted(taken['crypto'])[len(taken['crypto']) // 2] * 1e6:.0f} µs"
     yield compared("redis-get", "time", taken["get"], taken["plain get"], note=note)
     yield compared("redis-put", "time", taken["put"], taken["plain put"])

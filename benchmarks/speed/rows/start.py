@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks import ROOT
+
 from ..result import Result, compared
-from ..tenant import ROOT, Tenant, tenant
+from ..tenant import Tenant, tenant
 from .requests import APPS
 
 _ENTRA, _VAULT, _GRAPH = 0.080, 0.040, 0.060

@@ -1,6 +1,7 @@
 """Processes that share nothing but Redis, or nothing at all, and want the same token at the same moment.
 
-`python -m benchmarks.speed.fleet KIND` is one of them: it reads its task from stdin, says "ready", waits for the word.
+`python -m benchmarks.speed.processes KIND` is one of them: it reads its task from stdin, says "ready", waits for the
+word.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from uuid import uuid4
 
-from .tenant import ROOT
+from benchmarks import ROOT
 
 
-def at_once(kind: str, count: int, bearer: str, redis_url: str = "", pfx: bytes = b"") -> None:
+def ask_at_once(kind: str, count: int, bearer: str, redis_url: str = "", pfx: bytes = b"") -> None:
     """All are ready before the first may begin. Raises RuntimeError when one of them gets no token."""
     task = {"bearer": bearer, "redis": redis_url, "pfx": base64.b64encode(pfx).decode()}
     with ExitStack() as exits:
         fleet = [
             exits.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.speed.fleet", kind],
+                    [sys.executable, "-m", "benchmarks.speed.processes", kind],
                     cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

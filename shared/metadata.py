@@ -1,0 +1,81 @@
+"""What Entra publishes about one authority: its discovery document and the keys that it signs with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .answer import Answer
+from .deadline import within
+from .transport import Transport, TransportError
+
+if TYPE_CHECKING:
+    from .key_set import SigningKey
+
+DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
+
+
+class UnknownTenantError(ValueError):
+    """Entra has no such tenant (AADSTS90002), or there is something else than Entra."""
+
+
+class EntraBusyError(ValueError):
+    """Entra wants to be left alone for so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Metadata:
+    """The documents of one authority, such as `https://login.microsoftonline.com/{tenant}`. Thread-safe."""
+
+    def __init__(self, authority: str, transport: Transport, now: Callable[[], float]) -> None:
+        self._authority, self._transport, self._now = authority, transport, now
+        self._address = f"{authority}/v2.0/.well-known/openid-configuration"
+        self._discovery: Answer | None = None
+
+    def fetch_keys(self) -> dict[str, SigningKey]:
+        """The keys that Entra publishes now, by key id.
+
+        Raises:
+            TransportError, ValueError: they are not to be had.
+        """
+        from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
+
+        return parse_key_set(_json_object(self._get(self._fetch_address_of_keys())))
+
+    def known(self, address: str) -> Answer | None:
+        """The discovery document as it was last fetched with the keys, if this is its address."""
+        return self._discovery if address == self._address else None
+
+    def _fetch_address_of_keys(self) -> str:
+        """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""
+        discovery = self._get(self._address)
+        address = _json_object(discovery).get("jwks_uri")
+        if not isinstance(address, str) or urlsplit(address)[:2] != urlsplit(self._authority)[:2]:
+            raise ValueError("jwks_uri is not on the authority's host")
+        self._discovery = discovery
+        return address
+
+    def _get(self, address: str) -> Answer:
+        with within(DOCUMENT_SECONDS, self._now):
+            try:
+                answer = self._transport.send("GET", address)
+            except TransportError as error:
+                if not error.may_repeat:
+                    raise
+                answer = self._transport.send("GET", address)  # its connection may have died of an hour's idleness
+        if answer.status_code in (429, 503):
+            raise EntraBusyError(answer.retry_after(self._now()) or 0)
+        if answer.status_code in (400, 404):
+            raise UnknownTenantError
+        return answer
+
+
+def _json_object(answer: Answer) -> dict[str, Any]:
+    document = answer.json() if answer.status_code == 200 else None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
