@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Everything a developer types here. The first command makes a virtual environment and installs what is needed.
 
-    python3 dev.py run [--port N]        the API and everything it talks to, on this machine; Ctrl-C stops it all
+    python3 dev.py run [--port N] [--redis URL]
+                                         the API and everything it talks to, on this machine; Ctrl-C stops it all;
+                                         --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
     python3 dev.py test [pytest args]    the test suite
     python3 dev.py check [--fix]         ruff, mypy and the layer rule
     python3 dev.py check --infra         the tests of infra/ and every tool found: bicep, azd, checkov, shellcheck ...
-    python3 dev.py emulators [--port N]  all but the API, with local.settings.json written for `func start`
+    python3 dev.py emulators [--port N] [--redis URL]
+                                         all but the API, with local.settings.json written for `func start`
     python3 dev.py fuzz [--seconds N] [--seed S]
                                          forged tokens and other odd inputs at random: is any of them let in?
     python3 dev.py soak [--seconds N] [--seed S]
@@ -31,6 +34,7 @@ While `run` or `emulators` is up, from another terminal:
 Examples:
 
     python3 dev.py run --port 8000
+    python3 dev.py run --redis redis://127.0.0.1:6379
     python3 dev.py call alice /api/me
     python3 dev.py call connor --consent /api/me
     python3 dev.py call maya --step-up /api/me
@@ -71,6 +75,7 @@ BENCH_REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "soak", "bench", "token", "call", "exec", "client")
+OWN_HELP = ("test", "client", "bench")  # their programs explain themselves
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
     "No space left|Errno 28|not enough space": "make some room on the disk",
@@ -90,7 +95,7 @@ class SetUpError(Exception):
 def main(argv: list[str]) -> int:
     """Runs one command and returns its exit code."""
     command, arguments = (argv[0], argv[1:]) if argv else ("--help", [])
-    wants_help = arguments[:1] in (["-h"], ["--help"]) and command in COMMANDS and command not in ("test", "client")
+    wants_help = arguments[:1] in (["-h"], ["--help"]) and command in COMMANDS and command not in OWN_HELP
     if wants_help or command in ("-h", "--help", "help"):
         print(__doc__)
         return 0

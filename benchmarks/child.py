@@ -28,12 +28,15 @@ def say(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
 
-def measure(key: str, module: str, options: Sequence[str], measured: Measured, started: float) -> None:
-    """Runs `python -m module key options`, and tells the person at the terminal that it is done.
+def measure(key: str, module: str, options: Sequence[str], measured: Measured, started: float, what: str = "") -> None:
+    """Runs `python -m module key options`, and tells the person at the terminal when it begins and when it is done.
+
+    `what` is measured, in words, where the key does not say it.
 
     A child says what went wrong and ends with 0; if it does not, that is a problem of its own.
     """
     command = [sys.executable, "-m", module, key, *options]
+    _tell(f"measuring {what or key} …", started)
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     ) as child:
@@ -46,4 +49,8 @@ def measure(key: str, module: str, options: Sequence[str], measured: Measured, s
         measured.take(key, json.loads(line))
     if child.returncode:
         measured.problems[key] = f"its process ended with {child.returncode}: {complaint.strip()[-500:]}"
-    print(f"{time.monotonic() - started:7.1f} s  {key}", file=sys.stderr, flush=True)
+    _tell(f"{key} is done", started)
+
+
+def _tell(line: str, started: float) -> None:
+    print(f"{time.monotonic() - started:7.1f} s  {line}", file=sys.stderr, flush=True)

@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from client.api import Api, Reply, call_as_user, checked_method, checked_path, claims_of, lacks_consent
 from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
-from client.settings import Settings
+from client.settings import Settings, is_loopback
 from client.sign_in import EntraSignIn
 
 _SHOWN = ("Content-Type", "WWW-Authenticate", "Retry-After", "Location", "Allow", "Cache-Control", "x-correlation-id")
@@ -55,6 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
     reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
     _show(reply)
     _advise(reply, step_up=step_up, consent=consent)
+    _advise_on_route(reply, method, urlsplit(settings.api_base_url + path))
     return 0 if 200 <= reply.status < 300 else 1
 
 
@@ -77,6 +79,17 @@ def _advise(reply: Reply, *, step_up: bool, consent: bool) -> None:
         if not consent:
             _tell("Consent for yourself: the same command with --consent.")
         _tell(f"An administrator consents for everybody at {problem.get('admin_consent_url')}")
+
+
+def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
+    """A Functions host answers what belongs to no function with 404 and nothing else; a function says more."""
+    if reply.status != 404 or reply.text or "Content-Type" in reply.headers:
+        return
+    if not url.path.startswith("/api/"):
+        _tell(f"No function is at {url.path}: their routes begin with /api, as in /api/me.")
+        return
+    again = " After a change, stop `dev.py run` and start it again." if is_loopback(url.hostname or "") else ""
+    _tell(f"The running API has no route {method} {url.path}.{again}")
 
 
 def _words(scopes: object) -> str:

@@ -11,7 +11,7 @@ from types import TracebackType
 from .applications import API, API_IDENTITY, APPLICATIONS, CLIENT
 from .assembly import HOSTS, Services, TunnelLookup, build_site
 from .audit import Audit
-from .authority import write_server_certificate
+from .authority import Authority
 from .certificates import Certificate, issue_certificate
 from .control import Controls
 from .directory import Directory
@@ -43,9 +43,12 @@ __all__ = ["PortTaken", "Ports", "Stack"]
 class Stack:
     """The whole tenant. Make one with `Stack.start`; as a context manager it stops itself."""
 
-    def __init__(self, signing: Certificate, client: Certificate, ca: Path, now: Callable[[], float]) -> None:
+    def __init__(
+        self, signing: Certificate, client: Certificate, authority: Authority, now: Callable[[], float]
+    ) -> None:
         self._now = now
-        self._ca = ca
+        self._authority = authority
+        self._ca = authority.file
         self._network: Network | None = None
         self._tunnels = TunnelLookup()
         self.client_certificate = client
@@ -66,11 +69,12 @@ class Stack:
     def start(cls, folder: Path, ports: Ports = ANY_FREE, now: Callable[[], float] = time.time) -> Stack:
         """Starts everything; writes ca.pem and the servers' certificate into `folder`. Raises PortTaken."""
         folder.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(2) as pool:
             signing = pool.submit(issue_certificate, "accounts.accesscontrol.windows.net", now(), 1825)
             client = pool.submit(issue_certificate, CERTIFICATE_NAME, now())
-            ca, server = pool.submit(write_server_certificate, folder, HOSTS).result()
-        stack = cls(signing.result(), client.result(), ca, now)
+            authority = Authority(folder)
+            server = authority.certify("server", HOSTS)
+        stack = cls(signing.result(), client.result(), authority, now)
         stack._open(ports, server)
         return stack
 
@@ -121,7 +125,8 @@ class Stack:
 
     def redis_front(self, target: int) -> RedisFront:
         """Opens Azure Managed Redis in front of the redis-server on that port of 127.0.0.1; stop it with `stop()`."""
-        return RedisFront(self.entra, self.audit, self._ca.with_name("redis.pem"), target)
+        certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # what speaks no HTTP needs no proxy
+        return RedisFront(self.entra, self.audit, certificate, target)
 
     def route_orders_to(self, url: str | None) -> None:
         """Sends requests for the Orders API's host name there, for instance to "http://127.0.0.1:7072"."""

@@ -7,7 +7,8 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     answer, errors, environ, expiring_lru, strict_json, certificate, deadline ← nothing of ours
     downstream_path, outgoing, sealed, store ← nothing of ours
     http_verbs ← outgoing
-    punctual_http, retries ← deadline
+    punctual_connection, retries ← deadline
+    punctual_http ← punctual_connection
     transport ← answer, deadline, punctual_http
     single_flight ← deadline, errors
     circuit, request_record ← errors

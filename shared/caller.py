@@ -40,5 +40,6 @@ class Caller:
         if before is not None and token == before.token:
             self.record.token_was_known(api.name)
         else:
-            self.record.token_took(api.name, started)
+            kept = self._session.downstream_tokens.get(api.scopes)
+            self.record.token_took(api.name, started, is_shared=bool(kept and kept.token == token and kept.is_shared))
         return token

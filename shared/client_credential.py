@@ -5,7 +5,7 @@
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
 
-Nothing is loaded before the first exchange.
+Loading begins with the first request; see credential_loader.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS = 35.0  # for managed identity and vault together, and for Entra's metadata after them
 FRESH_SECONDS = 2.0  # how long a failure of the early load is the answer to whoever comes first
+KEPT_SECONDS = 600.0  # how long what it brought may wait for the first exchange: it must not be older than it seems
 _EARLY = "early client credential"
 
 Sources = Sequence[CredentialSettings]
@@ -28,8 +29,7 @@ class CredentialLoader:
         """`load` takes sources and clock, as client_credential.load_client_credential does."""
         self._load, self._now = load, now
         self._circuit, self._last_failure = Circuit("client credential", now), ApiError()
-        self._loaded_early: ClientCredential | None = None
-        self._failed_early: tuple[float, ApiError] | None = None
+        self._early: tuple[float, ClientCredential | ApiError] = float("-inf"), ApiError()
         self._flights: SingleFlight[str, None] = SingleFlight()
 
     def early(self, sources: Sources) -> None:
@@ -43,18 +43,21 @@ class CredentialLoader:
             ServiceUnavailable, ServerMisconfigured: none can be loaded, or the last attempts failed a moment ago.
         """
         self._flights.join(_EARLY)
-        credential, self._loaded_early = self._loaded_early, None
-        failure, self._failed_early = self._failed_early, None
-        if failure is not None and self._now() < failure[0]:
-            raise failure[1]
-        return credential or self._loaded(sources)
+        (until, early), self._early = self._early, (float("-inf"), ApiError())
+        if self._now() >= until:
+            return self._loaded(sources)
+        if isinstance(early, ApiError):
+            raise early
+        return early
 
     def _try_early(self, sources: Sources) -> None:
         try:
             with within(LOAD_SECONDS, self._now):
-                self._loaded_early = self._loaded(sources)
+                credential = self._loaded(sources)
         except ApiError as error:
-            self._failed_early = self._now() + FRESH_SECONDS, error
+            self._early = self._now() + FRESH_SECONDS, error
+        else:
+            self._early = self._now() + KEPT_SECONDS, credential
 
     def _loaded(self, sources: Sources) -> ClientCredential:
         """A vault that is down is left alone for a while after some failures."""

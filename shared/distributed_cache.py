@@ -106,7 +106,7 @@ class DistributedCache:
         if content is None:
             return None
         entry = parse_object(content)
-        token = DownstreamToken(entry["token"], entry["expires_at"], entry["renew_at"])
+        token = DownstreamToken(entry["token"], entry["expires_at"], entry["renew_at"], is_shared=True)
         return token if self._now() < token.renew_at else None
 
     def _keep(self, seal: Seal, token: DownstreamToken) -> None:

@@ -69,11 +69,11 @@ class ExpiringLru(Generic[K, V]):
             self._make_room()
             return value
 
-    def resize(self, key: K, size: int) -> None:
-        """The value of this key, if it is still there, has another size by now."""
+    def resize(self, key: K, value: V, size: int) -> None:
+        """This value, if it is still the one of the key, has another size by now."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None:
+            if entry is not None and entry.value is value:
                 self._size += size - entry.size
                 entry.size = size
                 self._make_room()

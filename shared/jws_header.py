@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import Any
 
 from .errors import InvalidToken
@@ -26,6 +27,12 @@ def key_id_of(token: str) -> str:
     encoded = token[: token.index(".")]
     if len(encoded) > _MAX_HEADER_CHARS:
         raise InvalidToken(reason="header")
+    return _key_id_in(encoded)
+
+
+@lru_cache(maxsize=64)
+def _key_id_in(encoded: str) -> str:
+    """Remembered, as all tokens that one key signs have the same header; what is refused is looked at each time."""
     try:
         header = parse_segment(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except binascii.Error:

@@ -17,7 +17,7 @@ DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
 
 
 class UnknownTenantError(ValueError):
-    """Entra has no such tenant (AADSTS90002), or there is something else than Entra."""
+    """Entra has no such tenant (AADSTS90002)."""
 
 
 class EntraBusyError(ValueError):
@@ -53,6 +53,8 @@ class Metadata:
     def _fetch_address_of_keys(self) -> str:
         """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""
         discovery = self._get(self._address)
+        if discovery.status_code == 400 and _says_unknown_tenant(discovery):
+            raise UnknownTenantError
         address = _json_object(discovery).get("jwks_uri")
         if not isinstance(address, str) or urlsplit(address)[:2] != urlsplit(self._authority)[:2]:
             raise ValueError("jwks_uri is not on the authority's host")
@@ -69,9 +71,13 @@ class Metadata:
                 answer = self._transport.send("GET", address)  # its connection may have died of an hour's idleness
         if answer.status_code in (429, 503):
             raise EntraBusyError(answer.retry_after(self._now()) or 0)
-        if answer.status_code in (400, 404):
-            raise UnknownTenantError
         return answer
+
+
+def _says_unknown_tenant(answer: Answer) -> bool:
+    """AADSTS90002, and no other 400: a proxy may have its own."""
+    body = answer.json()
+    return isinstance(body, dict) and body.get("error") == "invalid_tenant"
 
 
 def _json_object(answer: Answer) -> dict[str, Any]:

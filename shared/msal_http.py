@@ -134,7 +134,7 @@ def msal_application(
         ServiceUnavailable: Entra does not answer.
         ServerMisconfigured: Entra does not know the tenant.
     """
-    from msal import ConfidentialClientApplication  # here: a quarter of a second that only the first exchange pays
+    from msal import ConfidentialClientApplication  # here: a quarter of a second; see libraries
 
     try:
         return ConfidentialClientApplication(

@@ -32,11 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DownstreamToken:
-    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970."""
+    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
+
+    `is_shared`: another instance exchanged it and left it in the second level.
+    """
 
     token: str
     expires_at: float
     renew_at: float
+    is_shared: bool = False
 
     def __repr__(self) -> str:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
@@ -125,7 +129,9 @@ class OnBehalfOf:
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    from .client_credential import load_client_credential  # here: nobody needs it before the first exchange
+    from .client_credential import (
+        load_client_credential,
+    )  # here: cryptography and azure-core, which no import of the app waits for
 
     return load_client_credential(sources, now)
 

@@ -6,8 +6,8 @@ Imported only where the setting TokenCache__Redis__Url stands.
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,7 +40,9 @@ class RedisStore:
         self._now = now
         self._circuit = Circuit("Redis", now, failures=FAILURES)
         self._writing = Circuit("Redis, writing", now, failures=FAILURES)  # it may be full, and still answer
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
+        for _ in range(MAX_CONNECTIONS):
+            self._places.put(None)
         self._redis = redis.Redis(connection_pool=_pool(settings, now))
 
     def get(self, name: str) -> bytes | None:
@@ -96,8 +98,10 @@ class RedisStore:
 
     def _attempt(self, command: Callable[[], Any]) -> Any:
         """The answer. Raises StoreError when there is none, redis.ResponseError when it is a refusal."""
-        if not self._places.acquire(timeout=seconds_left(ANSWER_SECONDS)):
-            raise StoreError("all connections are in use")
+        try:
+            self._places.get(timeout=seconds_left(ANSWER_SECONDS))
+        except Empty:
+            raise StoreError("all connections are in use") from None
         has_time = seconds_left(_COMMAND_SECONDS) >= _COMMAND_SECONDS
         try:
             _admit(self._circuit)
@@ -116,7 +120,7 @@ class RedisStore:
                 self._circuit.undecided()
             raise StoreError(kind) from None
         finally:
-            self._places.release()
+            self._places.put(None)
         self._circuit.succeeded()
         return result
 

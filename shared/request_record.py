@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-import random
+import os
 import re
 from time import perf_counter
 
@@ -49,9 +49,9 @@ class RequestRecord:
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
 
-    def token_took(self, api: str, since: float) -> None:
-        """The token for `api` had to be waited for, since this value of perf_counter()."""
-        self._tokens.append(f"{api}:miss:{_milliseconds(since)}ms")
+    def token_took(self, api: str, since: float, *, is_shared: bool = False) -> None:
+        """The token for `api` was waited for, since this value of perf_counter(): found in the second level, or not."""
+        self._tokens.append(f"{api}:{'shared' if is_shared else 'miss'}:{_milliseconds(since)}ms")
 
     def call_ended(self, api: str, outcome: object, since: float) -> None:
         """A call of `api` ended with this status, or with this kind of failure."""
@@ -83,8 +83,8 @@ def _kind_of(error: Exception) -> tuple[str, str]:
 
 
 def _random_hex(size: int) -> str:
-    """An id of so many bytes: it must be unique, not secret."""
-    return f"{random.getrandbits(8 * size) or 1:0{2 * size}x}"
+    """An id of so many bytes. Not of `random`: who seeds that would give every request the same one."""
+    return os.urandom(size).hex()
 
 
 def _milliseconds(since: float) -> int:

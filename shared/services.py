@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from .access_token import AccessTokenValidator
 from .downstream_api import DownstreamApis
@@ -83,7 +84,7 @@ class LazyServices:
     def problems(self) -> Mapping[str, str]:
         """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
         settings = self._settings()
-        return settings.problems if isinstance(settings, SettingsError) else {}
+        return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def load_libraries(self) -> None:
         """Begins to import, beside what goes on, what the first request will need. Asks nobody anything."""
@@ -99,8 +100,9 @@ class LazyServices:
 
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that only showed when a function was declared."""
-        known = self.problems()
+        self._settings()
         with self._lock:
+            known = self._read.problems if isinstance(self._read, SettingsError) else {}
             self._read = SettingsError({**known, name: problem})
         log.error("setting %s %s", name, problem)
 
@@ -132,6 +134,8 @@ def _shared(
     from .distributed_cache import DistributedCache  # here: who has no Redis loads nothing for it
     from .redis_store import RedisStore
 
+    place = urlsplit(settings.redis.url.reveal())
+    log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     return DistributedCache(settings, entra, RedisStore(settings.redis, now), now, sleep)
 
 

@@ -36,7 +36,7 @@ class Session:
 
     def size(self) -> int:
         """Bytes in memory, nearly: what does not depend on the tokens was measured."""
-        tokens = sum(_TOKEN_BYTES + len(token.token) for token in self.downstream_tokens.values())
+        tokens = sum(_TOKEN_BYTES + len(token.token) for token in list(self.downstream_tokens.values()))
         return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:

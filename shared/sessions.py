@@ -52,7 +52,7 @@ class Sessions:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
         self._flights: SingleFlight[tuple[bytes, Scopes, str | None], DownstreamToken] = SingleFlight()
-        self._tell_again_at = float("-inf")
+        self._evictions_told, self._tell_again_at = 0, float("-inf")
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -114,12 +114,12 @@ class Sessions:
         return token
 
     def _tell_if_too_small(self) -> None:
-        if self._sessions.evicted and self._now() >= self._tell_again_at:
-            self._tell_again_at = self._now() + _TELL_AGAIN_SECONDS
+        if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
+            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
             log.warning(
                 "sessions make room for others before their tokens end (%d so far), and are validated and exchanged "
                 "again; higher TokenCache__MaxSessions and TokenCache__MaxMegabytes would spare that",
-                self._sessions.evicted,
+                self._evictions_told,
             )
 
     def _renew(
@@ -149,7 +149,7 @@ class Sessions:
                 session.drop(scopes, refusal)
             raise
         session.keep(scopes, token, instead_of=session.downstream_tokens.get(scopes) if claims else known)
-        self._sessions.resize(session.digest, session.size())
+        self._sessions.resize(session.digest, session, session.size())
         return token
 
 

@@ -24,8 +24,10 @@ COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with 
 FAILED_COOLDOWN_SECONDS = 5.0  # the same after a fetch that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # the same while there is no key at all: then every caller is waiting for one
 MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
-FAILURE_COUNTS_SECONDS = 60.0  # so long nobody waits for another try, where old keys can stand in
-UNKNOWN_ID_SECONDS = 2.0  # how long an unknown key id waits for a fetch, while others are known
+FAILURE_COUNTS_SECONDS = 60.0  # so long nobody waits much for another try, where old keys can stand in
+A_MOMENT_SECONDS = (
+    2.0  # how long an unknown key id waits for a fetch while others are known, or an old key just after a failure
+)
 _FETCH = "signing keys"
 
 log = logging.getLogger(__name__)
@@ -55,14 +57,16 @@ class SigningKeys:
             ServerMisconfigured: Entra does not know the tenant.
         """
         is_certain = True
-        if not self._keys or (self._age() >= 2 * MAX_AGE_SECONDS and not self._has_failed_lately()):
+        if not self._keys:
             is_certain = self._wait_for_fetch(WAIT_SECONDS)
+        elif self._age() >= 2 * MAX_AGE_SECONDS:
+            is_certain = self._wait_for_fetch(A_MOMENT_SECONDS if self._has_failed_lately() else WAIT_SECONDS)
         elif key_id in self._keys:
             self._refresh_if_old()
         elif self._last_failed():  # strangers must not make threads wait for an Entra that does not answer
             self._start_fetch()
         else:
-            is_certain = self._wait_for_fetch(UNKNOWN_ID_SECONDS)
+            is_certain = self._wait_for_fetch(A_MOMENT_SECONDS)
         key = self._keys.get(key_id)
         if key is not None:
             return key

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import ROOT, child, document
+from benchmarks.named import named
 
 from .definition import PEERS, TABLES, chosen
 from .measured import Measured
@@ -41,15 +42,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("dev.py bench failures", description=__doc__)
+    rows = {row.key: row.title for table in TABLES for row in table.rows}
+    parser = argparse.ArgumentParser(
+        "dev.py bench failures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join([*named("peers", {peer.key: peer.title for peer in PEERS}), "", *named("rows", rows)]),
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--markdown", action="store_true", help="as tables also on a terminal")
     parser.add_argument("--update-docs", action="store_true", help=f"puts whole tables into {DOCUMENT}")
     keys = [peer.key for peer in PEERS]
     only: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument("--peer", choices=keys, metavar="PEER", help=f"only this: {', '.join(keys)}", **only)
-    rows = sorted({row.key for table in TABLES for row in table.rows})
-    parser.add_argument("--row", choices=rows, metavar="ROW", help=f"only this: {', '.join(rows)}", **only)
+    parser.add_argument("--peer", choices=keys, metavar="PEER", help="only this, of those below (all)", **only)
+    parser.add_argument("--row", choices=rows, metavar="ROW", help="only this, of those below (all)", **only)
     return parser
 
 

@@ -22,8 +22,8 @@ COMMAND = "python3 dev.py bench fleet --update-docs"
 _PLAYED_REQUESTS = 150_000
 
 
-def main(arguments: list[str]) -> int:
-    """Prints the table; returns 2 when the arguments make no sense."""
+def main(arguments: list[str], root: Path = ROOT) -> int:
+    """Prints the table; ends with 2 when the arguments make no sense. `root`: where the document is."""
     parser = _parser()
     options = parser.parse_args(arguments)
     usual = Fleet(
@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
         parser.error("a fleet has at least one instance, one caller and one downstream API")
     if min(usual.requests_per_second, usual.token_seconds) <= 0:
         parser.error("requests per second and the life of a token must be more than nothing")
-    if options.update_docs and (usual != Fleet() or options.limit):
-        parser.error("--update-docs: the document has the usual fleet, without a limit")
+    if options.update_docs and (usual != Fleet() or options.limit is not None or options.costs is not None):
+        parser.error("--update-docs: the document has the usual fleet, without a limit, and costs measured for it")
     try:
         costs = unit_costs.read(options.costs) if options.costs else _measured()
     except (OSError, ValueError) as error:
@@ -51,8 +51,8 @@ def main(arguments: list[str]) -> int:
     if options.svg:
         options.svg.write_text(svg(usual, costs), encoding="utf-8")
     if options.update_docs:
-        (ROOT / PICTURE).write_text(svg(usual, costs), encoding="utf-8")
-        document.update(ROOT / DOCUMENT, COMMAND, as_markdown(*table))
+        document.update(root / DOCUMENT, COMMAND, as_markdown(*table))
+        (root / PICTURE).write_text(svg(usual, costs), encoding="utf-8")
     if options.json:
         print(as_json(*table))
     else:
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measured() -> unit_costs.Costs:
-    print("measuring the costs of one …", file=sys.stderr, flush=True)
+    print("measuring the costs of one request of each kind …", file=sys.stderr, flush=True)
     return measure()
 
 
@@ -86,28 +86,28 @@ def _played(usual: Fleet, seed: int) -> str:
 def _parser() -> argparse.ArgumentParser:
     usual = Fleet()
     parser = argparse.ArgumentParser("dev.py bench fleet", description=__doc__)
-    parser.add_argument("--instances", type=int, default=usual.instances, metavar="N")
-    parser.add_argument("--callers", type=int, default=usual.callers, metavar="N", help="people with a token")
-    parser.add_argument("--requests-per-second", type=float, default=usual.requests_per_second, metavar="N")
-    parser.add_argument("--token-minutes", type=float, default=usual.token_seconds / MINUTE, metavar="N")
-    parser.add_argument(
-        "--sessions",
-        type=float,
-        default=usual.sessions,
-        metavar="N",
-        help="per instance: TokenCache__MaxSessions",
-    )
-    parser.add_argument(
-        "--megabytes", type=float, default=usual.megabytes, metavar="N", help="of sessions: TokenCache__MaxMegabytes"
-    )
-    parser.add_argument("--scope-sets", type=int, default=1, metavar="N", help="downstream APIs that each caller needs")
+
+    def number(name: str, default: float, meaning: str) -> None:
+        parser.add_argument(name, type=type(default), default=default, metavar="N", help=f"{meaning} ({default:.15g})")
+
+    number("--instances", usual.instances, "of the API, in the usual fleet")
+    number("--callers", usual.callers, "people with a token")
+    number("--requests-per-second", usual.requests_per_second, "of the whole fleet")
+    number("--token-minutes", usual.token_seconds / MINUTE, "for which a token lives")
+    number("--sessions", float(usual.sessions), "per instance: TokenCache__MaxSessions")
+    number("--megabytes", float(usual.megabytes), "of sessions: TokenCache__MaxMegabytes")
+    number("--scope-sets", usual.scope_sets, "downstream APIs that each caller needs")
     parser.add_argument("--limit", type=float, metavar="N", help="marks what exceeds so many exchanges per second")
     parser.add_argument("--costs", type=Path, metavar="FILE", help="what --save-costs wrote: no measuring")
-    parser.add_argument("--save-costs", type=Path, metavar="FILE", help="writes the measured costs of one")
+    parser.add_argument(
+        "--save-costs", type=Path, metavar="FILE", help="writes the measured costs of one request of each kind"
+    )
     parser.add_argument("--play", action="store_true", help="also plays a small one event by event")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of --play")
+    number("--seed", 1, "of --play")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--markdown", action="store_true", help="as tables also on a terminal")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draws the picture there")
-    parser.add_argument("--update-docs", action="store_true", help=f"writes {DOCUMENT} and {PICTURE}")
+    parser.add_argument(
+        "--update-docs", action="store_true", help=f"writes {DOCUMENT} and {PICTURE}: the usual fleet, measured now"
+    )
     return parser

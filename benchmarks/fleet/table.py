@@ -15,16 +15,16 @@ from .model import Answer, Level, answer
 from .published import THROTTLING, assumptions
 from .scenarios import Part
 
-_HEADER = (
+HEADER = (
     "exchanges an hour",
-    "… for one token",
-    "requests that wait for one",
+    "exchanges per token",
+    "requests that wait for an exchange",
     "1st minute after a restart",
     "Redis: commands/s",
-    "memory",
+    "Redis: memory",
     "instance: sessions",
-    "memory",
-    "CPU",
+    "instance: memory",
+    "instance: CPU",
 )
 _READ_AS = (
     "`a → b`: a without Redis, b with it. In brackets: during the first minute after a restart. Memory and CPU (of one "
@@ -36,7 +36,7 @@ def as_markdown(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float 
     """Tables with what stands below them."""
     blocks = [f"The usual fleet (\\*): {described(usual)}. Each part changes one thing. {_READ_AS}", ""]
     for part in parts:
-        blocks += [table((part.title, *_HEADER), _cells(part, usual, costs, limit)).replace("*", r"\*"), ""]
+        blocks += [table((part.title, *HEADER), _cells(part, usual, costs, limit)).replace("*", r"\*"), ""]
     return "\n".join([*blocks, *_notes(usual, costs, limit)])
 
 
@@ -44,7 +44,7 @@ def as_text(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | No
     """The same for a terminal: one column under the other."""
     rows = {part.title: _cells(part, usual, costs, limit) for part in parts}
     every = [cells for part in rows.values() for cells in part]
-    header = ("", *_HEADER)
+    header = ("", *HEADER)
     widths = [max(len(cells[at]) for cells in [*every, *_split(header)]) for at in range(len(header))]
     lines = [f"The usual fleet (*): {described(usual)}.", f"Each part changes one thing. {_READ_AS}", ""]
     lines += [_aligned(line, widths) for line in _split(header)]
@@ -67,7 +67,8 @@ def as_json(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | No
 def described(fleet: Fleet) -> str:
     """One line about a fleet."""
     return (
-        f"{fleet.instances} instances, {fleet.callers:,} callers, {fleet.requests_per_second:,.0f} requests/s, "
+        f"{fleet.instances} instance{'s' if fleet.instances != 1 else ''}, {fleet.callers:,} callers, "
+        f"{fleet.requests_per_second:,.0f} requests/s, "
         f"tokens of {fleet.token_seconds / MINUTE:g} min, {fleet.sessions:,.0f} sessions per instance, "
         f"{fleet.scope_sets} downstream API{'s' if fleet.scope_sets != 1 else ''}"
     )
@@ -121,7 +122,15 @@ def _notes(usual: Fleet, costs: Costs, limit: float | None) -> list[str]:
         f"{costs.entry_bytes / 1000:.1f} KB an entry in Redis ({costs.store})"
     )
     marked = [f"- `!`: more than {limit:g} exchanges per second."] if limit is not None else []
-    lines = [f"CPU costs of one, measured on {costs.machine}:", "", f"- {unit}.", *marked, "", "Assumed:", ""]
+    lines = [
+        f"CPU costs of one request of each kind, measured on {costs.machine}:",
+        "",
+        f"- {unit}.",
+        *marked,
+        "",
+        "Assumed:",
+        "",
+    ]
     lines += [f"- {line}" for line in assumptions(usual)]
     return [*lines, "", "Entra's throttling:", "", *(f"- {line}" for line in THROTTLING)]
 

@@ -51,6 +51,7 @@ def update_docs(path: Path, measure: Callable[[Ask], Run]) -> int:
     """The document's three runs, one after the other. Returns 1, and leaves it as it is, when one is not well."""
     parts = []
     for title, ask in DOCUMENTED.items():
+        print(f"measuring: {title}", file=sys.stderr, flush=True)
         ran = measure(ask)
         parts.append(f"### {title}\n\n{as_markdown(ran)}")
         print(f"{parts[-1]}\n", flush=True)
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help="requests per second, all together (%(default)g)",
     )
     parser.add_argument("--threads", type=int, default=usual.threads, metavar="N", help="that call (%(default)d)")
-    parser.add_argument("--seed", type=int, default=usual.seed, metavar="N", help="of the mix")
+    parser.add_argument("--seed", type=int, default=usual.seed, metavar="N", help="of the mix (%(default)d)")
     parser.add_argument("--redis", action="store_true", help="with a second level: a redis-server of this run's own")
     parser.add_argument("--kill-redis", action="store_true", help="--redis, which is killed half-way, and comes back")
     parser.add_argument("--json", action="store_true", help="for programs")

@@ -50,6 +50,7 @@ class Run:
 
 def run(ask: Ask, tell: Callable[[str], None]) -> Run:
     """Takes the asked time, and some ten seconds to start."""
+    tell(f"starting the tenant and {ask.processes} API processes …")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), ask.processes, with_redis=ask.redis) as plant:
         first = warm_up(_KNOWN, ask.processes)
         plant.call(first, per_second=0, threads=ask.threads)

@@ -7,6 +7,7 @@ import sys
 import time
 
 from benchmarks import ROOT, child, document
+from benchmarks.named import named
 
 from .definition import FLOORS, ROWS, chosen
 from .measured import Measured
@@ -22,9 +23,11 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     rows, measured = chosen(options.row), Measured(options.quick)
     started = time.monotonic()
+    own = ["--quick"] if options.quick else []
     for group in GROUPS:
         if any(row.group == group for row in rows):
-            child.measure(group, _CHILD, ["--quick"] if options.quick else [], measured, started)
+            keys = [row.key for row in (*ROWS, *FLOORS) if row.group == group]
+            child.measure(group, _CHILD, own, measured, started, f"{group} ({', '.join(keys)})")
     if options.update_docs:
         if options.row or options.quick or measured.problems or measured.skipped:
             measured.problems[DOCUMENT] = "left as it is: not everything was measured"
@@ -38,13 +41,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("dev.py bench", description=__doc__)
+    rows = {row.key: row.title for row in (*ROWS, *FLOORS)}
+    parser = argparse.ArgumentParser(
+        "dev.py bench",
+        description=f"{__doc__} Other subjects: dev.py bench failures, fleet, load.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(named("rows", rows)),
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--markdown", action="store_true", help="as a table also on a terminal")
     parser.add_argument("--quick", action="store_true", help="a few calls of each, only to see that it runs")
     parser.add_argument("--update-docs", action="store_true", help=f"puts the whole table into {DOCUMENT}")
-    keys = [row.key for row in (*ROWS, *FLOORS)]
-    parser.add_argument(
-        "--row", action="append", default=[], choices=keys, metavar="ROW", help=f"only this: {', '.join(keys)}"
-    )
+    only = "only this, of those below (all)"
+    parser.add_argument("--row", action="append", default=[], choices=rows, metavar="ROW", help=only)
     return parser

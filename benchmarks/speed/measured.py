@@ -30,6 +30,6 @@ class Measured:
             self.problems[group] = said["error"]
 
     def is_met(self, row: Row) -> bool | None:
-        """None: not measured, or no target."""
+        """None: not measured, measured quickly, or no target."""
         result = self.results.get(row.key)
-        return None if result is None or row.target is None else row.target.is_met(result)
+        return None if self.quick or result is None or row.target is None else row.target.is_met(result)

@@ -17,7 +17,10 @@ from .targets import TIMES
 HEADER = ("figure", "ours", "the peer", "the floor", "ours ÷ peer (range)", "ours ÷ floor (range)", "target", "met")
 FLOOR_HEADER = ("physical floor", "median (range)")
 _WIDTH = 112
-_QUICK = "Quick: a few calls of each, only to see that it runs. These figures say nothing."
+_QUICK = (
+    "Quick: a few calls of each, with fewer users, tokens and threads than the titles name, only to see that it runs. "
+    "These figures say nothing."
+)
 
 
 def as_markdown(measured: Measured, rows: Sequence[Row]) -> str:
@@ -41,7 +44,7 @@ def as_blocks(measured: Measured, rows: Sequence[Row]) -> str:
             continue
         blocks.append(row.title)
         for name, cell in list(zip(HEADER, _cells(measured, row), strict=True))[1:]:
-            if cell != MISSING:
+            if cell not in (MISSING, ""):
                 head = f"    {name:<21} "
                 blocks.append(textwrap.fill(cell, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
         blocks.append("")
@@ -66,7 +69,7 @@ def _cells(measured: Measured, row: Row) -> list[str]:
     unit = result.unit
     peer = f"{_amount(result.peer.median, unit)}: {row.peer}" if result.peer else MISSING
     floor = f"{_amount(result.floor.median, unit)}: {row.floor}" if result.floor else MISSING
-    is_met = {True: "yes", False: "**no**", None: MISSING}[measured.is_met(row)]
+    is_met = "" if measured.quick else {True: "yes", False: "**no**", None: MISSING}[measured.is_met(row)]
     ratios = [_ratio(result.to_peer), _ratio(result.to_floor)]
     return [row.title, _amount(result.ours.median, unit), peer, floor, *ratios, _target(row), is_met]
 
@@ -87,7 +90,7 @@ def _ratio(spread: Spread | None) -> str:
     if spread is None:
         return MISSING
     if spread.low == spread.high:
-        return f"{spread.median:.2g}"
+        return f"{spread.median:.2g}" if abs(spread.median) < 100 else f"{spread.median:.0f}"
     return f"{_short(spread.median)} ({_short(spread.low)} to {_short(spread.high)})"
 
 
@@ -99,7 +102,7 @@ def _amount(value: float, unit: str) -> str:
     """A figure with three digits that count."""
     if unit == "time":
         factor, name = next(
-            (pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if abs(value) * pair[0] >= 1), (1e6, "µs")
+            (pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if abs(value) * pair[0] >= 0.9995), (1e6, "µs")
         )
         return f"{value * factor:.3g} {name}"
     if unit == "bytes":

@@ -64,12 +64,12 @@ def _run(argv: Sequence[str], started: float) -> int:
     if command == "run" and options.once:
         from emulators.local.once import run_once
 
-        return run_once(options.port or 0, options.engine, started=started)
+        return run_once(options.port or 0, options.engine, redis=options.redis, started=started)
     from emulators.local.ports import DEFAULT_PORT
     from emulators.local.serving import serve
 
     first_port = DEFAULT_PORT if options.port is None else options.port
-    return serve(command, first_port, getattr(options, "engine", "auto"), started=started)
+    return serve(command, first_port, getattr(options, "engine", "auto"), redis=options.redis, started=started)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     run, emulators = commands.add_parser("run"), commands.add_parser("emulators")
     for command in (run, emulators):
         command.add_argument("--port", type=_port, metavar="N", help="the first of five ports in a row; 0 takes any")
+        command.add_argument("--redis", metavar="URL", help="where the API shares what it has exchanged")
         command.add_argument("--stop-with-stdin", action="store_true", help=argparse.SUPPRESS)
     run.add_argument("--once", action="store_true", help="sign alice in, call the API twice, show every hop, stop")
     run.add_argument("--engine", choices=["auto", "func", "worker", "sdk"], default="auto", help="what serves the API")

@@ -28,7 +28,17 @@ _DANGEROUS = {
     "API_BASE_URL",
     "AUTHORITY_HOST",
 }
-_DANGEROUS_PREFIXES = ("AZURE_", "AZUREAD__", "DOWNSTREAMAPIS__", "IDENTITY_", "MSI_", "IMDS_", "MSAL_", "WEBSITE_")
+_DANGEROUS_PREFIXES = (
+    "AZURE_",
+    "AZUREAD__",
+    "DOWNSTREAMAPIS__",
+    "TOKENCACHE__",
+    "IDENTITY_",
+    "MSI_",
+    "IMDS_",
+    "MSAL_",
+    "WEBSITE_",
+)
 
 # Where Core Tools fetch their extension bundle: `func` itself runs in the app's environment, and the gateway is closed.
 _CORE_TOOLS_HOSTS = "cdn.functions.azure.com,functionscdn.azureedge.net"

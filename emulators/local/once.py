@@ -26,13 +26,13 @@ _INDENT = {"api": "  ", "orders": "    "}  # who was called by whom
 _EXPECTED = {"first": 2, "second": 0}  # exchanges: one for each API downstream, then none
 
 
-def run_once(first_port: int, engine: str, *, started: float) -> int:
+def run_once(first_port: int, engine: str, *, redis: str | None, started: float) -> int:
     """Up, sign in, two rounds of calls, down. 0 only if everything happened as it should."""
     timeline = Timeline(callers={})  # this program is the caller, and times its requests itself
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="once-", dir=FOLDER) as folder:
         ports = StackPorts.starting_at(first_port)
-        with up("run --once", ports, Path(folder), timeline, engine=engine) as tenant:
+        with up("run --once", ports, Path(folder), timeline, engine=engine, redis=redis) as tenant:
             timeline.say(f"Up in {time.monotonic() - started:.1f} s.\n\n{_PERSON.display_name} signs in")
             play = _Play(tenant, timeline)
             play.sign_in()

@@ -12,6 +12,7 @@ from emulators.local.environment import api_environ, process_environ
 from emulators.local.errors import LocalError
 from emulators.local.ports import StackPorts, port_taken
 from emulators.local.processes import AppProcess
+from emulators.local.shared_cache import cache_settings
 from emulators.local.timeline import Timeline
 from emulators.stack import Ports, PortTaken, Stack
 
@@ -25,12 +26,14 @@ class Running:
 
     stack: Stack
     apps: dict[str, AppProcess]
+    chosen: dict[str, str]
+    """Settings of the API that were asked for on the command line."""
 
     @property
     def environ(self) -> dict[str, dict[str, str]]:
         """What the stack adds to the environment of each process."""
         return {
-            "api": api_environ(self.stack.environ("api")),
+            "api": api_environ({**self.stack.environ("api"), **self.chosen}),
             "orders": self.stack.environ("orders"),
             "client": self.stack.environ("client"),
         }
@@ -44,13 +47,21 @@ class Running:
 
 @contextlib.contextmanager
 def up(
-    command: str, ports: StackPorts, folder: Path, timeline: Timeline, *, with_api: bool = True, engine: str = "auto"
+    command: str,
+    ports: StackPorts,
+    folder: Path,
+    timeline: Timeline,
+    *,
+    with_api: bool = True,
+    engine: str = "auto",
+    redis: str | None = None,
 ) -> Iterator[Running]:
     """Everything is up inside the block; nothing is left after it. Raises LocalError."""
+    chosen = cache_settings(redis)
     ports.check(command)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stopping:
-        running = Running(_start_stack(command, ports, folder), {})
+        running = Running(_start_stack(command, ports, folder), {}, chosen)
         stopping.callback(running.stack.stop)
         wanted = {"orders": (ports.orders, _ENGINE_BESIDE), **({"api": (ports.api, engine)} if with_api else {})}
         for name, (port, engine_of_app) in wanted.items():

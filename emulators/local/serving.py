@@ -15,14 +15,15 @@ from emulators.local.state import FOLDER, ROOT, published, running
 from emulators.local.timeline import Timeline
 
 
-def serve(command: str, first_port: int, engine: str, *, started: float) -> int:
+def serve(command: str, first_port: int, engine: str, *, redis: str | None, started: float) -> int:
     """Everything up and the hops shown until Ctrl-C; with `emulators`, the API is left to `func start`."""
     timeline = Timeline()
     _refuse_a_second()
     ports = StackPorts.starting_at(first_port)
     alone = command == "emulators"
     with contextlib.ExitStack() as stopping:
-        tenant = stopping.enter_context(up(command, ports, FOLDER, timeline, with_api=not alone, engine=engine))
+        starting = up(command, ports, FOLDER, timeline, with_api=not alone, engine=engine, redis=redis)
+        tenant = stopping.enter_context(starting)
         api_url = f"http://127.0.0.1:{ports.api or DEFAULT_PORT}" if alone else tenant.apps["api"].url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
         notes: list[str] = []

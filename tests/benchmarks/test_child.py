@@ -26,7 +26,9 @@ def test_what_a_child_says_is_taken_down_and_the_person_is_told(capsys: pytest.C
 
     assert [sorted(said) for said in taken.said] == [["key", "versions"], ["cell", "key", "row"]]
     assert taken.problems == {}
-    assert capsys.readouterr().err.endswith(" s  pyjwt\n")
+    began, ended = capsys.readouterr().err.splitlines()
+    assert began.endswith(" s  measuring pyjwt …")
+    assert ended.endswith(" s  pyjwt is done")
 
 
 def test_a_measurement_that_fails_is_said_by_the_child() -> None:

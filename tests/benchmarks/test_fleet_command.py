@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -11,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fleet.command import DOCUMENT, PICTURE
+from benchmarks.document import part, tables_in
+from benchmarks.fleet.command import COMMAND, DOCUMENT, PICTURE, main
 from benchmarks.fleet.costs import Costs, read
+from benchmarks.fleet.fleet import Fleet
 from benchmarks.fleet.known_request import log_at_info
 from benchmarks.fleet.measuring import measure
+from benchmarks.fleet.scenarios import parts
+from benchmarks.fleet.table import HEADER, described
 
 ROOT = Path(__file__).parents[2]
 COSTS = Costs(5e-6, 100e-6, 2e-3, 100e-6, 400e-6, 2_000, 2_000, 3_000, "made up", "made of paper")
@@ -58,8 +63,6 @@ def test_json_and_picture_are_written_where_they_are_wanted(costs: Path, tmp_pat
         (["--instances", "0"], "at least one instance"),
         (["--requests-per-second", "0"], "more than nothing"),
         (["--costs", "nowhere.json"], "nowhere.json"),
-        (["--update-docs", "--instances", "3"], "the usual fleet"),
-        (["--update-docs", "--limit", "3"], "without a limit"),
     ],
 )
 def test_a_question_without_sense_is_refused_in_words(costs: Path, options: list[str], said: str) -> None:
@@ -68,6 +71,45 @@ def test_a_question_without_sense_is_refused_in_words(costs: Path, options: list
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A root with a copy of the document: whatever a test does, the real one stays."""
+    (tmp_path / "docs").mkdir()
+    for name in (DOCUMENT, PICTURE):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("option", [["--instances", "3"], ["--limit", "3"], ["--limit", "0"], ["--costs", "{costs}"]])
+def test_the_document_gets_nothing_but_the_usual_fleet_with_measured_costs(
+    copied: Path,
+    costs: Path,
+    option: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.fleet.command.measure", lambda: COSTS)
+    before = (copied / DOCUMENT).read_bytes(), (copied / PICTURE).read_bytes()
+
+    with pytest.raises(SystemExit):
+        main(["--update-docs", *(word.format(costs=costs) for word in option)], copied)
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the document has the usual fleet, without a limit, and costs measured for it" in said.err
+    assert "measuring" not in said.err  # refused before
+    assert ((copied / DOCUMENT).read_bytes(), (copied / PICTURE).read_bytes()) == before
+
+
+def test_an_update_writes_both_files_where_it_is_told_to(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.fleet.command.measure", lambda: COSTS)
+    (copied / PICTURE).write_text("", encoding="utf-8")
+
+    assert main(["--update-docs"], copied) == 0
+    assert "made of paper" in part(copied / DOCUMENT, COMMAND)
+    assert (copied / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 
 @pytest.mark.parametrize(
@@ -102,3 +144,15 @@ def test_costs_are_measured_with_the_log_as_a_deployed_api_has_it() -> None:
 def test_the_document_shows_the_picture() -> None:
     assert f"]({Path(PICTURE).name})" in (ROOT / DOCUMENT).read_text(encoding="utf-8")
     assert (ROOT / PICTURE).exists()
+
+
+def test_the_document_shows_measured_costs_and_the_usual_fleet() -> None:
+    shown, usual = part(ROOT / DOCUMENT, COMMAND), Fleet()
+
+    assert "made up" not in shown
+    assert "paper" not in shown
+    assert f"The usual fleet (\\*): {described(usual)}." in shown
+    for defined, (header, rows) in zip(parts(usual), tables_in(ROOT / DOCUMENT, COMMAND), strict=True):
+        assert header == [defined.title, *HEADER]
+        starred = [f"{row.title} \\*" if row.fleet == usual else row.title for row in defined.rows]
+        assert [cells[0] for cells in rows] == starred

@@ -16,9 +16,10 @@ import pytest
 from benchmarks.document import tables_in
 from benchmarks.speed.command import COMMAND, DOCUMENT
 from benchmarks.speed.definition import FLOORS, MISSING, ROWS
+from benchmarks.speed.measured import Measured
 from benchmarks.speed.result import Result, Spread, compared
 from benchmarks.speed.rows import GROUPS
-from benchmarks.speed.tables import FLOOR_HEADER, HEADER
+from benchmarks.speed.tables import FLOOR_HEADER, HEADER, as_blocks, as_markdown
 from tests.redis.server import WHY_NOT, program
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +98,7 @@ def test_quick_measures_every_row() -> None:
     assert keys["threads"]["ours"]["median"] == 1  # this one is counted, whatever the machine is busy with
     assert keys["threads"]["peer"]["median"] > 1
     assert keys["memory"]["ours"]["median"] < keys["memory"]["peer"]["median"]
+    assert {row["met"] for row in measured["rows"]} == {None}  # a target is neither met nor missed by such figures
     assert all(row["ours"]["low"] <= row["ours"]["median"] <= row["ours"]["high"] for row in keys.values())
 
 
@@ -113,6 +115,21 @@ def test_an_unknown_row_and_an_unknown_subject_are_refused() -> None:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=60)
         assert (result.returncode, result.stdout) == (2, "")
         assert ("invalid choice: 'nonsense'" if "--row" in arguments else "which subject?") in result.stderr
+
+
+@pytest.mark.parametrize(("quick", "met"), [(True, ""), (False, "**no**")])
+def test_a_quick_run_says_of_no_target_that_it_is_met_and_no_ratio_is_a_power_of_ten(quick: bool, met: str) -> None:
+    row = next(row for row in ROWS if row.key == "exchange")
+    measured = Measured(quick)
+    measured.results[row.key] = compared(row.key, "time", [0.32], [0.001], [0.9996e-3])
+
+    markdown, blocks = as_markdown(measured, [row]), as_blocks(measured, [row])
+    cells = [cell.strip() for cell in markdown.splitlines()[2].split("|")[1:-1]]
+    assert cells[HEADER.index("ours ÷ peer (range)")] == "320"
+    assert cells[HEADER.index("met")] == met
+    assert "e+0" not in markdown
+    assert ("    met " in blocks) != quick
+    assert ("These figures say nothing" in markdown) == quick
 
 
 def test_ratios_are_taken_within_a_round() -> None:

@@ -20,7 +20,7 @@ from emulators.browser import play
 from emulators.local.sign_in import client_environ
 from emulators.people import PEOPLE
 from emulators.stack import Stack
-from tests.client.http_server import serving
+from tests.client.http_server import Answer, serving
 from tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +112,24 @@ def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
         "Consent for yourself: the same command with --consent.\n"
         "An administrator consents for everybody at https://x\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("below", "answer", "told"),
+    [
+        ("/api", (404, {}, b""), "The running API has no route GET /api/me."),
+        ("", (404, {}, b""), "No function is at /me: "),
+        ("/api", (404, {"Content-Type": "application/problem+json"}, b"{}"), ""),
+        ("/api", (204, {}, b""), ""),
+    ],
+)
+def test_only_a_404_of_no_function_is_called_a_missing_route(
+    stack: Stack, below: str, answer: Answer, told: str
+) -> None:
+    with serving(answer) as api:
+        result = client(environ(stack, api.url + below), "/me")
+
+    assert (result.stdout[:3], result.stderr[: len(told) or None]) == (str(answer[0]), told)
 
 
 def test_a_consent_covers_what_the_api_needs_too(stack: Stack) -> None:

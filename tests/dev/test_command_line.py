@@ -41,6 +41,8 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["token", "alice"], "nothing is running. Type this in another terminal first: python3 dev.py run"),
         (["call", "alice", "/api/me"], "nothing is running."),
         (["exec", "--", "python", "-V"], "nothing is running."),
+        (["run", "--redis", "redis://10.0.0.7"], "a Redis on this machine, such as redis://127.0.0.1:6379"),
+        (["emulators", "--redis", "localhost:6379"], "a Redis on this machine, such as redis://127.0.0.1:6379"),
     ],
 )
 def test_a_mistake_is_told_and_ends_with_2(project: Project, arguments: list[str], message: str) -> None:
@@ -65,6 +67,26 @@ def test_a_taken_port_is_told_with_a_command_that_works(project: Project) -> Non
     assert told is not None, result.stderr
     assert (int(told[1]), told[2]) == (port, "gateway") or int(told[1]) in range(first, port)
     assert int(told[3]) not in range(first - 4, port + 1)
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "--once"], ["emulators"]])
+def test_a_redis_that_is_not_there_is_told(project: Project, command: list[str]) -> None:
+    with socket.socket() as closed:  # bound, so that nobody takes the port, and not listening
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        result = project.dev(*command, "--port", "0", "--redis", f"redis://:secret@127.0.0.1:{port}")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"dev.py: nobody listens on port {port} of 127.0.0.1. Start one there: redis-server --port {port}\n"
+    )
+
+
+def test_the_help_of_bench_is_that_of_the_benchmark() -> None:
+    result = Project(ROOT).dev("bench", "--help")
+
+    assert (result.returncode, result.stdout.startswith("usage: dev.py bench")) == (0, True), result.stderr
+    assert "--row ROW" in result.stdout
 
 
 def test_a_stack_file_left_by_a_crash_confuses_nobody(project: Project) -> None:

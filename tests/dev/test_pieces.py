@@ -44,6 +44,7 @@ def hop(status: int = 200, verdict: str = "ok", ms: float = 1.25, path: str = "/
         "IDENTITY_SERVER_THUMBPRINT",
         "DownstreamApis__Graph__BaseUrl",
         "PYTHON_SCRIPT_FILE_NAME",
+        "TokenCache__Redis__Url",
         "MSI_ENDPOINT",
         "API_BASE_URL",
         "SSL_CERT_DIR",

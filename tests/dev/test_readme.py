@@ -72,7 +72,7 @@ def test_the_function_of_the_readme_works_when_it_is_pasted(tmp_path: Path) -> N
     with project.serving("run", "--port", "0") as serving:
         result = serving.project.dev("call", "alice", "/api/hello")
     assert result.stdout.startswith("200 OK"), result.stdout + result.stderr
-    assert json.loads(result.stdout.partition("\n\n")[2]) == {"hello": "Alice Ahlberg", "messages": 0}
+    assert json.loads(result.stdout.partition("\n\n")[2]) == {"hello": "Alice", "mail": "alice@contoso.example"}
 
 
 def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_path: Path) -> None:

@@ -61,6 +61,23 @@ def test_a_call_with_a_body(stack: Serving) -> None:
     assert (result.returncode, result.stdout.splitlines()[0]) == (0, "201 Created")
 
 
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        (
+            "/api/hello",
+            "The running API has no route GET /api/hello. After a change, stop `dev.py run` and start it again.",
+        ),
+        ("/me", "No function is at /me: their routes begin with /api, as in /api/me."),
+    ],
+)
+def test_a_route_that_is_not_there_is_told_with_what_to_do(stack: Serving, path: str, advice: str) -> None:
+    result = stack.project.dev("call", "alice", path)
+
+    assert (result.returncode, result.stdout.splitlines()[0]) == (1, "404 Not Found")
+    assert result.stderr == f"{advice}\n"
+
+
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
     shown = stack.project.dev("call", "maya", "/api/me")
     answered = stack.project.dev("call", "maya", "--step-up", "/api/me")
@@ -109,13 +126,15 @@ def test_exec_has_the_environment_of_the_api_and_passes_the_exit_code_on(stack: 
         ALL_PROXY="http://127.0.0.1:9",
         AZURE_CLIENT_ID="x",
         AzureAd__Audiences__0="x",
+        TokenCache__Redis__Url="redis://127.0.0.1:9",
     )
 
     assert result.returncode == 7
     executable, environ = json.loads(result.stdout)
     assert Path(executable).parent == Path(sys.executable).parent
     assert environ.items() >= stack.project.state()["environ"]["api"].items()
-    assert not {"ALL_PROXY", "AZURE_CLIENT_ID", "AzureAd__Audiences__0"} & set(environ)
+    stripped = {"ALL_PROXY", "AZURE_CLIENT_ID", "AzureAd__Audiences__0", "TokenCache__Redis__Url"}
+    assert not stripped & set(environ)
 
 
 def test_exec_of_a_program_that_is_not_there(stack: Serving) -> None:

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from emulators.applications import API_IDENTITY, CERTIFICATE_IDENTITY, REDIS_URI, VAULT_URI
 from emulators.audit import Entry
-from emulators.authority import write_server_certificate
+from emulators.authority import Authority
 from emulators.redis_front import RedisFront
 from shared.services import Services
 from tests.lab import Lab, at_once
@@ -134,8 +134,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     """SSL_CERT_FILE is how the emulated authority becomes trusted; here it names another one."""
     bearer, mark = lab.stack.issue_access_token("alice"), lab.stack.audit.mark()
     services = with_redis(lab, front)
-    stranger, _ = write_server_certificate(tmp_path, ["elsewhere.example"])
-    monkeypatch.setenv("SSL_CERT_FILE", str(stranger))
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
     assert lab.me(services, bearer) == "Alice Ahlberg"
     assert judged(lab, mark) == []
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from shared.caller import Caller
 from shared.deadline import within
 from shared.distributed_cache import LOCK_SECONDS, WAIT_SECONDS
 from shared.errors import AccessDenied, ApiError, ServiceUnavailable
+from shared.request_record import RequestRecord
 from shared.store import StoreError
 from tests.clock import Clock
 from tests.lab import Lab, at_once
@@ -39,6 +43,26 @@ def test_what_one_instance_exchanged_another_finds(lab: Lab, server: RedisServer
     assert lab.user(second, bearer).token("Graph") == token
     assert lab.exchanges(mark) == []
     assert lab.me(second, bearer) == "Alice Ahlberg"
+
+
+def test_the_log_tells_where_the_cache_is_and_which_tokens_it_had(
+    lab: Lab, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bearer, url = lab.stack.issue_access_token("alice"), server.url.replace("//", "//:pass-word@")
+    for environ in ({"TokenCache__Redis__Url": server.url}, {"TokenCache__Redis__Url": server.url}, {}):
+        services, record = lab.services(**environ), RequestRecord()
+        for _ in range(2):
+            caller = Caller(services.sessions, services.sessions.open(bearer), bearer, record)
+            caller.token_for(services.apis.named("Graph"))
+        record.close(200)
+    tokens = [message.partition(" tokens=")[2] for message in caplog.messages]
+    lines = [re.sub(r":\d+ms", "", line) for line in tokens if line]
+    assert lines == ["Graph:miss,Graph:hit", "Graph:shared,Graph:hit", "Graph:miss,Graph:hit"]
+    lab.services(TokenCache__Redis__Url=url)
+    place = server.url.removeprefix("redis://")
+    assert caplog.messages.count(f"token cache: shared through Redis at {place}") == 3
+    assert "pass-word" not in caplog.text
 
 
 def test_without_the_setting_each_instance_asks_for_itself(lab: Lab, server: RedisServer) -> None:

@@ -9,7 +9,7 @@ import azure.functions as func
 import pytest
 
 from shared.client_credential import SecretCredential
-from shared.credential_loader import FRESH_SECONDS, CredentialLoader
+from shared.credential_loader import FRESH_SECONDS, KEPT_SECONDS, CredentialLoader
 from shared.credential_settings import CredentialSettings
 from shared.errors import ServiceUnavailable
 from shared.requires_user import RequiresUser
@@ -59,6 +59,16 @@ def test_who_comes_while_it_is_loading_waits_for_that(parts: tuple[CredentialLoa
     threading.Timer(0.05, vault.open.set).start()
     assert loader.take(SOURCES) is LOADED
     assert vault.asked == 1
+
+
+def test_it_is_not_older_than_it_seems(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
+    """Its four hours begin with the first exchange, which may come long after the first request."""
+    loader, vault, clock = parts
+    loader.early(SOURCES)
+    finish_background_work()
+    clock.forward(KEPT_SECONDS)
+    loader.take(SOURCES)
+    assert vault.asked == 2
 
 
 @pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FRESH_SECONDS, 2)])

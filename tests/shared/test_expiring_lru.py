@@ -41,6 +41,18 @@ def test_the_first_value_stays_so_that_threads_share_it() -> None:
     assert cache.put("a", second, 100, 1) is first
 
 
+def test_a_size_is_booked_on_the_very_value_or_on_none() -> None:
+    cache: ExpiringLru[str, list[int]] = ExpiringLru(2, 100, Clock(0))
+    first, second = [1], [1]
+    cache.put("a", first, 100, 10)
+    cache.resize("a", first, 20)
+    assert cache.size == 20
+    cache.remove("a")
+    cache.put("a", second, 100, 10)
+    cache.resize("a", first, 90)
+    assert cache.size == 10
+
+
 def test_memory_of_evicted_keys_does_not_pile_up() -> None:
     cache: ExpiringLru[int, str] = ExpiringLru(10, 10_000, Clock(0))
     for number in range(10_000):

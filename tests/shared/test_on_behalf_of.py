@@ -166,6 +166,16 @@ def test_a_tenant_that_entra_does_not_know_is_a_misconfiguration(lab: Lab) -> No
         assert "tenant" in raised.value.reason
 
 
+@pytest.mark.parametrize("target", ["entra.discovery", "entra.keys"])
+@pytest.mark.parametrize("status", [400, 404])
+def test_not_every_refusal_means_that_the_tenant_is_unknown(lab: Lab, target: str, status: int) -> None:
+    """A proxy on the way may have its own."""
+    services = lab.services()
+    lab.stack.faults.add(target, status=status, body={"error": "bad_gateway"}, times=1)
+    with pytest.raises(ServiceUnavailable):
+        services.sessions.open(lab.stack.issue_access_token("alice"))
+
+
 def test_metadata_that_breaks_after_the_keys_came_is_not_missed(lab: Lab) -> None:
     """MSAL takes the document that came with the signing keys."""
     services, token = lab.services(), lab.stack.issue_access_token("alice")

@@ -104,7 +104,7 @@ class Patience(Transport):
 
 def test_while_entras_keys_hang_strangers_hold_no_threads(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first time-out nobody waits for the next: who brings an unknown key id is answered at once."""
-    monkeypatch.setattr(signing_keys, "UNKNOWN_ID_SECONDS", 3600.0)
+    monkeypatch.setattr(signing_keys, "A_MOMENT_SECONDS", 3600.0)
     services = Services(Settings.from_environ(lab.environ()), now=lab.clock, transport=Patience)
     token = lab.stack.issue_access_token("olga")
     services.sessions.open(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import uuid
 
@@ -59,6 +60,14 @@ def test_what_is_no_traceparent_starts_a_new_trace(given: str) -> None:
     assert uuid.UUID(record.correlation_id).int not in (0, uuid.UUID(TRACE).int)
     assert record.correlation_id != RequestRecord("me", "GET", given).correlation_id
     assert record.traceparent().split("-")[1] == record.correlation_id.replace("-", "")
+
+
+def test_a_seed_of_the_authors_does_not_make_ids_alike() -> None:
+    ids = set()
+    for _ in range(2):
+        random.seed(42)
+        ids.add(RequestRecord().correlation_id)
+    assert len(ids) == 2
 
 
 def test_a_later_version_of_the_header_is_understood() -> None:

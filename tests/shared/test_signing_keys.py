@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from shared import signing_keys
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.key_set import SigningKey, parse_key_set
 from shared.signing_keys import (
@@ -178,8 +179,9 @@ def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
     return keys, clock, publisher
 
 
-def test_nobody_waits_again_and_again_for_an_entra_that_does_not_answer() -> None:
+def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
+    monkeypatch.setattr(signing_keys, "A_MOMENT_SECONDS", 0.01)
     publisher.open.clear()
     clock.forward(FAILED_COOLDOWN_SECONDS)
     for _ in range(3):
@@ -189,8 +191,18 @@ def test_nobody_waits_again_and_again_for_an_entra_that_does_not_answer() -> Non
     assert (publisher.asked, publisher.was_waited_for) == (3, False)
 
 
-def test_a_failure_of_long_ago_is_no_reason_not_to_wait() -> None:
+@pytest.mark.parametrize("later", [FAILED_COOLDOWN_SECONDS, FAILURE_COUNTS_SECONDS])
+def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answers(later: float) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
+    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key(), "")}
+    clock.forward(later)
+    with pytest.raises(InvalidToken, match="unknown signing key"):
+        keys.get("a")
+
+
+def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, clock, publisher = old_keys_after_a_failure()
+    monkeypatch.setattr(signing_keys, "A_MOMENT_SECONDS", 0.01)
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key(), "")}
     clock.forward(FAILURE_COUNTS_SECONDS)
     publisher.open.clear()

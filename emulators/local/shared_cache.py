@@ -1,0 +1,35 @@
+"""`--redis URL`: a Redis of the person's own, through which the API shares what it has exchanged."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from emulators.local.errors import LocalError
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_USUAL_PORT = 6379
+
+
+def cache_settings(url: str | None) -> dict[str, str]:
+    """The setting of the API, none without a URL. Raises LocalError unless a Redis on this machine can be reached."""
+    if url is None:
+        return {}
+    parts = _checked(url)
+    host, port = parts.hostname or "", parts.port or _USUAL_PORT
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2):
+        return {"TokenCache__Redis__Url": url}
+    raise LocalError(f"nobody listens on port {port} of {host}. Start one there: redis-server --port {port}")
+
+
+def _checked(url: str) -> SplitResult:
+    """As strict as the API, which would not start with a setting it refuses; and nothing leaves this machine."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        database = parts.path.strip("/")
+        local = parts.scheme == "redis" and parts.hostname in _LOCAL and parts.port != 0
+        plain = not parts.query and not parts.fragment and url.isascii() and " " not in url
+        if local and plain and (not database or database.isdigit()):
+            return parts
+    raise LocalError("--redis takes the address of a Redis on this machine, such as redis://127.0.0.1:6379")
