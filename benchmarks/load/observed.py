@@ -45,7 +45,7 @@ class Observed:
         with self._lock:
             if found:
                 self._request(found)
-            elif app != "orders" and _OUTAGE.search(line) and line.startswith(("WARNING", "INFO", "ERROR")):
+            elif app != "orders" and _OUTAGE.search(line) and line.startswith(("WARNING", "ERROR")):
                 self.redis_outages.append(line)
             if line.startswith(("ERROR", "CRITICAL")) or (line.startswith("WARNING") and not _OUTAGE.search(line)):
                 self.complaints[line if found is None else f"{app}: status {found['status']}"] += 1

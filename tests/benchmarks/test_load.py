@@ -71,6 +71,15 @@ def test_what_tokens_and_calls_took_is_told_from_the_rest() -> None:
     assert not observed.complaints
 
 
+def test_what_ails_redis_is_told_from_where_it_is() -> None:
+    observed = Observed()
+    observed.line("api-0", "INFO shared.services: token cache: shared through Redis at 127.0.0.1:6379")
+    assert observed.redis_outages == []
+    observed.line("api-0", "WARNING shared.circuit: Redis: 2 failures in a row (TimeoutError), circuit open")
+    assert len(observed.redis_outages) == 1
+    assert not observed.complaints
+
+
 def a_run(ask: Ask = ASK, **changes: Any) -> Run:
     """Two processes, two tokens, each at each for one path, then a forged one: all as it should be."""
     uses = [(token, process) for token in (0, 1) for process in (0, 1)]
