@@ -131,7 +131,7 @@ class OnBehalfOf:
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
     from .client_credential import (
         load_client_credential,
-    )  # here: cryptography and azure-core, which no import of the app waits for
+    )  # here: cryptography, which the app's import need not wait for
 
     return load_client_credential(sources, now)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
+import secrets
 from time import perf_counter
 
 from .errors import ApiError
@@ -34,7 +34,7 @@ class RequestRecord:
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
         """`traceparent`: of whoever called; without a valid one, a new trace begins."""
         match = _TRACEPARENT.fullmatch(traceparent)
-        trace, self._flags = match.groups() if match else (_random_hex(16), "01")
+        trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace
         self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
@@ -44,7 +44,7 @@ class RequestRecord:
 
     def traceparent(self) -> str:
         """The header for a call onwards, which is a new span of the same trace."""
-        return f"00-{self._trace_id}-{_random_hex(8)}-{self._flags}"
+        return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
 
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
@@ -80,11 +80,6 @@ def _kind_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, ApiError):
         return error.code, json.dumps(error.reason) if error.reason else ""
     return ApiError.code, type(error).__name__
-
-
-def _random_hex(size: int) -> str:
-    """An id of so many bytes. Not of `random`: who seeds that would give every request the same one."""
-    return os.urandom(size).hex()
 
 
 def _milliseconds(since: float) -> int:
