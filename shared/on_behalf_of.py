@@ -129,9 +129,7 @@ class OnBehalfOf:
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    from .client_credential import (
-        load_client_credential,
-    )  # here: cryptography, which the app's import need not wait for
+    from .client_credential import load_client_credential  # here: no import of the app waits for cryptography
 
     return load_client_credential(sources, now)
 
