@@ -47,9 +47,11 @@ class Template(Validator, Exchanger):
         self._ahead += seconds
 
     def settle(self) -> None:
-        for thread in threading.enumerate():
-            if thread.name.startswith("background "):
-                thread.join(30)
+        _join("background ")
+
+    def nominal_time_out(self) -> float:
+        _join("background early client credential")  # goes on beside what hangs, with time-outs of its own
+        return super().nominal_time_out()
 
     def _note_pause(self, seconds: float) -> None:
         self.paused += seconds
@@ -57,6 +59,13 @@ class Template(Validator, Exchanger):
     def _transport(self, **options: Any) -> Transport:
         own = {} if self.time_out is None else {"connect": self.time_out, "read": self.time_out}
         return Transport(**{**options, **own})
+
+
+def _join(name: str) -> None:
+    """Waits for the threads whose names begin so."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(name):
+            thread.join(30)
 
 
 def _run(function: Any, bearer: str) -> Outcome:
