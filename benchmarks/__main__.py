@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 from benchmarks.failures import command as failures
@@ -22,7 +23,13 @@ def main(arguments: list[str]) -> int:
     if arguments[0] not in SUBJECTS:
         print(f"dev.py bench: which subject? There is {', '.join(SUBJECTS)}.", file=sys.stderr)
         return 2
-    return SUBJECTS[arguments[0]](arguments[1:])
+    try:
+        status = SUBJECTS[arguments[0]](arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read this has gone, as in `dev.py bench fleet | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write would fail at exit
+        return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -24,12 +24,25 @@ _ENTRA_SCOPE = "https://redis.azure.com/.default"
 _RENEW_BEFORE_SECONDS = 180.0
 
 
-class PunctualConnection(redis.Connection):
+class _OneTimeOut(redis.Connection):
+    """redis-py gives the time-out to each address that the name has. Here they share it."""
+
     def _connect(self) -> Any:
-        return _PunctualSocket(super()._connect())  # type: ignore[no-untyped-call]
+        patience: Any = self.socket_connect_timeout  # always set, by _pool
+        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        self.socket_connect_timeout = seconds_left(patience) / len(addresses)
+        try:
+            return super()._connect()  # type: ignore[no-untyped-call]
+        finally:
+            self.socket_connect_timeout = patience
 
 
-class PunctualSSLConnection(redis.SSLConnection):
+class PunctualConnection(_OneTimeOut):
+    def _connect(self) -> Any:
+        return _PunctualSocket(super()._connect())
+
+
+class PunctualSSLConnection(redis.SSLConnection, _OneTimeOut):
     def _connect(self) -> Any:
         return _PunctualSocket(super()._connect())  # type: ignore[no-untyped-call]
 

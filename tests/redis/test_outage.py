@@ -55,7 +55,9 @@ def test_a_sick_redis_costs_two_attempts_and_then_nothing(
     instance = Instance(tap.url, clock)
     tokens = {instance.token(bearer(number)) for number in range(REQUESTS)}
     assert len(tokens) == instance.exchanges == REQUESTS
-    assert 1 <= tap.connections <= redis_store.FAILURES
+    assert (
+        1 <= tap.connections <= 2 * redis_store.FAILURES
+    )  # redis-py's pool connects anew if the reset is early enough
     assert len(lines(caplog)) == 1
     assert re.fullmatch(r"Redis: 2 failures in a row \(\w+\), circuit open", lines(caplog)[0])
 

@@ -1,0 +1,23 @@
+"""`python -m benchmarks`, whatever the subject."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_reader_who_has_gone_is_no_error() -> None:
+    """As in `dev.py bench failures | head`, on which a traceback would follow."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "benchmarks", "failures", "--peer", "fastapi", "--row", "mfa"]
+        ended = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    finally:
+        os.close(writing)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
