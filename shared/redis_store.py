@@ -43,23 +43,23 @@ class RedisStore:
         self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
         for _ in range(MAX_CONNECTIONS):
             self._places.put(None)
-        self._redis = redis.Redis(connection_pool=_pool(settings, now))
+        self._connections = _pool(settings, now)
 
     def get(self, name: str) -> bytes | None:
         """What was put there; None also for what cannot be an entry of ours. Raises StoreError."""
         try:  # no more of it than an entry may have
-            found = self._attempt(lambda: self._redis.getrange(_PREFIX + name, 0, MAX_ENTRY_BYTES))
+            found = self._attempt("GETRANGE", _PREFIX + name, 0, MAX_ENTRY_BYTES)
         except redis.ResponseError:  # another type lies there; the next `put` replaces it
             return None
         return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
 
     def put(self, name: str, content: bytes, seconds: int) -> None:
         """Keeps it for so long. Raises StoreError."""
-        self._write(lambda: self._redis.set(_PREFIX + name, content, ex=seconds))
+        self._write("SET", _PREFIX + name, content, "EX", seconds)
 
     def drop(self, name: str) -> None:
         """Raises StoreError."""
-        self._free(lambda: self._redis.delete(_PREFIX + name))
+        self._free("DEL", _PREFIX + name)
 
     def lock(self, name: str, seconds: float) -> str:
         """Takes the lock, for so long at the most; the value to give it back with, or "" when another one has it.
@@ -68,25 +68,24 @@ class RedisStore:
             StoreError: nobody can have it.
         """
         value = secrets.token_hex(16)
-        key, milliseconds = f"{_PREFIX}{name}:lock", int(seconds * 1000)
-        taken = self._write(lambda: self._redis.set(key, value, nx=True, px=milliseconds))
+        taken = self._write("SET", f"{_PREFIX}{name}:lock", value, "NX", "PX", int(seconds * 1000))
         return value if taken else ""
 
     def unlock(self, name: str, value: str) -> None:
         """Gives the lock back, unless it has ended and is another one's by now. Raises StoreError."""
-        self._free(lambda: self._redis.eval(_UNLOCK, 1, f"{_PREFIX}{name}:lock", value))
+        self._free("EVAL", _UNLOCK, 1, f"{_PREFIX}{name}:lock", value)
 
-    def _free(self, command: Callable[[], Any]) -> None:
+    def _free(self, *command: str | bytes | int) -> None:
         """What makes room is tried even when it is full."""
         try:
-            self._attempt(command)
+            self._attempt(*command)
         except redis.ResponseError as error:
             raise StoreError(type(error).__name__) from None
 
-    def _write(self, command: Callable[[], Any]) -> Any:
+    def _write(self, *command: str | bytes | int) -> Any:
         _admit(self._writing)
         try:
-            result = self._attempt(command)
+            result = self._attempt(*command)
         except redis.ResponseError as error:  # full, or read only
             self._writing.failed(type(error).__name__)
             raise StoreError(type(error).__name__) from None
@@ -96,7 +95,7 @@ class RedisStore:
         self._writing.succeeded()
         return result
 
-    def _attempt(self, command: Callable[[], Any]) -> Any:
+    def _attempt(self, *command: str | bytes | int) -> Any:
         """The answer. Raises StoreError when there is none, redis.ResponseError when it is a refusal."""
         try:
             self._places.get(timeout=seconds_left(ANSWER_SECONDS))
@@ -106,7 +105,7 @@ class RedisStore:
         try:
             _admit(self._circuit)
             with within(_COMMAND_SECONDS, self._now):
-                result = command()
+                result = self._answer(*command)
         except StoreError:
             raise
         except redis.ResponseError:
@@ -123,6 +122,15 @@ class RedisStore:
             self._places.put(None)
         self._circuit.succeeded()
         return result
+
+    def _answer(self, *command: str | bytes | int) -> Any:
+        """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing."""
+        connection = self._connections.get_connection()
+        try:
+            connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py's
+            return connection.read_response()
+        finally:
+            self._connections.release(connection)
 
 
 def _admit(circuit: Circuit) -> None:
