@@ -1,4 +1,6 @@
-"""The hello route, and one that does no more for a user who is signed in and has a downstream token."""
+"""The hello route, one that also writes a line into the log, and one that greets a user with a downstream token."""
+
+import logging
 
 import azure.functions as func
 
@@ -6,10 +8,19 @@ from shared import User, requires_user
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
+_LINE = "function=logged method=GET status=200 ms=0 user=- correlation_id=- tokens=Graph:hit".ljust(150)
+
 
 @app.route("hello", methods=["GET"])
 def hello(req: func.HttpRequest) -> func.HttpResponse:
     """Says hello."""
+    return func.HttpResponse('{"hello": "world"}', mimetype="application/json")
+
+
+@app.route("logged", methods=["GET"])
+def logged(req: func.HttpRequest) -> func.HttpResponse:
+    """Says hello and writes what a guarded request writes."""
+    logging.getLogger(__name__).info("request %s", _LINE)
     return func.HttpResponse('{"hello": "world"}', mimetype="application/json")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..result import Result, compared
 from ..tenant import tenant
-from .requests import APPS
+from .requests import APPS, of_logged, turns
 from .start import host
 
 _CONNECTIONS = 4
@@ -18,16 +18,17 @@ _USERS = 20
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """Both routes of one app in turns, over connections that stay open."""
+    """The routes of one app in turns, over connections that stay open."""
     rounds, calls = (3, 40) if quick else (15, 400)
-    taken: dict[str, list[float]] = {"known": [], "hello": []}
+    taken: dict[str, list[float]] = {"known": [], "hello": [], "logged": []}
     with tenant() as there, host(APPS, "both_app.py") as (_, url):
         tokens = there.tokens(_USERS)
         _rate(url, "known", tokens, _USERS)  # from now on they are known
         for number in range(rounds):
-            for name in ("known", "hello") if number % 2 else ("hello", "known"):
+            for name in turns(taken, number):
                 taken[name].append(_rate(url, name, tokens, calls))
-    yield compared("served", "rate", taken["known"], taken["hello"], note=f"{_CONNECTIONS} connections")
+    note = f"{_CONNECTIONS} connections; {of_logged(taken)}"
+    yield compared("served", "rate", taken["known"], taken["hello"], note=note)
 
 
 def _rate(url: str, name: str, tokens: Sequence[str], calls: int) -> float:
