@@ -109,6 +109,17 @@ def test_while_it_stays_away_it_is_tried_now_and_then_by_one_request(tap: Tap, c
     assert 20 <= tap.connections - tried <= 40  # redis-py connects once more when a connection ends under its hands
 
 
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(tap: Tap, clock: Clock) -> None:
+    redis = store(tap.url, clock)
+    redis.put("a", b"first", 60)
+    redis.put("b", b"second", 60)
+    tap.mode, tap.delay = "slow", SLOW
+    with pytest.raises(StoreError):
+        redis.get("a")
+    tap.mode = "pass"
+    assert redis.get("b") == b"second"
+
+
 def test_an_answer_that_drips_is_not_read_to_its_end(tap: Tap, clock: Clock) -> None:
     """Each byte comes in time, the whole never: an attempt ends by its own bound. The clock moves with the bytes."""
     Instance(tap.url, clock).token(bearer(0))
