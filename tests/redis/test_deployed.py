@@ -41,7 +41,7 @@ def fleet(server: RedisServer, tmp_path: Path, leak_watch: LeakWatch) -> Iterato
 def test_two_instances_cost_one_exchange(fleet: tuple[Live, str, list[str]]) -> None:
     live, second, log = fleet
     first = live.stack.audit.mark()
-    exchanges = []
+    exchanges: list[int] = []
     while (
         len(exchanges) < 3 and 1 not in exchanges
     ):  # a machine too busy to answer in 0.2 s exchanges twice, not always
