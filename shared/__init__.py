@@ -5,7 +5,7 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
     answer, errors, environ, expiring_lru, strict_json, certificate, deadline ← nothing of ours
-    downstream_path, outgoing, sealed, store ← nothing of ours
+    downstream_path, outgoing, redis_scripts, sealed, store ← nothing of ours
     http_verbs ← outgoing
     punctual_connection, retries ← deadline
     punctual_http ← punctual_connection
@@ -29,8 +29,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
                           settings, single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
                    retries, settings
-    redis_connection ← deadline, key_vault, settings, single_flight
-    redis_store ← circuit, deadline, errors, redis_connection, settings, store
+    redis_connection ← deadline, errors, single_flight
+    redis_credentials ← errors, key_vault, settings, single_flight
+    redis_store ← circuit, deadline, errors, redis_connection, redis_credentials, redis_scripts, settings, store
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
     session ← access_token, errors, on_behalf_of
     sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight

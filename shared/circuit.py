@@ -45,6 +45,11 @@ class Circuit:
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason=f"{self._service}: circuit open")
             self._is_probing, self._open_until = True, self._now() + MAX_OPEN_SECONDS  # in case it never reports
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody but a probe is admitted."""
+        return self._failures >= self._limit
+
     def succeeded(self) -> None:
         """To be told of every answer, whatever it says: the service is there."""
         if self._failures:

@@ -52,7 +52,8 @@ class DistributedCache:
         if claims:
             return self._replaced(seal, ask)
         try:
-            return self._known(seal) or self._one_at_a_time(seal, ask)
+            content = self._store.get(seal.name)
+            return self._opened(seal, content) or self._one_at_a_time(seal, content, ask)
         except StoreError:
             return ask()
 
@@ -63,57 +64,66 @@ class DistributedCache:
             with suppress(StoreError):
                 self._store.drop(seal.name)
             raise
-        try:
-            self._keep(seal, token)
-        except StoreError:  # full, perhaps; then at least nobody may find the one that was refused
+        if not self._keep(seal, token):  # full, perhaps; then at least nobody may find the one that was refused
             with suppress(StoreError):
                 self._store.drop(seal.name)
         return token
 
-    def _one_at_a_time(self, seal: Seal, ask: Callable[[], DownstreamToken]) -> DownstreamToken:
+    def _one_at_a_time(self, seal: Seal, useless: bytes | None, ask: Callable[[], DownstreamToken]) -> DownstreamToken:
         """The token that another instance is getting, or one of our own."""
-        lock, known = self._lock_or_token(seal)
+        lock, known = self._lock_or_token(seal, useless or b"")
         if known is not None:
             return known
+        is_kept = False
         try:
             token = ask()
-            with suppress(StoreError):
-                self._keep(seal, token)
+            is_kept = self._keep(seal, token, lock)
             return token
         finally:
-            if lock:
+            if lock and not is_kept:
                 with suppress(StoreError):
                     self._store.unlock(seal.name, lock)
 
-    def _lock_or_token(self, seal: Seal) -> tuple[str, DownstreamToken | None]:
+    def _lock_or_token(self, seal: Seal, useless: bytes) -> tuple[str, DownstreamToken | None]:
         """The lock, or the token that its holder got meanwhile; neither, if that takes too long. Raises StoreError."""
-        until, pause = self._now() + seconds_left(WAIT_SECONDS), _FIRST_PAUSE_SECONDS
+        until, pause = self._now() + seconds_left(2 * WAIT_SECONDS) / 2, _FIRST_PAUSE_SECONDS  # the rest is for Entra
         while True:
-            lock = self._store.lock(seal.name, LOCK_SECONDS)
-            known = self._known(seal)  # under the lock as well: it may have been given back a moment ago
-            if known is not None and lock:
-                with suppress(StoreError):
-                    self._store.unlock(seal.name, lock)
+            content, lock = self._store.get_or_lock(seal.name, LOCK_SECONDS, unless=useless)
+            known = self._opened(seal, content)
             if known is not None or lock or self._now() >= until:
                 return lock, known
+            useless = content or useless
             self._sleep(pause * (0.5 + self._jitter() / 2))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _known(self, seal: Seal) -> DownstreamToken | None:
-        """The token in the store, if it is ours, genuine and not due for renewal. Raises StoreError."""
-        sealed = self._store.get(seal.name)
+    def _opened(self, seal: Seal, sealed: bytes | None) -> DownstreamToken | None:
+        """The token in the entry, if it is ours, genuine and not due for renewal."""
         content = seal.open(sealed) if sealed else None
-        if content is None:
-            return None
-        entry = parse_object(content)
-        token = DownstreamToken(entry["token"], entry["expires_at"], entry["renew_at"], is_shared=True)
-        return token if self._now() < token.renew_at else None
+        token = _token_in(content) if content is not None else None
+        return token if token is not None and self._now() < token.renew_at else None
 
-    def _keep(self, seal: Seal, token: DownstreamToken) -> None:
+    def _keep(self, seal: Seal, token: DownstreamToken, lock: str = "") -> bool:
+        """Whether the store has it now, and the lock is given back."""
         seconds = int(token.expires_at - self._now())
-        if seconds > 0:
-            entry = {"token": token.token, "expires_at": token.expires_at, "renew_at": token.renew_at}
-            self._store.put(seal.name, seal.close(compact(entry).encode()), seconds)
+        if seconds <= 0:
+            return False
+        entry = {"token": token.token, "expires_at": token.expires_at, "renew_at": token.renew_at}
+        try:
+            self._store.put(seal.name, seal.close(compact(entry).encode()), seconds, lock)
+        except StoreError:
+            return False
+        return True
 
     def _binding(self, scopes: Sequence[str]) -> bytes:
         return json.dumps([self._settings.tenant_id, self._settings.client_id, *scopes]).encode()
+
+
+def _token_in(content: bytes) -> DownstreamToken | None:
+    """None for what another version of this may have sealed."""
+    try:
+        match parse_object(content):
+            case {"token": str(token), "expires_at": (float() | int()) as ends, "renew_at": (float() | int()) as renew}:
+                return DownstreamToken(token, ends, renew, is_shared=True)
+    except ValueError:
+        pass
+    return None

@@ -69,11 +69,12 @@ class ExpiringLru(Generic[K, V]):
             self._make_room()
             return value
 
-    def resize(self, key: K, value: V, size: int) -> None:
+    def resize(self, key: K, value: V, size_now: Callable[[], int]) -> None:
         """This value, if it is still the one of the key, has another size by now."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and entry.value is value:
+                size = size_now()  # under the lock: of two threads the later one must book the later size
                 self._size += size - entry.size
                 entry.size = size
                 self._make_room()

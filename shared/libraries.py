@@ -33,7 +33,7 @@ def _modules(settings: Settings) -> list[str]:
     sources = {source.source_type for source in settings.client_credentials}
     if settings.downstream_apis:
         names += [".client_credential", "msal"]
-        names += ["azure.identity"] if sources & _AZURE_IDENTITY else []
+        names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
         names += [".redis_store"] if settings.redis.url.reveal() else []
     return names

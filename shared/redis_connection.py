@@ -1,4 +1,4 @@
-"""Connections to Redis that keep to the deadline, and what proves to Redis who connects.
+"""Connections to Redis that keep to the deadline, all that it takes to open them included.
 
 redis-py's time-outs hold for one read each, so an answer that drips would hold a request for as long as it likes.
 """
@@ -6,35 +6,61 @@ redis-py's time-outs hold for one read each, so an answer that drips would hold 
 from __future__ import annotations
 
 import socket
+import ssl
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-import jwt
 import redis
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 from .deadline import seconds_left
-from .key_vault import azure_credential
-from .settings import RedisSettings
+from .errors import ServiceUnavailable
 from .single_flight import SingleFlight
 
-FIRST_TOKEN_SECONDS = 0.4
-_FETCH = "token for Redis"
-_ENTRA_SCOPE = "https://redis.azure.com/.default"
-_RENEW_BEFORE_SECONDS = 180.0
+CONNECT_SECONDS = 0.5  # of the one request that opens a connection
+ANSWER_SECONDS = 0.2
+MAX_CONNECTIONS = 32
+
+T = TypeVar("T")
+
+_names: SingleFlight[str, list[str]] = SingleFlight()
 
 
 class _OneTimeOut(redis.Connection):
-    """redis-py gives the time-out to each address that the name has. Here they share it."""
+    """redis-py gives the time-out to each address that the name has, and none to the name. Here all share it."""
 
     def _connect(self) -> Any:
-        patience: Any = self.socket_connect_timeout  # always set, by _pool
-        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        self.socket_connect_timeout = seconds_left(patience) / len(addresses)
+        name, patience = self.host, self.socket_connect_timeout
+        end = time.monotonic() + seconds_left(patience or 0.0)
+        addresses = _addresses(name, end - time.monotonic())
         try:
-            return super()._connect()  # type: ignore[no-untyped-call]
+            while True:
+                self.host = addresses.pop(0)
+                self.socket_connect_timeout = max(0.0, end - time.monotonic()) / (1 + len(addresses))
+                try:
+                    return super()._connect()  # type: ignore[no-untyped-call]
+                except OSError:
+                    if not addresses:
+                        raise
         finally:
-            self.socket_connect_timeout = patience
+            self.host, self.socket_connect_timeout = name, patience
+
+
+def _addresses(name: str, seconds: float) -> list[str]:
+    """Those that the name has. Raises OSError, also when no answer comes in time: the platform waits for longer."""
+
+    def resolve() -> list[str]:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    try:
+        return list(_names.do_beside(name, resolve, wait=seconds))
+    except ServiceUnavailable:
+        raise TimeoutError("no address in time") from None
 
 
 class PunctualConnection(_OneTimeOut):
@@ -43,8 +69,17 @@ class PunctualConnection(_OneTimeOut):
 
 
 class PunctualSSLConnection(redis.SSLConnection, _OneTimeOut):
+    """With one context for all: redis-py makes one for each connection, which takes longer than the handshake."""
+
+    def __init__(self, *, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self._tls = tls
+
     def _connect(self) -> Any:
         return _PunctualSocket(super()._connect())  # type: ignore[no-untyped-call]
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        return self._tls.wrap_socket(sock, server_hostname=self.host)
 
 
 class _PunctualSocket:
@@ -55,17 +90,24 @@ class _PunctualSocket:
         self.sendall, self.settimeout = connection.sendall, connection.settimeout  # what each command needs
 
     def recv(self, size: int) -> bytes:
+        return self._in_time(self._socket.recv, size)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """What redis-py reads with when there is hiredis."""
+        return self._in_time(self._socket.recv_into, *arguments)
+
+    def _in_time(self, read: Callable[..., T], *arguments: Any) -> T:
         patience = self._socket.gettimeout()
         if not patience:  # it only looks whether there is something
-            return self._socket.recv(size)
+            return read(*arguments)
         left = seconds_left(patience)
         if left >= patience:
-            return self._socket.recv(size)
+            return read(*arguments)
         if left <= 0:
             raise TimeoutError("the deadline is over")
         try:
             self._socket.settimeout(left)
-            return self._socket.recv(size)
+            return read(*arguments)
         finally:
             self._socket.settimeout(patience)
 
@@ -73,35 +115,20 @@ class _PunctualSocket:
         return getattr(self._socket, name)
 
 
-class EntraCredentials(redis.CredentialProvider):
-    """The managed identity's object id and token, in place of user and password.
-
-    The token is got beside the requests; only the first one is waited for, a little. redis-entraid would wait without a
-    bound, in the request. https://learn.microsoft.com/azure/redis/entra-for-authentication
-    """
-
-    def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
-        self._client_id, self._now = settings.managed_identity_client_id, now
-        self._credentials: tuple[str, str] | None = None
-        self._renew_at = self._expires_at = float("-inf")
-        self._fetches: SingleFlight[str, None] = SingleFlight()
-
-    def get_credentials(self) -> tuple[str, str]:
-        """What `AUTH` takes. Raises redis.AuthenticationError as long as there is no token."""
-        if self._now() >= self._renew_at:
-            self._fetches.start(_FETCH, self._fetch)
-        if self._now() >= self._expires_at:
-            with suppress(Exception):  # whatever became of it, there is a token now or there is none
-                self._fetches.join(_FETCH, wait=FIRST_TOKEN_SECONDS)
-        if self._credentials is None or self._now() >= self._expires_at:
-            raise redis.AuthenticationError("no token of the managed identity yet")
-        return self._credentials
-
-    def _fetch(self) -> None:
-        self._renew_at = self._now() + 1  # no more than one attempt a second
-        with azure_credential(self._client_id) as identity:  # a new one: it would remember what is over
-            token = identity.get_token(_ENTRA_SCOPE)
-        lasts = token.expires_on - self._now()
-        name = jwt.decode(token.token, options={"verify_signature": False})["oid"]  # our own token: Redis verifies it
-        self._credentials, self._expires_at = (name, token.token), self._now() + lasts
-        self._renew_at = self._now() + max(lasts / 2, lasts - _RENEW_BEFORE_SECONDS)
+def connections(url: str, credentials: redis.CredentialProvider | None) -> redis.ConnectionPool:
+    """A pool of them, none opened yet. `url` is redis:// or rediss://."""
+    kind: dict[str, Any] = {"connection_class": PunctualConnection}
+    if urlsplit(url).scheme == "rediss":
+        kind = {"connection_class": PunctualSSLConnection, "tls": ssl.create_default_context()}
+    return redis.ConnectionPool.from_url(
+        url,
+        **kind,
+        credential_provider=credentials,
+        max_connections=MAX_CONNECTIONS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
+        protocol=2,  # one round trip less to connect than with 3, and no pushes,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the time-outs
+        driver_info=None,
+    )

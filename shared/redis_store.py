@@ -9,28 +9,24 @@ import secrets
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
 
 from .circuit import Circuit
 from .deadline import seconds_left, within
 from .errors import ServiceUnavailable
-from .redis_connection import EntraCredentials, PunctualConnection, PunctualSSLConnection
+from .redis_connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, connections
+from .redis_credentials import EntraCredentials, NoTokenYetError
+from .redis_scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 from .settings import RedisSettings
 from .store import StoreError
 
-CONNECT_SECONDS = 0.5  # of the one request that opens a connection
-ANSWER_SECONDS = 0.2
+PLACE_SECONDS = 0.2  # for one of the connections to be free
+SLOW_SECONDS = 0.1  # an answer that takes longer is used, but counts as a failure: each request would wait for several
 FAILURES = 2  # in a row; then nobody waits for Redis for a while
-MAX_CONNECTIONS = 32
 MAX_ENTRY_BYTES = 64 * 1024
+FREE_MILLISECONDS = 1000
 _COMMAND_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS
-_PREFIX = "obo:1:"
-_UNLOCK = "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
 
 
 class RedisStore:
@@ -38,99 +34,125 @@ class RedisStore:
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
         self._now = now
-        self._circuit = Circuit("Redis", now, failures=FAILURES)
-        self._writing = Circuit("Redis, writing", now, failures=FAILURES)  # it may be full, and still answer
+        self._reading = Circuit("Redis", now, failures=FAILURES)
+        self._writing = Circuit("Redis, writing", now, failures=FAILURES)  # it may be full or held, and still be read
         self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
         for _ in range(MAX_CONNECTIONS):
             self._places.put(None)
-        self._connections = _pool(settings, now)
+        self._credentials = EntraCredentials(settings, now) if settings.managed_identity_client_id else None
+        self._connections = connections(settings.url.reveal(), self._credentials)
+
+    def prepare(self) -> None:
+        """Begins to get what the first connection will need. Waits for nothing, raises nothing."""
+        if self._credentials is not None:
+            self._credentials.prepare()
 
     def get(self, name: str) -> bytes | None:
         """What was put there; None also for what cannot be an entry of ours. Raises StoreError."""
         try:  # no more of it than an entry may have
-            found = self._attempt("GETRANGE", _PREFIX + name, 0, MAX_ENTRY_BYTES)
+            found = self._attempt(self._reading, "GETRANGE", _entry(name), 0, MAX_ENTRY_BYTES)
         except redis.ResponseError:  # another type lies there; the next `put` replaces it
+            self._reading.succeeded()
             return None
         return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
 
-    def put(self, name: str, content: bytes, seconds: int) -> None:
-        """Keeps it for so long. Raises StoreError."""
-        self._write("SET", _PREFIX + name, content, "EX", seconds)
+    def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
+        """See Store. Raises StoreError; then nobody can have the lock."""
+        value, milliseconds = secrets.token_hex(16), int(seconds * 1000)
+        answer = self._write(
+            GET_OR_LOCK, [_entry(name), _lock(name)], MAX_ENTRY_BYTES, unless, value, milliseconds, FREE
+        )
+        match answer:
+            case [bytes(found), bytes(lock)]:
+                return found or None, lock.decode("ascii", "replace")
+        raise StoreError("not the script's answer")
+
+    def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
+        """See Store. Raises StoreError."""
+        self._write(PUT, [_entry(name), _lock(name)], content, seconds, lock)
+
+    def unlock(self, name: str, lock: str) -> None:
+        """See Store. Raises StoreError."""
+        self._free(lambda: self._run(self._reading, UNLOCK, [_lock(name)], lock, FREE, FREE_MILLISECONDS))
 
     def drop(self, name: str) -> None:
         """Raises StoreError."""
-        self._free("DEL", _PREFIX + name)
+        self._free(lambda: self._attempt(self._reading, "DEL", _entry(name)))
 
-    def lock(self, name: str, seconds: float) -> str:
-        """Takes the lock, for so long at the most; the value to give it back with, or "" when another one has it.
-
-        Raises:
-            StoreError: nobody can have it.
-        """
-        value = secrets.token_hex(16)
-        taken = self._write("SET", f"{_PREFIX}{name}:lock", value, "NX", "PX", int(seconds * 1000))
-        return value if taken else ""
-
-    def unlock(self, name: str, value: str) -> None:
-        """Gives the lock back, unless it has ended and is another one's by now. Raises StoreError."""
-        self._free("EVAL", _UNLOCK, 1, f"{_PREFIX}{name}:lock", value)
-
-    def _free(self, *command: str | bytes | int) -> None:
+    def _free(self, attempt: Callable[[], object]) -> None:
         """What makes room is tried even when it is full."""
         try:
-            self._attempt(*command)
+            attempt()
         except redis.ResponseError as error:
             raise StoreError(type(error).__name__) from None
 
-    def _write(self, *command: str | bytes | int) -> Any:
-        _admit(self._writing)
+    def _write(self, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
+        if self._reading.is_open:
+            raise StoreError("circuit open")
         try:
-            result = self._attempt(*command)
+            return self._run(self._writing, script, keys, *arguments)
         except redis.ResponseError as error:  # full, or read only
             self._writing.failed(type(error).__name__)
             raise StoreError(type(error).__name__) from None
-        except StoreError:
-            self._writing.undecided()
-            raise
-        self._writing.succeeded()
-        return result
 
-    def _attempt(self, *command: str | bytes | int) -> Any:
+    def _run(self, circuit: Circuit, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
+        try:
+            return self._attempt(circuit, "EVALSHA", script.hash, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:  # it is new to this Redis, which remembers it until it is restarted
+            circuit.undecided()
+            return self._attempt(circuit, "EVAL", script.text, len(keys), *keys, *arguments)
+
+    def _attempt(self, circuit: Circuit, *command: str | bytes | int) -> Any:
         """The answer. Raises StoreError when there is none, redis.ResponseError when it is a refusal."""
         try:
-            self._places.get(timeout=seconds_left(ANSWER_SECONDS))
+            self._places.get(timeout=seconds_left(PLACE_SECONDS))
         except Empty:
             raise StoreError("all connections are in use") from None
         has_time = seconds_left(_COMMAND_SECONDS) >= _COMMAND_SECONDS
         try:
-            _admit(self._circuit)
+            _admit(circuit)
             with within(_COMMAND_SECONDS, self._now):
-                result = self._answer(*command)
-        except StoreError:
-            raise
-        except redis.ResponseError:
-            self._circuit.succeeded()
+                answer, seconds = self._answer(*command)
+        except (StoreError, redis.ResponseError):
             raise
         except Exception as error:  # noqa: BLE001 — redis-py's, azure's and the socket's own kinds: all mean the same here
             kind = type(error).__name__
-            if has_time:
-                self._circuit.failed(kind)
+            if has_time and not isinstance(error, NoTokenYetError):
+                circuit.failed(kind)
             else:  # it is we who were short of time
-                self._circuit.undecided()
+                circuit.undecided()
             raise StoreError(kind) from None
         finally:
             self._places.put(None)
-        self._circuit.succeeded()
-        return result
+        if seconds > SLOW_SECONDS:
+            circuit.failed("slow")
+        else:
+            circuit.succeeded()
+        return answer
 
-    def _answer(self, *command: str | bytes | int) -> Any:
-        """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing."""
+    def _answer(self, *command: str | bytes | int) -> tuple[Any, float]:
+        """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing.
+
+        With the seconds that it took, apart from connecting.
+        """
         connection = self._connections.get_connection()
         try:
+            sent_at = self._now()
             connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py's
-            return connection.read_response()
+            return connection.read_response(), self._now() - sent_at
+        except redis.ReadOnlyError:  # after a failover: the name leads to another one by now
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
         finally:
             self._connections.release(connection)
+
+
+def _entry(name: str) -> str:
+    return f"obo:1:{{{name}}}"  # in braces: what a cluster computes the slot from
+
+
+def _lock(name: str) -> str:
+    return _entry(name) + ":lock"
 
 
 def _admit(circuit: Circuit) -> None:
@@ -138,22 +160,3 @@ def _admit(circuit: Circuit) -> None:
         circuit.admit()
     except ServiceUnavailable:
         raise StoreError("circuit open") from None
-
-
-def _pool(settings: RedisSettings, now: Callable[[], float]) -> redis.ConnectionPool:
-    url = settings.url.reveal()
-    with_identity = (
-        {"credential_provider": EntraCredentials(settings, now)} if settings.managed_identity_client_id else {}
-    )
-    return redis.ConnectionPool.from_url(
-        url,
-        connection_class=PunctualSSLConnection if urlsplit(url).scheme == "rediss" else PunctualConnection,
-        max_connections=MAX_CONNECTIONS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
-        protocol=2,  # one round trip less to connect than with 3, and no pushes,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the time-outs
-        driver_info=None,
-        **with_identity,
-    )

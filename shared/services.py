@@ -43,12 +43,19 @@ class Services:
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
         self.on_behalf_of = OnBehalfOf(settings, MsalHttpClient(entra, now, metadata.known), now, sleep)
         validator = AccessTokenValidator(settings, self.signing_keys, now)
-        exchanger = (
-            self.on_behalf_of if not settings.redis.url.reveal() else _shared(settings, self.on_behalf_of, now, sleep)
-        )
+        exchanger: Exchanger = self.on_behalf_of
+        self._preparations = [self.on_behalf_of.prepare]
+        if settings.redis.url.reveal():
+            exchanger, prepare = _shared(settings, self.on_behalf_of, now, sleep)
+            self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
+
+    def prepare(self) -> None:
+        """Begins to get what the first exchange will need. Waits for nothing, raises nothing."""
+        for prepare in self._preparations if self.settings.downstream_apis else ():
+            prepare()
 
 
 class LazyServices:
@@ -114,8 +121,7 @@ class LazyServices:
 
     def _build(self, settings: Settings) -> Services:
         services = Services(settings, self._now, self._sleep, self._transport)
-        if settings.downstream_apis:
-            services.on_behalf_of.prepare()
+        services.prepare()
         return services
 
 
@@ -130,13 +136,15 @@ def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
 
 def _shared(
     settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
-) -> Exchanger:
+) -> tuple[Exchanger, Callable[[], None]]:
+    """The second level in front of Entra, and what prepares it."""
     from .distributed_cache import DistributedCache  # here: who has no Redis loads nothing for it
     from .redis_store import RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
-    return DistributedCache(settings, entra, RedisStore(settings.redis, now), now, sleep)
+    store = RedisStore(settings.redis, now)
+    return DistributedCache(settings, entra, store, now, sleep), store.prepare
 
 
 services = LazyServices(os.environ)

@@ -147,9 +147,10 @@ class Sessions:
                 session.throttle(scopes, self._now() + error.retry_after)
             if refusal:
                 session.drop(scopes, refusal)
+                self._sessions.resize(session.digest, session, session.size)
             raise
         session.keep(scopes, token, instead_of=session.downstream_tokens.get(scopes) if claims else known)
-        self._sessions.resize(session.digest, session, session.size())
+        self._sessions.resize(session.digest, session, session.size)
         return token
 
 

@@ -10,24 +10,31 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """Named bytes that end by themselves, and locks on names. Every call may raise StoreError."""
+    """Named bytes that end by themselves, each with a lock. Every call may raise StoreError."""
 
     def get(self, name: str) -> bytes | None:
         """What was put there last."""
         ...
 
-    def put(self, name: str, content: bytes, seconds: int) -> None:
-        """Keeps it for so long."""
+    def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
+        """What was put there last, if it is not `unless`; else its lock, for so long at the most.
+
+        The lock is a value to give it back with, "" when another one has it, and the same for all who come within a
+        second of an `unlock`.
+        """
+        ...
+
+    def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
+        """Keeps it for so long, and ends the lock.
+
+        With a lock that another one has by now, it is kept only where there is nothing yet: what is there is newer.
+        """
+        ...
+
+    def unlock(self, name: str, lock: str) -> None:
+        """There is nothing to put: whoever waits for the lock need not do so any longer."""
         ...
 
     def drop(self, name: str) -> None:
-        """Forgets it."""
-        ...
-
-    def lock(self, name: str, seconds: float) -> str:
-        """Takes the lock, for so long at the most; the value to give it back with, or "" when another one has it."""
-        ...
-
-    def unlock(self, name: str, value: str) -> None:
-        """Gives the lock back, unless it has ended and is another one's by now."""
+        """Forgets what was put there."""
         ...

@@ -14,8 +14,8 @@ class Costs:
     known_seconds: float  # a whole request whose session and downstream token are held, with its line in the log
     validation_seconds: float  # of a new token, besides
     exchange_seconds: float  # this process's part of an exchange; the 80 ms or so that Entra takes cost no CPU
-    shared_hit_seconds: float  # a token found in Redis: key derived, GET, opened
-    shared_new_seconds: float  # what Redis adds to an exchange: looked for, locked, sealed, put, unlocked
+    shared_hit_seconds: float  # a token found in Redis: key derived, get, opened
+    shared_new_seconds: float  # what Redis adds to an exchange: get, get_or_lock, sealed, put
     session_bytes: float  # of one session without what was exchanged
     token_bytes: float  # of one exchanged token in it
     entry_bytes: float  # of one entry in Redis, with Redis's own share

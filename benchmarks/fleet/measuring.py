@@ -36,7 +36,7 @@ _TOKENS = 300
 _EXCHANGES = 40
 _ROUNDS = 5
 _LEAST_SECONDS = 0.05
-_REDIS_OVERHEAD = 1_000  # bytes of an entry beyond its content, as redis-server 7 has it, where none can be asked
+_REDIS_OVERHEAD = 400  # bytes of an entry beyond its content, as redis-server 7 has it, where none can be asked
 _PADDING = [f"6f1d7a4e-0000-4000-8000-{number:012}" for number in range(12)]  # a caller in a dozen groups
 
 
@@ -92,10 +92,11 @@ def _second_level(
         def find(bearer: str) -> DownstreamToken:
             return cache.exchange(bearer, scopes, claims=None, correlation_id="")
 
-        before = bytes_used()
-        new = _each(find, bearers, rounds=1)
-        entry_bytes = (bytes_used() - before) / len(bearers)
-        return name, _each(find, bearers), new, entry_bytes
+        find(bearers[0])  # connected, and Redis has room for scripts: a hundred KB at the first one
+        rest, before = bearers[1:], bytes_used()
+        new = _each(find, rest, rounds=1)
+        entry_bytes = (bytes_used() - before) / len(rest)
+        return name, _each(find, rest), new, entry_bytes
 
 
 class _Entra:
@@ -119,7 +120,6 @@ def _store() -> Iterator[tuple[str, Store, Callable[[], float]]]:
         return
     with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder)) as server, server.client() as client:
         store = RedisStore(RedisSettings(Secret(server.url), ""), time.time)
-        store.get("")  # connected
         yield "redis-server on this machine", store, lambda: float(client.info("memory")["used_memory"])
 
 

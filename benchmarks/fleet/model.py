@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from .costs import Costs
 from .fleet import HOUR, MINUTE, Fleet
 
-SHARED_HIT, SHARED_NEW = 1, 5
-"""Redis commands: GET; and GET, SET NX, GET, SET, EVAL for a token that nobody has exchanged yet."""
+SHARED_HIT, SHARED_NEW = 1, 3
+"""Commands to the store: get; and get, get_or_lock, put for a token that nobody has exchanged yet."""
 _STEPS = 80  # of a bisection: as exact as a float
 
 

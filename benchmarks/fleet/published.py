@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .fleet import Fleet
+from .model import SHARED_HIT, SHARED_NEW
 
 _LEARN = "https://learn.microsoft.com/"
 
@@ -32,7 +33,8 @@ def assumptions(fleet: Fleet) -> tuple[str, ...]:
         "A session holds all its downstream tokens; whoever needs several APIs needs them at once.",
         f"An instance holds no more than {fleet.sessions:,.0f} sessions and {fleet.megabytes:g} MB of them, whichever "
         "is less; where the table asks for another number of sessions, the bound in bytes is off.",
-        "Redis holds everything until it ends, and answers.",
+        "Redis holds everything until it ends, and answers. A token that is found there takes "
+        f"{SHARED_HIT} command, a new one {SHARED_NEW}; a script counts as one.",
         "After a restart means: every instance is new at the same moment, as after a deployment, at the usual load.",
         "CPU is that of this template, from the request that the host hands over to its reply, with the line in the "
         "log. Neither the host's nor the function's own.",

@@ -5,6 +5,7 @@ plant.py          everything that is called: the tenant, Orders, the API process
 callers.py        the process that calls, round robin
 observed.py       what the API's own log and Entra's audit trail say
 run.py            one run, with the memory measured and Redis killed meanwhile
+recovery.py       the calls after that, until every process uses Redis again
 verdict.py        what is wrong with a run
 table.py          the tables, for people and for programs
 command.py        `python3 dev.py bench load`

@@ -10,8 +10,12 @@ KNOWN, ELSEWHERE, FIRST, NEW, BAD = "known", "known elsewhere", "first of an API
 KINDS = (KNOWN, ELSEWHERE, FIRST, NEW, BAD)
 """The first three are known tokens: for this API at this process, at another process only, or for another API only."""
 SHARE_NEW, SHARE_BAD = 0.04, 0.01
-PATHS = ("/api/me", "/api/orders")
-"""Two downstream APIs, so two scope sets."""
+SCOPE_SETS = {
+    "/api/me": "Microsoft Graph: User.Read email openid profile",
+    "/api/orders": "Orders API: Orders.Read Orders.Write",
+}
+"""What each path needs a token for, as Entra's audit trail has it: two downstream APIs, so two scope sets."""
+PATHS = tuple(SCOPE_SETS)
 
 _SETTLED = 50  # requests after which a token that was new is called a known one
 
@@ -30,11 +34,6 @@ class Step:
     def expected(self) -> int:
         """The only right status."""
         return 401 if self.kind == BAD else 200
-
-    @property
-    def use(self) -> tuple[int, str]:
-        """What costs one exchange in a fleet that shares."""
-        return self.token, self.path
 
 
 def warm_up(tokens: int, processes: int) -> list[Step]:

@@ -16,6 +16,11 @@ _LINE = re.compile(
 )
 _ELSEWHERE = re.compile(r":\w+:(\d+)ms")
 _OUTAGE = re.compile(r"\bRedis\b")
+_CIRCUIT = re.compile(r"WARNING shared\.circuit: (?P<service>Redis[^:]*): .*\bcircuit (?P<state>open|closed)\b")
+
+
+Exchange = tuple[str, str]
+"""The fingerprint of the caller's token, and the scope set: what is exchanged once in a fleet that shares."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,12 @@ class Timed:
     rest: int
 
 
+def exchange(entry: Entry) -> Exchange:
+    """What was exchanged. One that was refused has no scope set."""
+    details = entry.details
+    return details.get("assertion", "?"), f"{details.get('resource', '?')}: {details.get('scopes', '?')}"
+
+
 class Observed:
     """Fed by several threads."""
 
@@ -36,8 +47,9 @@ class Observed:
         self.complaints: Counter[str] = Counter()
         """Lines above INFO that are not about Redis."""
         self.redis_outages: list[str] = []
-        self.exchanges: Counter[tuple[str, str]] = Counter()
-        """By fingerprint of the caller's token, and resource."""
+        self.open_circuits: set[tuple[str, str]] = set()
+        """Who leaves Redis alone, and for what: the process and the circuit's name, until its log says otherwise."""
+        self.exchanges: Counter[Exchange] = Counter()
 
     def line(self, app: str, line: str) -> None:
         """One line of a log."""
@@ -47,6 +59,7 @@ class Observed:
                 self._request(found)
             elif app != "orders" and _OUTAGE.search(line) and line.startswith(("WARNING", "ERROR")):
                 self.redis_outages.append(line)
+                self._circuit(app, line)
             if line.startswith(("ERROR", "CRITICAL")) or (line.startswith("WARNING") and not _OUTAGE.search(line)):
                 self.complaints[line if found is None else f"{app}: status {found['status']}"] += 1
 
@@ -54,7 +67,12 @@ class Observed:
         """One entry of the tenant's audit trail."""
         if entry.action == "obo":
             with self._lock:
-                self.exchanges[entry.details.get("assertion", "?"), entry.details.get("resource", "?")] += 1
+                self.exchanges[exchange(entry)] += 1
+
+    def _circuit(self, app: str, line: str) -> None:
+        if found := _CIRCUIT.match(line):
+            change = self.open_circuits.add if found["state"] == "open" else self.open_circuits.discard
+            change((app, found["service"]))
 
     def _request(self, found: re.Match[str]) -> None:
         trace = found["id"].replace("-", "")

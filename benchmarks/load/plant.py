@@ -14,11 +14,12 @@ from typing import Any
 from benchmarks import ROOT
 from emulators.local.environment import process_environ
 from emulators.local.processes import AppProcess
+from emulators.requests_io import fingerprint
 from emulators.stack import Stack
 from tests.redis.server import RedisServer
 
-from .mix import BAD, Step
-from .observed import Observed
+from .mix import BAD, SCOPE_SETS, Step
+from .observed import Exchange, Observed
 
 ENTRA_SECONDS, API_SECONDS = 0.08, 0.06  # what Entra and a downstream API take
 _PEOPLE = ("alice", "olga")
@@ -59,6 +60,10 @@ class Plant:
         assert self._callers.stdout is not None  # noqa: S101 — a pipe
         said: list[list[Any]] = json.loads(self._callers.stdout.readline() or "[]")
         return {number: Result(status, error, ms) for number, status, error, ms in said}
+
+    def exchange(self, step: Step) -> Exchange:
+        """What Entra is asked for when this call cannot be answered without."""
+        return fingerprint(self.bearer(step)), SCOPE_SETS[step.path]
 
     def bearer(self, step: Step) -> str:
         """The token of a step: genuine, or with a signature that is not its own."""

@@ -15,6 +15,7 @@ from tests.soak.memory import megabytes
 from .mix import BAD, Step, plan, warm_up
 from .observed import Observed
 from .plant import Plant, Result, running
+from .recovery import rounds
 
 _KNOWN = 40  # tokens that are known everywhere before the counting begins
 _SETTLE_SECONDS = 5.0  # for the last lines of a log
@@ -24,7 +25,7 @@ _SETTLE_SECONDS = 5.0  # for the last lines of a log
 class Ask:
     """What kind of run; as it is, the usual one."""
 
-    seconds: float = 60.0
+    seconds: float = 120.0
     processes: int = 4
     per_second: float = 40.0
     threads: int = 16
@@ -39,12 +40,13 @@ class Run:
 
     ask: Ask
     steps: list[Step]
-    results: dict[int, Result]
+    uncounted: list[Step]  # the warm-up, and what follows the return of Redis: judged, but in no figure
+    results: dict[int, Result]  # of both
     observed: Observed
     took: float
     memory: list[tuple[int | None, int | None, int | None]]  # of each process: start, middle, end
     sessions_since_middle: int  # new ones, in the process that has most of them
-    uses: set[tuple[int, str, int]]  # of the warm-up as well: token, path, process
+    uses: set[tuple[str, str, int]]  # of both: token and scope set as Entra sees them, and the process
     killed: bool
 
 
@@ -53,16 +55,21 @@ def run(ask: Ask, tell: Callable[[str], None]) -> Run:
     tell(f"starting the tenant and {ask.processes} API processes …")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), ask.processes, with_redis=ask.redis) as plant:
         first = warm_up(_KNOWN, ask.processes)
-        plant.call(first, per_second=0, threads=ask.threads)
-        plant.results()
+        warm = _called(plant, ask, first)
         steps = plan(int(ask.seconds * ask.per_second), _KNOWN, ask.processes, ask.seed, len(first))
         for step in steps:
             plant.bearer(step)  # made beforehand
         tell(f"{ask.processes} API processes are up; {len(steps):,} calls in {ask.seconds:g} s")
-        return _measured(plant, ask, first, steps)
+        return _measured(plant, ask, first, warm, steps)
 
 
-def _measured(plant: Plant, ask: Ask, first: list[Step], steps: list[Step]) -> Run:
+def _called(plant: Plant, ask: Ask, steps: list[Step]) -> dict[int, Result]:
+    """As fast as it goes."""
+    plant.call(steps, per_second=0, threads=ask.threads)
+    return plant.results()
+
+
+def _measured(plant: Plant, ask: Ask, first: list[Step], warm: dict[int, Result], steps: list[Step]) -> Run:
     pids, ended = [api.pid for api in plant.apis], Event()
     start, killed, middle = _sizes(pids), Event(), []
 
@@ -72,8 +79,8 @@ def _measured(plant: Plant, ask: Ask, first: list[Step], steps: list[Step]) -> R
         if ask.kill_redis and plant.redis is not None:
             killed.set()
             plant.redis.kill()
-            if not ended.wait(ask.seconds / 4):
-                plant.redis.start()
+            ended.wait(ask.seconds / 4)
+            plant.redis.start()
 
     beside, started = Thread(target=meddle, name="meddler"), time.monotonic()
     plant.call(steps, per_second=ask.per_second, threads=ask.threads)
@@ -83,18 +90,30 @@ def _measured(plant: Plant, ask: Ask, first: list[Step], steps: list[Step]) -> R
     ended.set()
     beside.join()
     _all_logged(plant.observed, steps)
-    half = len(steps) // 2
+    half, end = len(steps) // 2, _sizes(pids)
+    last, late = _until_used_again(plant, ask, [*first, *steps]) if killed.is_set() else ([], {})
+    uncounted = [*first, *last]
+    _all_logged(plant.observed, uncounted)
     return Run(
         ask=ask,
         steps=steps,
-        results=results,
+        uncounted=uncounted,
+        results=warm | results | late,
         observed=plant.observed,
         took=took,
-        memory=list(zip(start, middle, _sizes(pids), strict=True)),
+        memory=list(zip(start, middle, end, strict=True)),
         sessions_since_middle=new_sessions([*first, *steps[:half]], steps[half:]),
-        uses={(*step.use, step.process) for step in [*first, *steps] if step.kind != BAD},
+        uses={(*plant.exchange(step), step.process) for step in [*uncounted, *steps] if step.kind != BAD},
         killed=killed.is_set(),
     )
+
+
+def _until_used_again(plant: Plant, ask: Ask, before: list[Step]) -> tuple[list[Step], dict[int, Result]]:
+    steps, results = list[Step](), dict[int, Result]()
+    for each in rounds(plant.observed, before, ask.processes):
+        steps += each
+        results |= _called(plant, ask, each)
+    return steps, results
 
 
 def _sizes(pids: list[int]) -> list[int | None]:

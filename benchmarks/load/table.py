@@ -61,6 +61,7 @@ def as_json(run: Run) -> str:
         "machine": machine(),
         "took_seconds": run.took,
         "by_kind": by_kind,
+        "not_counted": len(run.uncounted),
         "exchanges": {"seen": run.observed.exchanges.total(), "least": least, "most": most},
         "memory_bytes": run.memory,
         "redis_killed": run.killed,

@@ -46,7 +46,7 @@ def test_with_room_for_all_exchanges_are_distinct_tokens_times_instances_or_with
     assert given.shared.exchanges_per_hour == pytest.approx(tokens)
     assert given.alone.exchanges_per_token == pytest.approx(instances, rel=1e-6)
     assert given.shared.exchanges_per_token == pytest.approx(1)
-    assert given.redis_commands_per_second == pytest.approx((tokens * 5 + tokens * (instances - 1)) / HOUR, rel=1e-6)
+    assert given.redis_commands_per_second == pytest.approx((tokens * 3 + tokens * (instances - 1)) / HOUR, rel=1e-6)
 
 
 def test_without_a_first_level_every_request_is_an_exchange_and_with_redis_every_token() -> None:

@@ -126,7 +126,7 @@ def test_measured_costs_are_those_of_real_work(caplog: pytest.LogCaptureFixture)
     costs = measure()
 
     assert all(each > 0 for each in asdict(costs).values() if isinstance(each, float))
-    assert costs.entry_bytes > costs.token_bytes > 1_000  # both hold a whole token
+    assert min(costs.entry_bytes, costs.token_bytes) > 1_500  # both hold a whole token
     assert costs.session_bytes > 500
     written = [record.getMessage() for record in caplog.records if record.name == "shared.request_record"]
     assert len(written) > 300  # a known token's cost is that of a whole request, with its line in the log

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.document import tables_in
+from benchmarks.document import part, tables_in
 from benchmarks.speed.command import COMMAND, DOCUMENT
 from benchmarks.speed.definition import FLOORS, MISSING, ROWS
 from benchmarks.speed.measured import Measured
 from benchmarks.speed.result import Result, Spread, compared
 from benchmarks.speed.rows import GROUPS
+from benchmarks.speed.rows.requests import of_logged, of_quiet, without_its_line
 from benchmarks.speed.tables import FLOOR_HEADER, HEADER, as_blocks, as_markdown
+from shared.request_record import RequestRecord
 from tests.redis.server import WHY_NOT, program
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +77,49 @@ def test_every_missed_target_is_explained_and_no_other() -> None:
     assert sorted(explained) == sorted(missed)
 
 
+RATE = r"[\d,]+/s, \d\.\d\d of"
+LOGGED = rf"a hello route that writes one line into the log: {RATE} one that does not"
+QUIET = rf"ours without its line: {RATE} the hello route"
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "note"),
+    [
+        ("MSAL kept in one application takes less than ours (the note below the table)", "exchange", "one MSAL app"),
+        ("the `azure-functions` SDK (the note below the table says which)", "requests", r"the \w+ engine"),
+        ("the notes below the table say how much the hello route loses", "requests", LOGGED),
+        ("the notes below the table say how much the hello route loses", "served", LOGGED),
+        ("All the rest (header, look-up, claims, deadline, reply) takes less than the line", "requests", QUIET),
+        ("is `Session.size()` (the note on memory below the table)", "memory", r"Session\.size\(\) says [\d.]+ KB"),
+    ],
+    ids=["MSAL kept", "the engine", "logged, alone", "logged, over HTTP", "without the line", "memory"],
+)
+def test_a_note_that_the_text_refers_to_is_there(said: str, key: str, note: str) -> None:
+    title = next(row.title for row in ROWS if row.key == key)
+    (line,) = (line for line in part(ROOT / DOCUMENT, COMMAND).splitlines() if line.startswith(f"- {title}: "))
+
+    assert said in " ".join(text().split())
+    assert re.search(note, line)
+
+
+def test_the_notes_on_the_log_are_worded_as_the_document_is_read() -> None:
+    taken = {"hello": [6000.0, 6100.0, 100.0], "logged": [4200.0], "quiet": [4620.0]}
+
+    assert re.fullmatch(LOGGED, of_logged(taken))
+    assert re.fullmatch(QUIET, of_quiet(taken))
+    assert of_quiet(taken) == "ours without its line: 4,620/s, 0.77 of the hello route"
+
+
+def test_without_its_line_a_request_writes_none_and_the_next_one_does_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with without_its_line():
+        RequestRecord().close(200)
+    assert caplog.messages == []
+
+    RequestRecord().close(200)
+    assert len(caplog.messages) == 1
+
+
 def test_the_document_names_the_shape_of_the_machine_and_not_the_machine() -> None:
     line = next(line for line in text().splitlines() if line.startswith("Measured on "))
     assert " cores, " in line
@@ -97,6 +144,7 @@ def test_quick_measures_every_row() -> None:
     assert measured["quick"] is True
     assert keys["threads"]["ours"]["median"] == 1  # this one is counted, whatever the machine is busy with
     assert keys["threads"]["peer"]["median"] > 1
+    assert re.search(f"; {LOGGED}; {QUIET}$", keys["requests"]["note"])
     assert keys["memory"]["ours"]["median"] < keys["memory"]["peer"]["median"]
     assert {row["met"] for row in measured["rows"]} == {None}  # a target is neither met nor missed by such figures
     assert all(row["ours"]["low"] <= row["ours"]["median"] <= row["ours"]["high"] for row in keys.values())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from emulators.applications import API_IDENTITY, CERTIFICATE_IDENTITY, REDIS_URI
 from emulators.audit import Entry
 from emulators.authority import Authority
 from emulators.redis_front import RedisFront
+from shared import redis_credentials
+from shared.redis_store import RedisStore
 from shared.services import Services
+from shared.store import StoreError
 from tests.lab import Lab, at_once
 
 from .server import RedisServer
@@ -83,6 +87,52 @@ def test_an_identity_that_the_app_does_not_have_is_no_obstacle(lab: Lab, front: 
     assert judged(lab, mark) == []
 
 
+def test_the_first_request_begins_to_get_the_token_for_redis_and_waits_for_a_slow_one(
+    lab: Lab, front: RedisFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new instance has most to gain from what others exchanged, and its identity's first token is the slowest."""
+    monkeypatch.setattr(redis_credentials, "FIRST_TOKEN_SECONDS", 20.0)  # however busy this machine is
+    bearer = lab.stack.issue_access_token("alice")
+    token = lab.user(with_redis(lab, front), bearer).token("Graph")
+    mark, prepared = lab.stack.audit.mark(), with_redis(lab, front)
+    fault = lab.stack.faults.add("identity", delay=0.3)
+    prepared.prepare()
+    assert comes_true(lambda: identity_tokens(lab, mark))
+    assert judged(lab, mark) == []
+    assert lab.user(with_redis(lab, front), bearer).token("Graph") == token
+    lab.stack.faults.remove(fault)
+    assert lab.exchanges(mark) == []
+
+
+def test_a_token_that_is_on_its_way_says_nothing_about_redis(
+    lab: Lab, front: RedisFront, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(redis_credentials, "FIRST_TOKEN_SECONDS", 0.0)
+    services = with_redis(lab, front)
+    fault = lab.stack.faults.add("identity", network="hang")
+    store = RedisStore(services.settings.redis, time.time)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="NoTokenYetError"):
+            store.get("name")
+    lab.stack.faults.remove(fault)
+    assert comes_true(lambda: answers(store))
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def answers(store: RedisStore) -> bool:
+    with contextlib.suppress(StoreError):
+        return store.get("name") is None
+    return False
+
+
+def comes_true(condition: Callable[[], object]) -> bool:
+    """Whether it does within ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(condition())
+
+
 def test_a_connection_that_ended_with_its_token_is_opened_again_with_a_new_one(lab: Lab, front: RedisFront) -> None:
     """Its lifetime here is one that no library keeps a token for: they go by the machine's clock, which stands."""
     lab.stack.identity.lifetime, before = 200.0, lab.stack.identity.lifetime
@@ -133,8 +183,8 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 ) -> None:
     """SSL_CERT_FILE is how the emulated authority becomes trusted; here it names another one."""
     bearer, mark = lab.stack.issue_access_token("alice"), lab.stack.audit.mark()
-    services = with_redis(lab, front)
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+    services = with_redis(lab, front)
     assert lab.me(services, bearer) == "Alice Ahlberg"
     assert judged(lab, mark) == []
 

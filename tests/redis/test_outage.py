@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from emulators.loopback import bind
-from shared import redis_store
+from shared import redis_connection, redis_store
 from shared.circuit import FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS
 from shared.deadline import within
 from shared.errors import AccessDenied, ApiError, SettingsError
@@ -26,7 +26,7 @@ from .stand_in import CLIENT, TENANT, CountingEntra, Instance, store
 from .tap import Tap
 
 REQUESTS = 30
-SLOW = redis_store.ANSWER_SECONDS * 3
+SLOW = redis_connection.ANSWER_SECONDS * 3
 PASSWORD = "s3cr3t-hunter2"  # what the run's leak watch looks for, too
 SICK = ["hang", "reset", "reset late", "garbage", "slow"]
 
@@ -124,7 +124,7 @@ def test_an_answer_that_drips_is_not_read_to_its_end(tap: Tap, clock: Clock) -> 
     """Each byte comes in time, the whole never: an attempt ends by its own bound. The clock moves with the bytes."""
     Instance(tap.url, clock).token(bearer(0))
     tap.mode, tap.delay = "drip", 0.005  # so that no two come at once
-    tap.on_drip = lambda: clock.forward(redis_store.ANSWER_SECONDS / 4)
+    tap.on_drip = lambda: clock.forward(redis_connection.ANSWER_SECONDS / 4)
     instance = Instance(tap.url, clock)
     instance.token(bearer(0))
     assert instance.exchanges == 1
@@ -231,6 +231,57 @@ def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
     assert Instance(mortal.url, clock, instance.entra).token(bearer(99)) == f"downstream-{REQUESTS + 1}-ature-99"
 
 
+def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_and_says_so_once(
+    mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As during a failover: whoever writes hangs, whoever reads is answered."""
+    instance = Instance(mortal.url, clock)
+    kept = instance.token(bearer(0))
+    with mortal.client() as client:
+        client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+        for number in range(1, REQUESTS):
+            instance.token(bearer(number))
+            assert instance.token(bearer(0)) == kept
+        assert lines(caplog) == ["Redis, writing: 2 failures in a row (TimeoutError), circuit open"]
+        client.execute_command("CLIENT", "UNPAUSE")
+    clock.forward(MAX_OPEN_SECONDS)
+    instance.token(bearer(99))
+    assert Instance(mortal.url, clock, instance.entra).token(bearer(99)).endswith("-ature-99")
+    assert instance.exchanges == REQUESTS + 1
+    assert lines(caplog)[1:] == ["Redis, writing: circuit closed, it answers again"]
+
+
+def test_a_redis_that_answers_slowly_is_used_at_first_and_then_left_alone(
+    tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    instance = Instance(tap.url, clock)
+    instance.store.put("name", b"content", 60)
+    tap.mode, tap.delay = "drip", 0.005  # so that no two bytes come at once
+    tap.on_drip = lambda: clock.forward(redis_store.SLOW_SECONDS / 10)
+    assert [instance.store.get("name") for _ in range(redis_store.FAILURES)] == [b"content"] * redis_store.FAILURES
+    assert lines(caplog) == ["Redis: 2 failures in a row (slow), circuit open"]
+    asked = tap.requests
+    assert len({instance.token(bearer(number)) for number in range(REQUESTS)}) == instance.exchanges == REQUESTS
+    assert tap.requests == asked
+
+
+def test_a_script_that_redis_has_forgotten_is_sent_again_also_by_the_probe(
+    mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    instance = Instance(mortal.url, clock)
+    instance.token(bearer(0))
+    with mortal.client() as client:
+        client.replicaof("127.0.0.1", "1")
+        for number in range(1, 3):
+            instance.token(bearer(number))
+        client.replicaof("NO", "ONE")
+        client.script_flush()
+    clock.forward(FIRST_OPEN_SECONDS)
+    instance.token(bearer(3))
+    assert Instance(mortal.url, clock, instance.entra).token(bearer(3)) == "downstream-4-nature-3"
+    assert lines(caplog)[-1] == "Redis, writing: circuit closed, it answers again"
+
+
 @pytest.mark.parametrize("error", [None, AccessDenied()])
 def test_a_full_redis_does_not_keep_a_token_that_was_refused(
     mortal: RedisServer, clock: Clock, error: ApiError | None
@@ -251,12 +302,14 @@ def test_a_full_redis_does_not_keep_a_token_that_was_refused(
 
 
 def test_a_redis_that_may_only_be_read_is_used_for_that(mortal: RedisServer, clock: Clock) -> None:
-    """As a replica during a failover."""
+    """As a replica after a failover; then the name leads to another one, so the connection is not kept."""
     instance = Instance(mortal.url, clock)
     instance.token(bearer(0))
     with mortal.client() as client:
+        before = {each["id"] for each in client.client_list()}
         client.replicaof("127.0.0.1", "1")
-    assert len({instance.token(bearer(number)) for number in range(5)}) == 5
+        assert len({instance.token(bearer(number)) for number in range(5)}) == 5
+        assert {each["id"] for each in client.client_list()} != before
 
 
 @pytest.mark.parametrize("given", [f":{PASSWORD}-wrong@", "", f"somebody:{PASSWORD}@"])
@@ -291,7 +344,7 @@ def test_the_password_is_in_no_repr_of_the_settings_and_in_no_message() -> None:
     assert PASSWORD not in f"{raised.value!r} {raised.value} {raised.value.problems}"
 
 
-@pytest.mark.parametrize("call", [lambda s: s.get("x"), lambda s: s.put("x", b"", 1), lambda s: s.lock("x", 1.0)])
+@pytest.mark.parametrize("call", [lambda s: s.get("x"), lambda s: s.put("x", b"", 1), lambda s: s.get_or_lock("x", 1)])
 def test_an_open_circuit_is_a_store_error_and_asks_nobody(
     tap: Tap, clock: Clock, call: Callable[[redis_store.RedisStore], object]
 ) -> None:
@@ -309,7 +362,7 @@ def test_an_open_circuit_is_a_store_error_and_asks_nobody(
 def test_more_threads_than_connections_all_get_their_token(server: RedisServer, clock: Clock) -> None:
     entra = CountingEntra(clock)
     instance = Instance(server.url, clock, entra)
-    count = redis_store.MAX_CONNECTIONS + 16
+    count = redis_connection.MAX_CONNECTIONS + 16
     assert len(set(at_once(count, lambda number: instance.token(bearer(number))))) == count
     with server.client() as client:
-        assert client.info("clients")["connected_clients"] <= redis_store.MAX_CONNECTIONS + 1
+        assert client.info("clients")["connected_clients"] <= redis_connection.MAX_CONNECTIONS + 1

@@ -137,7 +137,7 @@ def test_whatever_is_changed_in_an_entry_makes_it_no_entry(server: RedisServer, 
     seal = Seal.of(BEARER, instance.cache._binding(SCOPES))
     with server.client() as client:
         key, value = entry(client)
-    assert key.endswith(seal.name.encode())
+    assert seal.name.encode() in key
     assert seal.open(value) is not None
     assert {seal.open(each) for each in meddled(value)} == {None}
 
@@ -172,6 +172,17 @@ def test_another_type_under_the_key_is_a_miss_and_is_replaced(server: RedisServe
     assert instance.exchanges == 2
     instance.token(OTHER)
     assert Instance(server.url, clock).token(OTHER).startswith("downstream-3")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"token":1,"expires_at":9e9,"renew_at":9e9}', b"no JSON"])
+def test_what_another_version_has_sealed_is_a_miss_and_is_replaced(
+    server: RedisServer, clock: Clock, content: bytes
+) -> None:
+    instance = Instance(server.url, clock)
+    seal = Seal.of(BEARER, instance.cache._binding(SCOPES))
+    instance.store.put(seal.name, seal.close(content), 60)
+    assert instance.token(BEARER) == instance.token(BEARER)
+    assert instance.exchanges == 1
 
 
 def test_an_old_entry_put_back_is_not_used_after_its_time(server: RedisServer, clock: Clock) -> None:

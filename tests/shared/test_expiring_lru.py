@@ -45,11 +45,11 @@ def test_a_size_is_booked_on_the_very_value_or_on_none() -> None:
     cache: ExpiringLru[str, list[int]] = ExpiringLru(2, 100, Clock(0))
     first, second = [1], [1]
     cache.put("a", first, 100, 10)
-    cache.resize("a", first, 20)
+    cache.resize("a", first, lambda: 20)
     assert cache.size == 20
     cache.remove("a")
     cache.put("a", second, 100, 10)
-    cache.resize("a", first, 90)
+    cache.resize("a", first, lambda: 90)
     assert cache.size == 10
 
 
