@@ -22,7 +22,8 @@ from .settings import RedisSettings
 from .store import StoreError
 
 PLACE_SECONDS = 0.2  # for one of the connections to be free
-SLOW_SECONDS = 0.1  # an answer that takes longer is used, but counts as a failure: each request would wait for several
+SLOW_SECONDS = 0.1  # of an answer
+NEAR_SECONDS = 1.0
 FAILURES = 2  # in a row; then nobody waits for Redis for a while
 MAX_ENTRY_BYTES = 64 * 1024
 FREE_MILLISECONDS = 1000
@@ -36,6 +37,7 @@ class RedisStore:
         self._now = now
         self._reading = Circuit("Redis", now, failures=FAILURES)
         self._writing = Circuit("Redis, writing", now, failures=FAILURES)  # it may be full or held, and still be read
+        self._quick_at = now()
         self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
         for _ in range(MAX_CONNECTIONS):
             self._places.put(None)
@@ -58,11 +60,8 @@ class RedisStore:
 
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
         """See Store. Raises StoreError; then nobody can have the lock."""
-        value, milliseconds = secrets.token_hex(16), int(seconds * 1000)
-        answer = self._write(
-            GET_OR_LOCK, [_entry(name), _lock(name)], MAX_ENTRY_BYTES, unless, value, milliseconds, FREE
-        )
-        match answer:
+        arguments = (MAX_ENTRY_BYTES, unless, secrets.token_hex(16), int(seconds * 1000), FREE)
+        match self._write(GET_OR_LOCK, [_entry(name), _lock(name)], *arguments):
             case [bytes(found), bytes(lock)]:
                 return found or None, lock.decode("ascii", "replace")
         raise StoreError("not the script's answer")
@@ -124,11 +123,18 @@ class RedisStore:
             raise StoreError(kind) from None
         finally:
             self._places.put(None)
-        if seconds > SLOW_SECONDS:
+        self._judge(circuit, seconds)
+        return answer
+
+    def _judge(self, circuit: Circuit, seconds: float) -> None:
+        """Several slow answers would hold each request; but near a quick one it is we who were slow."""
+        now = self._now()
+        if seconds <= SLOW_SECONDS:
+            self._quick_at = now
+        if now - self._quick_at > NEAR_SECONDS:
             circuit.failed("slow")
         else:
             circuit.succeeded()
-        return answer
 
     def _answer(self, *command: str | bytes | int) -> tuple[Any, float]:
         """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing.

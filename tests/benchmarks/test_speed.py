@@ -89,7 +89,7 @@ QUIET = rf"ours without its line: {RATE} the hello route"
         ("the `azure-functions` SDK (the note below the table says which)", "requests", r"the \w+ engine"),
         ("the notes below the table say how much the hello route loses", "requests", LOGGED),
         ("the notes below the table say how much the hello route loses", "served", LOGGED),
-        ("All the rest (header, look-up, claims, deadline, reply) takes less than the line", "requests", QUIET),
+        ("Without it this row would come to what its note says last", "requests", QUIET),
         ("is `Session.size()` (the note on memory below the table)", "memory", r"Session\.size\(\) says [\d.]+ KB"),
     ],
     ids=["MSAL kept", "the engine", "logged, alone", "logged, over HTTP", "without the line", "memory"],
