@@ -111,6 +111,15 @@ class EnvironReader:
                 near = difflib.get_close_matches(key, self._asked, n=1)
                 hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
                 self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
+            elif section := _misspelt(key.partition("__"), prefixes):
+                self.problems[self._as_given[key]] = f"is not a setting of this API; did you mean {section}__…?"
+
+
+def _misspelt(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
+    """The section that a name's first level nearly is; names without levels are of others."""
+    names = {section.lower(): section for section in sections}
+    near = difflib.get_close_matches(parts[0], names, n=1, cutoff=0.85) if parts[1] else []
+    return names[near[0]] if near else ""
 
 
 def is_redis_url(value: str) -> bool:

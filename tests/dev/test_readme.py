@@ -24,6 +24,7 @@ EXPECTED = {
     "call alice /api/me": "200 OK",
     "call maya /api/me": "401 Unauthorized",
     "call maya --step-up /api/me": "200 OK",
+    "call connor /api/me": "403 Forbidden",
     "call connor --consent /api/me": "200 OK",
     """call alice -X POST -d '{"item": "chair", "quantity": 1}' /api/orders""": "201 Created",
     "client /api/me": "200 OK",

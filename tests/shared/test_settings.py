@@ -91,6 +91,23 @@ def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
     assert "AzureAd__AllowedClients" in problems(AzureAd__AlowedClients="x")["AzureAd__AlowedClients"]
 
 
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("AzurAd__AllowedClients", "AzureAd"),
+        ("TokenCach__MaxSessions", "TokenCache"),
+        ("downstreamapi__Graph__Scopes", "DownstreamApis"),
+    ],
+)
+def test_a_misspelt_section_is_refused_with_the_right_spelling(name: str, section: str) -> None:
+    assert f"did you mean {section}__" in problems(**{name: "x"})[name]
+
+
+@pytest.mark.parametrize("name", ["AzureWebJobsStorage__accountName", "AzureAdB2C__TenantId", "AZUREAD", "Tokens__Max"])
+def test_settings_of_others_are_left_alone(name: str) -> None:
+    assert Settings.from_environ({**GOOD, name: "x"})
+
+
 @pytest.mark.parametrize("name", ["AzureAd:AllowedClients", "AzureAd_AllowedClients", "AZUREAD.AllowedClients"])
 def test_a_setting_written_as_elsewhere_is_not_overlooked(name: str) -> None:
     assert list(problems(**{name: "x"})) == [name]
