@@ -15,7 +15,7 @@ import redis
 from .circuit import Circuit
 from .deadline import seconds_left, within
 from .errors import ServiceUnavailable
-from .redis_connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, connections
+from .redis_connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, Connections
 from .redis_credentials import EntraCredentials, NoTokenYetError
 from .redis_scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 from .settings import RedisSettings
@@ -42,7 +42,7 @@ class RedisStore:
         for _ in range(MAX_CONNECTIONS):
             self._places.put(None)
         self._credentials = EntraCredentials(settings, now) if settings.managed_identity_client_id else None
-        self._connections = connections(settings.url.reveal(), self._credentials)
+        self._connections = Connections(settings.url.reveal(), self._credentials)
 
     def prepare(self) -> None:
         """Begins to get what the first connection will need. Waits for nothing, raises nothing."""
@@ -141,16 +141,14 @@ class RedisStore:
 
         With the seconds that it took, apart from connecting.
         """
-        connection = self._connections.get_connection()
-        try:
+        with self._connections.one() as connection:
             sent_at = self._now()
-            connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py's
-            return connection.read_response(), self._now() - sent_at
-        except redis.ReadOnlyError:  # after a failover: the name leads to another one by now
-            connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
-        finally:
-            self._connections.release(connection)
+            try:
+                connection.send_command(*command)
+                return connection.read_response(), self._now() - sent_at
+            except redis.ReadOnlyError:  # after a failover: the name leads to another one by now
+                connection.disconnect()
+                raise
 
 
 def _entry(name: str) -> str:

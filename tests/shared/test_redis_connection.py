@@ -16,7 +16,7 @@ import redis
 from shared import redis_connection
 from shared.deadline import within
 from shared.environ import Secret
-from shared.redis_connection import CONNECT_SECONDS, connections
+from shared.redis_connection import CONNECT_SECONDS, Connections
 from shared.redis_store import RedisStore
 from shared.settings import RedisSettings
 from shared.store import StoreError
@@ -94,7 +94,7 @@ def test_tls_is_strict_and_prepared_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return made[-1]
 
     monkeypatch.setattr(ssl, "create_default_context", noted)
-    pool = connections(URLS[1], None)
+    pool = Connections(URLS[1], None)._pool
     for _ in range(2):
         connection: Any = pool.make_connection()
         assert connection._tls is made[0]
