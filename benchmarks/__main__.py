@@ -10,6 +10,7 @@ from benchmarks.failures import command as failures
 from benchmarks.fleet import command as fleet
 from benchmarks.load import command as load
 from benchmarks.speed import command as speed
+from emulators.local import interrupts
 
 SUBJECTS = {"speed": speed.main, "failures": failures.main, "fleet": fleet.main, "load": load.main}
 
@@ -26,6 +27,9 @@ def main(arguments: list[str]) -> int:
     try:
         status = SUBJECTS[arguments[0]](arguments[1:])
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("dev.py bench: stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # whoever read this has gone, as in `dev.py bench fleet | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write would fail at exit
         return 0
@@ -33,4 +37,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    interrupts.all_as_keyboard_interrupt()
     sys.exit(main(sys.argv[1:]))

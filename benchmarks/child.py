@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from . import ROOT
 
 _PATIENCE = 300  # seconds for one child, of which the longest takes less than two minutes
+_STOP_BOUND = 2  # seconds to end in order; dev.py has three for all of it
+_running: set[subprocess.Popen[str]] = set()
+_starting = threading.Lock()
 
 
 class Measured(Protocol):
@@ -37,9 +44,7 @@ def measure(key: str, module: str, options: Sequence[str], measured: Measured, s
     """
     command = [sys.executable, "-m", module, key, *options]
     _tell(f"measuring {what or key} …", started)
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as child:
+    with _started(command) as child:
         try:
             said, complaint = child.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -49,8 +54,68 @@ def measure(key: str, module: str, options: Sequence[str], measured: Measured, s
         measured.take(key, json.loads(line))
     if child.returncode:
         measured.problems[key] = f"its process ended with {child.returncode}: {complaint.strip()[-500:]}"
-    _tell(f"{key} is done", started)
+    else:
+        _tell(f"{key} is done", started)
+
+
+def stop() -> None:
+    """Ends every child, also those of other threads, with what they have started."""
+    with _starting:
+        ending = list(_running)
+    for child in ending:
+        _tell_to_end(child)
+    for child in ending:
+        _see_it_end(child)
+
+
+@contextlib.contextmanager
+def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A child that Ctrl-C in the terminal does not reach, and that is nevertheless ended by it: in order."""
+    with _starting:
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,  # with what it starts, so that all of it can be ended
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        _running.add(child)
+    try:
+        with child:
+            try:
+                yield child
+            except BaseException:
+                _tell_to_end(child)
+                _see_it_end(child)
+                raise
+    finally:
+        _running.discard(child)
+
+
+def _tell_to_end(child: subprocess.Popen[str]) -> None:
+    """All of its group: what it started and waits for would not hear of it otherwise."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(child.pid, signal.SIGTERM)
+    else:
+        child.terminate()
+
+
+def _see_it_end(child: subprocess.Popen[str]) -> None:
+    """Waits for a child that was told to end, then insists."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_STOP_BOUND)
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):  # nothing is left of it
+            os.killpg(child.pid, signal.SIGKILL)
+    else:
+        child.kill()
+    child.wait()
 
 
 def _tell(line: str, started: float) -> None:
-    print(f"{time.monotonic() - started:7.1f} s  {line}", file=sys.stderr, flush=True)
+    whole = f"{time.monotonic() - started:7.1f} s  {line}\n"  # in one piece: two threads tell at the same moment
+    print(whole, end="", file=sys.stderr, flush=True)

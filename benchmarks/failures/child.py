@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.child import say
+from emulators.local import interrupts
 
 from .definition import peer, rows_of
 from .peers import load
@@ -44,4 +45,5 @@ def _chosen(key: str, wanted: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    interrupts.all_as_keyboard_interrupt()
     main(sys.argv[1], sys.argv[2:])

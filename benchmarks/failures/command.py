@@ -28,8 +28,13 @@ def main(arguments: list[str]) -> int:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         keys = options.peer or [peer.key for peer in PEERS]
         each = [pool.submit(child.measure, key, _CHILD, options.row, measured, started) for key in keys]
-    for done in each:
-        done.result()
+        try:
+            for done in each:
+                done.result()
+        except BaseException:  # Ctrl-C reaches this thread alone
+            pool.shutdown(wait=False, cancel_futures=True)
+            child.stop()
+            raise
     if options.update_docs:
         if options.peer or options.row or measured.problems or measured.absent:
             measured.problems[DOCUMENT] = "left as it is: not everything was measured"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from .model import answer
 from .plot import svg
 from .scenarios import parts
 from .simulation import simulate
-from .table import as_json, as_markdown, as_text
+from .table import as_json, as_markdown, as_text, saving
 
 DOCUMENT, PICTURE = "docs/scale.md", "docs/scale-fleet.svg"
 COMMAND = "python3 dev.py bench fleet --update-docs"
@@ -43,8 +44,8 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         parser.error("--update-docs: the document has the usual fleet, without a limit, and costs measured for it")
     try:
         costs = unit_costs.read(options.costs) if options.costs else _measured()
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+    except ValueError as error:
+        parser.error(f"--costs: {error}")
     if options.save_costs:
         options.save_costs.write_text(f"{costs.as_json()}\n", encoding="utf-8")
     table = (parts(usual), usual, costs, options.limit)
@@ -56,7 +57,8 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     if options.json:
         print(as_json(*table))
     else:
-        print((as_markdown if options.markdown or not sys.stdout.isatty() else as_text)(*table))
+        shown = as_markdown if options.markdown or not sys.stdout.isatty() else as_text
+        print(f"{saving(usual, costs)}\n\n{shown(*table)}")
     if options.play:
         print(_played(usual, options.seed))
     return 0
@@ -83,6 +85,18 @@ def _played(usual: Fleet, seed: int) -> str:
     )
 
 
+def _to_be_written(name: str) -> Path:
+    """Checked before anything is measured for it."""
+    path = Path(os.path.abspath(name))
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder; name a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     usual = Fleet()
     parser = argparse.ArgumentParser("dev.py bench fleet", description=__doc__)
@@ -100,13 +114,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=float, metavar="N", help="marks what exceeds so many exchanges per second")
     parser.add_argument("--costs", type=Path, metavar="FILE", help="what --save-costs wrote: no measuring")
     parser.add_argument(
-        "--save-costs", type=Path, metavar="FILE", help="writes the measured costs of one request of each kind"
+        "--save-costs",
+        type=_to_be_written,
+        metavar="FILE",
+        help="writes the measured costs of one request of each kind",
     )
     parser.add_argument("--play", action="store_true", help="also plays a small one event by event")
     number("--seed", 1, "of --play")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--markdown", action="store_true", help="as tables also on a terminal")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draws the picture there")
+    parser.add_argument("--svg", type=_to_be_written, metavar="FILE", help="draws the picture there")
     parser.add_argument(
         "--update-docs", action="store_true", help=f"writes {DOCUMENT} and {PICTURE}: the usual fleet, measured now"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -28,7 +29,14 @@ class Costs:
 
 def read(path: Path) -> Costs:
     """Costs that `--save-costs` wrote. Raises ValueError naming what is wrong with them."""
-    given = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"there is no file {os.path.abspath(path)}") from error
+    except OSError as error:
+        raise ValueError(f"{os.path.abspath(path)} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: it must be what --save-costs wrote") from error
     names = {field.name for field in fields(Costs)}
     if not isinstance(given, dict) or set(given) != names:
         raise ValueError(f"{path} must be an object with exactly {', '.join(sorted(names))}")

@@ -19,7 +19,7 @@ HEADER = (
     "exchanges an hour",
     "exchanges per token",
     "requests that wait for an exchange",
-    "1st minute after a restart",
+    "exchanges in the 1st minute after a restart",
     "Redis: commands/s",
     "Redis: memory",
     "instance: sessions",
@@ -34,7 +34,7 @@ _READ_AS = (
 
 def as_markdown(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | None) -> str:
     """Tables with what stands below them."""
-    blocks = [f"The usual fleet (\\*): {described(usual)}. Each part changes one thing. {_READ_AS}", ""]
+    blocks = [f"{_whose(usual)} fleet (\\*): {described(usual)}. Each part changes one thing. {_READ_AS}", ""]
     for part in parts:
         blocks += [table((part.title, *HEADER), _cells(part, usual, costs, limit)).replace("*", r"\*"), ""]
     return "\n".join([*blocks, *_notes(usual, costs, limit)])
@@ -46,7 +46,7 @@ def as_text(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | No
     every = [cells for part in rows.values() for cells in part]
     header = ("", *HEADER)
     widths = [max(len(cells[at]) for cells in [*every, *_split(header)]) for at in range(len(header))]
-    lines = [f"The usual fleet (*): {described(usual)}.", f"Each part changes one thing. {_READ_AS}", ""]
+    lines = [f"{_whose(usual)} fleet (*): {described(usual)}.", f"Each part changes one thing. {_READ_AS}", ""]
     lines += [_aligned(line, widths) for line in _split(header)]
     for title, part in rows.items():
         lines += ["", title, *(_aligned(cells, widths) for cells in part)]
@@ -62,6 +62,21 @@ def as_json(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | No
     known = {"usual": asdict(usual), "costs": asdict(costs), "limit": limit}
     facts = {**known, "assumptions": assumptions(usual), "throttling": THROTTLING, "parts": described_parts}
     return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def saving(fleet: Fleet, costs: Costs) -> str:
+    """Whether the second level pays for this fleet, in one sentence."""
+    given = answer(fleet, costs)
+    alone, shared = given.alone.exchanges_per_hour, given.shared.exchanges_per_hour
+    share = _share(1 - shared / alone)
+    return (
+        f"{_whose(fleet)} fleet: {_figures(alone)} exchanges an hour without Redis, {_figures(shared)} with it; "
+        f"the second level saves {'nothing' if share == '0 %' else share}."
+    )
+
+
+def _whose(fleet: Fleet) -> str:
+    return "The usual" if fleet == Fleet() else "Your"
 
 
 def described(fleet: Fleet) -> str:

@@ -107,9 +107,20 @@ def _start(exits: ExitStack, name: str, environ: dict[str, str], folder: Path, o
 @contextmanager
 def _calling() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "benchmarks.load.callers"]
-    callers = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    callers = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,  # Ctrl-C in the terminal reaches this process, which then ends the callers
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
     try:
         yield callers
+    except BaseException:
+        callers.kill()  # in the middle of their calls they hear nothing
+        raise
     finally:
         for stream in (callers.stdin, callers.stdout):
             if stream is not None:

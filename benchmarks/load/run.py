@@ -85,10 +85,12 @@ def _measured(plant: Plant, ask: Ask, first: list[Step], warm: dict[int, Result]
     beside, started = Thread(target=meddle, name="meddler"), time.monotonic()
     plant.call(steps, per_second=ask.per_second, threads=ask.threads)
     beside.start()
-    results = plant.results()
-    took = time.monotonic() - started
-    ended.set()
-    beside.join()
+    try:
+        results = plant.results()
+        took = time.monotonic() - started
+    finally:  # or after Ctrl-C it would meddle with what is no longer there
+        ended.set()
+        beside.join()
     _all_logged(plant.observed, steps)
     half, end = len(steps) // 2, _sizes(pids)
     last, late = _until_used_again(plant, ask, [*first, *steps]) if killed.is_set() else ([], {})

@@ -13,7 +13,7 @@ from .mix import KINDS
 from .observed import Timed
 from .plant import API_SECONDS, ENTRA_SECONDS
 from .run import Run
-from .verdict import expected_exchanges, problems
+from .verdict import expected_exchanges, needed_outside, problems
 
 _HEADER = ("request with a", "requests", "errors", "for the caller", "in the API", "less tokens and calls")
 _WHAT = {
@@ -124,11 +124,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     fleet = len({use[:2] for use in run.uses})
     memory = ", ".join(" → ".join(_megabytes(size) for size in sizes) for sizes in run.memory)
     return [
-        ("exchanges", f"{run.observed.exchanges.total():,}; needed: {needed}"),
+        ("exchanges", f"{run.observed.exchanges.total():,}; needed: {needed}{_outside(run)}"),
         ("tokens, times scope sets", f"{fleet:,} in the fleet, {len(run.uses):,} over the processes"),
         ("resident MB: start → middle → end", memory),
         ("lines in the log about Redis", str(len(run.observed.redis_outages))),
     ]
+
+
+def _outside(run: Run) -> str:
+    """The warm-up exchanges, too, but whoever compares with the table of requests does not find it there."""
+    warm_up, last = needed_outside(run)
+    parts = [f"{warm_up:,} in the warm-up"] if warm_up else []
+    parts += [f"{last:,} after Redis came back"] if last else []
+    return f", of which {' and '.join(parts)}, whose requests are in no row above" if parts else ""
 
 
 def _megabytes(size: int | None) -> str:

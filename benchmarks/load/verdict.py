@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from .mix import Step
 from .observed import Exchange
@@ -18,6 +19,19 @@ def expected_exchanges(run: Run) -> tuple[int, int]:
     """The least and the most that may be, all together."""
     each = _bounds(run).values()
     return sum(least for least, _ in each), sum(most for _, most in each)
+
+
+def needed_outside(run: Run) -> tuple[int, int]:
+    """How many exchanges the calls need that are in no row: those of the warm-up, and those after Redis came back."""
+    first = run.steps[0].number
+    warm_up = [step for step in run.uncounted if step.number < first]
+    last = [step for step in run.uncounted if step.number > first]
+    return _needed(run, warm_up), _needed(run, last)
+
+
+def _needed(run: Run, steps: Iterable[Step]) -> int:
+    """By steps with tokens that were new to every process before them; forged ones are not among them."""
+    return len({(step.token, step.path, None if run.ask.redis else step.process) for step in steps})
 
 
 def _bounds(run: Run) -> dict[Exchange, tuple[int, int]]:

@@ -6,6 +6,7 @@ import sys
 import traceback
 
 from benchmarks.child import say
+from emulators.local import interrupts
 
 from .rows import Skipped, measure
 
@@ -22,4 +23,5 @@ def main(group: str, quick: bool) -> None:
 
 
 if __name__ == "__main__":
+    interrupts.all_as_keyboard_interrupt()
     main(sys.argv[1], "--quick" in sys.argv)

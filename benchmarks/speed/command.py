@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     rows = {row.key: row.title for row in (*ROWS, *FLOORS)}
     parser = argparse.ArgumentParser(
         "dev.py bench",
-        description=f"{__doc__} Other subjects: dev.py bench failures, fleet, load.",
+        description=f"{__doc__}\n`dev.py bench` alone is `dev.py bench speed`. Other subjects: failures, fleet, load.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(named("rows", rows)),
     )
@@ -52,6 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", action="store_true", help="as a table also on a terminal")
     parser.add_argument("--quick", action="store_true", help="a few calls of each, only to see that it runs")
     parser.add_argument("--update-docs", action="store_true", help=f"puts the whole table into {DOCUMENT}")
-    only = "only this, of those below (all)"
+    only = "only this, of those below (all); rows of one group are measured together, shown is what you name"
     parser.add_argument("--row", action="append", default=[], choices=rows, metavar="ROW", help=only)
     return parser

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from emulators.local import interrupts
 from emulators.stack import Stack
 
 _GROUPS = [f"5f3c1a9e-7b2d-4e60-9c1f-0000000000{number:02}" for number in range(8)]
@@ -58,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    interrupts.all_as_keyboard_interrupt()
     main()

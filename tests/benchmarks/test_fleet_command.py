@@ -62,7 +62,9 @@ def test_json_and_picture_are_written_where_they_are_wanted(costs: Path, tmp_pat
     [
         (["--instances", "0"], "at least one instance"),
         (["--requests-per-second", "0"], "more than nothing"),
-        (["--costs", "nowhere.json"], "nowhere.json"),
+        (["--costs", "nowhere.json"], f"--costs: there is no file {ROOT / 'nowhere.json'}"),
+        (["--costs", "docs"], f"--costs: {ROOT / 'docs'} cannot be read: "),
+        (["--costs", "README.md"], "README.md is not JSON: it must be what --save-costs wrote"),
     ],
 )
 def test_a_question_without_sense_is_refused_in_words(costs: Path, options: list[str], said: str) -> None:
@@ -71,6 +73,41 @@ def test_a_question_without_sense_is_refused_in_words(costs: Path, options: list
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--svg", "--save-costs"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.fleet.command.measure", lambda: pytest.fail("measured"))
+    for path, said in (
+        (tmp_path / "none" / "x", f"there is no folder {tmp_path / 'none'}"),
+        (tmp_path, f"{tmp_path} is a folder; name a file"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([option, str(path)])
+        assert ended.value.code == 2
+        assert f"argument {option}: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "began", "heading"),
+    [
+        (
+            [],
+            "The usual fleet: 78,700 exchanges an hour without Redis, 7,890 with it",
+            "The usual fleet (\\*): 10 inst",
+        ),
+        (["--instances", "1"], "Your fleet: 7,890 exchanges an hour without Redis, 7,890", "Your fleet (\\*): 1 inst"),
+    ],
+    ids=["usual", "own"],
+)
+def test_whether_the_second_level_pays_is_said_first(costs: Path, options: list[str], began: str, heading: str) -> None:
+    first, _, *others = bench("--costs", str(costs), *options).stdout.splitlines()
+
+    assert first.startswith(began)
+    assert first.endswith(f"; the second level saves {'nothing' if options else '90 %'}.")
+    assert others[0].startswith(heading)
 
 
 @pytest.fixture
@@ -108,7 +145,9 @@ def test_an_update_writes_both_files_where_it_is_told_to(copied: Path, monkeypat
     (copied / PICTURE).write_text("", encoding="utf-8")
 
     assert main(["--update-docs"], copied) == 0
-    assert "made of paper" in part(copied / DOCUMENT, COMMAND)
+    written = part(copied / DOCUMENT, COMMAND)
+    assert "made of paper" in written
+    assert "the second level saves" not in written  # that is for whoever asks about a fleet of their own
     assert (copied / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 

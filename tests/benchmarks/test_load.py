@@ -346,6 +346,25 @@ def test_without_a_redis_server_what_needs_one_is_refused(
         assert WHY_NOT in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (ASK, "8 in the warm-up"),  # two tokens, two APIs, two processes
+        (WITH_REDIS, "4 in the warm-up"),
+        (KILLED, "4 in the warm-up and 1 after Redis came back"),
+    ],
+    ids=["alone", "with Redis", "killed"],
+)
+def test_needed_exchanges_of_calls_that_are_in_no_row_are_said_to_be(ask: Ask, said: str) -> None:
+    run = a_run(ask)
+    first = warm_up(2, 2)
+    steps = [replace(step, number=step.number + len(first)) for step in run.steps]
+    last = [Step(50, NEW, 9, 1, "/api/me")] if ask.kill_redis else []
+
+    shown = table.as_text(replace(run, steps=steps, uncounted=[*first, *last]))
+    assert f", of which {said}, whose requests are in no row above\n" in shown
+
+
 def test_percentiles_are_values_that_were_measured() -> None:
     assert table.percentiles(list(range(1, 101))) == [51, 96, 100]
     assert table.percentiles([7]) == [7, 7, 7]
