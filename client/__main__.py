@@ -1,4 +1,4 @@
-"""`python -m client /api/me`: signs you in and calls the API as you."""
+"""`python3 dev.py client /api/me`: signs you in and calls the API as you."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from urllib.parse import SplitResult, urlsplit
 from client.api import Api, Reply, call_as_user, checked_method, checked_path, claims_of, lacks_consent
 from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
+from client.output import reader_may_leave
 from client.settings import Settings, is_loopback
 from client.sign_in import EntraSignIn
 
 _SHOWN = ("Content-Type", "WWW-Authenticate", "Retry-After", "Location", "Allow", "Cache-Control", "x-correlation-id")
+_PATH = "what to call, under API_BASE_URL: /me if that ends in /api, otherwise /api/me (as with `dev.py run`)"
 _EPILOG = """\
 settings, from the environment or --env-file (azd env get-values > .env):
   TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST]
@@ -43,18 +45,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if not arguments.token and arguments.path is None:
-        raise SettingsError("which path? For instance: python -m client /api/me")
+        raise SettingsError("which path? For instance: python3 dev.py client /api/me")
     environ = {**os.environ, **(read_env_file(arguments.env_file) if arguments.env_file else {})}
     settings = Settings.from_environ(environ, calling=not arguments.token)
     sign_in = EntraSignIn(settings, device_code=arguments.device_code, tell=_tell)
     if arguments.token:
-        print(sign_in.access_token())
+        token = sign_in.access_token()
+        with reader_may_leave():
+            print(token)
         return 0
     api, path = Api(settings.api_base_url), checked_path(arguments.path)
     method = checked_method(arguments.method or ("GET" if arguments.body is None else "POST"))
     step_up, consent = arguments.step_up, arguments.consent
     reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
-    _show(reply)
+    with reader_may_leave():
+        _show(reply)
     _advise(reply, step_up=step_up, consent=consent)
     _advise_on_route(reply, method, urlsplit(settings.api_base_url + path))
     return 0 if 200 <= reply.status < 300 else 1
@@ -65,7 +70,7 @@ def _show(reply: Reply) -> None:
     for name in _SHOWN:
         if name in reply.headers:
             print(f"{name}: {reply.headers[name]}")
-    print(f"\n{_pretty(reply.text)}", flush=True)
+    print(f"\n{_pretty(reply.text)}")
 
 
 def _advise(reply: Reply, *, step_up: bool, consent: bool) -> None:
@@ -109,12 +114,12 @@ def _tell(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m client",
+        prog="python3 dev.py client",
         description="Signs you in with Microsoft Entra ID and calls the API as you.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", nargs="?", help="what to call, for instance /api/me")
+    parser.add_argument("path", nargs="?", help=_PATH)
     parser.add_argument("-X", "--method", help="GET, or POST when there is a body")
     parser.add_argument("-d", "--body", help="the body, sent as application/json")
     parser.add_argument("--consent", action="store_true", help="let the API act for you, if nobody has allowed it yet")
@@ -131,4 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = 0
+    with reader_may_leave():  # of the help, too
+        status = main()
+    sys.exit(status)

@@ -43,7 +43,8 @@ class Settings:
             problems.append("AUTHORITY_HOST must begin with https://")
         if any(problems):
             lines = "\n".join(f"  {problem}" for problem in problems if problem)
-            raise SettingsError(f"these settings are needed, as environment variables or in --env-file:\n{lines}")
+            needed_are = "these settings are needed, as environment variables or in --env-file"
+            raise SettingsError(f"{needed_are}:\n{lines}\nor start `python3 dev.py run` first")
         return cls(
             tenant_id=given["TENANT_ID"],
             client_id=given["CLIENT_APP_ID"],

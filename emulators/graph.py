@@ -62,7 +62,7 @@ class Graph:
                 person, scopes = self._caller(request)
                 body = handler(request, person, scopes)
             except GraphError as refusal:
-                note(request).verdict = f"{refusal.code}: {refusal}"
+                note(request).verdict = refusal.verdict
                 return _refused(request, refusal)
             note(request).verdict = f"ok: {action} of {person.name}"
             return json_reply(body, headers=_ids(request))

@@ -11,16 +11,27 @@ METADATA = f"{GRAPH_URI}/v1.0/$metadata"
 
 
 class GraphError(Exception):
-    """An error reply in Graph's shape; a 401 may carry a challenge of its own."""
+    """An error reply in Graph's shape; a 401 may carry a challenge of its own.
 
-    def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
+    `needs`: the scopes of which one would have done. The reply does not name them, as Graph's own does not.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, challenge: str = "", *, needs: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.challenge = status, code, challenge
+        self.status, self.code, self.challenge, self.needs = status, code, challenge, needs
+
+    @property
+    def verdict(self) -> str:
+        """The reason, for the audit trail."""
+        return f"{self.code}: needs {' or '.join(self.needs)}" if self.needs else f"{self.code}: {self}"
 
 
 def _needs(scopes: frozenset[str], *any_of: str) -> None:
     if not scopes & set(any_of):
-        raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        message = "Insufficient privileges to complete the operation."
+        raise GraphError(403, "Authorization_RequestDenied", message, needs=any_of)
 
 
 def _profile(person: Person) -> dict[str, object]:
@@ -69,7 +80,8 @@ def user(request: Request, person: Person, scopes: frozenset[str]) -> dict[str, 
 def messages(_request: Request, person: Person, scopes: frozenset[str]) -> dict[str, object]:
     """GET /me/messages; every mailbox is empty."""
     if "Mail.Read" not in scopes:
-        raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+        message = "Access is denied. Check credentials and try again."
+        raise GraphError(403, "ErrorAccessDenied", message, needs=("Mail.Read",))
     return {"@odata.context": f"{METADATA}#users('{person.oid}')/messages", "value": []}
 
 

@@ -108,7 +108,7 @@ def _serve(options: argparse.Namespace, stop: threading.Event, out: TextIO) -> i
     if func is not None and options.engine in ("auto", "func"):
         return _serve_with_core_tools(core_tools.CoreTools(func, layout.root, options.port), stop, out)
     with FunctionsHost(layout.root, engine=options.engine).start(options.port) as host:
-        _announce(out, host.url, host.engine, len(host.functions))
+        _announce(out, host.url, host.engine, len(host.functions), host.indexing_error or "")
         while host.running and not stop.wait(0.5):  # a wait without an end cannot be interrupted on Windows
             pass
     return 0 if stop.is_set() else 1
@@ -124,8 +124,9 @@ def _serve_with_core_tools(func: core_tools.CoreTools, stop: threading.Event, ou
     return 0
 
 
-def _announce(out: TextIO, url: str, engine: str, functions: int) -> None:
-    print(f"ready {url} {engine} {functions} functions", file=out, flush=True)
+def _announce(out: TextIO, url: str, engine: str, functions: int, error: str = "") -> None:
+    why = f": {' '.join(error.split())}" if error else ""  # all of it in this one line
+    print(f"ready {url} {engine} {functions} functions{why}", file=out, flush=True)
 
 
 if __name__ == "__main__":

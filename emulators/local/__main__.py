@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emulators.local import interrupts
 from emulators.local.errors import LocalError
@@ -44,7 +46,7 @@ def _run(argv: Sequence[str], started: float) -> int:
         return (
             commands.execute(rest[1:] if rest[:1] == ["--"] else rest) if command == "exec" else commands.client(rest)
         )
-    options = _parser().parse_args(argv)
+    options = _parsed(argv)
     if command in ("token", "call"):
         from emulators.local import commands
 
@@ -58,6 +60,8 @@ def _run(argv: Sequence[str], started: float) -> int:
             step_up=options.step_up,
             consent=options.consent,
         )
+    if command == "run":
+        _tell_ignored_settings()
     interrupts.all_as_keyboard_interrupt()
     if options.stop_with_stdin:
         interrupts.at_end_of_stdin()
@@ -72,7 +76,26 @@ def _run(argv: Sequence[str], started: float) -> int:
     return serve(command, first_port, getattr(options, "engine", "auto"), redis=options.redis, started=started)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _tell_ignored_settings() -> None:
+    from emulators.local.environment import ignored_settings
+
+    if names := ", ".join(ignored_settings()):
+        sys.stderr.write(f"ignored from your shell: {names} (dev.py run sets its own, in emulators/environment.py)\n")
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    parser, commands = _parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        known = re.findall(r"--([\w-]+)", commands[options.command].format_usage())
+        near = difflib.get_close_matches(unknown[0].partition("=")[0].lstrip("-"), known, n=1)
+        guess = f"; did you mean --{near[0]}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+    return options
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and those of the commands."""
     parser = argparse.ArgumentParser("dev.py", usage="python3 dev.py --help explains every command", add_help=False)
     commands = parser.add_subparsers(dest="command", required=True, prog="dev.py")
     run, emulators = commands.add_parser("run"), commands.add_parser("emulators")
@@ -90,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("-d", "--body", help="the body, as JSON")
     call.add_argument("--consent", action="store_true", help="give a consent that is missing, instead of showing it")
     call.add_argument("--step-up", action="store_true", help="answer a claims challenge instead of showing it")
-    return parser
+    return parser, commands.choices
 
 
 def _port(text: str) -> int:

@@ -11,14 +11,18 @@ from emulators.people import PEOPLE
 PYTHON = "py" if os.name == "nt" else "python3"
 
 
-def banner(state: StackState, *, started_in: float, api: str, notes: Sequence[str] = ()) -> str:
-    """Addresses, people, and the commands to try next. `api` says what serves the API; `notes` come before the end."""
+def banner(state: StackState, *, started_in: float, api: str, redis: str = "", notes: Sequence[str] = ()) -> str:
+    """Addresses, people, and the commands to try next.
+
+    `api` says what serves the API, `redis` where the one it shares is, if any; `notes` come before the end.
+    """
     lines = [
         f"Ready in {started_in:.1f} s. Everything runs on this machine; nothing leaves it.",
         "",
         f"  API           {state.api_url}/api/me   ({api})",
         f"  Orders API    {state.orders_url}/api/orders",
         f"  Sign-in page  {state.sign_in_url}",
+        *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),
         f"  Logs          .local{os.sep}*.log",
         "",
         *people(),

@@ -24,11 +24,14 @@ def token(person: str) -> NoReturn:
 
 def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool, consent: bool) -> NoReturn:
     """One call as that person. A claims challenge and a missing consent are shown, or answered if the flags say so."""
+    checked_person(person)
+    if fault := _needed().api_fault:
+        raise LocalError(f"{fault} Then stop `dev.py run` and start it again.", exit_code=1)
     options = [] if step_up else ["--no-step-up"]
     options += ["--consent"] if consent else []
     options += ["-X", method] if method else []
     options += [f"--body={body}"] if body is not None else []
-    _as_client(checked_person(person), *options, "--", path)
+    _as_client(person, *options, "--", path)
 
 
 def execute(command: Sequence[str]) -> NoReturn:

@@ -28,11 +28,10 @@ _DANGEROUS = {
     "API_BASE_URL",
     "AUTHORITY_HOST",
 }
+_SETTINGS = ("AZUREAD__", "DOWNSTREAMAPIS__", "TOKENCACHE__")
 _DANGEROUS_PREFIXES = (
+    *_SETTINGS,
     "AZURE_",
-    "AZUREAD__",
-    "DOWNSTREAMAPIS__",
-    "TOKENCACHE__",
     "IDENTITY_",
     "MSI_",
     "IMDS_",
@@ -53,6 +52,11 @@ def process_environ(own: Mapping[str, str], base: Mapping[str, str] | None = Non
     if path.split(os.pathsep)[0] != programs:
         path = os.pathsep.join((programs, path))
     return {**environ, name_of_path: path, **own}
+
+
+def ignored_settings(base: Mapping[str, str] | None = None) -> list[str]:
+    """The names in `base` (os.environ) by which the API would be configured, had the stack not settings of its own."""
+    return sorted(name for name in (os.environ if base is None else base) if name.upper().startswith(_SETTINGS))
 
 
 def api_environ(own: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from emulators.local.state import ROOT
 
 _PATIENCE = 150.0  # Core Tools may fetch something at their first start
 _STOP_BOUND = 10.0
+_LAST_WORDS = 2.0
 HOST = (sys.executable, "-m", "emulators.functions_host")
 
 
@@ -39,6 +40,7 @@ class AppProcess:
         self.url = ""
         self.engine = ""
         self.functions = 0
+        self.indexing_error = ""
         self._log = log.open("w", encoding="utf-8")
         self._lock = threading.Lock()
         self._on_line = on_line
@@ -71,7 +73,7 @@ class AppProcess:
             pass
         if not self.url:
             for thread in self._threads if self.has_ended() else ():
-                thread.join(2)  # its last words
+                thread.join(_LAST_WORDS)
             raise LocalError(self.obituary("did not start"), 2 if self._process.poll() == 2 else 1)
         return self
 
@@ -89,7 +91,7 @@ class AppProcess:
         return "\n    ".join([f"the {self.name} app {what}:", *self._last])
 
     def stop(self) -> None:
-        """Ends the process: asked to by the end of its input, made to after a bound."""
+        """Ends the process: asked to by the end of its input, made to after a bound, and given up after another."""
         if self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -97,9 +99,12 @@ class AppProcess:
             self._process.wait(_STOP_BOUND)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a system call can hold even a killed one
+                self._process.wait(_STOP_BOUND)
         for thread in self._threads:
-            thread.join(2)
+            thread.join(_LAST_WORDS)
+        if any(thread.is_alive() for thread in self._threads):
+            return  # closing what is being read would wait for whoever holds the other end
         for stream in (self._process.stdout, self._process.stderr, self._log):
             if stream:
                 stream.close()
@@ -114,7 +119,8 @@ class AppProcess:
 
     def _take(self, line: str) -> None:
         if line.startswith("ready ") and not self.url:
-            _, self.url, self.engine, count, *_ = line.split()
+            where, _, self.indexing_error = line.partition(" functions: ")
+            _, self.url, self.engine, count, *_ = where.split()
             self.functions = int(count)
             self._settled.set()
             return

@@ -11,6 +11,7 @@ from emulators.local.errors import LocalError
 from emulators.local.ports import DEFAULT_PORT, StackPorts
 from emulators.local.running import Running, up
 from emulators.local.settings_file import local_settings, overriding
+from emulators.local.shared_cache import address
 from emulators.local.state import FOLDER, ROOT, published, running
 from emulators.local.timeline import Timeline
 
@@ -30,11 +31,10 @@ def serve(command: str, first_port: int, engine: str, *, redis: str | None, star
         if alone:
             kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
-        timeline.say(banner(state, started_in=time.monotonic() - started, api=_served_by(tenant), notes=notes))
-        if not alone and not tenant.apps["api"].functions:
-            timeline.say(
-                "The API has no function: every route answers 404. What is wrong with it is in .local/api.log.\n"
-            )
+        took = time.monotonic() - started
+        timeline.say(banner(state, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
+        if state.api_fault:
+            timeline.say(f"{state.api_fault}\n")
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
         return _until_stopped(tenant, timeline)
 
@@ -56,7 +56,16 @@ def _where(command: str, api_url: str, tenant: Running) -> dict[str, object]:
         "orders_url": tenant.apps["orders"].url,
         "sign_in_url": tenant.stack.sign_in_url,
         "environ": tenant.environ,
+        "api_fault": _fault(tenant),
     }
+
+
+def _fault(tenant: Running) -> str:
+    api = tenant.apps.get("api")
+    if api is None or api.functions:
+        return ""
+    problem = f"could not be loaded: {api.indexing_error}" if api.indexing_error else "has no function"
+    return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and mend it."
 
 
 def _served_by(tenant: Running) -> str:

@@ -16,11 +16,22 @@ def cache_settings(url: str | None) -> dict[str, str]:
     """The setting of the API, none without a URL. Raises LocalError unless a Redis on this machine can be reached."""
     if url is None:
         return {}
-    parts = _checked(url)
-    host, port = parts.hostname or "", parts.port or _USUAL_PORT
+    host, port = _host_and_port(_checked(url))
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2):
         return {"TokenCache__Redis__Url": url}
     raise LocalError(f"nobody listens on port {port} of {host}. Start one there: redis-server --port {port}")
+
+
+def address(url: str | None) -> str:
+    """Where that Redis is, for a person to read: without the user name and the password. Empty without a URL."""
+    if url is None:
+        return ""
+    host, port = _host_and_port(urlsplit(url))
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
+    return parts.hostname or "", parts.port or _USUAL_PORT
 
 
 def _checked(url: str) -> SplitResult:

@@ -31,6 +31,8 @@ class StackState:
     pid: int
     pulse_port: int
     pulse: str
+    api_fault: str = ""
+    """Why the API answers nothing but 404; empty when it has functions, or is somebody else's to start."""
 
 
 @contextlib.contextmanager

@@ -262,7 +262,8 @@ def test_an_api_out_of_reach_is_one_line(stack: Stack) -> None:
     ("arguments", "message"),
     [
         (["/api/me"], "TENANT_ID is missing"),
-        ([], "which path?"),
+        (["/api/me"], "or start `python3 dev.py run` first"),
+        ([], "which path? For instance: python3 dev.py client /api/me"),
         (["--env-file", "no-such-file", "/api/me"], "cannot read --env-file"),
     ],
 )

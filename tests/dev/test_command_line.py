@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import socket
 import subprocess
@@ -34,6 +35,9 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["run", "--port", "http"], "'http' is not a port"),
         (["run", "--port", "80"], "'80' is not a port from 1024"),
         (["run", "--port", "65535"], "'65535' is not a port"),
+        (["run", "--reddis", "x"], "unrecognized arguments: --reddis x; did you mean --redis?"),
+        (["run", "--frobnicate"], "unrecognized arguments: --frobnicate\n"),
+        (["call", "alice", "--step-upp", "/api/me"], "did you mean --step-up?"),
         (["token"], "the following arguments are required: PERSON"),
         (["call", "alice"], "the following arguments are required: PATH"),
         (["token", "bob"], "there is nobody called 'bob'; there are alice, maya, connor, greta, blake, rhea, olga"),
@@ -111,6 +115,20 @@ def test_the_client_goes_by_its_own_settings_when_nothing_runs(project: Project)
 
     assert result.returncode == 2
     assert "TENANT_ID is missing" in result.stderr
+    assert result.stderr.endswith("or start `python3 dev.py run` first\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["client", "--help"]])
+def test_a_reader_of_the_help_may_go_away(project: Project, arguments: list[str]) -> None:
+    unread, out = os.pipe()
+    os.close(unread)
+    with os.fdopen(out, "wb") as gone:
+        command = [sys.executable, "dev.py", *arguments]
+        result = subprocess.run(
+            command, cwd=project.root, env=project.environ, stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_an_old_python_is_told_in_one_line() -> None:

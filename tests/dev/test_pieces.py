@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from emulators.audit import Entry
-from emulators.local.environment import for_core_tools, process_environ
+from emulators.local.environment import for_core_tools, ignored_settings, process_environ
 from emulators.local.errors import LocalError
 from emulators.local.ports import StackPorts
 from emulators.local.state import published, running
@@ -59,6 +59,17 @@ def test_the_rest_of_the_environment_does_and_ours_wins() -> None:
 
     programs = str(Path(sys.executable).parent)
     assert environ == {"HTTPS_PROXY": "ours", "HOME": "h", "PATH": f"{programs}{os.pathsep}p"}
+
+
+def test_only_settings_of_the_api_are_told_as_ignored() -> None:
+    shell = {
+        "DownstreamApis__Stock__BaseUrl": "x",
+        "AZUREAD__TENANTID": "x",
+        "HTTPS_PROXY": "x",
+        "AZURE_CLIENT_ID": "x",
+    }
+
+    assert ignored_settings(shell) == ["AZUREAD__TENANTID", "DownstreamApis__Stock__BaseUrl"]
 
 
 def test_core_tools_reach_their_downloads_and_the_app_still_only_the_gateway(tmp_path: Path) -> None:

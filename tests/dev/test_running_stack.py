@@ -162,6 +162,56 @@ def test_an_app_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) ->
     assert "host.json cannot be read" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("no_such_name", "NameError: name 'no_such_name' is not defined (function_app.py, line {})"),
+        ("def", "SyntaxError: invalid syntax (function_app.py, line {})"),
+    ],
+)
+def test_an_app_that_cannot_be_loaded_is_told_with_the_reason_when_it_is_called(
+    tmp_path: Path, line: str, why: str
+) -> None:
+    broken = Project.copy(tmp_path / "copy")
+    script = broken.root / "function_app.py"
+    text = script.read_text(encoding="utf-8")
+    script.write_text(f"{text}{line}\n", encoding="utf-8")
+
+    with broken.serving("run", "--port", "0") as serving:
+        result = broken.dev("call", "alice", "/api/me")
+        serving.wait_for("could not be loaded: ")
+
+    told = f"function_app.py could not be loaded: {why.format(text.count(chr(10)) + 1)}. See .local/api.log"
+    assert (result.returncode, result.stdout) == (1, "")
+    assert told in result.stderr
+    assert told in serving.text
+
+
+def test_settings_of_the_shell_are_told_by_name_and_never_by_value(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path / "copy")
+    (project.root / "host.json").write_text("{", encoding="utf-8")  # so that it ends by itself
+
+    result = project.dev("run", "--port", "0", DownstreamApis__Stock__BaseUrl="https://secret.example")
+
+    name = "DOWNSTREAMAPIS__STOCK__BASEURL" if os.name == "nt" else "DownstreamApis__Stock__BaseUrl"
+    told = f"ignored from your shell: {name} (dev.py run sets its own, in emulators/environment.py)\n"
+    assert result.stderr.count(told) == 1
+    assert "secret" not in result.stderr + result.stdout
+
+
+def test_a_reader_of_the_reply_may_go_away_and_the_advice_and_the_exit_code_stay(stack: Serving) -> None:
+    unread, out = os.pipe()
+    os.close(unread)
+    with os.fdopen(out, "wb") as gone:
+        command = [sys.executable, "dev.py", "call", "maya", "/api/me"]
+        result = subprocess.run(
+            command, cwd=stack.project.root, env=stack.project.environ, stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (result.returncode, result.stderr.count(b"\n")) == (1, 2)
+    assert b"Sign in again with them" in result.stderr
+
+
 @LINUX_ONLY
 def test_a_reader_that_goes_away_does_not_stop_the_stack(project: Project) -> None:
     command = [sys.executable, "dev.py", "run", "--port", "0"]

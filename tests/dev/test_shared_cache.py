@@ -9,7 +9,7 @@ import pytest
 
 from emulators.local.errors import LocalError
 from emulators.local.settings_file import NAME
-from emulators.local.shared_cache import cache_settings
+from emulators.local.shared_cache import address, cache_settings
 from shared.environ import is_redis_url
 from tests.dev.project import Project
 from tests.redis.server import WHY_NOT, RedisServer, dump, program
@@ -27,7 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 def test_the_api_shares_what_it_exchanges_and_exec_has_its_environment(project: Project, server: RedisServer) -> None:
-    with project.serving("run", "--port", "0", "--redis", server.url), server.client() as client:
+    with project.serving("run", "--port", "0", "--redis", server.url) as serving, server.client() as client:
+        assert f"Redis         127.0.0.1:{server.port} " in serving.text
         assert dump(client) == {}
         assert project.dev("call", "alice", "/api/me").returncode == 0
         assert len(dump(client)) == 1
@@ -84,6 +85,19 @@ def test_everything_else_is_refused(url: str) -> None:
 
 def test_without_the_option_there_is_no_such_setting() -> None:
     assert cache_settings(None) == {}
+    assert address(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://someone:secret@localhost:7000/2", "localhost:7000"),
+        ("redis://127.0.0.1", "127.0.0.1:6379"),
+        ("redis://:secret@[::1]:7000", "[::1]:7000"),
+    ],
+)
+def test_a_person_is_told_the_address_and_no_secret(url: str, told: str) -> None:
+    assert address(url) == told
 
 
 def test_no_key_for_a_redis_that_nobody_starts(project: Project) -> None:

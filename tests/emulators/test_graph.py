@@ -51,6 +51,8 @@ def test_users(http: Http) -> None:
     assert http.get(f"{GRAPH}/users/{PEOPLE['olga'].upn}", everybody).json()["displayName"] == "Olga Olsen"
     forbidden = http.get(f"{GRAPH}/users/{PEOPLE['olga'].oid}", own)
     assert (forbidden.status_code, forbidden.json()["error"]["code"]) == (403, "Authorization_RequestDenied")
+    told = http.stack.audit.entries()[-1].verdict
+    assert told == "Authorization_RequestDenied: needs User.ReadBasic.All or User.Read.All"
     missing = http.get(f"{GRAPH}/users/nobody", everybody)
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "Request_ResourceNotFound")
 
@@ -58,6 +60,8 @@ def test_users(http: Http) -> None:
 def test_messages_need_another_scope(http: Http) -> None:
     refused = http.get(f"{GRAPH}/me/messages", http.stack.issue_access_token("alice", app="graph"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "ErrorAccessDenied")
+    assert "Mail.Read" not in refused.text  # as Graph's own reply, it does not say what would have done
+    assert http.stack.audit.entries()[-1].verdict == "ErrorAccessDenied: needs Mail.Read"
     token = http.stack.issue_access_token("alice", app="graph", scopes=["Mail.Read"])
     assert http.get(f"{GRAPH}/me/messages", token).json()["value"] == []
     assert http.get(f"{GRAPH}/me", token).status_code == 403
