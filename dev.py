@@ -128,7 +128,7 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
         return run([python, "-m", f"tests.{command}", *arguments], patience=90)
     if command == "bench":
         add_packages(python, BENCH_REQUIREMENTS)
-        return run([python, "-m", "benchmarks", *arguments])
+        return run([python, "-m", "benchmarks", *map(from_here, arguments)], patience=15)
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])

@@ -86,7 +86,8 @@ class CoreTools:
                 self._child.wait(STOP_BOUND)
         finally:
             _end_tree(self._child, by_force=True)  # also what the child has left behind
-            self._child.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(STOP_BOUND)
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):

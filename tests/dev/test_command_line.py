@@ -125,7 +125,12 @@ def test_a_reader_of_the_help_may_go_away(project: Project, arguments: list[str]
     with os.fdopen(out, "wb") as gone:
         command = [sys.executable, "dev.py", *arguments]
         result = subprocess.run(
-            command, cwd=project.root, env=project.environ, stdout=gone, stderr=subprocess.PIPE, check=False
+            command,
+            cwd=project.root,
+            env={**project.environ, "PYTHONUNBUFFERED": ""},
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            check=False,
         )
 
     assert (result.returncode, result.stderr) == (0, b"")
