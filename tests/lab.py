@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from emulators.audit import Entry
@@ -17,6 +21,7 @@ from shared.user import User
 
 from .clock import RunningClock
 
+ROOT = Path(__file__).parents[1]
 T = TypeVar("T")
 
 
@@ -58,6 +63,21 @@ class Lab:
     def seen(self, since: int, action: str) -> list[Entry]:
         """What the emulators saw of one kind (`obo`, `keys`, `secret`, …) since a mark."""
         return [entry for entry in self.stack.audit.entries(since) if entry.action == action]
+
+
+def said_by(program: str, environ: dict[str, str]) -> str:
+    """What a program prints in a fresh process of the project."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def finish_background_work() -> None:

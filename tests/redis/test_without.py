@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-from tests.lab import Lab
+from tests.lab import Lab, said_by
 
 from .tap import Tap
 
-ROOT = Path(__file__).parents[2]
 SAY = """
 import sys
 from shared.libraries import load
@@ -29,17 +23,7 @@ print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "re
 
 def modules(environ: dict[str, str]) -> str:
     """What of Redis is loaded once the app is, with its libraries and its credential."""
-    done = subprocess.run(
-        [sys.executable, "-c", SAY],
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return said_by(SAY, environ).strip()
 
 
 def test_without_the_setting_nothing_of_redis_is_imported(lab: Lab) -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import azure.functions as func
 import pytest
@@ -15,9 +11,8 @@ from shared import User
 from shared.certificate import Certificate, load_certificate
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab, at_once
+from tests.lab import Lab, at_once, said_by
 
-ROOT = Path(__file__).parents[2]
 CALLERS = 30
 STARTED = """
 import json, sys, threading
@@ -46,17 +41,7 @@ def test_importing_the_app_asks_nobody_anything(lab: Lab) -> None:
     """Nor do the libraries that are loaded beside it."""
     redis = {"Url": "rediss://cache.example:10000", "ManagedIdentityClientId": "6f1d7a4e-0000-4000-8000-000000000001"}
     environ = lab.environ(**{f"TokenCache__Redis__{name}": value for name, value in redis.items()})
-    done = subprocess.run(
-        [sys.executable, "-c", STARTED],
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    said = json.loads(said_by(STARTED, environ))
     assert said["problems"] == {}
     assert {"msal", "azure.identity", "azure.keyvault.secrets", "redis"} <= set(said["loaded"])
     assert said["asked"] == []
