@@ -83,6 +83,7 @@ class RedisStore:
         try:
             attempt()
         except redis.ResponseError as error:
+            self._reading.succeeded()
             raise StoreError(type(error).__name__) from None
 
     def _write(self, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
