@@ -87,7 +87,7 @@ def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         with child:
             try:
                 yield child
-            except BaseException:
+            except BaseException:  # Ctrl-C, too, must leave no child behind
                 _tell_to_end(child)
                 _see_it_end(child)
                 raise

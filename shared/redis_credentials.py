@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import jwt
 import redis
@@ -34,14 +35,16 @@ class EntraCredentials(redis.CredentialProvider):
         self._client_id, self._now = settings.managed_identity_client_id, now
         self._credentials: tuple[str, str] | None = None
         self._renew_at = self._expires_at = self._wait_until = float("-inf")
+        self._fetch: Future[None] | None = None
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def prepare(self) -> None:
         """Begins to get the token if it is due. Waits for nothing, raises nothing."""
-        if self._now() >= self._renew_at:
+        is_under_way = self._fetch is not None and not self._fetch.done()
+        if not is_under_way and self._now() >= self._renew_at:
             self._renew_at = self._now() + 1  # no more than one attempt a second
             self._wait_until = self._now() + FIRST_TOKEN_SECONDS
-            self._fetches.start(_FETCH, self._fetch)
+            self._fetch = self._fetches.start(_FETCH, self._fetch_token)
 
     def get_credentials(self) -> tuple[str, str]:
         """What `AUTH` takes. Raises redis.AuthenticationError when there is no token, at first NoTokenYetError."""
@@ -57,7 +60,7 @@ class EntraCredentials(redis.CredentialProvider):
             raise redis.AuthenticationError("no token of the managed identity")
         return self._credentials
 
-    def _fetch(self) -> None:
+    def _fetch_token(self) -> None:
         with azure_credential(self._client_id) as identity:  # a new one: it would remember what is over
             token = identity.get_token(_ENTRA_SCOPE)
         lasts = token.expires_on - self._now()

@@ -118,7 +118,7 @@ def _calling() -> Iterator[subprocess.Popen[str]]:
     )
     try:
         yield callers
-    except BaseException:
+    except BaseException:  # Ctrl-C, too
         callers.kill()  # in the middle of their calls they hear nothing
         raise
     finally:
