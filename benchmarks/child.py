@@ -19,6 +19,7 @@ _PATIENCE = 300  # seconds for one child, of which the longest takes less than t
 _STOP_BOUND = 2  # seconds to end in order; dev.py has three for all of it
 _running: set[subprocess.Popen[str]] = set()
 _starting = threading.Lock()
+_stopped = threading.Event()
 
 
 class Measured(Protocol):
@@ -59,8 +60,9 @@ def measure(key: str, module: str, options: Sequence[str], measured: Measured, s
 
 
 def stop() -> None:
-    """Ends every child, also those of other threads, with what they have started."""
+    """Ends every child, also those of other threads, with what they have started. From now on there are no more."""
     with _starting:
+        _stopped.set()
         ending = list(_running)
     for child in ending:
         _tell_to_end(child)
@@ -72,6 +74,8 @@ def stop() -> None:
 def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A child that Ctrl-C in the terminal does not reach, and that is nevertheless ended by it: in order."""
     with _starting:
+        if _stopped.is_set():  # by another thread, a moment ago
+            raise KeyboardInterrupt
         child = subprocess.Popen(
             command,
             cwd=ROOT,

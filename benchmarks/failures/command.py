@@ -27,11 +27,11 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         keys = options.peer or [peer.key for peer in PEERS]
-        each = [pool.submit(child.measure, key, _CHILD, options.row, measured, started) for key in keys]
         try:
+            each = [pool.submit(child.measure, key, _CHILD, options.row, measured, started) for key in keys]
             for done in each:
                 done.result()
-        except BaseException:  # Ctrl-C reaches this thread alone
+        except BaseException:  # Ctrl-C reaches this thread alone, perhaps while it submits
             pool.shutdown(wait=False, cancel_futures=True)
             child.stop()
             raise
