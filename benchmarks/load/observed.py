@@ -16,7 +16,7 @@ _LINE = re.compile(
 )
 _ELSEWHERE = re.compile(r":\w+:(\d+)ms")
 _OUTAGE = re.compile(r"\bRedis\b")
-_CIRCUIT = re.compile(r"WARNING shared\.circuit: (?P<service>Redis[^:]*): .*\bcircuit (?P<state>open|closed)\b")
+_CIRCUIT = re.compile(r"WARNING \S+: (?P<service>Redis[^:]*): .*\bcircuit (?P<state>open|closed)\b")
 
 
 Exchange = tuple[str, str]

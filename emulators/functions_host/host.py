@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from emulators.functions_host import attribution
 from emulators.functions_host.constraints import ConstraintError
 from emulators.functions_host.engines import in_process_engine
 from emulators.functions_host.invocations import DisconnectedError, decoded_path, invocation, raw_path, read_body
@@ -88,6 +90,7 @@ class FunctionsHost:
         if self._indexed:
             return
         self._indexed = True
+        asyncio.get_running_loop().set_task_factory(attribution.make_task)
         try:
             functions = await self._engine.index(self.layout)
             self._router = Router(functions, self.layout.route_prefix)
@@ -135,7 +138,9 @@ class FunctionsHost:
         call = invocation(scope, body, route, parameters)
         log = logging.getLogger(f"Function.{route.function.name}")
         try:
-            return reply_for(await self._engine.invoke(call))
+            with attribution.running(call.id, route.function.name):
+                returned = await self._engine.invoke(call)
+            return reply_for(returned)
         except FunctionError as error:
             log.error("Executed '%s' (Failed, Id=%s): %s", route.function.name, call.id, error, extra=_trace(error))
         except (TypeError, ValueError, SystemExit) as error:  # in Azure SystemExit costs the worker its life, too

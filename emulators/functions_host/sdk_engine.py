@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from emulators.functions_host import attribution
 from emulators.functions_host.context import Context, Out, invocation_ids
 from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.loading import ImportedApp
@@ -36,6 +37,7 @@ class SdkEngine:
     async def index(self, layout: AppLayout) -> Sequence[IndexedFunction]:
         """Import the app and check its functions. Raises IndexingError."""
         self._app = ImportedApp(layout)
+        attribution.add(_invocation_of_thread)
         try:
             with self._app.importing():
                 loaded = load_functions(importlib.import_module(layout.module), layout.script)
@@ -53,6 +55,7 @@ class SdkEngine:
 
     def close(self) -> None:
         """Take no more work; does not wait for functions that are running."""
+        attribution.remove(_invocation_of_thread)
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._app is not None:
             self._app.forget()
@@ -73,12 +76,16 @@ class SdkEngine:
         return None if reply is None else _encode(reply)
 
     async def _call(self, function: LoadedFunction, arguments: dict[str, Any], invocation_id: str) -> Any:
+        invocation_ids.invocation_id = invocation_id  # on the loop's thread, for `def` functions as well
         if function.is_async:
-            invocation_ids.invocation_id = invocation_id
             return await function.call(**arguments)
         return await asyncio.get_running_loop().run_in_executor(
             self._pool, _on_a_thread, function, arguments, invocation_id
         )
+
+
+def _invocation_of_thread() -> str | None:
+    return getattr(invocation_ids, "invocation_id", None)
 
 
 def _on_a_thread(function: LoadedFunction, arguments: dict[str, Any], invocation_id: str) -> Any:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from emulators.functions_host import worker_protos
+from emulators.functions_host import attribution, worker_protos
 from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.loading import ImportedApp
 from emulators.functions_host.model import FunctionError, IndexedFunction, IndexingError, Invocation
@@ -28,10 +28,12 @@ class WorkerEngine:
         """Raises WorkerSeamError."""
         self._library = WorkerLibrary.load()
         self._app: ImportedApp | None = None
+        self._async_invocations: set[str] = set()
 
     async def index(self, layout: AppLayout) -> Sequence[IndexedFunction]:
         """Import the app and check its functions. Raises IndexingError."""
         logging.getLogger("azure.functions").addFilter(_report_once)
+        attribution.add(self._invocation_of_thread)
         self._library.start_threadpool_executor()
         self._app = ImportedApp(layout)
         with self._app.importing():
@@ -46,6 +48,14 @@ class WorkerEngine:
 
     async def invoke(self, invocation: Invocation) -> Datum | None:
         """The function's reply; None when it gave none. Raises FunctionError."""
+        if self._library.functions.get_function(invocation.function.id).is_async:
+            self._async_invocations.add(invocation.id)
+        try:
+            return await self._invoke(invocation)
+        finally:
+            self._async_invocations.discard(invocation.id)
+
+    async def _invoke(self, invocation: Invocation) -> Datum | None:
         succeeded, reply, outputs, message, stack_trace = await self._library.invocation_request_native(
             invocation.id,
             invocation.function.id,
@@ -61,11 +71,20 @@ class WorkerEngine:
 
     def close(self) -> None:
         """Take no more work; does not wait for functions that are running."""
+        attribution.remove(self._invocation_of_thread)
         pool = self._library.get_threadpool_executor()
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
         if self._app is not None:
             self._app.forget()
+
+    def _invocation_of_thread(self) -> str | None:
+        """Set around `def` functions by the library, and by its native entry around `async def`, too.
+
+        proxy_worker does not call the native entry, so in Azure the variable is not set for `async def`.
+        """
+        invocation_id: str | None = self._library.invocation_id_cv.get()
+        return None if invocation_id in self._async_invocations else invocation_id
 
 
 def _init_request(layout: AppLayout) -> Any:

@@ -33,6 +33,8 @@ class WorkerLibrary:
     invocation_request_native: Any
     start_threadpool_executor: Any
     get_threadpool_executor: Any
+    functions: Any
+    invocation_id_cv: Any
 
     @classmethod
     def load(cls) -> WorkerLibrary:
@@ -63,6 +65,8 @@ class WorkerLibrary:
             invocation_request_native=native.invocation_request_native,
             start_threadpool_executor=package.start_threadpool_executor,
             get_threadpool_executor=package.get_threadpool_executor,
+            functions=native._functions,
+            invocation_id_cv=package.invocation_id_cv,
         )
 
 

@@ -23,7 +23,6 @@ from benchmarks.load.recovery import rounds
 from benchmarks.load.run import Ask, Run, new_sessions
 from benchmarks.machine import machine
 from emulators.audit import Entry
-from emulators.functions_host.logs import OneLine
 from shared.circuit import MAX_OPEN_SECONDS, Circuit
 from tests.clock import Clock
 from tests.redis.server import WHY_NOT, program
@@ -60,7 +59,7 @@ def line(number: int, status: int = 200, rest: str = "tokens=Graph:hit calls=Gra
     guid = trace_id(number)
     guid = f"{guid[:8]}-{guid[8:12]}-{guid[12:16]}-{guid[16:20]}-{guid[20:]}"
     about = f"function=me method=GET status={status} ms={ms} user=x correlation_id={guid} {rest}"
-    return f"INFO shared.request_record: request {about}"
+    return f"INFO Function.me.User: request {about}"
 
 
 def test_what_tokens_and_calls_took_is_told_from_the_rest() -> None:
@@ -77,9 +76,9 @@ def test_what_tokens_and_calls_took_is_told_from_the_rest() -> None:
 
 def test_what_ails_redis_is_told_from_where_it_is() -> None:
     observed = Observed()
-    observed.line("api-0", "INFO shared.services: token cache: shared through Redis at 127.0.0.1:6379")
+    observed.line("api-0", "INFO Function.me.User: token cache: shared through Redis at 127.0.0.1:6379")
     assert observed.redis_outages == []
-    observed.line("api-0", "WARNING shared.circuit: Redis: 2 failures in a row (TimeoutError), circuit open")
+    observed.line("api-0", "WARNING Function.me.User: Redis: 2 failures in a row (TimeoutError), circuit open")
     assert len(observed.redis_outages) == 1
     assert not observed.complaints
 
@@ -91,7 +90,7 @@ def test_a_process_leaves_redis_alone_until_the_circuits_own_words_say_otherwise
 
     def told() -> set[tuple[str, str]]:
         for record in caplog.records:
-            observed.line("api-0", OneLine().format(record))
+            observed.line("api-0", f"{record.levelname} Function.me.User: {record.getMessage()}")
         caplog.clear()
         return set(observed.open_circuits)
 
@@ -139,8 +138,8 @@ def a_run(ask: Ask = ASK, **changes: Any) -> Run:
 
 WITH_REDIS = replace(ASK, redis=True)
 KILLED = replace(WITH_REDIS, kill_redis=True)
-OUTAGE = "WARNING shared.circuit: Redis: 2 failures in a row (no answer), circuit open"
-OVER = "WARNING shared.circuit: Redis: circuit closed, it answers again"
+OUTAGE = "WARNING Function.me.User: Redis: 2 failures in a row (no answer), circuit open"
+OVER = "WARNING Function.me.User: Redis: circuit closed, it answers again"
 TOKEN_0, TOKEN_1 = exchange(exchanged("0")), exchange(exchanged("1"))
 
 

@@ -17,13 +17,14 @@ from tests.functions_host.programs import PROJECT, command, ended, environment, 
 
 APP = """
     print("printed at import")
+    logging.error("nobody hears what is logged at import")
 
     @app.route("hello")
     def hello(req):
         print("printed")
         logging.getLogger("mine").info("a line\\nand another")
-        logging.getLogger("azure.core").info("quiet")
-        logging.debug("quiet too")
+        logging.getLogger("azure.core").info("of a library")
+        logging.debug("quiet")
         return "hello"
 
     @app.route("boom")
@@ -54,11 +55,17 @@ def test_one_ready_line_on_stdout_and_everything_else_on_stderr(app: Path) -> No
         code, out, err = ended(process)
     assert (code, out) == (0, "")
     lines = err.splitlines()
-    assert lines[:3] == ["printed at import", "printed", r"INFO mine: a line\nand another"]
-    assert lines[3].startswith("INFO Host.Requests: GET /api/hello 200 ")
-    assert lines[4].startswith("ERROR Function.boom: Executed 'boom' (Failed, Id=")
-    assert lines[5] == "Traceback (most recent call last):"
-    assert lines[-2] == "ValueError: the reason"
+    assert lines[:5] == [
+        "printed at import",
+        "printed",
+        "INFO Function.hello.User: a line",
+        "    and another",
+        "INFO Function.hello.User: of a library",
+    ]
+    assert lines[5].startswith("INFO Host.Requests: GET /api/hello 200 ")
+    assert lines[6].startswith("ERROR Function.boom: Executed 'boom' (Failed, Id=")
+    assert lines[7] == "    Traceback (most recent call last):"
+    assert lines[-2] == "    ValueError: the reason"
     assert lines[-1].startswith("INFO Host.Requests: GET /api/boom 500 ")
     assert "quiet" not in err
 
