@@ -29,6 +29,6 @@ def add_order(req: func.HttpRequest, user: User) -> object:
 
 
 @app.route("health", methods=["GET"])
-def check_health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the settings are right. Anonymous; names wrong settings, never values."""
+async def check_health(req: func.HttpRequest) -> func.HttpResponse:
+    """Whether the settings are right. Anonymous; names wrong settings, never values. `async`: it never queues."""
     return health()

@@ -11,6 +11,7 @@ from .vault import VAULT_HOST
 
 INSTANCE = "https://login.microsoftonline.com/"
 CERTIFICATE_NAME = "api-client"
+THREADS = "64"  # as httpConcurrency in infra/main.bicep
 
 
 def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
@@ -33,6 +34,7 @@ def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
     return {
         "IDENTITY_ENDPOINT": identity_url,
         "IDENTITY_HEADER": identity_header,
+        "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
         "AzureAd__TenantId": CONTOSO,
         "AzureAd__ClientId": API_ID,
@@ -52,6 +54,7 @@ def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
 def orders_settings() -> dict[str, str]:
     """App settings of the Orders API."""
     return {
+        "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
         "AzureAd__TenantId": CONTOSO,
         "AzureAd__ClientId": ORDERS_ID,

@@ -4,7 +4,7 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
-    answer, errors, environ, expiring_lru, strict_json, certificate, deadline ← nothing of ours
+    answer, errors, environ, expiring_lru, operator_notes, strict_json, certificate, deadline ← nothing of ours
     downstream_path, outgoing, redis_scripts, sealed, store ← nothing of ours
     http_verbs ← outgoing
     punctual_connection, retries ← deadline
@@ -43,7 +43,7 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
     libraries ← settings
     services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
-               redis_store, sessions, settings, signing_keys, transport
+               operator_notes, redis_store, sessions, settings, signing_keys, transport
     http_request ← errors, strict_json
     http_reply ← answer, errors
     azure_function ← nothing of ours

@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 from .answer import Answer
@@ -17,24 +18,17 @@ from .http_verbs import HttpVerbs, Request
 from .user import SignedInUser
 
 _WAIT_SECONDS = 230.0
-WAITING_THREADS = 32  # how many calls may wait for the network at a time; more queue up, none blocks the event loop
 
 T = TypeVar("T")
-_calls = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="on-behalf-of")
 _validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own: strangers can make it wait, not us
 
 
 async def validated(call: Callable[[str], T], bearer: str) -> T:
     """`call(bearer)`, which may wait for Entra's signing keys, beside the event loop."""
-    return await _beside_the_loop(_validations, call, bearer)
+    return await _in_a_thread(_validations, call, bearer)
 
 
-async def called(call: Callable[..., T], *args: Any) -> T:
-    """A blocking call on behalf of a user who is known, beside the event loop."""
-    return await _beside_the_loop(_calls, call, *args)
-
-
-async def _beside_the_loop(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
     """With the caller's context variables, as asyncio.to_thread does it."""
     work = partial(contextvars.copy_context().run, call, *args)
     waiting = asyncio.get_running_loop().run_in_executor(threads, work)
@@ -47,12 +41,12 @@ async def _beside_the_loop(threads: ThreadPoolExecutor, call: Callable[..., T], 
 class AsyncDownstreamApi(HttpVerbs[Awaitable[Answer]]):
     """The calls of `DownstreamApi`, awaited."""
 
-    def __init__(self, api: DownstreamApi) -> None:
-        self._api = api
+    def __init__(self, name: str, user: AsyncUser) -> None:
+        self._api, self._user = DownstreamApi(name, user._apis, user._caller), user
 
     async def send(self, request: Request) -> Answer:
         """See `request`."""
-        return await called(self._api.send, request)
+        return await self._user._wait_for(self._api.send, request)
 
 
 class AsyncUser(SignedInUser):
@@ -60,8 +54,21 @@ class AsyncUser(SignedInUser):
 
     def api(self, name: str) -> AsyncDownstreamApi:
         """See User.api; `await user.api("Graph").get("/me")`."""
-        return AsyncDownstreamApi(DownstreamApi(name, self._apis, self._caller))
+        return AsyncDownstreamApi(name, self)
 
     async def token(self, name: str) -> str:
         """See User.token."""
-        return await called(self._caller.token_for, self._apis.named(name))
+        return await self._wait_for(self._caller.token_for, self._apis.named(name))
+
+    async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
+        """The result of a blocking call, made in one of as many threads as calls may wait at a time.
+
+        What it waits for a free thread counts against the deadline, and shows in the request's line.
+        """
+        submitted = perf_counter()
+
+        def run() -> T:
+            self._caller.record.queued(submitted)
+            return call(*args)
+
+        return await _in_a_thread(self._apis.threads, run)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
@@ -48,6 +49,7 @@ class DownstreamApis:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings, self.transport, self.now = settings, transport, now
+        self.threads = ThreadPoolExecutor(settings.waiting_threads, "on-behalf-of")  # starts none before it is used
         self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
 
     def named(self, name: str) -> DownstreamApiSettings:

@@ -40,6 +40,7 @@ class RequestRecord:
         self.user = "-"
         self._tokens: list[str] = []
         self._calls: list[str] = []
+        self._queued_ms = 0
         self._started = perf_counter()
 
     def traceparent(self) -> str:
@@ -57,6 +58,10 @@ class RequestRecord:
         """A call of `api` ended with this status, or with this kind of failure."""
         self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
 
+    def queued(self, since: float) -> None:
+        """A call of an `async def` function waited for a free thread, since this value of perf_counter()."""
+        self._queued_ms = max(self._queued_ms, _milliseconds(since))
+
     def close(self, status: int, error: Exception | None = None) -> None:
         """Writes the line. An unexpected error brings its traceback along."""
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
@@ -68,7 +73,9 @@ class RequestRecord:
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
         code, reason = _kind_of(error) if error is not None else ("", "")
-        more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "code": code, "reason": reason}
+        queued = f"{self._queued_ms}ms" if self._queued_ms else ""
+        more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
+        more["reason"] = reason
         for name, value in more.items():
             if value:
                 line += f" {name}={value}"

@@ -16,14 +16,19 @@ from .libraries import load_beside
 from .metadata import Metadata
 from .msal_http import MsalHttpClient
 from .on_behalf_of import Exchanger, OnBehalfOf
+from .operator_notes import notes
 from .sessions import Sessions
 from .settings import Settings
 from .signing_keys import SigningKeys
 from .transport import Transport
 
 log = logging.getLogger(__name__)
-for _library in ("azure", "msal", "redis", "urllib3"):  # their warnings quote addresses and answers, which name people
+# The warnings of these libraries quote addresses and responses, which name people. They are named one by one: "azure"
+# alone would also silence Microsoft's worker and the Azure SDKs of the function's author.
+for _library in ("azure.core", "azure.identity", "azure.keyvault", "msal", "redis", "urllib3"):
     logging.getLogger(_library).setLevel(logging.ERROR)
+logging.getLogger("msal.oauth2cli.oauth2").addFilter(lambda _: False)  # it logs a token response that it cannot parse
+logging.getLogger(__package__).addHandler(notes)
 
 
 class Services:

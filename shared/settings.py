@@ -13,6 +13,7 @@ from .environ import EnvironReader, Secret, is_redis_url
 from .errors import SettingsError
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
+MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
@@ -51,6 +52,7 @@ class Settings:
     max_sessions: int
     max_session_bytes: int
     redis: RedisSettings
+    waiting_threads: int
 
     @property
     def authority(self) -> str:
@@ -91,6 +93,7 @@ class Settings:
             max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
             * 1_000_000,
             redis=_redis(env),
+            waiting_threads=_waiting_threads(environ),
         )
         if settings.downstream_apis and not settings.client_credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
@@ -98,6 +101,15 @@ class Settings:
         if env.problems:
             raise SettingsError(env.problems)
         return settings
+
+
+def _waiting_threads(environ: Mapping[str, str]) -> int:
+    """How many calls of `async def` functions may wait at a time: never fewer than `def` functions may.
+
+    The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions, and says itself what it does not take.
+    """
+    asked = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    return min(max(int(asked), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if asked.isdecimal() else MIN_WAITING_THREADS
 
 
 def _redis(env: EnvironReader) -> RedisSettings:
