@@ -79,6 +79,20 @@ ROWS = (
         of_peer_at_least(0.85),
         "a hello route",
     ),
+    Row(
+        "waiting",
+        "waiting",
+        "64 callers, Graph takes 200 ms, one core: `def`",
+        of_peer_at_least(0.95),
+        "`requests` by hand in a bare function",
+    ),
+    Row(
+        "awaiting",
+        "awaiting",
+        "the same: `async def`",
+        of_peer_at_least(0.95),
+        "`httpx2` by hand in a bare function",
+    ),
     Row("import", "imports", "import of function_app", of_peer(1.5), _HELLO),
     Row(
         "cold",

@@ -25,6 +25,10 @@ class Tenant:
         found: list[str] = self._ask("tokens", count=count)
         return found
 
+    def graph_token(self) -> str:
+        """See tenant_process.Tenant."""
+        return str(self._ask("graph_token"))
+
     def environ(self) -> dict[str, str]:
         """The settings of the API, and the way to the tenant."""
         found: dict[str, str] = self._ask("environ")

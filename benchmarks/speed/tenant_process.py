@@ -30,6 +30,10 @@ class Tenant:
         """Genuine tokens for the API; no two are the same."""
         return [self._stack.issue_access_token("alice", lifetime=86400, groups=_GROUPS) for _ in range(count)]
 
+    def graph_token(self) -> str:
+        """A genuine token for Graph, as an exchange would bring it."""
+        return self._stack.issue_access_token("alice", app="graph", lifetime=86400)
+
     def pfx(self) -> str:
         """The API's certificate with its key, in base64."""
         return base64.b64encode(self._stack.client_certificate.pfx()).decode()

@@ -19,6 +19,8 @@ GROUPS = (
     "lookups",
     "requests",
     "served",
+    "waiting",
+    "awaiting",
     "imports",
     "start",
     "second_level",
