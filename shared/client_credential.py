@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,7 @@ from .key_vault import azure_credential, decode, read_key_vault
 
 RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
 MAX_RETRY_AFTER_SECONDS = 600
+EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +43,21 @@ class ClientCredential(Protocol):
 class CertificateCredential:
     def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float]) -> None:
         self.source_type, self._certificate, self._now = source_type, certificate, now
-        log.info("client credential: certificate from %s, valid to %s", source_type, certificate.not_after.date())
+        _log_validity(source_type, certificate, now())
 
     def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:
         return {"client_assertion": lambda: self._certificate.client_assertion(client_id, token_endpoint, self._now)}
+
+
+def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
+    """When the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error once it has ended."""
+    until, days = certificate.not_after.date(), math.floor((certificate.not_after.timestamp() - now) / 86_400)
+    if days >= EXPIRY_WARNING_DAYS:
+        log.info("client credential: certificate from %s, valid to %s", source_type, until)
+    elif days >= 0:
+        log.warning("client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until)
+    else:
+        log.error("client credential: certificate from %s ended on %s: Entra refuses it, rotate it", source_type, until)
 
 
 class FederatedCredential:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from emulators.applications import API
-from emulators.certificates import Certificate
+from emulators.certificates import Certificate, issue_certificate
 from shared import key_vault
 from shared.certificate import CertificateError, load_certificate
 from shared.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
@@ -113,6 +114,28 @@ def test_credentials_are_tried_in_order_and_the_winner_is_logged(
     assert works(lab, **lab.credential("Path", CertificateDiskPath="/nowhere/client.pfx"), **second)
     assert "Path could not be loaded (FileNotFoundError)" in caplog.text
     assert "using Base64Encoded" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "said"),  # of a certificate that was made for 100 days
+    [
+        (31, logging.INFO, "valid to"),
+        (30, logging.WARNING, "ends in 29 days"),
+        (1, logging.WARNING, "ends in 0 days"),
+        (-1, logging.ERROR, "ended on"),
+    ],
+)
+def test_a_certificate_near_its_end_is_told_to_the_operator(
+    lab: Lab, caplog: pytest.LogCaptureFixture, days: int, level: int, said: str
+) -> None:
+    caplog.set_level(logging.INFO, "shared")
+    value = base64.b64encode(issue_certificate("api", lab.clock() - (100 - days) * 86_400, 100).pfx()).decode()
+    with suppress(ServerMisconfigured):  # Entra does not know this certificate
+        works(lab, **lab.credential("Base64Encoded", Base64EncodedValue=value))
+    lines = [(r.levelno, r.getMessage()) for r in caplog.records if "certificate from Base64Encoded" in r.getMessage()]
+    assert lines
+    assert {number for number, _ in lines} == {level}
+    assert all(said in text for _, text in lines)
 
 
 def test_no_credential_at_all_is_a_misconfiguration(lab: Lab) -> None:
