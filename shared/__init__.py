@@ -48,7 +48,7 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     http_reply ← answer, errors
     azure_function ← nothing of ours
     requires_user ← async_user, azure_function, caller, claims_challenge, deadline, errors, http_reply, http_request,
-                    request_record, services, user
+                    operator_notes, request_record, services, user
 
 Only http_request, http_reply, azure_function and requires_user import azure.functions; only services reads os.environ.
 """

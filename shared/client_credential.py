@@ -55,7 +55,9 @@ def _log_validity(source_type: str, certificate: Certificate, now: float) -> Non
     if days >= EXPIRY_WARNING_DAYS:
         log.info("client credential: certificate from %s, valid to %s", source_type, until)
     elif days >= 0:
-        log.warning("client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until)
+        log.warning(
+            "client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until
+        )
     else:
         log.error("client credential: certificate from %s ended on %s: Entra refuses it, rotate it", source_type, until)
 

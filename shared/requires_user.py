@@ -17,6 +17,7 @@ from .deadline import within
 from .errors import ClaimsChallenge, InsufficientScope
 from .http_reply import reply_to, reply_to_error
 from .http_request import bearer_token
+from .operator_notes import notes
 from .request_record import RequestRecord
 from .services import LazyServices, Services, services
 from .user import SignedInUser, User
@@ -105,6 +106,7 @@ class _Guard:
 
     def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """Continues the host's trace, of which the caller's is a part; without one, the caller's."""
+        notes.enter_request()
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
@@ -125,6 +127,7 @@ class _Guard:
 
 def _closed(record: RequestRecord, reply: func.HttpResponse, error: Exception | None = None) -> func.HttpResponse:
     record.close(reply.status_code, error)
+    notes.deliver()
     return reply
 
 
@@ -134,4 +137,5 @@ requires_user = RequiresUser(services)
 def health() -> func.HttpResponse:
     """200 when the settings are right; else 503 with the names of the wrong ones, never a value."""
     problems = services.problems()
+    notes.deliver()
     return reply_to(({"status": "unhealthy", "settings": sorted(problems)}, 503) if problems else {"status": "healthy"})

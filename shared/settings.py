@@ -106,7 +106,7 @@ class Settings:
 def _waiting_threads(environ: Mapping[str, str]) -> int:
     """How many calls of `async def` functions may wait at a time: never fewer than `def` functions may.
 
-    The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions, and says itself what it does not take.
+    The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions; it logs a value that it refuses.
     """
     asked = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
     return min(max(int(asked), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if asked.isdecimal() else MIN_WAITING_THREADS

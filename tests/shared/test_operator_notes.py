@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,8 +30,13 @@ def notes(clock: Clock) -> Iterator[OperatorNotes]:
     parent.removeHandler(handler)
 
 
-def elsewhere(work: Callable[[], object]) -> None:
-    """Runs this where no request is: in a thread of its own, with an empty context."""
+def elsewhere(*texts: str, level: int = logging.WARNING) -> None:
+    """Logs these texts where no request is: in a thread of its own, with an empty context."""
+
+    def work() -> None:
+        for text in texts:
+            log.log(level, text)
+
     thread = threading.Thread(target=contextvars.Context().run, args=(work,))
     thread.start()
     thread.join(10)
@@ -47,7 +52,7 @@ def delivered(notes: OperatorNotes, caplog: pytest.LogCaptureFixture) -> list[tu
 def test_a_line_of_another_thread_is_written_by_the_next_request(
     notes: OperatorNotes, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere(lambda: log.warning("fetch failed (%s)", "Timeout"))
+    elsewhere("fetch failed (Timeout)")
     clock.forward(12)
     assert delivered(notes, caplog) == [(logging.WARNING, "fetch failed (Timeout) (noted 12 s ago)")]
     assert delivered(notes, caplog) == []
@@ -86,27 +91,27 @@ def test_a_thread_of_the_request_with_a_copy_of_its_context_is_outside(
 def test_one_text_is_written_once_an_hour_with_how_often_it_was_noted(
     notes: OperatorNotes, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere(lambda: [log.warning("vault refused") for _ in range(3)])
+    elsewhere(*["vault refused"] * 3)
     assert delivered(notes, caplog) == [(logging.WARNING, "vault refused (noted 0 s ago, 3 times)")]
     clock.forward(REPEAT_AFTER_SECONDS - 1)
-    elsewhere(lambda: log.warning("vault refused"))
+    elsewhere("vault refused")
     assert delivered(notes, caplog) == []
     clock.forward(1)
-    elsewhere(lambda: log.warning("vault refused"))
+    elsewhere("vault refused")
     assert delivered(notes, caplog) == [(logging.WARNING, "vault refused (noted 0 s ago, 2 times)")]
 
 
 def test_another_cause_does_not_wait_for_the_hour(notes: OperatorNotes, caplog: pytest.LogCaptureFixture) -> None:
-    elsewhere(lambda: log.warning("setting %s is missing", "A"))
+    elsewhere("setting A is missing")
     assert len(delivered(notes, caplog)) == 1
-    elsewhere(lambda: log.warning("setting %s is missing", "B"))
+    elsewhere("setting B is missing")
     assert delivered(notes, caplog) == [(logging.WARNING, "setting B is missing (noted 0 s ago)")]
 
 
 def test_what_is_kept_is_bounded_and_the_rest_is_counted(
     notes: OperatorNotes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere(lambda: [log.error("setting %d is wrong", number) for number in range(MAX_NOTES + 3)])
+    elsewhere(*(f"setting {number} is wrong" for number in range(MAX_NOTES + 3)), level=logging.ERROR)
     written = delivered(notes, caplog)
     assert [text for _, text in written[:-1]] == [
         f"setting {number} is wrong (noted 0 s ago)" for number in range(MAX_NOTES)
@@ -117,10 +122,10 @@ def test_what_is_kept_is_bounded_and_the_rest_is_counted(
 def test_a_long_text_is_cut_and_old_texts_are_forgotten(
     notes: OperatorNotes, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere(lambda: log.warning("x" * 10 * MAX_CHARS))
+    elsewhere("x" * 10 * MAX_CHARS)
     assert len(delivered(notes, caplog)[0][1]) < MAX_CHARS + 50
     for number in range(1_000):
-        elsewhere(lambda: log.warning("cause %d", number))  # noqa: B023 — called at once
+        elsewhere(f"cause {number}")
         notes.deliver()
     assert len(notes._written_at) <= 201
     assert len(notes._repeats) <= 201
@@ -128,7 +133,8 @@ def test_a_long_text_is_cut_and_old_texts_are_forgotten(
 
 def test_information_is_kept_and_debugging_is_not(notes: OperatorNotes, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("shared_notes_test").setLevel(logging.DEBUG)
-    elsewhere(lambda: (log.debug("no"), log.info("credential loaded")))
+    elsewhere("no", level=logging.DEBUG)
+    elsewhere("credential loaded", level=logging.INFO)
     assert delivered(notes, caplog) == [(logging.INFO, "credential loaded (noted 0 s ago)")]
 
 

@@ -1,14 +1,12 @@
 """Routes that wait for Graph: guarded and bare, `def` and `async def`. The bare ones are handed a token for Graph."""
 
-import os
-
 import azure.functions as func
 import requests
 
 from shared import AsyncUser, User, requires_user
 
 PATH = "/me?$select=id"
-GRAPH = os.environ["DownstreamApis__Graph__BaseUrl"] + PATH
+GRAPH = f"https://graph.microsoft.com/v1.0{PATH}"
 CALLERS = 64
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -37,7 +37,9 @@ def compared_routes(row: str, ours: str, peer: str, quick: bool) -> Result:
         logging.basicConfig(level="INFO", stream=open(os.devnull, "w", encoding="utf-8"), force=True)  # noqa: SIM115
         taken = asyncio.run(_measured((ours, peer), tokens, graph, rounds, each))
     ideal = CALLERS / GRAPH_SECONDS
-    note = f"{CALLERS} callers, Graph answers after {GRAPH_SECONDS * 1000:.0f} ms, {core}; without any work: {ideal:.0f}/s"
+    note = (
+        f"{CALLERS} callers, Graph answers after {GRAPH_SECONDS * 1000:.0f} ms, {core}; without any work: {ideal:.0f}/s"
+    )
     return compared(row, "rate", taken[ours], taken[peer], note=note)
 
 
