@@ -52,7 +52,7 @@ def test_wrong_settings_are_all_named_and_every_route_still_answers(
         assert "AzureAd" not in reply.text
     finally:
         app.stop()
-    named = {line.split("services: setting ")[1].split()[0] for line in lines if "services: setting " in line}
+    named = {line.split("User: setting ")[1].split()[0] for line in lines if "User: setting " in line}
     assert named == set(wrong)
     assert any("did you mean AzureAd__Scopes?" in line for line in lines)
 
