@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import re
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -15,11 +19,12 @@ import pytest
 from emulators.people import PEOPLE
 from shared import AsyncUser, User
 from shared.answer import Answer
+from shared.operator_notes import notes
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
 from shared.settings import Settings
 from shared.transport import Transport
-from tests.lab import Lab
+from tests.lab import Lab, finish_background_work
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 GUID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
@@ -153,3 +158,75 @@ def test_an_author_may_take_the_context_as_well(lab: Lab) -> None:
     request = func.HttpRequest("GET", "http://localhost/api/x", headers=headers, body=b"")
     context = SimpleNamespace(invocation_id="42", trace_context=None)
     assert mine(req=request, context=context).get_body() == b"42"
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async def"])
+def test_a_renewal_that_failed_in_the_background_is_told_by_the_next_request(
+    lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    monkeypatch.setattr(notes, "_written_at", OrderedDict())
+    provider = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
+    function = RequiresUser(provider)()(_async_me if is_async else _me)
+    token = lab.stack.issue_access_token("alice", lifetime=36_000)
+
+    def ask() -> list[str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        request = func.HttpRequest("GET", "http://localhost/api/me", headers=headers, body=b"")
+        caplog.clear()
+        reply = contextvars.Context().run(lambda: function(req=request))
+        assert (asyncio.run(reply) if is_async else reply).status_code == 200
+        return [text for text in caplog.messages if "could not be renewed yet" in text and "(noted" in text]
+
+    assert ask() == []
+    lab.clock.forward(lab.stack.entra.lifetime - 120)  # in its last minutes, so that it is renewed in the background
+    lab.stack.faults.add("entra.token", status=503)
+    told = ask()
+    finish_background_work()
+    told += ask()
+    assert len(told) == 1
+
+
+def _me(req: func.HttpRequest, user: User) -> object:
+    return user.api("Graph").get("/me")
+
+
+async def _async_me(req: func.HttpRequest, user: AsyncUser) -> object:
+    return await user.api("Graph").get("/me")
+
+
+def test_a_call_that_waited_for_a_free_thread_says_so(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    """Two calls, one thread: the second waits for as long as the first takes."""
+    provider = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
+    provider.get().apis.threads = ThreadPoolExecutor(1)
+
+    async def me(req: func.HttpRequest, user: AsyncUser) -> None:
+        await asyncio.gather(*(user.api("Graph").get("/me") for _ in range(2)))
+
+    headers = {"Authorization": f"Bearer {lab.stack.issue_access_token('alice')}"}
+    request = func.HttpRequest("GET", "http://localhost/api/me", headers=headers, body=b"")
+    assert asyncio.run(RequiresUser(provider)()(me)(req=request)).status_code == 204
+    assert int(fields(caplog)["queued"].removesuffix("ms")) > 0
+
+
+def test_a_call_that_gets_no_thread_before_the_deadline_is_a_time_out(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    busy = threading.Event()
+    provider = LazyServices(lab.environ(AzureAd__RequestTimeoutSeconds="1"), now=lab.clock, sleep=lab.clock.forward)
+    provider.get().apis.threads = ThreadPoolExecutor(1)
+    provider.get().apis.threads.submit(busy.wait, 30)
+    try:
+        headers = {"Authorization": f"Bearer {lab.stack.issue_access_token('alice')}"}
+        request = func.HttpRequest("GET", "http://localhost/api/me", headers=headers, body=b"")
+        reply = asyncio.run(RequiresUser(provider)()(_async_me)(req=request))
+    finally:
+        busy.set()
+    assert (reply.status_code, json.loads(reply.get_body())["code"]) == (504, "downstream_timeout")
+    assert fields(caplog)["reason"] == '"no thread was free in time"'
+
+
+def test_as_many_async_calls_may_wait_as_def_functions_may(lab: Lab) -> None:
+    for asked, given in (("", 64), ("5", 64), ("200", 200), ("100000", 1_000), ("many", 64)):
+        settings = Settings.from_environ(lab.environ(PYTHON_THREADPOOL_THREAD_COUNT=asked))
+        assert settings.waiting_threads == given
+        assert lab.services(PYTHON_THREADPOOL_THREAD_COUNT=asked).apis.threads._max_workers == given
