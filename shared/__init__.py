@@ -45,12 +45,18 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
                operator_notes, redis_store, sessions, settings, signing_keys, transport
     http_request ← errors, strict_json
-    http_reply ← answer, errors
-    azure_function ← nothing of ours
-    requires_user ← async_user, azure_function, caller, claims_challenge, deadline, errors, http_reply, http_request,
-                    operator_notes, request_record, services, user
+    sendable ← answer, errors
+    http_reply ← answer, errors, sendable
+    declaration ← async_user, user
+    azure_function ← declaration
+    invocation ← async_user, session, sessions
+    worker_trace ← nothing of ours
+    requires_user ← async_user, azure_function, caller, claims_challenge, deadline, declaration, errors, http_reply,
+                    http_request, invocation, operator_notes, request_record, services, session, sessions, user,
+                    worker_trace
 
-Only http_request, http_reply, azure_function and requires_user import azure.functions; only services reads os.environ.
+Only azure_function, declaration, http_reply, http_request, requires_user and sendable import azure.functions; only
+services reads os.environ.
 """
 
 from .async_user import AsyncUser

@@ -62,7 +62,7 @@ class RequestRecord:
         """A call of an `async def` function waited for a free thread, since this value of perf_counter()."""
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
-    def close(self, status: int, error: Exception | None = None) -> None:
+    def close(self, status: int, error: BaseException | None = None) -> None:
         """Writes the line. An unexpected error brings its traceback along."""
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
         if not log.isEnabledFor(level):
@@ -82,7 +82,7 @@ class RequestRecord:
         log.log(level, "request %s", line, exc_info=unexpected)
 
 
-def _kind_of(error: Exception) -> tuple[str, str]:
+def _kind_of(error: BaseException) -> tuple[str, str]:
     """Code and reason of a failure; of one that is not ours only its type, as its text may be anything."""
     if isinstance(error, ApiError):
         return error.code, json.dumps(error.reason) if error.reason else ""

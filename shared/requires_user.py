@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import azure.functions as func
 
-from .async_user import AsyncUser, validated
+from .async_user import AsyncUser
 from .azure_function import as_azure_function, request_among
 from .caller import Caller
 from .claims_challenge import auth_context_claims
 from .deadline import within
+from .declaration import check, is_async
 from .errors import ClaimsChallenge, InsufficientScope
 from .http_reply import reply_to, reply_to_error
 from .http_request import bearer_token
+from .invocation import awaited, called, finished, is_being_cancelled, opened, opened_async
 from .operator_notes import notes
 from .request_record import RequestRecord
 from .services import LazyServices, Services, services
+from .session import Session
+from .sessions import Sessions
 from .user import SignedInUser, User
+from .worker_trace import worker_trace
 
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
 Function = Callable[..., Any]
+_Open = Callable[[Sessions, str], Awaitable[Session]]
+_Call = Callable[[Function, dict[str, Any]], Awaitable[object]]
 
 
 class RequiresUser:
@@ -52,10 +59,9 @@ class RequiresUser:
             raise TypeError('an authentication context is one of "c1" to "c99"')
 
         def decorate(function: Function) -> Function:
-            if not inspect.isfunction(function):
-                raise TypeError("@requires_user goes directly above the function, below @app.route")
+            check(function)
             guard = _Guard(self._provider, tuple(scopes) if scopes is not None else None, auth_context, function)
-            return as_azure_function(guard, function)
+            return as_azure_function(guard, function, is_async=is_async(function))
 
         return decorate
 
@@ -67,26 +73,26 @@ class _Guard:
         self, provider: LazyServices, scopes: tuple[str, ...] | None, auth_context: str | None, function: Function
     ) -> None:
         self._provider, self._scopes, self._auth_context, self._function = provider, scopes, auth_context, function
-        self._parameters = inspect.signature(function).parameters.keys()
+        parameters = inspect.signature(function).parameters
+        self._parameters = parameters.keys()
+        self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         provider.load_libraries()
         if not provider.problems() and not (provider.default_scopes() if scopes is None else scopes):
             provider.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
 
-    def run(self, **arguments: Any) -> func.HttpResponse:
-        request = request_among(arguments)
-        record, realm = self._record(request, arguments), ""
-        try:
-            ready = self._provider.get()
-            realm = ready.settings.tenant_id
-            with within(ready.settings.request_timeout, ready.now):
-                bearer = bearer_token(request)
-                caller = Caller(ready.sessions, ready.sessions.open(bearer), bearer, record)
-                self._check(caller, ready)
-                return _closed(record, reply_to(self._function(**self._arguments(arguments, User(caller, ready.apis)))))
-        except Exception as error:  # noqa: BLE001 — the one translator: whatever failed becomes a reply
-            return _closed(record, reply_to_error(error, record.correlation_id, realm), error)
+    def run(self, arguments: dict[str, Any]) -> func.HttpResponse:
+        """For `def`."""
+        with worker_trace(arguments.get("context")):
+            return finished(self._respond(arguments, User, opened, called))
 
-    async def run_async(self, **arguments: Any) -> func.HttpResponse:
+    async def run_async(self, arguments: dict[str, Any]) -> func.HttpResponse:
+        """For `async def`."""
+        return await self._respond(arguments, AsyncUser, opened_async, awaited)
+
+    async def _respond(
+        self, arguments: dict[str, Any], user_type: type[SignedInUser], open_session: _Open, call: _Call
+    ) -> func.HttpResponse:
+        """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
         request = request_among(arguments)
         record, realm = self._record(request, arguments), ""
         try:
@@ -94,15 +100,17 @@ class _Guard:
             realm = ready.settings.tenant_id
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
-                session = ready.sessions.find(bearer)  # a known token does not leave the loop
-                if session is None:
-                    session = await validated(ready.sessions.open, bearer)
-                caller = Caller(ready.sessions, session, bearer, record)
+                caller = Caller(ready.sessions, await open_session(ready.sessions, bearer), bearer, record)
                 self._check(caller, ready)
-                result = await self._function(**self._arguments(arguments, AsyncUser(caller, ready.apis)))
-                return _closed(record, reply_to(result))
-        except Exception as error:  # noqa: BLE001 — as above
-            return _closed(record, reply_to_error(error, record.correlation_id, realm), error)
+                user = user_type(caller, ready.apis)
+                reply = reply_to(await call(self._function, self._arguments(arguments, user)))
+        except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
+            if is_being_cancelled(error):  # and a leaked CancelledError would never be answered
+                raise
+            return _failed(record, error, realm)
+        record.close(reply.status_code)
+        notes.deliver()
+        return reply
 
     def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """Continues the host's trace, of which the caller's is a part; without one, the caller's."""
@@ -122,10 +130,17 @@ class _Guard:
 
     def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
         """What the function itself takes of the host's arguments, and the user."""
-        return {name: value for name, value in {**given, "user": user}.items() if name in self._parameters}
+        every = {**given, "user": user}
+        if self._takes_rest and "context" not in self._parameters:
+            every.pop("context", None)  # the guard's own; a `**rest` that passes it on would surprise what is below
+        return {name: value for name, value in every.items() if name in self._parameters or self._takes_rest}
 
 
-def _closed(record: RequestRecord, reply: func.HttpResponse, error: Exception | None = None) -> func.HttpResponse:
+def _failed(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
+    try:
+        reply = reply_to_error(error, record.correlation_id, realm)
+    except Exception as unusable:  # noqa: BLE001 — an error class of the author's, with members that cannot be sent
+        error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm)
     record.close(reply.status_code, error)
     notes.deliver()
     return reply
