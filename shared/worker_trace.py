@@ -22,10 +22,11 @@ def worker_trace(context: Any) -> AbstractContextManager[None]:
         context: the worker's, with `trace_context`; None: nothing is attached.
     """
     propagation = sys.modules.get("opentelemetry.trace.propagation.tracecontext")
-    parent = getattr(getattr(context, "trace_context", None), "trace_parent", None)
+    given = getattr(context, "trace_context", None) if propagation is not None else None
+    parent = getattr(given, "trace_parent", None)
     if propagation is None or not parent or _has_span():
         return _NOTHING
-    carrier = {"traceparent": parent, "tracestate": context.trace_context.trace_state or ""}
+    carrier = {"traceparent": parent, "tracestate": getattr(given, "trace_state", None) or ""}
     return _attached(propagation.TraceContextTextMapPropagator().extract(carrier))
 
 
