@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from emulators.functions_host import attribution
 from emulators.functions_host.constraints import ConstraintError
 from emulators.functions_host.engines import in_process_engine
+from emulators.functions_host.indexing_words import hint
 from emulators.functions_host.invocations import DisconnectedError, decoded_path, invocation, raw_path, read_body
 from emulators.functions_host.layout import AppLayout
-from emulators.functions_host.loading import line_of
 from emulators.functions_host.model import FunctionError, IndexedFunction, IndexingError
 from emulators.functions_host.replies import Reply, reply_for
 from emulators.functions_host.router import Route, Router
@@ -96,7 +96,7 @@ class FunctionsHost:
             self._router = Router(functions, self.layout.route_prefix)
             self.functions = functions
         except IndexingError as error:
-            self._refuse(f"{error}{line_of(self.layout.script, error)}", error.stack_trace)
+            self._refuse(f"{error}{hint(self.layout, error)}", error.stack_trace)
         except (TemplateError, ConstraintError, SystemExit) as error:
             self._refuse(f"{type(error).__name__}: {error}", "")
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator
 from types import ModuleType
 
 from emulators.functions_host.layout import SCRIPT_SETTING, AppLayout
-from emulators.functions_host.model import IndexingError
 
 # sys.path, sys.modules and os.environ belong to the process: only one app is imported at a time.
 _importing = threading.RLock()
@@ -70,9 +68,3 @@ def _setting(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
-
-
-def line_of(script: str, error: IndexingError) -> str:
-    """The line of the script that failed, as a SyntaxError's message has it already; empty when none did."""
-    lines = re.findall(rf'[/\\"]{re.escape(script)}", line (\d+)', error.stack_trace)
-    return f" ({script}, line {lines[-1]})" if lines and ", line " not in str(error) else ""
