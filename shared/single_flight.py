@@ -108,6 +108,6 @@ def _landed(flight: Future[V], wait: float) -> V:
     try:
         return flight.result(timeout=seconds_left(wait))
     except WaitedTooLong:
-        if flight.done():  # the work's own time-out
-            raise
+        if flight.done():  # it ended in the moment after the wait did, or with a time-out of its own
+            return flight.result()
         raise ServiceUnavailable(retry_after=5, reason="waited too long for another thread") from None

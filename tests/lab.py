@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +85,8 @@ def finish_background_work() -> None:
     """Waits for refreshes that were started beside a request."""
     for thread in threading.enumerate():
         if thread.name.startswith("background "):
+            while not thread.is_alive() and thread in threading.enumerate():
+                time.sleep(0.001)  # it is listed from the moment it is asked for, and can be joined only once it runs
             thread.join(10)
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import Any
 
 import pytest
 
 from shared.single_flight import MAX_BACKGROUND, SingleFlight
+from tests.lab import finish_background_work
 
 
 def run_together(flights: SingleFlight[str, int], work: list[str], outcome: int | Exception) -> list[object]:
@@ -78,9 +80,7 @@ def test_work_beside_the_requests_is_bounded() -> None:
     assert flights.do_beside(MAX_BACKGROUND, lambda: 2) == 2
     release.set()
     assert [flight.result(30) for flight in started if flight] == [1] * MAX_BACKGROUND
-    for thread in threading.enumerate():
-        if thread.name.startswith("background "):
-            thread.join(30)
+    finish_background_work()
     assert flights.start(0, lambda: 3) is not None
 
 
@@ -95,3 +95,43 @@ def test_a_thread_that_cannot_be_had_keeps_nobody_waiting(monkeypatch: pytest.Mo
         assert flights.start("key", lambda: 1) is None
     assert flights.do("key", lambda: 2) == 2
     assert flights.do_beside("key", lambda: 3) == 3
+
+
+class LandsAsItTimesOut(Future[int]):
+    """The work ends after the wait for it has timed out, and before the waiting thread looks again."""
+
+    def __init__(self, outcome: int | Exception) -> None:
+        super().__init__()
+        self._outcome = outcome
+
+    def result(self, timeout: float | None = None) -> int:
+        if self.done():
+            return super().result(timeout)
+        if isinstance(self._outcome, Exception):
+            self.set_exception(self._outcome)
+        else:
+            self.set_result(self._outcome)
+        raise WaitedTooLong
+
+
+def test_a_flight_that_lands_just_after_the_time_out_counts() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    flights._flights["key"] = LandsAsItTimesOut(7)
+    assert flights.do("key", lambda: 8) == 7
+
+
+def test_a_flight_that_fails_just_after_the_time_out_raises_its_own_error() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    flights._flights["key"] = LandsAsItTimesOut(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        flights.do("key", lambda: 8)
+
+
+def test_a_time_out_of_the_work_itself_is_raised_as_it_is() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+
+    def times_out() -> int:
+        raise TimeoutError("of the work")
+
+    with pytest.raises(TimeoutError, match="of the work"):
+        flights.do("key", times_out)
