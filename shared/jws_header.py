@@ -17,6 +17,7 @@ MAX_TOKEN_CHARS = 32 * 1024  # the front end refuses longer headers anyway; Entr
 _MAX_HEADER_CHARS = 4 * 1024  # the one JSON that a stranger can have parsed; Entra's have one to three hundred
 _MAX_KEY_ID_CHARS = 256
 _COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_TYPES = frozenset({"jwt", "at+jwt"})  # RFC 8725 §3.11: what was made for something else is not an access token
 _REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})  # a key or a rule of the sender's own
 
 
@@ -40,9 +41,16 @@ def _key_id_in(encoded: str) -> str:
     key_id = header.get("kid")
     if header.get("alg") != ALGORITHM or _REFUSED_HEADERS & header.keys():
         raise InvalidToken(reason="header")
+    if "typ" in header and not _is_type(header["typ"]):
+        raise InvalidToken(reason="type")
     if not isinstance(key_id, str) or len(key_id) > _MAX_KEY_ID_CHARS:
         raise InvalidToken(reason="key id")
     return key_id
+
+
+def _is_type(value: object) -> bool:
+    """RFC 7515 §4.1.9: a media type, of which the case does not matter and `application/` may be left out."""
+    return isinstance(value, str) and value.lower().removeprefix("application/") in _TYPES
 
 
 def parse_segment(text: bytes) -> dict[str, Any]:

@@ -31,5 +31,5 @@ UNKNOWN_KEYS = key_ids.ROWS
 APP_ONLY = app_only.ROWS
 """Genuine, but nobody signed in."""
 
-CONTROLS = json_text.CONTROLS | app_only.CONTROLS
+CONTROLS = json_text.CONTROLS | app_only.CONTROLS | headers.CONTROLS
 """Odd, but genuine: accepted. They show that a row above fails for its defect alone."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from emulators.certificates import issue_certificate
 from tests.tokens import STRANGER, encoded
 
-from .genuine import Genuine, Row, header_rows, public_jwk, standard_base64
+from .genuine import GONE, Genuine, Row, header_rows, public_jwk, standard_base64
 
 EVIL = "https://evil.example/keys"
 _THEIRS = issue_certificate("evil.example", 1_700_000_000)
@@ -49,6 +49,34 @@ RULES: dict[str, dict[str, object]] = {
     "zip null": {"zip": None},
 }
 
+TYPES: dict[str, dict[str, object]] = {
+    f"typ: {name}": {"typ": typ}
+    for name, typ in {
+        "a logout token": "logout+jwt",
+        "a proof of possession": "dpop+jwt",
+        "an event": "secevent+jwt",
+        "an event, in full": "application/secevent+jwt",
+        "a client assertion": "client-authentication+jwt",
+        "JWE": "JWE",
+        "JOSE": "JOSE",
+        "JSON serialization": "JOSE+JSON",
+        "empty": "",
+        "application/": "application/",
+        "twice application/": "application/application/jwt",
+        "of another tree": "text/jwt",
+        "with a parameter": "JWT; charset=utf-8",
+        "with a space": "JWT ",
+        "with NUL": "JWT\x00",
+        "in full-width letters": "\uff2a\uff37\uff34",
+        "null": None,
+        "a number": 5,
+        "true": True,
+        "a list": ["JWT"],
+        "an object": {"JWT": 1},
+    }.items()
+}
+"""RFC 8725 §3.11: a token that was made for something else says so."""
+
 
 def _by_a_stranger(changes: dict[str, object]) -> Row:
     return lambda g: g.token(header={**g.header, **changes}, key=STRANGER)
@@ -82,7 +110,7 @@ def _their_certificate(g: Genuine) -> str:
 
 
 ROWS: dict[str, Row] = {
-    **header_rows({f"{name}, under a good signature": changes for name, changes in (OWN_KEYS | RULES).items()}),
+    **header_rows({f"{name}, under a good signature": changes for name, changes in (OWN_KEYS | RULES | TYPES).items()}),
     **{f"{name}, under the sender's own signature": _by_a_stranger(changes) for name, changes in OWN_KEYS.items()},
     "jwk of Entra's own key": lambda g: g.with_header(jwk=public_jwk(g.key.public_key())),
     "a whole certificate of one's own": _their_certificate,
@@ -91,3 +119,11 @@ ROWS: dict[str, Row] = {
     "a payload without base64": _unencoded_payload,
     "a token inside a token": lambda g: g.token(header={**g.header, "cty": "JWT"}, claims=g.token().encode()),
 }
+
+CONTROLS: dict[str, Row] = header_rows(
+    {
+        f"typ: {typ}": {"typ": typ}
+        for typ in ("JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/at+JWT", "application/jwt")
+    }
+    | {"no typ": {"typ": GONE}}
+)

@@ -98,6 +98,8 @@ HEADER_DEFECTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "unknown kid": lambda header: {**header, "kid": "unknown"},
     "kid as path": lambda header: {**header, "kid": "../../etc/passwd"},
     "lower-case alg": lambda header: {**header, "alg": "rs256"},
+    "typ of a logout token": lambda header: {**header, "typ": "logout+jwt"},
+    "typ of a DPoP proof": lambda header: {**header, "typ": "dpop+jwt"},
     "alg as list": lambda header: {**header, "alg": ["RS256"]},
 }
 
