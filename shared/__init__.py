@@ -4,20 +4,27 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 
 The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
 
-    answer, errors, environ, expiring_lru, operator_notes, strict_json, certificate, deadline ← nothing of ours
-    downstream_path, outgoing, redis_scripts, sealed, store ← nothing of ours
+    answer, errors, expiring_lru, operator_notes, strict_json, certificate, deadline ← nothing of ours
+    downstream_path, outgoing, redis_scripts, sealed, store, worker_trace, address ← nothing of ours
     http_verbs ← outgoing
-    punctual_connection, retries ← deadline
+    punctual_connection ← deadline
+    retries ← deadline
     punctual_http ← punctual_connection
     transport ← answer, deadline, punctual_http
     single_flight ← deadline, errors
-    circuit, request_record ← errors
-    credential_settings ← environ
-    settings ← credential_settings, errors, environ
+    circuit ← errors
+    request_record ← errors
     claims_challenge ← answer, strict_json
     jws_header ← errors, strict_json
     key_set ← errors, jws_header
-    metadata ← answer, deadline, key_set, transport
+    redis_connection ← deadline, errors, single_flight
+    http_request ← errors, strict_json
+    sendable ← answer, errors
+    http_reply ← answer, errors, sendable
+    environ ← address
+    credential_settings ← environ
+    settings ← credential_settings, environ, errors
+    metadata ← address, answer, deadline, key_set, transport
     signing_keys ← errors, key_set, metadata, single_flight, transport
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, credential_settings, punctual_http
@@ -29,7 +36,6 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
                           settings, single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
                    retries, settings
-    redis_connection ← deadline, errors, single_flight
     redis_credentials ← errors, key_vault, settings, single_flight
     redis_store ← circuit, deadline, errors, redis_connection, redis_credentials, redis_scripts, settings, store
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
@@ -44,13 +50,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     libraries ← settings
     services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
                operator_notes, redis_store, sessions, settings, signing_keys, transport
-    http_request ← errors, strict_json
-    sendable ← answer, errors
-    http_reply ← answer, errors, sendable
     declaration ← async_user, user
     azure_function ← declaration
     invocation ← async_user, session, sessions
-    worker_trace ← nothing of ours
     requires_user ← async_user, azure_function, caller, claims_challenge, deadline, declaration, errors, http_reply,
                     http_request, invocation, operator_notes, request_record, services, session, sessions, user,
                     worker_trace

@@ -53,9 +53,10 @@ class AccessTokenValidator:
 
     def __init__(self, settings: Settings, keys: Keys, now: Callable[[], float]) -> None:
         self._settings, self._keys, self._now = settings, keys, now
+        self._issuer_of_keys = f"{settings.authority}/v2.0"  # keys name it even where they sign v1 tokens
         self._issuers = (
             ("1.0", f"https://sts.windows.net/{settings.tenant_id}/"),
-            ("2.0", f"{settings.authority}/v2.0"),
+            ("2.0", self._issuer_of_keys),
         )
 
     def validate(self, token: str) -> AccessToken:
@@ -68,7 +69,7 @@ class AccessTokenValidator:
         """
         key_id = key_id_of(token)
         key = self._keys.get(key_id)
-        payload = key.payload_of(token)
+        payload = key.verify(token)
         claims = parse_segment(payload)
         self._check_issuer(claims, key)
         self._check_audience(claims)
@@ -79,10 +80,12 @@ class AccessTokenValidator:
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
-        if tenant_id != self._settings.tenant_id or not key.may_sign_for(tenant_id):
+        if tenant_id != self._settings.tenant_id:
             raise InvalidToken(reason="tenant")
         if (claims.get("ver"), claims.get("iss")) not in self._issuers:
             raise InvalidToken(reason="issuer")
+        if not key.may_sign_for((claims["iss"], self._issuer_of_keys), tenant_id):
+            raise InvalidToken(reason="issuer of the signing key")
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if claims.get("aud") not in self._settings.audiences:

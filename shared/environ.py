@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from .address import normalized
+
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
@@ -80,11 +82,12 @@ class EnvironReader:
         return number
 
     def https_url(self, name: str, default: str | None = None) -> str:
-        """An https address without user, query or fragment; no slash at its end."""
+        """An https address without user, query or fragment; normalized, no slash at its end."""
         value = self.text(name, default)
         if value and not _is_https_url(value):
             self.problems.setdefault(name, "must be an https:// address without user, query or fragment")
-        return value.rstrip("/")
+            return value
+        return normalized(value).rstrip("/")
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; the default when neither is set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,15 @@ _jws = jwt.PyJWS()
 
 @dataclass(frozen=True)
 class SigningKey:
-    """One public key, and the issuer for whose tokens it may be used (`{tenantid}` in it stands for any tenant)."""
+    """One public key, and the issuers for whose tokens it may be used.
+
+    `{tenantid}` in an issuer stands for any tenant; an empty issuer for any issuer, as the key was published with none.
+    """
 
     key: RSAPublicKey
-    issuer: str
+    issuers: frozenset[str] = frozenset({""})
 
-    def payload_of(self, token: str) -> bytes:
+    def verify(self, token: str) -> bytes:
         """The payload of a token that this key has signed. Raises InvalidToken for any other."""
         try:
             payload: bytes = _jws.decode(token, self.key, algorithms=[ALGORITHM])
@@ -32,24 +35,28 @@ class SigningKey:
             raise InvalidToken(reason=f"signature: {type(error).__name__}") from None
         return payload
 
-    def may_sign_for(self, tenant_id: str) -> bool:
-        return not self.issuer or f"/{tenant_id}/" in self.issuer.replace("{tenantid}", tenant_id) + "/"
+    def may_sign_for(self, issuers: Collection[str], tenant_id: str) -> bool:
+        """Whether it is published for one of these issuers, compared whole, or for any."""
+        return any(issuer == "" or issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers)
 
 
-def parse_key_set(document: Mapping[str, Any]) -> dict[str, SigningKey]:
+def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str, SigningKey]:
     """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Others are passed over.
 
+    `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
+
     Raises:
-        ValueError: it holds no usable key.
+        ValueError: it holds no list of keys, or no usable key.
     """
     entries = document.get("keys")
     keys: dict[str, SigningKey] = {}
     ambiguous: set[str] = set()
     for entry in entries if isinstance(entries, list) else ():
-        key = _parse_key(entry)
+        key = _parse_key(entry, cloud)
         if key is not None:
-            twin = keys.setdefault(entry["kid"], key)
-            if twin != key:
+            other = keys.get(entry["kid"], key)
+            keys[entry["kid"]] = SigningKey(key.key, key.issuers | other.issuers)
+            if other.key != key.key:
                 ambiguous.add(entry["kid"])
     for key_id in ambiguous:  # which of the two is meant is not for a token's sender to choose
         del keys[key_id]
@@ -58,15 +65,18 @@ def parse_key_set(document: Mapping[str, Any]) -> dict[str, SigningKey]:
     return keys
 
 
-def _parse_key(entry: Any) -> SigningKey | None:
+def _parse_key(entry: Any, cloud: object) -> SigningKey | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not _is_for_rs256(entry):
+        return None
+    issuer, its_cloud = entry.get("issuer"), entry.get("cloud_instance_name")
+    if not isinstance(issuer, str | None) or (None not in (cloud, its_cloud) and its_cloud != cloud):
         return None
     try:
         key = jwt.PyJWK(entry, algorithm=ALGORITHM).key
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
     usable = isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS and key.public_numbers().e >= _MIN_EXPONENT
-    return SigningKey(key, str(entry.get("issuer", ""))) if usable else None
+    return SigningKey(key, frozenset({issuer or ""})) if usable else None
 
 
 def _is_for_rs256(entry: Mapping[str, Any]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from .address import is_on_host_of, normalized
 from .answer import Answer
 from .deadline import within
 from .transport import Transport, TransportError
@@ -18,6 +18,14 @@ DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
 
 class UnknownTenantError(ValueError):
     """Entra has no such tenant (AADSTS90002)."""
+
+
+class ForeignIssuerError(ValueError):
+    """The discovery document says that it is another authority's."""
+
+
+class ForeignKeySetError(ValueError):
+    """The discovery document's `jwks_uri` is not on the authority's own host."""
 
 
 class EntraBusyError(ValueError):
@@ -44,22 +52,27 @@ class Metadata:
         """
         from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
 
-        return parse_key_set(_json_object(self._get(self._fetch_address_of_keys())))
+        discovery = self._fetch_discovery()
+        address, cloud = discovery.get("jwks_uri"), discovery.get("cloud_instance_name")
+        address = normalized(address) if isinstance(address, str) else ""
+        if not is_on_host_of(address, self._authority):
+            raise ForeignKeySetError
+        return parse_key_set(_json_object(self._get(address)), cloud)
 
     def known(self, address: str) -> Answer | None:
         """The discovery document as it was last fetched with the keys, if this is its address."""
         return self._discovery if address == self._address else None
 
-    def _fetch_address_of_keys(self) -> str:
-        """From OpenID Connect Discovery 1.0 §4; trusted only on the authority's own host."""
-        discovery = self._get(self._address)
-        if discovery.status_code == 400 and _says_unknown_tenant(discovery):
+    def _fetch_discovery(self) -> dict[str, Any]:
+        """The discovery document, if it is this authority's own (OpenID Connect Discovery 1.0 §4.3)."""
+        answer = self._get(self._address)
+        if answer.status_code == 400 and _says_unknown_tenant(answer):
             raise UnknownTenantError
-        address = _json_object(discovery).get("jwks_uri")
-        if not isinstance(address, str) or urlsplit(address)[:2] != urlsplit(self._authority)[:2]:
-            raise ValueError("jwks_uri is not on the authority's host")
-        self._discovery = discovery
-        return address
+        document = _json_object(answer)
+        if document.get("issuer") != f"{self._authority}/v2.0":
+            raise ForeignIssuerError
+        self._discovery = answer
+        return document
 
     def _get(self, address: str) -> Answer:
         with within(DOCUMENT_SECONDS, self._now):

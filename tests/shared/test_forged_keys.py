@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from emulators.people import FABRIKAM
+from emulators.people import CONTOSO, FABRIKAM
 from shared.errors import InvalidToken, ServiceUnavailable
+from shared.transport import Transport
 from tests.forgery.genuine import GONE, Genuine, changed, number, public_jwk
 from tests.lab import Lab
 from tests.tokens import STRANGER
@@ -50,7 +51,18 @@ def opened(lab: Lab, genuine: Genuine, key: rsa.RSAPrivateKey) -> bool:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"use": GONE}, {"alg": "RS256"}, {"key_ops": ["verify"]}, {"issuer": GONE}, {"x5c": ["nonsense"]}],
+    [
+        {},
+        {"use": GONE},
+        {"alg": "RS256"},
+        {"key_ops": ["verify"]},
+        {"issuer": GONE},
+        {"issuer": None},
+        {"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"},
+        {"cloud_instance_name": "microsoftonline.com"},
+        {"cloud_instance_name": None},
+        {"x5c": ["nonsense"]},
+    ],
     ids=str,
 )
 def test_a_second_good_key_is_good(lab: Lab, changes: dict[str, object]) -> None:
@@ -86,8 +98,19 @@ UNFIT: dict[str, dict[str, object]] = {
     "with its private half": {"d": number(STRANGER.private_numbers().d)},
     "of another tenant": {"issuer": f"https://login.microsoftonline.com/{FABRIKAM}/v2.0"},
     "of personal accounts": {"issuer": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"},
-    "with null for an issuer": {"issuer": None},
     "with a number for an issuer": {"issuer": 7},
+    "with a list for an issuer": {"issuer": ["https://login.microsoftonline.com/{tenantid}/v2.0"]},
+    "with the tenant somewhere in the issuer": {"issuer": f"https://x.example/a/{CONTOSO}/b"},
+    "with an issuer of another cloud": {"issuer": "https://login.microsoftonline.us/{tenantid}/v2.0"},
+    "of another cloud": {"cloud_instance_name": "microsoftonline.us"},
+    "of another cloud, with the template for an issuer": {
+        "cloud_instance_name": "microsoftonline.us",
+        "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
+    },
+    "of another cloud, without an issuer": {"cloud_instance_name": "microsoftonline.us", "issuer": GONE},
+    "of a cloud spelt otherwise": {"cloud_instance_name": "MicrosoftOnline.com"},
+    "of a cloud without a name": {"cloud_instance_name": ""},
+    "with a number for a cloud": {"cloud_instance_name": 7},
     "with a number for an id": {"kid": 7},
     "with a list for an id": {"kid": ["theirs"]},
     "without an id": {"kid": GONE},
@@ -116,6 +139,29 @@ def test_of_two_keys_with_one_id_neither_is_taken(lab: Lab, first: bool) -> None
 
 def test_one_key_listed_twice_is_one_key(lab: Lab) -> None:
     assert opened(lab, served(lab, entry(lab), entry(lab)), STRANGER)
+
+
+FABRIKAMS: dict[str, object] = {"issuer": f"https://login.microsoftonline.com/{FABRIKAM}/v2.0"}
+OF_THE_US: dict[str, object] = {"cloud_instance_name": "microsoftonline.us"}
+
+
+@pytest.mark.parametrize("other", [FABRIKAMS, OF_THE_US, {"use": "enc"}], ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_one_key_listed_for_us_and_for_others_is_ours(lab: Lab, other: dict[str, object], first: bool) -> None:
+    twins = [entry(lab), entry(lab, **other)]
+    assert opened(lab, served(lab, *(twins if first else reversed(twins))), STRANGER)
+
+
+def test_one_key_listed_for_two_others_is_not_ours(lab: Lab) -> None:
+    assert not opened(lab, served(lab, entry(lab, **FABRIKAMS), entry(lab, **OF_THE_US)), STRANGER)
+
+
+def test_where_the_metadata_names_no_cloud_a_key_may_name_one(lab: Lab) -> None:
+    """As in Microsoft.IdentityModel: the two names are compared where both are given."""
+    address = f"https://login.microsoftonline.com/{CONTOSO}/v2.0/.well-known/openid-configuration"
+    document = changed(Transport().send("GET", address).json(), {"cloud_instance_name": GONE})
+    lab.stack.faults.add("entra.discovery", status=200, body=document)
+    assert opened(lab, served(lab, entry(lab, cloud_instance_name="microsoftonline.com")), STRANGER)
 
 
 @pytest.mark.parametrize("odd", [None, 7, "x", [], ["x"], {}, True, [[{}]]], ids=repr)

@@ -33,7 +33,7 @@ TOKEN = "the-users-token"
 class Entra:
     """Validates and exchanges whatever it is given: these tests are about what comes after."""
 
-    key = SigningKey(STRANGER.public_key(), "")
+    key = SigningKey(STRANGER.public_key())
 
     def validate(self, token: str) -> AccessToken:
         return AccessToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user")

@@ -105,7 +105,7 @@ class Exchanger:
 class Validator:
     def __init__(self, clock: Clock) -> None:
         self.clock, self.calls = clock, 0
-        self.key = SigningKey(STRANGER.public_key(), "")
+        self.key = SigningKey(STRANGER.public_key())
 
     def validate(self, token: str) -> AccessToken:
         self.calls += 1
@@ -166,7 +166,7 @@ def test_the_bound_holds_and_the_least_recently_used_goes(parts: Parts) -> None:
 def test_a_withdrawn_key_ends_the_session_at_once(parts: Parts) -> None:
     sessions = sessions_of(parts)
     sessions.open("a")
-    parts[1].key = replace(parts[1].key, issuer="new")
+    parts[1].key = replace(parts[1].key, issuers=frozenset({"new"}))
     assert sessions.find("a") is None
     assert len(sessions) == 0
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from emulators.people import CONTOSO, FABRIKAM
 from shared import signing_keys
+from shared.access_token import AccessTokenValidator
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.key_set import SigningKey, parse_key_set
 from shared.signing_keys import (
@@ -18,10 +21,13 @@ from shared.signing_keys import (
     MAX_AGE_SECONDS,
     SigningKeys,
 )
-from shared.transport import TransportError
+from shared.transport import Transport, TransportError
 from tests.clock import Clock
+from tests.forgery.genuine import GONE, changed
 from tests.lab import Lab, at_once, finish_background_work
 from tests.tokens import STRANGER, parts, signed
+
+AUTHORITY = f"https://login.microsoftonline.com/{CONTOSO}"
 
 
 def bogus(lab: Lab, number: int) -> str:
@@ -168,7 +174,7 @@ class Publisher:
 
 def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
     """Keys of two hours ago, and an Entra that did not answer just now."""
-    key, clock = SigningKey(STRANGER.public_key(), ""), Clock()
+    key, clock = SigningKey(STRANGER.public_key()), Clock()
     publisher = Publisher(key)
     keys = SigningKeys(publisher.fetch, clock)
     assert keys.get("a") is key
@@ -194,7 +200,7 @@ def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(mon
 @pytest.mark.parametrize("later", [FAILED_COOLDOWN_SECONDS, FAILURE_COUNTS_SECONDS])
 def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answers(later: float) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
-    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key(), "")}
+    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(later)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         keys.get("a")
@@ -203,7 +209,7 @@ def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answe
 def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "A_MOMENT_SECONDS", 0.01)
-    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key(), "")}
+    publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(FAILURE_COUNTS_SECONDS)
     publisher.open.clear()
     threading.Timer(0.1, publisher.open.set).start()
@@ -233,10 +239,84 @@ def test_without_any_key_the_answer_is_503_and_the_next_try_is_soon(lab: Lab, an
     assert services.sessions.open(token)
 
 
-def test_keys_are_taken_from_the_authoritys_own_host_only(lab: Lab) -> None:
-    lab.stack.faults.add("entra.discovery", status=200, body={"jwks_uri": "https://graph.microsoft.com/keys"})
-    with pytest.raises(ServiceUnavailable):
+def published(lab: Lab, path: str) -> dict[str, Any]:
+    """A JSON document that Entra publishes for the tenant."""
+    document: dict[str, Any] = Transport().send("GET", f"{AUTHORITY}/{path}").json()
+    return document
+
+
+def published_with(lab: Lab, **changes: object) -> None:
+    """Entra's discovery document, with these members changed."""
+    document = changed(published(lab, "v2.0/.well-known/openid-configuration"), changes)
+    lab.stack.faults.add("entra.discovery", status=200, body=document)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://graph.microsoft.com/keys",
+        "https://login.microsoftonline.com@graph.microsoft.com/keys",
+        "https://login.microsoftonline.com.graph.microsoft.com/keys",
+        "https://user@login.microsoftonline.com/{tenant}/discovery/v2.0/keys",
+        "https://login.microsoftonline.com:444/{tenant}/discovery/v2.0/keys",
+        "http://login.microsoftonline.com/{tenant}/discovery/v2.0/keys",
+        "//login.microsoftonline.com/{tenant}/discovery/v2.0/keys",
+        "https://[login.microsoftonline.com/keys",
+        ["https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"],
+        GONE,
+    ],
+    ids=lambda value: "gone" if value is GONE else str(value),
+)
+def test_keys_are_taken_from_the_authoritys_own_host_only(lab: Lab, address: object) -> None:
+    """The other host has a good key set to offer, and the token is signed with a key in it."""
+    lab.stack.faults.add("graph", status=200, body=published(lab, "discovery/v2.0/keys"))
+    published_with(lab, jwks_uri=address.format(tenant=CONTOSO) if isinstance(address, str) else address)
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServiceUnavailable, match="signing keys could not be fetched"):
         lab.services().sessions.open(lab.stack.issue_access_token("alice"))
+    assert [entry.service for entry in lab.stack.audit.entries(mark) if entry.action != "connect"] == ["entra"]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "https://login.microsoftonline.com:443",
+        "https://login.microsoftonline.com:",
+        "https://Login.MicrosoftOnline.COM",
+        "HTTPS://LOGIN.MICROSOFTONLINE.COM:443",
+    ],
+)
+def test_another_spelling_of_the_same_host_is_the_same_host(lab: Lab, start: str) -> None:
+    """RFC 3986 §6.2: case of scheme and host, and the default port, make no difference."""
+    published_with(lab, jwks_uri=f"{start}/{CONTOSO}/discovery/v2.0/keys")
+    assert lab.services().sessions.open(lab.stack.issue_access_token("alice"))
+    assert lab.services(AzureAd__Instance=start).sessions.open(lab.stack.issue_access_token("alice"))
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        f"https://login.microsoftonline.com/{FABRIKAM}/v2.0",
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        f"https://login.microsoftonline.us/{CONTOSO}/v2.0",
+        f"https://sts.windows.net/{CONTOSO}/",
+        f"{AUTHORITY}/v2.0/",
+        f"{AUTHORITY}/V2.0",
+        "",
+        7,
+        [f"{AUTHORITY}/v2.0"],
+        None,
+        GONE,
+    ],
+    ids=lambda value: "gone" if value is GONE else str(value),
+)
+def test_a_discovery_document_of_another_issuer_is_refused(lab: Lab, issuer: object) -> None:
+    """OpenID Connect Discovery 1.0 §4.3: the issuer must be the one that was asked."""
+    published_with(lab, issuer=issuer)
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServiceUnavailable, match="signing keys could not be fetched"):
+        lab.services().sessions.open(lab.stack.issue_access_token("alice"))
+    assert lab.seen(mark, "keys") == []
 
 
 def test_only_keys_fit_for_rs256_are_used() -> None:
@@ -264,15 +344,38 @@ def test_only_keys_fit_for_rs256_are_used() -> None:
         parse_key_set({"keys": {}})
 
 
+V1, V2 = f"https://sts.windows.net/{CONTOSO}/", f"https://login.microsoftonline.com/{CONTOSO}/v2.0"
+
+
 @pytest.mark.parametrize(
-    ("issuer", "tenant", "may"),
+    ("issuer", "signs_for"),
     [
-        ("https://login.microsoftonline.com/t1/v2.0", "t1", True),
-        ("https://login.microsoftonline.com/t1/v2.0", "t2", False),
-        ("https://login.microsoftonline.com/{tenantid}/v2.0", "t2", True),
-        ("https://sts.windows.net/t1/", "t1", True),
-        ("", "t1", True),
+        ("", {V1, V2}),
+        (V2, {V1, V2}),  # a v1 token is signed with the same keys, and they name the v2 issuer
+        ("https://login.microsoftonline.com/{tenantid}/v2.0", {V1, V2}),
+        (V1, {V1}),
+        ("https://sts.windows.net/{tenantid}/", {V1}),
+        (f"https://login.microsoftonline.com/{FABRIKAM}/v2.0", set()),
+        ("https://login.microsoftonline.us/{tenantid}/v2.0", set()),
+        (f"https://x.example/a/{CONTOSO}/b", set()),
+        (f"https://x.example/{CONTOSO}/v2.0", set()),
+        ("{tenantid}", set()),
+        (f"{V2}/", set()),
+        (f" {V2}", set()),
+        (V2.upper(), set()),
+        (V2.removesuffix("/v2.0"), set()),
     ],
 )
-def test_a_key_signs_for_its_own_issuer(issuer: str, tenant: str, may: bool) -> None:
-    assert SigningKey(STRANGER.public_key(), issuer).may_sign_for(tenant) is may
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_key_signs_for_its_own_issuer(lab: Lab, issuer: str, signs_for: set[str], version: int) -> None:
+    """Compared whole; `{tenantid}` in it stands for the token's tenant, and nothing else does."""
+    token = lab.stack.issue_access_token("alice", version=version)
+    current = lab.stack.entra.keys.current
+    keys = {current.x5t: SigningKey(current.key.public_key(), frozenset({issuer}))}
+    services = lab.services()
+    validator = AccessTokenValidator(services.settings, SigningKeys(lambda: keys, lab.clock), lab.clock)
+    if {1: V1, 2: V2}[version] in signs_for:
+        assert validator.validate(token)
+    else:
+        with pytest.raises(InvalidToken, match="issuer of the signing key"):
+            validator.validate(token)
