@@ -20,7 +20,7 @@ from .faults import Faults
 from .index_page import consented_page, index_page
 from .requests_io import json_object, json_reply
 
-FAULT_FIELDS = {"target", "status", "headers", "body", "delay", "times", "person", "network"}
+FAULT_FIELDS = {"target", "status", "headers", "body", "delay", "times", "person", "network", "without", "every"}
 
 
 @dataclass(frozen=True)

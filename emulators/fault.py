@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,6 +49,11 @@ class Fault:
     left: int | None = None
     person: str | None = None
     network: str | None = None
+    without: Sequence[str] | None = None
+    """Key ids that the key set leaves out, as some of Entra's servers do during a rollover."""
+    every: int = 1
+    """Hits the first of every so many requests: with 2, every other one."""
+    seen: int = field(default=0, repr=False)
     off: Future[None] = field(default_factory=Future, repr=False)
     """Done when the fault is switched off: whoever it keeps waiting may go on."""
 
@@ -57,6 +62,7 @@ class Fault:
         parts = [f"status {self.status}"] if self.status is not None else []
         parts += [NETWORK[self.network]] if self.network is not None else []
         parts += [f"delayed {self.delay:g} s"] if self.delay else []
+        parts += [f"without key {', '.join(self.without)}"] if self.without else []
         return "fault: " + (", ".join(parts) or "none") + (f" for {self.person}" if self.person else "")
 
     async def is_off(self) -> None:
@@ -69,3 +75,17 @@ class Fault:
 
         self.off.add_done_callback(tell)
         await event.wait()
+
+
+_SCOPE = "emulators.fault"
+
+
+def put_into(scope: MutableMapping[str, Any], fault: Fault) -> None:
+    """Lets the service that handles a request know the fault that the request must suffer."""
+    scope[_SCOPE] = fault
+
+
+def fault_of(scope: MutableMapping[str, Any]) -> Fault | None:
+    """The fault that a request must suffer."""
+    fault: Fault | None = scope.get(_SCOPE)
+    return fault

@@ -12,7 +12,7 @@ from .people import PEOPLE
 _PERSONAL = frozenset({"entra.token", "graph", "orders"})
 _WITH_A_REPLY = DRIPS | {"reset"}
 _WITHOUT_A_DELAY = ON_CONNECT | {"hang"}
-_OPTIONAL = frozenset({"status", "times", "person", "network"})
+_OPTIONAL = frozenset({"status", "times", "person", "network", "without"})
 _LONGEST = 86_400
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -58,14 +58,23 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "delay": (_is_delay, f"a number of seconds from 0 to {_LONGEST}"),
     "times": (lambda value: _is_whole(value) and value >= 1, "a whole number, 1 or more"),
+    "every": (lambda value: _is_whole(value) and value >= 1, "a whole number, 1 or more"),
+    "without": (
+        lambda value: isinstance(value, (list, tuple)) and bool(value) and all(isinstance(kid, str) for kid in value),
+        "a list of key ids",
+    ),
     "person": _one_of(PEOPLE),
     "network": _one_of(NETWORK),
 }
 
 _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     (
-        lambda fault: fault["status"] is None and fault["network"] is None and not fault["delay"],
-        "a fault needs a status, a delay or a network failure",
+        lambda fault: all(not fault[name] for name in ("status", "network", "delay", "without")),
+        "a fault needs a status, a delay or a network failure, or key ids to go without",
+    ),
+    (
+        lambda fault: bool(fault["without"]) and (fault["target"] != "entra.keys" or fault["status"] is not None),
+        "without goes with entra.keys, and with its own answer: not with {target} and status {status}",
     ),
     (
         lambda fault: fault["status"] is None and bool(fault["headers"] or fault["body"] is not None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from typing import Any
@@ -36,13 +36,18 @@ class Faults:
         times: int | None = None,
         person: str | None = None,
         network: str | None = None,
+        without: Sequence[str] | None = None,
+        every: int = 1,
     ) -> Fault:
         """Switches a fault on. `body`: text and bytes go out as they are, anything else as JSON; `delay` is in seconds.
+
+        `without` are key ids that entra.keys leaves out; `every=2` hits every other request, beginning with the next.
 
         `network` is one of fault.NETWORK. With "refused" and "tls", which go by host, connections that are open end.
         Raises ValueError, with the name of the field, for what a field cannot hold and a fault that makes no sense.
         """
-        fault = Fault(target, status, {} if headers is None else headers, body, delay, times, person, network)
+        given = {} if headers is None else headers
+        fault = Fault(target, status, given, body, delay, times, person, network, without, every)
         check(fault)
         with self._lock:
             self._faults.append(fault)
@@ -83,6 +88,9 @@ class Faults:
         with self._lock:
             for fault in self._faults:
                 if fits(fault) and fault.left != 0:
+                    fault.seen += 1
+                    if (fault.seen - 1) % fault.every:
+                        continue
                     if fault.left is not None:
                         fault.left -= 1
                     return fault

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import Audit, Entry
-from .fault import DRIPS, Fault
+from .fault import DRIPS, Fault, put_into
 from .fault_reply import fault_reply
 from .faults import Faults
 from .listeners import TRANSPORT
@@ -69,6 +69,7 @@ class Watched:
         try:
             if fault is not None:
                 recorded.prefix = fault.describe()
+                put_into(scope, fault)
                 await self._suffer(fault, scope, body, receive, recorded)
             else:
                 await self._handle(self._app, scope, _replay(body, receive), recorded)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..fault import fault_of
 from ..requests_io import json_reply, note
 from .refusals import EntraError
 from .replies import Trace, refusal_reply
 from .service import HOST, SHARED_TENANTS, Entra
+from .signing import CLOUD
 from .verification import issuers
 
 CACHEABLE = {"Cache-Control": "max-age=86400, private", "Access-Control-Allow-Origin": "*"}
@@ -57,7 +59,7 @@ def _document(segment: str, tenant: str, version: int) -> dict[str, object]:
         "frontchannel_logout_supported": False,
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "name", "tid", "ver", "preferred_username"],
         "tenant_region_scope": "EU",
-        "cloud_instance_name": "microsoftonline.com",
+        "cloud_instance_name": CLOUD,
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": "graph.microsoft.com",
         "rbac_url": "https://pas.windows.net",
@@ -73,7 +75,8 @@ async def keys(request: Request) -> Response:
     except EntraError as refused:
         note(request).verdict = refused.message
         return refusal_reply(refused, Trace.of(request), entra.now())
-    document = entra.keys.document(issuers(tenant)[1])
+    fault = fault_of(request.scope)
+    document = entra.keys.document(issuers(tenant)[1], fault.without or () if fault else ())
     note(request).verdict = "ok: signing keys"
     return json_reply(document, headers=CACHEABLE)
 

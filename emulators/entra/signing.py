@@ -6,18 +6,33 @@ import base64
 import hmac
 import json
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 import jwt
 
 from ..certificates import Certificate, base64url, issue_certificate
 
+CLOUD, OTHER_CLOUD = "microsoftonline.com", "microsoftonline.us"
+
+
+@cache
+def _key_of_the_other_cloud() -> Certificate:
+    """One for the whole process: nothing here is ever signed with it."""
+    return issue_certificate("accounts.accesscontrol.windows.us", time.time(), days=1825)
+
 
 class SigningKeys:
-    """One key signs; every published key is accepted. The key id is the certificate's thumbprint, as at Entra."""
+    """One key signs; every published key is accepted. The key id is the certificate's thumbprint, as at Entra.
+
+    Like Entra's, the key set also lists a key of another cloud, with the public cloud's issuer: only its
+    `cloud_instance_name` tells that it must not vouch for a token of this cloud.
+    """
 
     def __init__(self, first: Certificate) -> None:
+        self.of_another_cloud = _key_of_the_other_cloud()
         self._lock = threading.Lock()
         self._published: list[Certificate] = [first]
 
@@ -54,11 +69,15 @@ class SigningKeys:
         key: Any = signer.key if algorithm != "none" else None
         return jwt.encode(dict(payload), key, algorithm, headers=dict(merged))
 
-    def document(self, issuer: str) -> dict[str, object]:
-        """The JSON Web Key Set; `issuer` names the tenant the keys are valid for."""
+    def document(self, issuer: str, without: Collection[str] = ()) -> dict[str, object]:
+        """The JSON Web Key Set, less the key ids in `without`; `issuer` names the tenant the keys are valid for."""
         with self._lock:
             published = list(self._published)
-        return {"keys": [_public_jwk(key, issuer) for key in published]}
+        keys = [_public_jwk(key, issuer, CLOUD) for key in published]
+        keys.append(
+            _public_jwk(self.of_another_cloud, "https://login.microsoftonline.com/{tenantid}/v2.0", OTHER_CLOUD)
+        )
+        return {"keys": [key for key in keys if key["kid"] not in without]}
 
 
 def _with_hmac(header: Mapping[str, object], payload: Mapping[str, object], secret: bytes) -> str:
@@ -68,7 +87,7 @@ def _with_hmac(header: Mapping[str, object], payload: Mapping[str, object], secr
     return f"{signed}.{base64url(hmac.new(secret, signed.encode(), digest).digest())}"
 
 
-def _public_jwk(certificate: Certificate, issuer: str) -> dict[str, object]:
+def _public_jwk(certificate: Certificate, issuer: str, cloud: str) -> dict[str, object]:
     numbers = certificate.key.public_key().public_numbers()
     return {
         "kty": "RSA",
@@ -78,6 +97,6 @@ def _public_jwk(certificate: Certificate, issuer: str) -> dict[str, object]:
         "n": base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
         "e": base64url(numbers.e.to_bytes(3, "big")),
         "x5c": [base64.b64encode(certificate.der).decode()],
-        "cloud_instance_name": "microsoftonline.com",
+        "cloud_instance_name": cloud,
         "issuer": issuer,
     }

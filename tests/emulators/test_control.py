@@ -68,7 +68,7 @@ def test_faults_can_be_switched(stack: Stack, own: Http) -> None:
         (
             "faults",
             '{"target": "graph", "stat": 5}',
-            "no field stat; there are body, delay, headers, network, person, ",
+            "no field stat; there are body, delay, every, headers, network, ",
         ),
         ("faults", '{"target": "graph", "status": "503"}', "status must be a whole number from 200 to 599, not '503'"),
         ("faults", '{"target": "graph", "status": 503, "person": "bob"}', "person must be one of alice, "),

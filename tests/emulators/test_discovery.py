@@ -6,6 +6,7 @@ import base64
 
 import jwt
 import pytest
+import requests
 from cryptography import x509
 
 from emulators.people import CONTOSO, FABRIKAM
@@ -54,7 +55,7 @@ def test_an_unknown_tenant(path: str, http: Http) -> None:
 @pytest.mark.parametrize("path", ["discovery/v2.0/keys", "discovery/keys"])
 def test_keys_verify_a_token(path: str, shared: Stack, http: Http) -> None:
     token = shared.issue_access_token("alice")
-    [key] = http.get(f"{AUTHORITY}/{path}").json()["keys"]
+    [key, _] = http.get(f"{AUTHORITY}/{path}").json()["keys"]
 
     assert {"kid", "x5t", "x5c", "issuer", "use", "kty", "n", "e"} <= key.keys()
     assert (key["kty"], key["use"], key["kid"], key["issuer"]) == ("RSA", "sig", key["x5t"], f"{AUTHORITY}/v2.0")
@@ -66,20 +67,60 @@ def test_keys_verify_a_token(path: str, shared: Stack, http: Http) -> None:
 
 def test_keys_name_the_tenant_they_are_asked_for(http: Http) -> None:
     for tenant, issuer in ((FABRIKAM, FABRIKAM), ("common", "{tenantid}")):
-        [key] = http.get(f"{ENTRA}/{tenant}/discovery/v2.0/keys").json()["keys"]
+        [key, _] = http.get(f"{ENTRA}/{tenant}/discovery/v2.0/keys").json()["keys"]
         assert key["issuer"] == f"{ENTRA}/{issuer}/v2.0"
 
 
-def test_rolling_keys(stack: Stack, own: Http) -> None:
-    def kids() -> list[str]:
-        return [key["kid"] for key in own.get(f"{AUTHORITY}/discovery/v2.0/keys").json()["keys"]]
+@pytest.mark.parametrize("tenant", [CONTOSO, "common"])
+def test_a_key_of_another_cloud_is_listed_with_the_issuer_of_this_one(tenant: str, shared: Stack, http: Http) -> None:
+    """Read off the public cloud's key set: the cloud's name alone tells them apart."""
+    document = http.get(f"{ENTRA}/{tenant}/v2.0/.well-known/openid-configuration").json()
+    ours, other = http.get(f"{ENTRA}/{tenant}/discovery/v2.0/keys").json()["keys"]
+    assert ours["cloud_instance_name"] == document["cloud_instance_name"] == "microsoftonline.com"
+    assert (other["cloud_instance_name"], other["issuer"]) == ("microsoftonline.us", f"{ENTRA}/{{tenantid}}/v2.0")
+    assert (other["kty"], other["use"]) == ("RSA", "sig")
+    assert shared.entra.keys.find(other["kid"]) is None
 
-    before = kids()
+
+def kids(http: Http) -> list[str]:
+    """The ids of the keys of this cloud that are published now."""
+    published = http.get(f"{AUTHORITY}/discovery/v2.0/keys").json()["keys"]
+    return [key["kid"] for key in published if key["cloud_instance_name"] == "microsoftonline.com"]
+
+
+def test_key_sets_by_turns(stack: Stack, own: Http) -> None:
+    [first] = kids(own)
+    second = stack.roll_signing_key()
+    fault = stack.faults.add("entra.keys", without=[first], every=2)
+    assert [kids(own) for _ in range(4)] == [[second], [first, second], [second], [first, second]]
+    assert [entry.verdict for entry in stack.audit.entries() if entry.action == "keys"][-2:] == [
+        f"fault: without key {first}; ok: signing keys",
+        "ok: signing keys",
+    ]
+    stack.faults.remove(fault)
+    stack.faults.add("entra.keys", without=[first, second], times=1)
+    assert [kids(own) for _ in range(2)] == [[], [first, second]]
+
+
+def test_key_sets_by_turns_can_be_switched_from_outside(stack: Stack, own: Http) -> None:
+    url, kid = f"{stack.sign_in_url}/_emulators/faults", stack.entra.keys.current.x5t
+    reply = requests.post(url, json={"target": "entra.keys", "without": [kid], "every": 2}, timeout=10)
+    assert (reply.status_code, reply.json()) == (
+        201,
+        {"added": f"fault: without key {kid}", "target": "entra.keys"},
+    )
+    assert [kids(own) for _ in range(3)] == [[], [kid], []]
+    assert requests.delete(url, timeout=10).status_code == 200
+    assert [kids(own) for _ in range(2)] == [[kid], [kid]]
+
+
+def test_rolling_keys(stack: Stack, own: Http) -> None:
+    before = kids(own)
     fresh = stack.roll_signing_key()
-    assert kids() == [*before, fresh]
+    assert kids(own) == [*before, fresh]
     assert jwt.get_unverified_header(stack.issue_access_token("alice"))["kid"] == fresh
     last = stack.roll_signing_key(withdraw_old=True)
-    assert kids() == [last]
+    assert kids(own) == [last]
 
 
 def test_instance_discovery(http: Http) -> None:

@@ -90,6 +90,12 @@ def test_times_are_counted() -> None:
     assert faults.take(None, None) is None
 
 
+def test_every_other_request_may_be_hit() -> None:
+    faults = Faults()
+    faults.add("graph", status=500, every=2, times=2)
+    assert [faults.take("graph", None) is not None for _ in range(5)] == [True, False, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -115,6 +121,14 @@ def test_times_are_counted() -> None:
         ({"network": []}, "network must be one of refused, .*, not \\[\\]"),
         ({"status": None}, "a fault needs a status, a delay or a network failure"),
         ({"status": None, "delay": 1, "body": "x"}, "headers and body need a status"),
+        ({"every": 0}, "every must be a whole number, 1 or more, not 0"),
+        ({"every": True}, "every must be"),
+        ({"every": None}, "every must be"),
+        ({"without": "kid"}, "without must be a list of key ids, not 'kid'"),
+        ({"without": []}, "without must be"),
+        ({"without": [7]}, "without must be"),
+        ({"without": ["kid"], "status": None}, "without goes with entra.keys, .* not with graph"),
+        ({"without": ["kid"], "target": "entra.keys"}, "without goes .* not with entra.keys and status 500"),
         ({"target": "vault", "person": "alice"}, "a request to vault cannot be told by the person: only entra.token, "),
     ],
 )

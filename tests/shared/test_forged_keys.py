@@ -69,6 +69,14 @@ def test_a_second_good_key_is_good(lab: Lab, changes: dict[str, object]) -> None
     assert opened(lab, served(lab, entry(lab, **changes)), STRANGER)
 
 
+def test_the_key_of_another_cloud_that_entra_lists_vouches_for_nothing(lab: Lab) -> None:
+    token, current = lab.stack.issue_access_token("alice"), lab.stack.entra.keys.current
+    theirs = lab.stack.entra.keys.of_another_cloud
+    genuine = Genuine.taken_apart(token, current)
+    with pytest.raises(InvalidToken, match="unknown signing key"):
+        lab.services().sessions.open(genuine.token(header={**genuine.header, "kid": theirs.x5t}, key=theirs.key))
+
+
 def test_a_larger_key_is_good(lab: Lab) -> None:
     assert opened(lab, served(lab, entry(lab, LARGE)), LARGE)
 
