@@ -25,7 +25,6 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     credential_settings ← environ
     settings ← credential_settings, environ, errors
     metadata ← address, answer, deadline, key_set, transport
-    signing_keys ← errors, key_set, metadata, single_flight, transport
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, credential_settings, punctual_http
     client_credential ← answer, certificate, credential_settings, errors, key_vault
@@ -48,11 +47,13 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     user ← caller, downstream_api
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
     libraries ← settings
-    services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
-               operator_notes, redis_store, sessions, settings, signing_keys, transport
     declaration ← async_user, user
     azure_function ← declaration
     invocation ← async_user, session, sessions
+    known_keys ← key_set
+    signing_keys ← errors, key_set, known_keys, metadata, single_flight, transport
+    services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
+               operator_notes, redis_store, sessions, settings, signing_keys, transport
     requires_user ← async_user, azure_function, caller, claims_challenge, deadline, declaration, errors, http_reply,
                     http_request, invocation, operator_notes, request_record, services, session, sessions, user,
                     worker_trace

@@ -45,13 +45,17 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str
 
     `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
 
+    A list without a usable key is an answer, too: Entra has withdrawn all.
+
     Raises:
-        ValueError: it holds no list of keys, or no usable key.
+        ValueError: it holds no list of keys.
     """
     entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("not a key set")
     keys: dict[str, SigningKey] = {}
     ambiguous: set[str] = set()
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries:
         key = _parse_key(entry, cloud)
         if key is not None:
             other = keys.get(entry["kid"], key)
@@ -60,8 +64,6 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str
                 ambiguous.add(entry["kid"])
     for key_id in ambiguous:  # which of the two is meant is not for a token's sender to choose
         del keys[key_id]
-    if not keys:
-        raise ValueError("no usable signing key")
     return keys
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from shared.errors import ApiError
+from shared.known_keys import MAX_AGE_SECONDS
 from shared.services import Services
 from shared.session import Session
 from shared.settings import Settings
-from shared.signing_keys import COOLDOWN_SECONDS, MAX_AGE_SECONDS
+from shared.signing_keys import COOLDOWN_SECONDS
 from tests.clock import Clock
 from tests.lab import Lab
 

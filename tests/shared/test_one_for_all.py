@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
+import azure.functions as func
 import pytest
 
-from shared import signing_keys
+from shared import AsyncUser, User
 from shared.deadline import within
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
-from shared.services import Services
-from shared.settings import Settings
-from shared.signing_keys import COOLDOWN_SECONDS, FAILED_COOLDOWN_SECONDS
-from shared.transport import Transport
+from shared.requires_user import RequiresUser
+from shared.services import LazyServices, Services
+from shared.signing_keys import COOLDOWN_SECONDS
 from tests.forgery import TABLES, UNKNOWN_KEYS
 from tests.forgery.genuine import Genuine
 from tests.lab import Lab, at_once, finish_background_work
@@ -93,45 +95,46 @@ def is_refused(services: Services, token: str) -> bool:
     return False
 
 
-class Patience(Transport):
-    """The real one, with a time-out that can be changed while it is in use."""
+class Crowd:
+    """Functions behind one guard, and as few threads to run them in as a small instance has."""
 
-    seconds = 0.3
+    def __init__(self, lab: Lab) -> None:
+        requires_user = RequiresUser(LazyServices(lab.environ(), lab.clock))
 
-    def time_outs(self) -> tuple[float, float]:
-        return self.seconds, self.seconds
+        @requires_user()
+        def whoami(req: func.HttpRequest, user: User) -> object:
+            return {"id": user.id}
+
+        @requires_user()
+        async def whoami_async(req: func.HttpRequest, user: AsyncUser) -> object:
+            return {"id": user.id}
+
+        self._def, self._async = whoami, whoami_async
+        self._threads = ThreadPoolExecutor(2)
+
+    def call(self, kind: str, token: str) -> Future[func.HttpResponse]:
+        request = func.HttpRequest("GET", "http://localhost/", headers={"Authorization": f"Bearer {token}"}, body=b"")
+        if kind == "def":
+            return self._threads.submit(lambda: self._def(req=request))
+        return self._threads.submit(lambda: asyncio.run(self._async(req=request)))
 
 
-def test_while_entras_keys_hang_strangers_hold_no_threads(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first time-out nobody waits for the next: who brings an unknown key id is answered at once."""
-    monkeypatch.setattr(signing_keys, "A_MOMENT_SECONDS", 3600.0)
-    services = Services(Settings.from_environ(lab.environ()), now=lab.clock, transport=Patience)
-    token = lab.stack.issue_access_token("olga")
-    services.sessions.open(token)
-    unknown = Genuine.taken_apart(token, lab.stack.entra.keys.current).with_header(kid="unknown")
+@pytest.mark.parametrize("strangers", [12, 60])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_while_entras_keys_hang_strangers_keep_no_known_caller_waiting(lab: Lab, kind: str, strangers: int) -> None:
+    """They wait for half a second of the fetch between them; whoever comes later is answered at once."""
+    crowd, token = Crowd(lab), lab.stack.issue_access_token("olga")
+    assert crowd.call(kind, token).result(30).status_code == 200
+    genuine = Genuine.taken_apart(token, lab.stack.entra.keys.current)
     hanging = lab.stack.faults.add("entra.keys", network="hang")
     lab.clock.forward(COOLDOWN_SECONDS + 1)
-    with pytest.raises(ServiceUnavailable):
-        services.sessions.open(unknown)
-    finish_background_work()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS + 1)
-    monkeypatch.setattr(Patience, "seconds", 3600.0)  # from now on a fetch ends when the fault does, and not before
-    mark, answered = lab.stack.audit.mark(), list[int]()
-
-    def call() -> None:
-        with pytest.raises(ServiceUnavailable) as raised:
-            services.sessions.open(unknown)
-        answered.append(raised.value.status)
-
-    callers = [threading.Thread(target=call) for _ in range(CALLERS)]
-    for caller in callers:
-        caller.start()
-    give_up_at = time.monotonic() + 10
-    for caller in callers:
-        caller.join(max(0.0, give_up_at - time.monotonic()))
-    in_time = list(answered)
-    assert services.sessions.open(token)
+    mark = lab.stack.audit.mark()
+    replies = [crowd.call(kind, genuine.with_header(kid=f"unknown-{number}")) for number in range(strangers)]
+    assert crowd.call(kind, token).result(30).status_code == 200
+    for reply in replies:
+        answered = reply.result(30)
+        assert (answered.status_code, answered.headers["Retry-After"]) == (503, "1")  # 5 once the fetch has failed
+        assert json.loads(answered.get_body())["code"] == "temporarily_unavailable"
     lab.stack.faults.remove(hanging)
     finish_background_work()
-    assert in_time == [503] * CALLERS
-    assert len(lab.seen(mark, "keys")) <= 1
+    assert len(lab.seen(mark, "keys")) == 1
