@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -22,6 +23,13 @@ class Refusal:
 
     token: str
     claims: str
+
+    def digest(self) -> bytes:
+        """The same for every thread that was refused this token with these claims, and for no other.
+
+        A hash, because the name of a thread and the text of an error may show it.
+        """
+        return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
 
 
 class Session:

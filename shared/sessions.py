@@ -51,7 +51,7 @@ class Sessions:
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
-        self._flights: SingleFlight[tuple[bytes, Scopes, str | None], DownstreamToken] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
         self._evictions_told, self._tell_again_at = 0, float("-inf")
 
     def __len__(self) -> int:
@@ -90,7 +90,7 @@ class Sessions:
         known = self.known_token(session, scopes, refusal)
         if known is not None:
             return known.token
-        flight = (session.digest, scopes, refusal.claims if refusal else None)
+        flight = (session.digest, scopes, refusal.digest() if refusal else b"")
         due = session.downstream_tokens.get(scopes)
         if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
             self._flights.start(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -179,6 +181,35 @@ def test_a_refused_downstream_token_is_exchanged_once_more_with_the_claims(parts
     assert token_of(sessions, "a", Refusal(refused, '{"c":1}')) == renewed  # another thread was refused the same token
     assert token_of(sessions, "a") == renewed
     assert parts[2].calls == 2
+
+
+def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_another(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads, equal claims, different refused tokens: the second is refused before the first exchange has ended."""
+    sessions, claims = sessions_of(parts), '{"c":1}'
+    session = sessions.open("a")
+    first = token_of(sessions, "a")
+    exchanged_again, answers = threading.Event(), list[str]()
+    resize, others = sessions._sessions.resize, list[threading.Thread]()
+
+    def resize_slowly(*arguments: Any) -> None:
+        """The second token is kept by now; a thread that uses it is refused, too."""
+        resize(*arguments)
+        if not others:
+            second = session.downstream_tokens[("a",)].token
+            again = threading.Thread(target=lambda: answers.append(token_of(sessions, "a", Refusal(second, claims))))
+            others.append(again)
+            again.start()
+            exchanged_again.wait(2)
+        elif parts[2].calls == 3:
+            exchanged_again.set()
+
+    monkeypatch.setattr(sessions._sessions, "resize", resize_slowly)
+    second = token_of(sessions, "a", Refusal(first, claims))
+    others[0].join(10)
+    assert answers != [second]
+    assert parts[2].calls == 3
 
 
 def test_while_entra_is_down_a_token_due_for_renewal_goes_on_to_its_end(parts: Parts) -> None:
