@@ -25,7 +25,7 @@ class Refusal:
     claims: str
 
     def digest(self) -> bytes:
-        """The same for every thread that was refused this token with these claims, and for no other.
+        """The same for every thread that was refused this token with these claims; nobody else shares the exchange.
 
         A hash, because the name of a thread and the text of an error may show it.
         """
