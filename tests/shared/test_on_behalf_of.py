@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 
 import pytest
 
@@ -115,9 +116,89 @@ def test_what_is_no_answer_of_the_protocol_is_503_with_retry_after(
     assert error.retry_after == wait
 
 
+SECRET = "s3cr3t-downstream-token"
+REPLY = json.dumps({"token_type": "Bearer", "access_token": SECRET, "expires_in": 4199})
+
+
 @pytest.mark.parametrize(
-    "body", [{}, {"access_token": ""}, {"access_token": 1, "expires_in": 60}, {"access_token": "t"}]
+    "body",
+    [
+        b"\xef\xbb\xbf" + REPLY.encode(),
+        REPLY.encode("utf-16"),
+        REPLY.encode("utf-16-le"),
+        REPLY.encode("utf-32"),
+        REPLY.encode() + b"\0",
+        REPLY.encode() + REPLY.encode(),
+        REPLY.replace("Bearer", "B\xe4rer").encode("latin-1"),
+        REPLY.replace("4199", "NaN").encode(),
+        REPLY.replace("4199", "9" * 5000).encode(),
+        REPLY.replace("4199", "[" * 100_000).encode(),
+        REPLY.replace("4199", "[" * 900 + "]" * 900).encode(),
+        REPLY.replace("token_type", "access_token").encode(),
+        json.dumps({**json.loads(REPLY), "scope": ["User.Read"]}).encode(),
+    ],
+    ids=[str(n) for n in range(13)],
 )
+def test_a_response_that_cannot_be_read_in_one_way_alone_is_503_and_in_no_log(
+    lab: Lab, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MSAL logs a token response whole that its own parser cannot read."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("msal", "shared", "urllib3"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    lab.stack.faults.add("entra.token", status=200, body=body)
+    error = failure(lab, "alice")
+    assert (error.status, error.retry_after) == (503, 5)
+    assert any(record.name.startswith("msal") for record in caplog.records)
+    shown = [record.name for record in caplog.records if SECRET in f"{record.getMessage()} {record.exc_text}"]
+    assert shown == []
+
+
+@pytest.mark.parametrize(
+    "more", [{"id_token": "x"}, {"id_token": 5}, {"refresh_in": "soon"}, {"client_info": "!"}]
+)
+def test_what_nobody_reads_of_a_response_cannot_spoil_it(lab: Lab, more: dict[str, object]) -> None:
+    lab.stack.faults.add("entra.token", status=200, body={**json.loads(REPLY), **more})
+    assert lab.user(lab.services(), lab.stack.issue_access_token("alice")).token("Graph") == SECRET
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "life"),
+    [
+        ({}, 3600),
+        ({"expires_in": None}, 3600),
+        ({"expires_in": 4199}, 4199),
+        ({"expires_in": 4199.0}, 4199),
+        ({"expires_in": "3599"}, 3599),
+        ({"expires_in": "3599.5"}, 3599.5),
+        ({"expires_in": 10**12}, 24 * 3600),
+        ({"expires_in": 1e300}, 24 * 3600),
+    ],
+)
+def test_a_token_lives_as_long_as_entra_says_or_an_hour(lab: Lab, expires_in: dict[str, object], life: float) -> None:
+    services = lab.services()
+    session = services.sessions.open(token := lab.stack.issue_access_token("alice"))
+    body = {name: value for name, value in json.loads(REPLY).items() if name != "expires_in"}
+    lab.stack.faults.add("entra.token", status=200, body={**body, **expires_in})
+    lab.user(services, token).token("Graph")
+    (kept,) = session.downstream_tokens.values()
+    assert kept.expires_at - lab.clock() == pytest.approx(life, abs=30)
+    assert kept.renew_at < kept.expires_at
+
+
+@pytest.mark.parametrize("expires_in", [0, 0.4, -1, "-1", True, False, "", "soon", [3600], {"s": 1}, "\u0663"])
+def test_a_token_whose_life_is_none_is_no_success_and_nobodys_misconfiguration(lab: Lab, expires_in: object) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice")
+    lab.stack.faults.add(
+        "entra.token", status=200, body={**json.loads(REPLY), "expires_in": expires_in}, times=1
+    )
+    with pytest.raises(ServiceUnavailable) as raised:
+        lab.me(services, token)
+    assert raised.value.retry_after == 5
+    assert lab.me(services, token) == PEOPLE["alice"].display_name
+
+
+@pytest.mark.parametrize("body", [{}, {"access_token": ""}, {"access_token": 1, "expires_in": 60}])
 def test_a_reply_without_a_usable_token_is_no_success(lab: Lab, body: dict[str, object]) -> None:
     lab.stack.faults.add("entra.token", status=200, body=body)
     assert type(failure(lab, "alice")) is ServerMisconfigured
