@@ -7,6 +7,7 @@ answer that is not JSON whole. With these three parts it does the protocol and n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
@@ -53,7 +54,10 @@ class MsalHttpClient:
         self._circuit = Circuit("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Answer:
-        return self._known(url) or self._checked("GET", url, params=params, headers=headers)
+        known = self._known(url)
+        if known is None:
+            return self._checked("GET", url, params=params, headers=headers)
+        return replace(known, content=compact(known.json()).encode())  # MSAL's parser does not take a byte order mark
 
     def post(
         self,
@@ -166,5 +170,5 @@ def msal_application(
             exclude_scopes=["offline_access"],
             client_capabilities=list(settings.client_capabilities) or None,
         )
-    except (ValueError, KeyError):  # MSAL's text quotes Entra's whole answer
+    except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole answer
         raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

@@ -267,6 +267,26 @@ def test_metadata_that_breaks_after_the_keys_came_is_not_missed(lab: Lab) -> Non
     assert lab.seen(mark, "discovery") == []
 
 
+def _metadata(lab: Lab) -> dict[str, object]:
+    services = lab.services()
+    address = f"{services.settings.authority}/v2.0/.well-known/openid-configuration"
+    answer = services.apis.transport.send("GET", address)
+    document: dict[str, object] = answer.json()
+    return document
+
+
+def test_metadata_with_a_byte_order_mark_serves_msal_as_well_as_us(lab: Lab) -> None:
+    lab.stack.faults.add("entra.discovery", status=200, body=b"\xef\xbb\xbf" + json.dumps(_metadata(lab)).encode())
+    assert lab.me(lab.services(), lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name
+
+
+@pytest.mark.parametrize("token_endpoint", [5, None, ["https://login.microsoftonline.com/"], ""])
+def test_metadata_that_msal_stumbles_over_is_no_bug_of_the_function(lab: Lab, token_endpoint: object) -> None:
+    document = {**_metadata(lab), "token_endpoint": token_endpoint}
+    lab.stack.faults.add("entra.discovery", status=200, body=document)
+    assert type(failure(lab, "alice")) is ServerMisconfigured
+
+
 def test_msal_keeps_no_token(lab: Lab) -> None:
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
