@@ -64,6 +64,7 @@ class Vault(VaultContents):
             versions = self.versions(name)
             if not versions:
                 raise VaultError(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
+            versions.sort(key=lambda version: version.version)  # in no useful order
             page = page_of(request, [_properties(name, version) for version in versions])
         except VaultError as refusal:
             return self._refuse(request, refusal)

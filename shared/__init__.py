@@ -29,29 +29,31 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     key_vault ← certificate, credential_settings, punctual_http
     client_credential ← answer, certificate, credential_settings, errors, key_vault
     entra_errors ← claims_challenge, errors, settings
-    msal_http ← answer, circuit, client_credential, entra_errors, errors, settings, transport
     credential_loader ← circuit, client_credential, credential_settings, deadline, errors, single_flight
+    redis_credentials ← errors, key_vault, settings, single_flight
+    redis_store ← circuit, deadline, errors, redis_connection, redis_credentials, redis_scripts, settings, store
+    downstream_errors ← answer, claims_challenge, errors, settings, strict_json
+    libraries ← settings
+    known_keys ← key_set
+    signing_keys ← errors, key_set, known_keys, metadata, single_flight, transport
+    token_response ← strict_json
+    msal_http ← answer, circuit, client_credential, entra_errors, errors, settings, strict_json, token_response,
+                transport
     confidential_client ← client_credential, credential_loader, credential_settings, deadline, errors, msal_http,
                           settings, single_flight
     on_behalf_of ← client_credential, confidential_client, credential_settings, entra_errors, errors, msal_http,
-                   retries, settings
-    redis_credentials ← errors, key_vault, settings, single_flight
-    redis_store ← circuit, deadline, errors, redis_connection, redis_credentials, redis_scripts, settings, store
+                   retries, settings, token_response
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
     session ← access_token, errors, on_behalf_of
     sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight
     caller ← access_token, errors, request_record, session, sessions, settings
-    downstream_errors ← answer, claims_challenge, errors, settings, strict_json
     downstream_api ← answer, caller, claims_challenge, downstream_errors, downstream_path, errors, http_verbs, retries,
                      session, settings, transport
     user ← caller, downstream_api
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
-    libraries ← settings
     declaration ← async_user, user
     azure_function ← declaration
     invocation ← async_user, session, sessions
-    known_keys ← key_set
-    signing_keys ← errors, key_set, known_keys, metadata, single_flight, transport
     services ← access_token, distributed_cache, downstream_api, errors, libraries, metadata, msal_http, on_behalf_of,
                operator_notes, redis_store, sessions, settings, signing_keys, transport
     requires_user ← async_user, azure_function, caller, claims_challenge, deadline, declaration, errors, http_reply,

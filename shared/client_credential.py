@@ -34,6 +34,8 @@ class ClientCredential(Protocol):
     """A loaded credential. Thread-safe."""
 
     source_type: str
+    version: str
+    """The id of the version in the vault that it was read from; "" when it is from elsewhere."""
 
     def for_msal(self, client_id: str, token_endpoint: str) -> str | dict[str, Callable[[], str]]:
         """What `msal.ConfidentialClientApplication` takes as `client_credential`; called again for every exchange."""
@@ -41,8 +43,8 @@ class ClientCredential(Protocol):
 
 
 class CertificateCredential:
-    def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float]) -> None:
-        self.source_type, self._certificate, self._now = source_type, certificate, now
+    def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float], version: str = "") -> None:
+        self.source_type, self._certificate, self._now, self.version = source_type, certificate, now, version
         _log_validity(source_type, certificate, now())
 
     def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:
@@ -65,6 +67,8 @@ def _log_validity(source_type: str, certificate: Certificate, now: float) -> Non
 class FederatedCredential:
     """https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity"""
 
+    version = ""
+
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type = source.source_type
         self._scope = f"{source.token_exchange_url}/.default"
@@ -80,6 +84,8 @@ class FederatedCredential:
 
 
 class SecretCredential:
+    version = ""
+
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type, self._secret = source.source_type, source.client_secret
 
@@ -117,13 +123,14 @@ def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredent
         return SecretCredential(source)
     if source.source_type == "SignedAssertionFromManagedIdentity":
         return FederatedCredential(source)
+    version, password = "", source.certificate_password.reveal()
     if source.source_type == "KeyVault":
-        data, password = read_key_vault(source), ""
+        data, version = read_key_vault(source)
     elif source.source_type == "Path":
-        data, password = Path(source.certificate_disk_path).read_bytes(), source.certificate_password.reveal()
+        data = Path(source.certificate_disk_path).read_bytes()
     else:
-        data, password = decode(source.base64_encoded_value.reveal()), source.certificate_password.reveal()
-    return CertificateCredential(source.source_type, load_certificate(data, password), now)
+        data = decode(source.base64_encoded_value.reveal())
+    return CertificateCredential(source.source_type, load_certificate(data, password), now, version)
 
 
 def _is_passing(error: Exception, source: CredentialSettings) -> bool:

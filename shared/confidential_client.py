@@ -39,6 +39,8 @@ class ConfidentialClient:
 
     msal: Any
     reload_at: float
+    version: str
+    """Of the certificate in the vault; "" when the credential is from elsewhere."""
 
 
 class ConfidentialClients:
@@ -55,7 +57,7 @@ class ConfidentialClients:
         self._loader = CredentialLoader(load, now)
         self._discovery = DiscoveryCache()
         self._newest = settings.client_credentials
-        self._before = tuple(replace(s, versions_back=1) for s in self._newest if s.source_type == "KeyVault")
+        self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = float("-inf")
         self._reload_failed = False
@@ -87,8 +89,8 @@ class ConfidentialClients:
         return self._instead_of(refused, lambda: self._reload(refused))
 
     def before_newest(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """One with the certificate before the newest; `refused` itself if there is none. For a few minutes only."""
-        return self._instead_of(refused, lambda: self._go_back(refused)) if self._before else refused
+        """One with the certificate before its own; `refused` itself if there is none. For a few minutes only."""
+        return self._instead_of(refused, lambda: self._go_back(refused)) if refused.version else refused
 
     def _instead_of(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
         """What `work` makes instead of the one refused, or what another load under way does; one load at a time."""
@@ -121,13 +123,14 @@ class ConfidentialClients:
         return client
 
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """A client with the certificate before the newest; the one there is, if that was just tried or is none."""
+        """A client with the certificate before it; the one there is, if that was just tried or is none."""
         current = self._client or refused
         if current is not refused or self._now() < self._next_return:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            client = self._build(self._before, RETURN_AFTER_SECONDS)
+            before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
+            client = self._build(before, RETURN_AFTER_SECONDS)
         except ServerMisconfigured:  # there is none; the loader has said why
             return refused
         except ApiError:
@@ -138,6 +141,7 @@ class ConfidentialClients:
 
     def _build(self, sources: Sequence[CredentialSettings], lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
-            application = msal_application(self._settings, self._loader.take(sources), self._http, self._discovery)
-        self._client = client = ConfidentialClient(application, self._now() + lasts)
+            credential = self._loader.take(sources)
+            application = msal_application(self._settings, credential, self._http, self._discovery)
+        self._client = client = ConfidentialClient(application, self._now() + lasts, credential.version)
         return client

@@ -16,7 +16,7 @@ class CredentialSettings:
     source_type: str
     key_vault_url: str = ""
     key_vault_certificate_name: str = ""
-    versions_back: int = 0  # not a setting: 1 is the version before the newest
+    version_refused: str = ""  # not a setting: a version's id; the version before it is read, not the newest
     managed_identity_client_id: str = ""
     token_exchange_url: str = ""
     certificate_disk_path: str = ""

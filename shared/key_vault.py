@@ -15,8 +15,8 @@ from .punctual_http import punctual_session
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
 
 
-def read_key_vault(source: CredentialSettings) -> bytes:
-    """A certificate with its private key, as PFX or PEM bytes.
+def read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
+    """A certificate with its private key, as PFX or PEM bytes, and the id of its version.
 
     The key is in the *secret* of the same name, base64 PFX or PEM, told apart by the content type:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
@@ -27,20 +27,30 @@ def read_key_vault(source: CredentialSettings) -> bytes:
     identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's client repeats both
     with SecretClient(source.key_vault_url, identity, **_bounds()) as client, identity:
         name = source.key_vault_certificate_name
-        secret = client.get_secret(name, _version(client, name, source.versions_back) if source.versions_back else None)
+        refused = source.version_refused
+        secret = client.get_secret(name, _version_before(client, name, refused) if refused else None)
     value = secret.value
     if not value:
         raise ServiceResponseError("no secret in the answer")
-    return value.encode() if secret.properties.content_type == "application/x-pem-file" else decode(value)
+    is_pem = secret.properties.content_type == "application/x-pem-file"
+    return value.encode() if is_pem else decode(value), str(secret.properties.version)
 
 
-def _version(client: Any, name: str, back: int) -> str:
-    """The id of the enabled version so many before the newest; Key Vault Secrets User may list them."""
-    enabled = [version for version in client.list_properties_of_secret_versions(name) if version.enabled]
-    if len(enabled) <= back:
+def _version_before(client: Any, name: str, refused: str) -> str:
+    """The id of the newest enabled version that is not newer than this one; Key Vault Secrets User may list them.
+
+    Versions are dated by the second, so two can have one date; this one is told apart by its id.
+    """
+    versions = list(client.list_properties_of_secret_versions(name))
+    until = max((version.created_on for version in versions if version.version == refused), default=None)
+    earlier = [
+        version
+        for version in versions
+        if version.enabled and version.version != refused and (until is None or version.created_on <= until)
+    ]
+    if not earlier:
         raise CertificateError("the vault has no earlier version")
-    found: str = sorted(enabled, key=lambda version: version.created_on, reverse=True)[back].version
-    return found
+    return str(max(earlier, key=lambda version: version.created_on).version)
 
 
 def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) -> Any:

@@ -15,18 +15,12 @@ from .circuit import Circuit
 from .entra_errors import RETRY_AFTER_SECONDS
 from .errors import ServerMisconfigured, ServiceUnavailable, Throttled
 from .settings import Settings
-from .strict_json import compact, parse_object
+from .strict_json import compact
+from .token_response import written_anew
 from .transport import Transport, TransportError, TransportTimeout
 
 if TYPE_CHECKING:
     from .client_credential import ClientCredential
-
-# All that is read of a response of the token endpoint. The rest is kept from MSAL: it would decode an ID token, for
-# example, and lose the access token when it cannot.
-_MEMBERS = (
-    *("access_token", "expires_in", "scope"),
-    *("error", "error_codes", "suberror", "claims", "trace_id", "correlation_id"),
-)
 
 
 class EntraUnavailable(ServiceUnavailable):
@@ -104,29 +98,9 @@ class MsalHttpClient:
         if status != 200 and not 400 <= status < 500:
             raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, asked=asked, is_down=status != 500)
         try:
-            return Answer(status, answer.headers, _written_anew(answer.content, is_token=method == "POST"))
+            return Answer(status, answer.headers, written_anew(answer.content, is_token=method == "POST"))
         except ValueError:
             raise EntraUnavailable("not JSON") from None
-
-
-def _written_anew(content: bytes, *, is_token: bool) -> bytes:
-    """The JSON object that a response holds, as text that MSAL reads in the same way.
-
-    MSAL never sees the text that came: it logs what it cannot parse, access token and all.
-
-    Raises:
-        ValueError: it is no JSON object in UTF-8, its `scope` is no text, or its `error` no word. MSAL keeps each
-            `error` for a header of later requests, where such a one would spoil them for everybody.
-    """
-    body = parse_object(content)
-    error, scope = body.get("error", ""), body.get("scope", "")
-    if not (isinstance(error, str) and error.isascii() and (not error or error.replace("_", "").isalnum())):
-        raise ValueError("error is no word")
-    if not isinstance(scope, str):
-        raise ValueError("scope is no text")
-    if is_token:
-        body = {name: body[name] for name in _MEMBERS if name in body}
-    return compact(body).encode()
 
 
 class DiscoveryCache(dict[str, Any]):

@@ -18,14 +18,13 @@ from .errors import ApiError, ServiceUnavailable
 from .msal_http import EntraUnavailable, MsalHttpClient
 from .retries import Retries
 from .settings import Settings
+from .token_response import life_seconds
 
 if TYPE_CHECKING:
     from .client_credential import ClientCredential
     from .credential_settings import CredentialSettings
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
-USUAL_LIFE_SECONDS, MAX_LIFE_SECONDS = 3600.0, 24 * 3600.0  # of a token whose life is not told; of any token
-_NUMBER = re.compile(r"\d{1,300}(\.\d{1,300})?(e\+?\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
 
@@ -104,7 +103,10 @@ class OnBehalfOf:
         token = body.get("access_token")
         if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
             raise error_from_entra(body, scopes, self._settings)
-        lifetime = _lifetime(body.get("expires_in"))
+        try:
+            lifetime = life_seconds(body.get("expires_in"))
+        except ValueError as error:
+            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
         renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
         return DownstreamToken(token, started + lifetime, started + renew_after)
 
@@ -135,20 +137,3 @@ def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], fl
     from .client_credential import load_client_credential  # here: no import of the app waits for cryptography
 
     return load_client_credential(sources, now)
-
-
-def _lifetime(expires_in: object) -> float:
-    """The token's life in seconds, from `expires_in`: a number, or the text of one, as some token servers send it.
-
-    Without one it is an hour, and never more than a day. RFC 6749 §5.1 recommends the member but does not demand it.
-
-    Raises:
-        ServiceUnavailable: it says something else, or that the token has ended.
-    """
-    if expires_in is None:
-        return USUAL_LIFE_SECONDS
-    text = str(expires_in)
-    seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
-    if seconds < 1:
-        raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason="Entra: expires_in is no number of seconds")
-    return min(seconds, MAX_LIFE_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,23 @@ def test_a_certificate_that_entra_has_not_heard_of_yet_gives_way_to_the_one_befo
     mark = lab.stack.audit.mark()
     assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"  # the newest, again
     assert [entry.status for entry in lab.exchanges(mark)] == [200]
+
+
+@pytest.mark.parametrize("ids", ["0f", "f0"], ids=["newest listed last", "newest listed first"])
+def test_of_two_certificates_made_in_one_second_the_one_before_is_not_the_newest(lab: Lab, ids: str) -> None:
+    """Key Vault dates versions by the second, and lists them in no useful order."""
+    vault, name = lab.stack.vault, lab.environ()["AzureAd__ClientCredentials__0__KeyVaultCertificateName"]
+    lab.clock.forward(60)
+    lab.stack.rotate_client_certificate()
+    fresh = lab.stack.rotate_client_certificate(register=False)
+    made = zip(vault.versions(name)[-2:], ids, strict=True)
+    vault._secrets[name][-2:] = [
+        replace(version, version=letter + version.version[1:], created=lab.clock()) for version, letter in made
+    ]
+    services, mark = lab.services(), lab.stack.audit.mark()
+    assert lab.me(services, lab.stack.issue_access_token("alice")) == "Alice Ahlberg"
+    assert [entry.status for entry in lab.exchanges(mark)] == [401, 401, 200]
+    lab.stack.directory.register_certificate(API, fresh)
 
 
 def test_a_new_certificate_is_picked_up_in_time_and_an_outage_then_does_no_harm(lab: Lab) -> None:

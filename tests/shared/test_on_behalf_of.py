@@ -154,9 +154,7 @@ def test_a_response_that_cannot_be_read_in_one_way_alone_is_503_and_in_no_log(
     assert shown == []
 
 
-@pytest.mark.parametrize(
-    "more", [{"id_token": "x"}, {"id_token": 5}, {"refresh_in": "soon"}, {"client_info": "!"}]
-)
+@pytest.mark.parametrize("more", [{"id_token": "x"}, {"id_token": 5}, {"refresh_in": "soon"}, {"client_info": "!"}])
 def test_what_nobody_reads_of_a_response_cannot_spoil_it(lab: Lab, more: dict[str, object]) -> None:
     lab.stack.faults.add("entra.token", status=200, body={**json.loads(REPLY), **more})
     assert lab.user(lab.services(), lab.stack.issue_access_token("alice")).token("Graph") == SECRET
@@ -189,9 +187,7 @@ def test_a_token_lives_as_long_as_entra_says_or_an_hour(lab: Lab, expires_in: di
 @pytest.mark.parametrize("expires_in", [0, 0.4, -1, "-1", True, False, "", "soon", [3600], {"s": 1}, "\u0663"])
 def test_a_token_whose_life_is_none_is_no_success_and_nobodys_misconfiguration(lab: Lab, expires_in: object) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
-    lab.stack.faults.add(
-        "entra.token", status=200, body={**json.loads(REPLY), "expires_in": expires_in}, times=1
-    )
+    lab.stack.faults.add("entra.token", status=200, body={**json.loads(REPLY), "expires_in": expires_in}, times=1)
     with pytest.raises(ServiceUnavailable) as raised:
         lab.me(services, token)
     assert raised.value.retry_after == 5

@@ -186,7 +186,7 @@ def test_a_refused_downstream_token_is_exchanged_once_more_with_the_claims(parts
 def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_another(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two threads, equal claims, different refused tokens: the second is refused before the first exchange has ended."""
+    """Two threads, equal claims: the second token is refused before the exchange for the first has ended."""
     sessions, claims = sessions_of(parts), '{"c":1}'
     session = sessions.open("a")
     first = token_of(sessions, "a")
