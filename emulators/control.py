@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from .applications import API, APPLICATIONS
 from .audit import Audit
+from .directory import Directory
 from .faults import Faults
 from .index_page import consented_page, index_page
+from .people import PEOPLE
+from .refused_tokens import RefusedTokens
 from .requests_io import json_object, json_reply
 
 FAULT_FIELDS = {"target", "status", "headers", "body", "delay", "times", "person", "network", "without", "every"}
@@ -31,6 +35,8 @@ class Controls:
     faults: Faults
     roll_signing_key: Callable[..., str]
     rotate_certificate: Callable[..., object]
+    refused_tokens: Mapping[str, RefusedTokens]
+    directory: Directory
 
 
 def build_door(controls: Controls, entra: ASGIApp) -> Starlette:
@@ -42,6 +48,8 @@ def build_door(controls: Controls, entra: ASGIApp) -> Starlette:
             Route("/_emulators/faults", _faults, methods=["POST", "DELETE"]),
             Route("/_emulators/roll-signing-key", _roll, methods=["POST"]),
             Route("/_emulators/rotate-certificate", _rotate, methods=["POST"]),
+            Route("/_emulators/refuse-seen-tokens", _refuse_seen_tokens, methods=["POST"]),
+            Route("/_emulators/grant", _grant, methods=["POST"]),
             Route("/_emulators/consented", _consented, methods=["GET", "POST"]),
             Mount("/login.microsoftonline.com", entra),
         ],
@@ -123,3 +131,34 @@ async def _rotate(request: Request) -> Response:
         return json_reply({"error": str(problem)}, 400)
     _controls(request).rotate_certificate(**options)
     return json_reply({"rotated": True})
+
+
+async def _refuse_seen_tokens(request: Request) -> Response:
+    """`target`: the API that shall refuse, with a plain 401, every token that it was shown before."""
+    refused = _controls(request).refused_tokens
+    try:
+        options = await _options(request, {"target"})
+        target = _one_of("target", options, refused)
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    return json_reply({"refused": refused[target].refuse_seen()})
+
+
+async def _grant(request: Request) -> Response:
+    """Consent given later: `person` lets the API use `scope` of `resource`."""
+    try:
+        options = await _options(request, {"person", "resource", "scope"})
+        person = _one_of("person", options, PEOPLE)
+        resource = APPLICATIONS[_one_of("resource", options, ("graph", "orders"))]
+        scope = _one_of("scope", options, resource.scopes)
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    _controls(request).directory.grant(person, API, resource, (scope,))
+    return json_reply({"granted": scope})
+
+
+def _one_of(name: str, options: Mapping[str, Any], choices: Collection[str]) -> str:
+    value = options.get(name)
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(sorted(choices))}")
+    return value

@@ -21,6 +21,7 @@ from .entra.verification import TokenError, verify_token
 from .faults import Fault, Faults
 from .graph_resources import GraphError, me, messages, nothing, user
 from .people import CONTOSO, Person, person_by_oid
+from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
 
 GRAPH_HOST = "graph.microsoft.com"
@@ -34,6 +35,7 @@ class Graph:
         self._entra = entra
         self._faults = faults
         self.continuous_access = ContinuousAccess()
+        self.refused_tokens = RefusedTokens()
 
     def build_app(self) -> Starlette:
         """The ASGI application that answers for graph.microsoft.com."""
@@ -82,6 +84,8 @@ class Graph:
         person = person_by_oid(claims.get("oid"))
         if person is None or "scp" not in claims:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+        if not self.refused_tokens.accepts(token):
+            raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
         self.continuous_access.check(claims, self._entra.directory.revoked_at(person))
         return person, frozenset(str(claims["scp"]).split())
 

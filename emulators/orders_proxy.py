@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .requests_io import json_reply, note
+from .refused_tokens import RefusedTokens
+from .requests_io import bearer, json_reply, note
 
 ORDERS_HOST = "orders-local.azurewebsites.net"
 TIMEOUT = 60.0
@@ -30,6 +31,7 @@ class OrdersFront:
 
     def __init__(self) -> None:
         self.target: str | None = None
+        self.refused_tokens = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one HTTP request."""
@@ -40,6 +42,10 @@ class OrdersFront:
     async def _forward(self, request: Request) -> Response:
         written = note(request)
         written.action = "orders"
+        token = bearer(request)
+        if token is not None and not self.refused_tokens.accepts(token):
+            written.verdict = "refused: invalid_token"
+            return json_reply({"code": "invalid_token"}, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if self.target is None:
             written.verdict = "no Orders API is running"
             return json_reply({"error": "The Orders API is not running."}, 503)

@@ -60,7 +60,7 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
-        self._orders = OrdersFront()
+        self.orders = OrdersFront()
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
         self.vault.put_certificate(CERTIFICATE_NAME, client)
@@ -79,9 +79,12 @@ class Stack:
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(self.entra, self.identity, self.vault, self.graph, self._orders, Management(self.entra))
+        services = Services(self.entra, self.identity, self.vault, self.graph, self.orders, Management(self.entra))
         watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
-        controls = Controls(self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate)
+        refused = {"graph": self.graph.refused_tokens, "orders": self.orders.refused_tokens}
+        controls = Controls(
+            self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate, refused, self.directory
+        )
         site = build_site(services, watch, controls, self._tunnels)
         self._network = Network(site, watch, self._tunnels, HOSTS, server_certificate, ports)
         self.entra.door = f"{self.sign_in_url}/login.microsoftonline.com"
@@ -130,7 +133,7 @@ class Stack:
 
     def route_orders_to(self, url: str | None) -> None:
         """Sends requests for the Orders API's host name there, for instance to "http://127.0.0.1:7072"."""
-        self._orders.target = url
+        self.orders.target = url
 
     def issue_access_token(
         self,

@@ -46,9 +46,9 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     distributed_cache ← deadline, errors, on_behalf_of, sealed, settings, store, strict_json
     session ← access_token, errors, on_behalf_of
     sessions ← access_token, errors, expiring_lru, key_set, on_behalf_of, session, single_flight
-    caller ← access_token, errors, request_record, session, sessions, settings
-    downstream_api ← answer, caller, claims_challenge, downstream_errors, downstream_path, errors, http_verbs, retries,
-                     session, settings, transport
+    caller ← access_token, errors, on_behalf_of, request_record, session, sessions, settings
+    downstream_api ← answer, caller, claims_challenge, downstream_errors, downstream_path, errors, http_verbs,
+                     on_behalf_of, retries, session, settings, transport
     user ← caller, downstream_api
     async_user ← answer, deadline, downstream_api, errors, http_verbs, user
     declaration ← async_user, user

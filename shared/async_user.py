@@ -58,7 +58,7 @@ class AsyncUser(SignedInUser):
 
     async def token(self, name: str) -> str:
         """See User.token."""
-        return await self._wait_for(self._caller.token_for, self._apis.named(name))
+        return (await self._wait_for(self._caller.token_for, self._apis.named(name))).token
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in one of as many threads as calls may wait at a time.

@@ -6,8 +6,9 @@ from time import perf_counter
 
 from .access_token import AccessToken
 from .errors import ApiError
+from .on_behalf_of import DownstreamToken, Refusal
 from .request_record import RequestRecord
-from .session import Refusal, Session
+from .session import ExchangedLately, Session
 from .sessions import Sessions
 from .settings import DownstreamApiSettings
 
@@ -23,10 +24,11 @@ class Caller:
     def access_token(self) -> AccessToken:
         return self._session.access_token
 
-    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> str:
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> DownstreamToken:
         """An access token for this API on behalf of the user.
 
         Raises:
+            ExchangedLately: see Sessions.token_for.
             ApiError: it cannot be had.
         """
         before, started = self._session.downstream_tokens.get(api.scopes), perf_counter()
@@ -34,12 +36,13 @@ class Caller:
             token = self._sessions.token_for(
                 self._session, self._bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
             )
+        except ExchangedLately:
+            raise
         except ApiError:
             self.record.token_took(api.name, started)
             raise
-        if before is not None and token == before.token:
+        if before is not None and token.token == before.token:
             self.record.token_was_known(api.name)
         else:
-            kept = self._session.downstream_tokens.get(api.scopes)
-            self.record.token_took(api.name, started, is_shared=bool(kept and kept.token == token and kept.is_shared))
+            self.record.token_took(api.name, started, is_shared=token.is_shared)
         return token

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from .deadline import seconds_left
 from .errors import ApiError
-from .on_behalf_of import DownstreamToken, Exchanger
+from .on_behalf_of import DownstreamToken, Exchanger, Refusal
 from .sealed import Seal
 from .settings import Settings
 from .store import Store, StoreError
@@ -41,28 +42,37 @@ class DistributedCache:
         self._now, self._sleep, self._jitter = now, sleep, jitter
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """See OnBehalfOf.exchange. With claims, what is in the store has just been refused, and is replaced."""
+        """See OnBehalfOf.exchange. A token that was refused does not come back from the store, but is replaced there.
+
+        With claims nothing in the store will do; without, what another instance has exchanged anew will.
+        """
         seal = Seal.of(assertion, self._binding(scopes))
 
         def ask() -> DownstreamToken:
-            return self._entra.exchange(assertion, scopes, claims=claims, correlation_id=correlation_id)
+            return self._entra.exchange(assertion, scopes, correlation_id=correlation_id, refusal=refusal)
 
-        if claims:
-            return self._replaced(seal, ask)
+        if refusal and refusal.claims:
+            return self._replaced(seal, ask, refusal)
         try:
             content = self._store.get(seal.name)
-            return self._opened(seal, content) or self._one_at_a_time(seal, content, ask)
+            known = self._opened(seal, content)
+            if refusal:
+                is_other = known is not None and known.token != refusal.token
+                return known if known and is_other else self._replaced(seal, ask, refusal)
+            return known or self._one_at_a_time(seal, content, ask)
         except StoreError:
             return ask()
 
-    def _replaced(self, seal: Seal, ask: Callable[[], DownstreamToken]) -> DownstreamToken:
+    def _replaced(self, seal: Seal, ask: Callable[[], DownstreamToken], refusal: Refusal) -> DownstreamToken:
+        """A new token. Without one, at least nobody may find a void one."""
         try:
             token = ask()
         except ApiError:
-            with suppress(StoreError):
-                self._store.drop(seal.name)
+            if refusal.is_void:
+                with suppress(StoreError):
+                    self._store.drop(seal.name)
             raise
         if not self._keep(seal, token):  # full, perhaps; then at least nobody may find the one that was refused
             with suppress(StoreError):
@@ -107,7 +117,12 @@ class DistributedCache:
         seconds = int(token.expires_at - self._now())
         if seconds <= 0:
             return False
-        entry = {"token": token.token, "expires_at": token.expires_at, "renew_at": token.renew_at}
+        entry = {
+            "token": token.token,
+            "expires_at": token.expires_at,
+            "renew_at": token.renew_at,
+            "granted": token.granted,
+        }
         try:
             self._store.put(seal.name, seal.close(compact(entry).encode()), seconds, lock)
         except StoreError:
@@ -122,8 +137,14 @@ def _token_in(content: bytes) -> DownstreamToken | None:
     """None for what another version of this may have sealed."""
     try:
         match parse_object(content):
-            case {"token": str(token), "expires_at": (float() | int()) as ends, "renew_at": (float() | int()) as renew}:
-                return DownstreamToken(token, ends, renew, is_shared=True)
+            case {
+                "token": str(token),
+                "expires_at": (float() | int()) as ends,
+                "renew_at": (float() | int()) as renew,
+                **rest,
+            }:
+                granted = str(rest.get("granted", ""))  # not in the entries of older versions
+                return DownstreamToken(token, ends, renew, is_shared=True, granted=sys.intern(granted))
     except ValueError:
         pass
     return None

@@ -18,8 +18,9 @@ from .downstream_errors import error_from_api
 from .downstream_path import join
 from .errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
 from .http_verbs import HttpVerbs, Request
+from .on_behalf_of import DownstreamToken, Refusal
 from .retries import Retries
-from .session import Refusal
+from .session import ExchangedLately
 from .settings import DownstreamApiSettings, Settings
 from .transport import Transport, TransportError, TransportTimeout
 
@@ -75,19 +76,40 @@ class DownstreamApi(HttpVerbs[Answer]):
         claims = claims_of(answer)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
             answer = self._send(url, self._token_with(claims, token), request)
+        elif answer.status_code in (401, 403):
+            another = self._another_token(token, answer.status_code)
+            if another is not None and request.idempotent:
+                answer = self._send(url, another, request)
         if 200 <= answer.status_code < 300 or answer.status_code == 304:
             return ApiAnswer(answer.status_code, answer.headers, answer.content)
         raise error_from_api(answer, self._api.name, self._apis.settings, self._apis.now())
 
-    def _token_with(self, claims: str, refused: str) -> str:
+    def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
+        """One with which the call may fare better, if a new exchange brings it; see docs/errors.md.
+
+        401: the API knows something against this token, and no more of it is said. 403: perhaps a permission that was
+        consented to after the exchange; a token with the same scopes would be refused as this one was.
+        """
+        refusal = Refusal(refused.token, is_void=status == 401)
+        try:
+            another = self._caller.token_for(self._api, refusal)
+        except ExchangedLately:
+            return None
+        except ApiError:
+            if status == 401:
+                raise
+            return None  # the API's no stands, whatever ails Entra
+        return None if status == 403 and another.granted == refused.granted else another
+
+    def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:
         """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them."""
         try:
-            return self._caller.token_for(self._api, Refusal(refused, claims))
+            return self._caller.token_for(self._api, Refusal(refused.token, claims))
         except InvalidToken as error:
             address = self._apis.settings.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
-    def _send(self, url: str, token: str, request: Request) -> Answer:
+    def _send(self, url: str, token: DownstreamToken, request: Request) -> Answer:
         """The API's answer, unless it is one that another attempt may better; then that one's, if there may be one."""
         attempt = 1
         while True:
@@ -107,14 +129,14 @@ class DownstreamApi(HttpVerbs[Answer]):
                 raise failure
             attempt += 1
 
-    def _send_once(self, url: str, token: str, request: Request) -> Answer:
+    def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Answer:
         record, started, outcome = self._caller.record, perf_counter(), "unanswered"
         own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
         try:
             answer = self._apis.transport.send(
                 request.method,
                 url,
-                bearer=token,
+                bearer=token.token,
                 params=request.params,
                 data=request.data,
                 headers={**own, **request.headers},

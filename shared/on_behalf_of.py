@@ -5,6 +5,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import time
@@ -18,7 +19,7 @@ from .errors import ApiError, ServiceUnavailable
 from .msal_http import EntraUnavailable, MsalHttpClient
 from .retries import Retries
 from .settings import Settings
-from .token_response import life_seconds
+from .token_response import fingerprint_of, life_seconds
 
 if TYPE_CHECKING:
     from .client_credential import ClientCredential
@@ -35,23 +36,46 @@ log = logging.getLogger(__name__)
 class DownstreamToken:
     """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
 
-    `is_shared`: another instance exchanged it and left it in the second level.
+    `is_shared`: another instance exchanged it and left it in the second level. `granted`: a fingerprint of the scopes
+    that Entra granted, by which two tokens are compared; see token_response.
     """
 
     token: str
     expires_at: float
     renew_at: float
     is_shared: bool = False
+    granted: str = ""
 
     def __repr__(self) -> str:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refusal:
+    """A downstream API did not accept `token`, so another one is to be exchanged.
+
+    `claims`: what the API asks for in its claims challenge, as JSON text; "" when it sent none.
+    `is_void`: the token is good for nothing any more, and is forgotten even if no other is to be had. Not so after a
+    403, which is about one call.
+    """
+
+    token: str
+    claims: str = ""
+    is_void: bool = True
+
+    def digest(self) -> bytes:
+        """The same for every thread that was refused this token with these claims; nobody else shares the exchange.
+
+        A hash, because the name of a thread and the text of an error may show it.
+        """
+        return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
 
 
 class Exchanger(Protocol):
     """Whoever brings a downstream token: Entra, or a cache in front of it."""
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         """See OnBehalfOf.exchange."""
         ...
@@ -77,7 +101,7 @@ class OnBehalfOf:
         self._clients.prepare()
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         """One round trip to Entra, unless it does not know our credential: then once more with the newest there is, and
         once with the version before, because a vault has a new certificate minutes before Entra has heard of it.
@@ -85,13 +109,13 @@ class OnBehalfOf:
         Args:
             assertion: the caller's validated access token.
             scopes: of one downstream API.
-            claims: JSON text of a downstream API's claims challenge, if that is the reason for asking again.
             correlation_id: a GUID that Entra's logs will show.
+            refusal: why an earlier token does not do, if that is the reason for asking again.
 
         Raises:
             ApiError: what the caller must be told; see entra_errors.
         """
-        client = self._clients.ready()
+        client, claims = self._clients.ready(), refusal.claims if refusal else ""
         started = self._now()
         body = self._ask(client, assertion, scopes, claims, correlation_id)
         for instead in (self._clients.newest, self._clients.before_newest):
@@ -108,17 +132,18 @@ class OnBehalfOf:
         except ValueError as error:
             raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
         renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
-        return DownstreamToken(token, started + lifetime, started + renew_after)
+        granted = fingerprint_of(body.get("scope", ""))
+        return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
 
     def _ask(
-        self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str | None, correlation_id: str
+        self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
     ) -> Mapping[str, Any]:
         """Entra's answer. Asking for a token twice does no harm; each attempt has a client assertion of its own."""
         attempt = 1
         while True:
             try:
                 answer: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
-                    assertion, list(scopes), claims_challenge=claims, correlation_id=correlation_id
+                    assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
                 )
             except EntraUnavailable as error:
                 if not (error.may_repeat and self._retries.again(attempt, error.asked)):

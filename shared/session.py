@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass
 
 from .access_token import AccessToken
-from .errors import Throttled
-from .on_behalf_of import DownstreamToken
+from .errors import ApiError, Throttled
+from .on_behalf_of import DownstreamToken, Refusal
 
 MAX_TOKENS_PER_SESSION = 16
+ANEW_SECONDS = 60.0  # between two exchanges because an API refused a token and did not say what it misses
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
 
 Scopes = tuple[str, ...]
 
 
-@dataclass(frozen=True, repr=False)
-class Refusal:
-    """A downstream API refused `token` and asks for `claims` (JSON text): the next exchange must carry them."""
-
-    token: str
-    claims: str
-
-    def digest(self) -> bytes:
-        """The same for every thread that was refused this token with these claims; nobody else shares the exchange.
-
-        A hash, because the name of a thread and the text of an error may show it.
-        """
-        return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
+class ExchangedLately(ApiError):  # noqa: N818 — no failure, but a reason to leave it at the API's answer
+    """A token that was refused is not exchanged anew: that was done less than a minute ago."""
 
 
 class Session:
     """What is known about one bearer token. Lives at most as long as that token."""
 
-    __slots__ = ("_not_before", "access_token", "digest", "downstream_tokens")
+    __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
 
     def __init__(self, digest: bytes, access_token: AccessToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
         self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
+        self._anew_from: dict[Scopes, float] | None = None  # likewise
 
     def size(self) -> int:
         """Bytes in memory, nearly: what does not depend on the tokens was measured."""
@@ -68,3 +57,12 @@ class Session:
         until = (self._not_before or {}).get(scopes, now)
         if now < until:
             raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
+
+    def check_not_exchanged_lately(self, scopes: Scopes, now: float) -> None:
+        """Raises ExchangedLately, or the next call within a minute does. For one thread at a time.
+
+        So an API that refuses every token does not cost an exchange for each call.
+        """
+        if now < (self._anew_from or {}).get(scopes, now):
+            raise ExchangedLately
+        self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}

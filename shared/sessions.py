@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from .access_token import AccessToken
 from .errors import ApiError, Throttled
 from .expiring_lru import ExpiringLru
-from .on_behalf_of import DownstreamToken, Exchanger
-from .session import Refusal, Scopes, Session
+from .on_behalf_of import DownstreamToken, Exchanger, Refusal
+from .session import Scopes, Session
 from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Sessions:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
         self._flights: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
+        self._lock = threading.Lock()
         self._evictions_told, self._tell_again_at = 0, float("-inf")
 
     def __len__(self) -> int:
@@ -81,28 +83,31 @@ class Sessions:
 
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
-    ) -> str:
+    ) -> DownstreamToken:
         """An access token for these scopes on behalf of the session's user; at most one exchange at a time for them.
 
+        Args:
+            refusal: why an earlier token does not do. Without claims, only one exchange a minute is made for it.
+
         Raises:
+            ExchangedLately: that one was made already.
             ApiError: the exchange failed; the failure is not kept, the next call tries again.
         """
         known = self.known_token(session, scopes, refusal)
         if known is not None:
-            return known.token
+            return known
         flight = (session.digest, scopes, refusal.digest() if refusal else b"")
         due = session.downstream_tokens.get(scopes)
         if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
             self._flights.start(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
-            return due.token
-        token = self._flights.do(
+            return due
+        return self._flights.do(
             flight,
             lambda: (
                 self.known_token(session, scopes, refusal)
                 or self._exchange(session, bearer, scopes, refusal, correlation_id)
             ),
         )
-        return token.token
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
@@ -138,18 +143,23 @@ class Sessions:
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
-        known, claims = session.downstream_tokens.get(scopes), refusal.claims if refusal else None
+        known = session.downstream_tokens.get(scopes)
+        if refusal and not refusal.claims:
+            with self._lock:
+                session.check_not_exchanged_lately(scopes, self._now())
         try:
             session.check_not_throttled(scopes, self._now())
-            token = self._exchanger.exchange(bearer, scopes, claims=claims, correlation_id=correlation_id)
+            token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
         except ApiError as error:
             if isinstance(error, Throttled):
                 session.throttle(scopes, self._now() + error.retry_after)
-            if refusal:
+            if refusal and refusal.is_void:
                 session.drop(scopes, refusal)
                 self._sessions.resize(session.digest, session, session.size)
             raise
-        session.keep(scopes, token, instead_of=session.downstream_tokens.get(scopes) if claims else known)
+        if refusal and refusal.claims:  # it meets what no other token can be known to meet
+            known = session.downstream_tokens.get(scopes)
+        session.keep(scopes, token, instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
         return token
 

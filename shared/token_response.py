@@ -5,7 +5,9 @@ https://www.rfc-editor.org/rfc/rfc6749#section-5
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 
 from .strict_json import compact, parse_object
 
@@ -58,3 +60,12 @@ def life_seconds(expires_in: object) -> float:
     if seconds < 1:
         raise ValueError("expires_in is no number of seconds")
     return min(seconds, MAX_LIFE_SECONDS)
+
+
+def fingerprint_of(scope: str) -> str:
+    """The same for equal sets of granted scopes, in whatever order; short, as every token in memory has one.
+
+    Without a `scope` Entra granted what was asked for (RFC 6749 §5.1).
+    """
+    names = " ".join(sorted(set(scope.split())))
+    return sys.intern(hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:16])

@@ -72,4 +72,4 @@ class User(SignedInUser):
         Raises:
             ApiError: the exchange failed.
         """
-        return self._caller.token_for(self._apis.named(name))
+        return self._caller.token_for(self._apis.named(name)).token

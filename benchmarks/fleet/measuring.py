@@ -21,7 +21,7 @@ from emulators.stack import Stack
 from shared.access_token import AccessTokenValidator
 from shared.distributed_cache import DistributedCache
 from shared.environ import Secret
-from shared.on_behalf_of import DownstreamToken
+from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.redis_store import RedisStore
 from shared.services import LazyServices
 from shared.settings import RedisSettings, Settings
@@ -50,7 +50,7 @@ def measure() -> Costs:
         scopes = services.settings.downstream_apis["graph"].scopes
 
         def exchange(bearer: str) -> DownstreamToken:
-            return services.on_behalf_of.exchange(bearer, scopes, claims=None, correlation_id="")
+            return services.on_behalf_of.exchange(bearer, scopes, correlation_id="")
 
         token = exchange(bearers[0])  # the credential is loaded, connections are open
         exchange_seconds = _each(exchange, bearers[:_EXCHANGES], rounds=3)
@@ -90,7 +90,7 @@ def _second_level(
         cache = DistributedCache(settings, _Entra(token), store, time.time, time.sleep)
 
         def find(bearer: str) -> DownstreamToken:
-            return cache.exchange(bearer, scopes, claims=None, correlation_id="")
+            return cache.exchange(bearer, scopes, correlation_id="")
 
         find(bearers[0])  # connected, and Redis has room for scripts: a hundred KB at the first one
         rest, before = bearers[1:], bytes_used()
@@ -106,9 +106,9 @@ class _Entra:
         self._token = token
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        del assertion, scopes, claims, correlation_id
+        del assertion, scopes, correlation_id, refusal
         return self._token
 
 

@@ -16,7 +16,7 @@ from benchmarks.fleet.simulation import Request, requests, simulate
 from shared.access_token import AccessToken
 from shared.distributed_cache import DistributedCache
 from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken, Exchanger
+from shared.on_behalf_of import DownstreamToken, Exchanger, Refusal
 from shared.sessions import Sessions
 from shared.settings import Settings
 from tests.clock import Clock
@@ -49,7 +49,7 @@ class CountingEntra:
         self.exchanges = 0
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         self.exchanges += 1
         ends_at = float(assertion.split("@")[1])  # as the model has it: as long as what it was exchanged for
@@ -83,7 +83,7 @@ def play(fleet: Fleet, *, shared: bool) -> Played:
         bearer = f"token {request.token} @{began + request.ends_at!r}"
         sessions = instances[request.instance]
         token = sessions.token_for(sessions.open(bearer), bearer, SCOPES, correlation_id="")
-        assert token == f"for {bearer}"
+        assert token.token == f"for {bearer}"
         if request.at >= WARM_UP * fleet.token_seconds:
             counted.append(request)
     return Played(entra.exchanges - before[0], len(counted), store.commands.total() - before[1])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import requests
 
+from emulators.applications import API, GRAPH
 from emulators.people import PEOPLE
 from emulators.stack import Stack
 
 from .support import API_SCOPE, AUTHORITY, Http, PageForm, authorize_query
+
+ME = "https://graph.microsoft.com/v1.0/me"
 
 
 def door(stack: Stack, path: str) -> str:
@@ -76,6 +79,11 @@ def test_faults_can_be_switched(stack: Stack, own: Http) -> None:
         ("roll-signing-key", '{"withdraw": true}', "no field withdraw; there are withdraw_old"),
         ("rotate-certificate", '{"in_vault": 0}', "in_vault must be true or false, not 0"),
         ("rotate-certificate", '{"x": 1}', "no field x; there are in_vault, register, unregister_old"),
+        ("refuse-seen-tokens", "{}", "target must be one of graph, orders"),
+        ("refuse-seen-tokens", '{"target": "vault"}', "target must be one of graph, orders"),
+        ("grant", '{"person": "bob"}', "person must be one of alice, "),
+        ("grant", '{"person": "alice", "resource": "api"}', "resource must be one of graph, orders"),
+        ("grant", '{"person": "alice", "resource": "orders", "scope": "Mail.Read"}', "scope must be one of Orders."),
     ],
 )
 def test_a_bad_switch_is_told_by_its_field(switch: str, body: str, told: str, shared: Stack) -> None:
@@ -99,6 +107,21 @@ def test_keys_and_certificates_can_be_rolled(stack: Stack) -> None:
     reply = requests.post(door(stack, "/_emulators/rotate-certificate"), json={"unregister_old": True}, timeout=10)
     assert reply.json() == {"rotated": True}
     assert stack.client_certificate is not certificate
+
+
+def test_tokens_that_were_shown_can_be_refused_and_consent_can_come_later(stack: Stack, own: Http) -> None:
+    token = stack.issue_access_token("alice", app="graph", scopes=("User.Read",))
+    assert own.get(ME, token).status_code == 200
+    reply = requests.post(door(stack, "/_emulators/refuse-seen-tokens"), json={"target": "graph"}, timeout=10)
+    assert (reply.status_code, reply.json()) == (200, {"refused": 1})
+    refused = own.get(ME, token)
+    assert (refused.status_code, "claims" in refused.headers["www-authenticate"]) == (401, False)
+    fresh = stack.issue_access_token("alice", app="graph", scopes=("User.Read",), uti="another")
+    assert own.get(ME, fresh).status_code == 200
+    later = {"person": "alice", "resource": "graph", "scope": "Mail.Read"}
+    reply = requests.post(door(stack, "/_emulators/grant"), json=later, timeout=10)
+    assert (reply.status_code, reply.json()) == (200, {"granted": "Mail.Read"})
+    assert "Mail.Read" in stack.directory.granted(PEOPLE["alice"], API, GRAPH)
 
 
 def test_a_page_of_another_site_cannot_use_the_door(stack: Stack) -> None:

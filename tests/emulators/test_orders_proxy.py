@@ -57,6 +57,17 @@ def routed(stack: Stack) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("routed")
+def test_a_token_that_was_shown_before_can_be_refused_and_a_new_one_is_not(stack: Stack, own: Http) -> None:
+    shown, fresh = (stack.issue_access_token("olga", app="orders") for _ in range(2))
+    assert own.get(ORDERS, shown).status_code == 200
+    stack.orders.refused_tokens.refuse_seen()
+    refused = own.get(ORDERS, shown)
+    assert (refused.status_code, refused.json()) == (401, {"code": "invalid_token"})
+    assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert own.get(ORDERS, fresh).status_code == 200
+
+
+@pytest.mark.usefixtures("routed")
 def test_hands_requests_on(stack: Stack, own: Http) -> None:
     token = stack.issue_access_token("olga", app="orders")
     mark = stack.audit.mark()

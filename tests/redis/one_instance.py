@@ -26,7 +26,7 @@ def main() -> None:
     sys.stdin.readline()
     scopes = services.settings.downstream_apis["graph"].scopes
     token = services.sessions.token_for(session, task["bearer"], scopes, correlation_id=task["id"])
-    print(hashlib.sha256(token.encode()).hexdigest(), flush=True)  # noqa: T201
+    print(hashlib.sha256(token.token.encode()).hexdigest(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from shared.distributed_cache import DistributedCache
 from shared.environ import Secret
 from shared.errors import ApiError
-from shared.on_behalf_of import DownstreamToken
+from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.redis_store import RedisStore
 from shared.settings import RedisSettings, Settings
 from tests.clock import Clock
@@ -29,11 +29,11 @@ class CountingEntra:
         self.error: ApiError | None = None
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         self._before()
         with self._lock:
-            self.asked.append(claims)
+            self.asked.append(refusal.claims if refusal else None)
             number = len(self.asked)
         if self.error:
             raise self.error
@@ -59,8 +59,11 @@ class Instance:
         self.store = store(url, clock)
         self.cache = DistributedCache(settings(), self.entra, self.store, clock, sleep or clock.forward, lambda: 1.0)
 
-    def token(self, bearer: str, scopes: Sequence[str] = SCOPES, claims: str | None = None) -> str:
-        return self.cache.exchange(bearer, scopes, claims=claims, correlation_id="").token
+    def token(
+        self, bearer: str, scopes: Sequence[str] = SCOPES, claims: str | None = None, refusal: Refusal | None = None
+    ) -> str:
+        because = Refusal("refused", claims) if claims else refusal
+        return self.cache.exchange(bearer, scopes, correlation_id="", refusal=because).token
 
     @property
     def exchanges(self) -> int:

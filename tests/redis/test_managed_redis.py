@@ -156,7 +156,7 @@ def test_a_managed_identity_endpoint_that_hangs_holds_nobody(lab: Lab, front: Re
     """The request is over while the identity's token is still waited for; the client credential is there already."""
     services, bearer = with_redis(lab, front), lab.stack.issue_access_token("alice")
     graph = services.settings.downstream_apis["graph"].scopes
-    services.on_behalf_of.exchange(bearer, graph, claims=None, correlation_id=str(uuid.uuid4()))
+    services.on_behalf_of.exchange(bearer, graph, correlation_id=str(uuid.uuid4()))
     fault = lab.stack.faults.add("identity", network="hang")
     answers: list[str] = []
 

@@ -99,10 +99,10 @@ def test_an_entry_opens_for_its_own_token_scopes_tenant_and_client_alone(
     other = DistributedCache(theirs, entra, mine.store, clock, clock.forward)  # type: ignore[arg-type]
     with server.client() as client:
         _, value = entry(client)
-        other.exchange(bearer, scopes, claims=None, correlation_id="")
+        other.exchange(bearer, scopes, correlation_id="")
         (name,) = {key for key in client.keys("*") if client.get(key) != value}
         client.set(name, value)
-    other.exchange(bearer, scopes, claims=None, correlation_id="")
+    other.exchange(bearer, scopes, correlation_id="")
     assert len(entra.asked) == 2
 
 
@@ -183,6 +183,14 @@ def test_what_another_version_has_sealed_is_a_miss_and_is_replaced(
     instance.store.put(seal.name, seal.close(content), 60)
     assert instance.token(BEARER) == instance.token(BEARER)
     assert instance.exchanges == 1
+
+
+def test_an_entry_of_the_version_before_is_found(server: RedisServer, clock: Clock) -> None:
+    """It does not say which scopes were granted."""
+    instance = Instance(server.url, clock)
+    seal = Seal.of(BEARER, instance.cache._binding(SCOPES))
+    instance.store.put(seal.name, seal.close(b'{"token":"old","expires_at":9e9,"renew_at":9e9}'), 60)
+    assert instance.token(BEARER) == "old"
 
 
 def test_an_old_entry_put_back_is_not_used_after_its_time(server: RedisServer, clock: Clock) -> None:

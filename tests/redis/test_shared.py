@@ -11,6 +11,7 @@ from shared.caller import Caller
 from shared.deadline import within
 from shared.distributed_cache import LOCK_SECONDS, WAIT_SECONDS
 from shared.errors import AccessDenied, ApiError, ServiceUnavailable
+from shared.on_behalf_of import Refusal
 from shared.redis_store import RedisStore
 from shared.request_record import RequestRecord
 from shared.store import StoreError
@@ -276,6 +277,54 @@ def test_a_claims_challenge_of_another_scope_set_leaves_the_entry(server: RedisS
     kept = instance.token(BEARER)
     instance.token(BEARER, scopes=("User.Read",), claims=CLAIMS)
     assert instance.token(BEARER, SCOPES) == kept
+
+
+def test_a_token_refused_without_claims_is_replaced_for_all_by_one_exchange(server: RedisServer, clock: Clock) -> None:
+    entra = CountingEntra(clock)
+    one, two, three = (Instance(server.url, clock, entra) for _ in range(3))
+    refused = one.token(BEARER)
+    fresh = one.token(BEARER, refusal=Refusal(refused))
+    assert fresh != refused
+    assert two.token(BEARER, refusal=Refusal(refused)) == fresh  # it had the first in its own memory
+    assert three.token(BEARER) == fresh
+    assert entra.asked == [None, ""]
+    assert three.token(BEARER, refusal=Refusal(fresh)) not in (refused, fresh)
+
+
+@pytest.mark.parametrize("is_void", [True, False])
+def test_without_a_new_token_a_void_one_is_no_longer_there_and_one_that_is_not_void_is(
+    server: RedisServer, clock: Clock, is_void: bool
+) -> None:
+    instance = Instance(server.url, clock)
+    refused = instance.token(BEARER)
+    instance.entra.error = ServiceUnavailable(retry_after=1)
+    with pytest.raises(ServiceUnavailable):
+        instance.token(BEARER, refusal=Refusal(refused, is_void=is_void))
+    with server.client() as client:
+        assert len(client.keys("*")) == (0 if is_void else 1)
+
+
+def test_scopes_granted_are_compared_across_instances_and_versions(lab: Lab, server: RedisServer) -> None:
+    bearer = lab.stack.issue_access_token("olga")
+    scopes = ("https://graph.microsoft.com/.default",)
+    one, two = (lab.services(TokenCache__Redis__Url=server.url) for _ in range(2))
+    first = one.sessions.token_for(one.sessions.open(bearer), bearer, scopes, correlation_id="")
+    found = two.sessions.token_for(two.sessions.open(bearer), bearer, scopes, correlation_id="")
+    assert (found.is_shared, found.granted) == (True, first.granted)
+    assert first.granted
+
+
+def test_an_instance_that_dropped_a_token_does_not_find_it_again(lab: Lab, server: RedisServer) -> None:
+    bearer, services = lab.stack.issue_access_token("alice"), lab.services(TokenCache__Redis__Url=server.url)
+    lab.me(services, bearer)
+    lab.stack.graph.refused_tokens.refuse_seen()
+    lab.stack.faults.add("entra.token", status=503)
+    with pytest.raises(ServiceUnavailable):
+        lab.me(services, bearer)
+    lab.stack.faults.clear()
+    mark = lab.stack.audit.mark()
+    assert lab.me(services, bearer) == "Alice Ahlberg"
+    assert [entry.status for entry in lab.seen(mark, "me")] == [200]
 
 
 def test_a_store_out_of_use_says_so_by_the_kind_of_error_alone(server: RedisServer, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from shared.access_token import AccessToken
 from shared.caller import Caller
 from shared.downstream_api import DownstreamApi, DownstreamApis
 from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken
+from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.request_record import RequestRecord
 from shared.sessions import Sessions
 from shared.settings import Settings
@@ -42,7 +42,7 @@ class Entra:
         return True
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         return DownstreamToken(TOKEN, 2e9, 2e9)
 

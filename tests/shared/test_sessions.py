@@ -13,9 +13,9 @@ import pytest
 from shared.access_token import AccessToken
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
 from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken
+from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.services import Services
-from shared.session import Refusal, Scopes
+from shared.session import Scopes
 from shared.sessions import Sessions
 from tests.clock import Clock
 from tests.lab import Lab, at_once, finish_background_work
@@ -95,12 +95,12 @@ class Exchanger:
         self.clock, self.calls, self.fail = clock, 0, False
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, claims: str | None, correlation_id: str
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         self.calls += 1
         if self.fail:
             raise ServiceUnavailable(retry_after=1)
-        token = f"{assertion}/{' '.join(scopes)}/{claims}/{self.calls}"
+        token = f"{assertion}/{' '.join(scopes)}/{refusal.claims if refusal else None}/{self.calls}"
         return DownstreamToken(token, self.clock() + 3600, self.clock() + 3300)
 
 
@@ -132,7 +132,7 @@ def sessions_of(parts: Parts, bound: int = 10) -> Sessions:
 
 
 def token_of(sessions: Sessions, bearer: str, refusal: Refusal | None = None, scopes: Scopes = ("a",)) -> str:
-    return sessions.token_for(sessions.open(bearer), bearer, scopes, correlation_id="id", refusal=refusal)
+    return sessions.token_for(sessions.open(bearer), bearer, scopes, correlation_id="id", refusal=refusal).token
 
 
 def test_the_log_tells_once_an_hour_that_sessions_make_room_for_others(
