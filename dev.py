@@ -6,7 +6,9 @@
                                          --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
     python3 dev.py test [pytest args]    the test suite
-    python3 dev.py check [--fix]         ruff, mypy and the layer rule
+    python3 dev.py check [--fix]         ruff, mypy, the layer rule, and the check of the package
+    python3 dev.py check --package       what would be deployed: is all there that the apps import, and no key?
+                                         before `func azure functionapp publish`; azd does it by itself
     python3 dev.py check --infra         the tests of infra/ and every tool found: bicep, azd, checkov, shellcheck ...
     python3 dev.py emulators [--port N] [--redis URL]
                                          all but the API, with local.settings.json written for `func start`
@@ -141,21 +143,25 @@ def from_here(argument: str) -> str:
 
 def check(python: str, arguments: list[str]) -> int:
     """All checks, one after the other, so that one run shows everything there is to mend."""
-    if arguments not in ([], ["--fix"], ["--infra"]):
-        tell(f"dev.py: check takes nothing, --fix or --infra, not {' '.join(arguments)}")
+    if arguments not in ([], ["--fix"], ["--infra"], ["--package"]):
+        tell(f"dev.py: check takes nothing, --fix, --infra or --package, not {' '.join(arguments)}")
         return 2
     if arguments == ["--infra"]:
         return run([python, "-m", "tests.infra.tools"])
+    package = ["infra/hooks/package_check.py", "azd", "func"]
+    if arguments == ["--package"]:
+        return run([python, *package])
     checks = {
-        "ruff check": ["ruff", "check", *arguments],
-        "ruff format": ["ruff", "format", *([] if arguments else ["--check"])],
-        "mypy": ["mypy"],
-        "layer rule": ["pytest", "tests/test_layers.py"],
+        "ruff check": ["-m", "ruff", "check", *arguments],
+        "ruff format": ["-m", "ruff", "format", *([] if arguments else ["--check"])],
+        "mypy": ["-m", "mypy"],
+        "layer rule": ["-m", "pytest", "tests/test_layers.py"],
+        "package": package,
     }
     failed = []
-    for name, module in checks.items():
+    for name, program in checks.items():
         tell(f"-- {name}")
-        if run([python, "-m", *module]):
+        if run([python, *program]):
             failed.append(name)
     tell(f"check: failed: {', '.join(failed)}" if failed else f"check: {', '.join(checks)}: all good")
     return 1 if failed else 0
@@ -199,10 +205,10 @@ def environment() -> str:
     stamp = folder / "dev-stamp.txt"  # written last: an interrupted installation is taken up again
     files = b"".join(file.read_bytes() for file in (ROOT / "requirements.txt", REQUIREMENTS))
     wanted = f"{VERSION} {hashlib.sha256(files).hexdigest()}"
-    if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
+    if not python.exists() or not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         stamp.unlink(missing_ok=True)
         install(folder, str(python), REQUIREMENTS)
-        stamp.write_text(wanted)
+        stamp.write_text(wanted, encoding="utf-8")
     return str(python)
 
 
@@ -212,16 +218,19 @@ def add_packages(python: str, requirements: Path) -> None:
         return  # as it is; the command says what it lacks
     folder = environment_folder()
     stamp = folder / f"dev-stamp-{requirements.parent.name}.txt"
-    wanted = f"{(folder / 'dev-stamp.txt').read_text()} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
-    if not stamp.exists() or stamp.read_text() != wanted:
+    base = (folder / "dev-stamp.txt").read_text(encoding="utf-8")
+    wanted = f"{base} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         install(folder, python, requirements)
-        stamp.write_text(wanted)
+        stamp.write_text(wanted, encoding="utf-8")
 
 
 def environment_folder() -> Path:
     """`.venv`, unless another Python made that one."""
     configuration = ROOT / ".venv" / "pyvenv.cfg"
-    made_by = re.search(r"version\w* = (\d+\.\d+)", configuration.read_text()) if configuration.exists() else None
+    # Its "home" line is UTF-8 on every system, and may hold any character of a user's name.
+    text = configuration.read_text(encoding="utf-8", errors="replace") if configuration.exists() else ""
+    made_by = re.search(r"version\w* = (\d+\.\d+)", text)
     return ROOT / (".venv" if made_by is None or made_by[1] == VERSION else f".venv-{VERSION}")
 
 
@@ -230,7 +239,7 @@ def install(folder: Path, python: str, requirements: Path) -> None:
     LOG.parent.mkdir(exist_ok=True)
     tell(f"Preparing {folder.name} (once; everything pip says goes to {LOG.relative_to(ROOT)})")
     start = time.monotonic()
-    LOG.write_text("")
+    LOG.write_text("", encoding="utf-8")
     if not has_pip(python):
         step(start, "making the environment", [sys.executable, "-m", "venv", str(folder)])
     pip = [python, "-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]

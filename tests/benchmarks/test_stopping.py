@@ -63,13 +63,15 @@ def test_ctrl_c_ends_all_of_it_with_one_line(
     environ = {**os.environ, "MARK": mark.partition("=")[2]}
     command = [sys.executable, "-m", "benchmarks", *options]
     with (
-        said.open("w") as stderr,
+        said.open("w", encoding="utf-8") as stderr,
         subprocess.Popen(
             command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
         ) as bench,
     ):
         try:
-            assert comes_true(lambda: told in said.read_text(encoding="utf-8"), PATIENCE), said.read_text()
+            assert comes_true(lambda: told in said.read_text(encoding="utf-8"), PATIENCE), said.read_text(
+                encoding="utf-8"
+            )
             assert comes_true(lambda: threads(mark, module) >= least, PATIENCE)
             os.killpg(bench.pid, signal.SIGINT)  # as a terminal does it: to all that were started in it
             status = bench.wait(PATIENCE)

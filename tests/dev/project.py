@@ -81,7 +81,10 @@ class Project:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if Path(os.readlink(entry / "cwd")) == self.root and (entry / "stat").read_text().split()[2] != "Z":
+                if (
+                    Path(os.readlink(entry / "cwd")) == self.root
+                    and (entry / "stat").read_text(encoding="utf-8").split()[2] != "Z"
+                ):
                     found.append(int(entry.name))
         return found
 

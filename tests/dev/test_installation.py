@@ -97,6 +97,18 @@ def test_an_environment_of_another_python_is_left_alone(bare: Path) -> None:
     assert [path.name for path in (bare / ".venv").iterdir()] == ["pyvenv.cfg"]
 
 
+def test_a_users_name_in_any_alphabet_is_read_on_every_system(bare: Path) -> None:
+    (bare / ".venv").mkdir()
+    text = f"home = C:\\Users\\\u0141ukasz\\Python\nversion = {sys.version.split()[0]}\n"
+    (bare / ".venv" / "pyvenv.cfg").write_text(text, encoding="utf-8")
+    strict = ["-X", "warn_default_encoding", "-W", "error::EncodingWarning"]  # what Windows would read in cp1250
+    code = "import dev; print(dev.environment_folder().name, dev.environment())"
+
+    done = subprocess.run([sys.executable, *strict, "-c", code], cwd=bare, capture_output=True, encoding="utf-8")
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, ".venv"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "advice"),
     [

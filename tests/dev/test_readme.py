@@ -44,7 +44,7 @@ def arguments(command: str) -> list[str]:
 def path_with_browser(folder: Path) -> str:
     """A PATH with a browser that signs in as alice, under the name by which Python looks for one in a terminal."""
     program = folder / "www-browser"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m emulators.browser --as alice "$1"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m emulators.browser --as alice "$1"\n', encoding="utf-8")
     program.chmod(0o755)
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
@@ -90,7 +90,9 @@ def test_without_a_browser_the_client_says_which_address_to_open(stack: Serving)
     door, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
     environ = {**stack.project.environ, "EMULATORS_DOOR": door, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
     command = [sys.executable, "-m", "emulators.browser", page]
-    result = subprocess.run(command, cwd=stack.project.root, env=environ, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=stack.project.root, env=environ, capture_output=True, encoding="utf-8", check=False
+    )
     assert (result.returncode, result.stdout) == (0, "")
     assert f"{door}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
 

@@ -57,7 +57,8 @@ def _beginnings(patterns: Iterable[str]) -> re.Pattern[str]:
         escaped = re.sub(r"[-\[\]/{}()+?.\\^$|]", r"\\\g<0>", pattern.removeprefix("/"))
         return escaped.replace("**", "(.+)").replace("*", r"([^\/]+)")
 
-    return re.compile("^((" + ")|(".join(sorted(map(expression, patterns))) + r"))\b", re.ASCII)
+    alternatives = ")|(".join(sorted(map(expression, patterns)))
+    return re.compile(rf"^(({alternatives}))\b" if alternatives else "$^", re.ASCII)  # no line fits nothing
 
 
 def _files(root: Path, skipped: set[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""What is deployed: exactly the code and what the host reads, whatever else lies around."""
+"""What is deployed: the apps and all that a person adds to them; never keys, settings or the template's workshop."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,31 +10,96 @@ from pathlib import Path
 import pytest
 
 from .packagers import azd_package, azd_takes, core_tools_takes
+from .project import ADDED, ROOT, copy, extend, of_the_template, write
 
-ROOT = Path(__file__).resolve().parents[2]
-_NOT_COPIED = {".git", ".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
+TAKES = {"azd": azd_takes, "core tools": core_tools_takes}
+Takes = Callable[[Path], set[str]]
+
+OWN = [
+    *ADDED,
+    "client.py",
+    "tests.py",
+    "docs.py",
+    "infra.py",
+    "emulators.py",
+    "benchmarks.py",
+    "env.py",
+    "venv.py",
+    "build.py",
+    "dist.py",
+    "keys.py",
+    "client_for_stock.py",
+    "testsupport/__init__.py",
+    "docs_index/a.md",
+    "development.py",
+    "environment/__init__.py",
+    "orders/client/__init__.py",
+    "orders/tests/__init__.py",
+    "orders/docs/a.txt",
+    "orders/README.md",
+    "orders/LICENSE",
+    "orders/host.json",
+    "orders/requirements-of-ours.txt",
+    "orders/dev.py",
+    "orders/templates/mail.html",
+    "orders/data/prices.csv",
+    "orders/deep/er/still/a.json",
+    "shared/prompt.txt",
+    "prompt.txt",
+    "products.json",
+    "f\u00fcr_alle.py",
+    "orders/\u00fcbersicht.txt",
+    "monkey/__init__.py",
+    "orders/keyboard.py",
+]
 JUNK = [
     ".venv/pyvenv.cfg",
     ".venv/lib/python3.13/site-packages/msal/__init__.py",
     ".venv-3.13/bin/python",
     "venv/pyvenv.cfg",
+    "venv/bin/python",
+    "venv313/lib/x.py",
+    "myvenv/lib/x.py",
     "env/x.py",
+    "ENV/x.py",
+    "virtualenv/x.py",
+    "project_env/lib/x.py",
+    "project-env/lib/x.py",
     ".local/stack.json",
     ".local/ca.pem",
+    ".local/package-check/python3.13-0/required/msal/__init__.py",
     "local.settings.json",
     "local.settings.json.bak",
     "local.settings.json.bak-2",
+    "orders/local.settings.json",
     ".env",
     ".env.local",
+    "orders/.env",
+    "orders/.env.production",
     "__pycache__/function_app.cpython-313.pyc",
     "shared/__pycache__/user.cpython-313.pyc",
+    "orders/deep/__pycache__/x.cpython-313.pyc",
     "shared/user.pyc",
     "shared/.DS_Store",
     "client.pem",
+    "client.PEM",
     "client.pfx",
+    "client.p12",
     "private.key",
-    "shared/client.pem",
+    "id_rsa",
+    "id_rsa.pub",
+    "id_rsa_old",
+    "id_ed25519",
+    "orders/client.pem",
+    "orders/client.pfx",
+    "orders/client.p12",
+    "orders/deep/private.key",
+    "orders/id_rsa",
+    "orders/id_rsa_old",
+    "orders/deep/id_ecdsa",
     "tests/__pycache__/x.pyc",
+    "tests/(odd).py",
+    "docs/\u00fcber.md",
     ".azure/config.json",
     ".azure/dev/.env",
     ".git/config",
@@ -42,96 +108,90 @@ JUNK = [
     ".pytest_cache/README.md",
     ".mypy_cache/x.json",
     "node_modules/x/index.js",
+    "orders/node_modules/x/index.js",
     "app.log",
+    "orders/app.log",
     "package.zip",
-    "notes.txt",
-    "main.json",
-    "parameters.json",
-    "function_app.py~",
-    "function_app_old.py",
     "shared/user.py.orig",
-    "other/host.json",
-    "shared/local.settings.json",
     ".python_packages/lib/site-packages/x.py",
     "dist/x.whl",
     "build/lib/x.py",
+    "template.egg-info/PKG-INFO",
     "tests/requirements.txt",
     "infra/main.json",
     "downstream_app.py.bak",
+    "CHANGELOG.md",
+    "pyproject.toml",
 ]
-TAKES = {"azd": azd_takes, "core tools": core_tools_takes}
-Takes = Callable[[Path], set[str]]
-
-
-def expected() -> set[str]:
-    """Written out here on purpose: the entry points, what the host and the remote build read, and the modules."""
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "shared").rglob("*.py")}
-    return {"function_app.py", "downstream_app.py", "host.json", "requirements.txt", *modules}
-
-
-def copy(target: Path) -> Path:
-    """The project as a fresh clone has it."""
-
-    def leave_out(_: str, names: list[str]) -> set[str]:
-        return {name for name in names if name in _NOT_COPIED or name.startswith((".venv", "local.settings.json"))}
-
-    shutil.copytree(ROOT, target, ignore=leave_out)
-    return target
-
-
-def litter(root: Path) -> Path:
-    for name in JUNK:
-        file = root / name
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("{}", encoding="utf-8")
-    return root
+# Each of these is a safeguard of .funcignore; a user may not have it in mind.
+SECRET = ("*.pem", "*.pfx", "*.p12", "*.key", ".env*", "id_rsa*", "id_ed25519*", "id_ecdsa*", "local.settings.json*")
 
 
 @pytest.fixture(scope="module")
 def littered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return litter(copy(tmp_path_factory.mktemp("littered") / "project"))
+    root = extend(copy(tmp_path_factory.mktemp("littered") / "project"))
+    for name in [*OWN, *JUNK]:
+        if not (root / name).exists():
+            write(root / name, "{}")
+    return root
 
 
 @pytest.mark.parametrize("takes", TAKES.values(), ids=TAKES)
-def test_the_package_of_this_folder(takes: Takes) -> None:
-    assert takes(ROOT) == expected()
+def test_the_package_of_a_fresh_clone(takes: Takes, tmp_path: Path) -> None:
+    fresh = copy(tmp_path / "fresh")
+    assert of_the_template(fresh) <= takes(fresh)
+    workshop = {"benchmarks", "client", "docs", "emulators", "infra", "tests"}
+    assert {name for name in takes(fresh) if name.split("/")[0] in workshop or name.split("/")[0][0] == "."} == set()
+    assert not takes(fresh) & {"dev.py", "azure.yaml", "README.md", "LICENSE", "requirements-dev.txt", "ruff.toml"}
 
 
 @pytest.mark.parametrize("takes", TAKES.values(), ids=TAKES)
-def test_the_package_of_a_littered_folder(takes: Takes, littered: Path) -> None:
-    # To Core Tools a name that is let in is the beginning of a path, so an editor's copy beside it is let in, too.
-    copies = (
-        {"function_app.py~", "downstream_app.py.bak", "shared/user.py.orig"} if takes is core_tools_takes else set()
-    )
-    assert takes(littered) == expected() | copies
+def test_all_that_a_person_adds_is_deployed_and_nothing_else_that_lies_around(takes: Takes, littered: Path) -> None:
+    assert takes(littered) == of_the_template(littered) | set(OWN)
 
 
-def test_a_module_in_a_folder_of_shared_is_deployed(littered: Path) -> None:
-    module = littered / "shared" / "orders" / "prices.py"
-    module.parent.mkdir()
-    module.write_text("", encoding="utf-8")
+@pytest.mark.parametrize("name", JUNK)
+def test_each_kind_of_litter_stays(littered: Path, name: str) -> None:
+    assert not [label for label, takes in TAKES.items() if name in takes(littered)]
+
+
+@pytest.mark.parametrize("folder", ["", "orders/", "orders/deep/er/", "prompts/"])
+@pytest.mark.parametrize("pattern", SECRET)
+def test_no_secret_is_deployed_from_any_folder(littered: Path, folder: str, pattern: str) -> None:
+    planted = [folder + pattern.replace("*", more) for more in ("", "x", ".x", "_2", "-2")]
+    planted = [name for name in planted if not (littered / name).exists()]
+    for name in planted:
+        write(littered / name, "secret")
     try:
         for takes in TAKES.values():
-            assert "shared/orders/prices.py" in takes(littered)
+            assert not takes(littered) & set(planted)
     finally:
-        shutil.rmtree(module.parent)
+        for name in planted:
+            os.unlink(littered / name)
 
 
 def test_azd_itself_packages_the_same(littered: Path, tmp_path: Path) -> None:
     azd = shutil.which("azd")
     if azd is None:
         pytest.skip("azd, the Azure Developer CLI, is not on the PATH")
-    assert (littered / "azure.yaml").exists()
-    assert azd_package(azd, littered, tmp_path) == {"api": expected(), "orders": expected()}
+    hooks = littered / "azure.yaml"
+    hooks.write_text(hooks.read_text(encoding="utf-8").partition("\nhooks:")[0], encoding="utf-8")
+    packages = azd_package(azd, littered, tmp_path)
+    expected = of_the_template(littered) | set(OWN)
+    assert packages == {"api": expected, "orders": expected}
 
 
 def test_core_tools_would_take_compiled_modules_without_the_lines_for_folders(littered: Path) -> None:
     file = littered / ".funcignore"
     whole = file.read_text(encoding="utf-8")
-    file.write_text(whole.replace("**/*.*\n", ""), encoding="utf-8")
+    file.write_text(whole.replace("**/__pycache__/*\n", "").replace("**/*.pyc\n", ""), encoding="utf-8")
     try:
         assert "shared/__pycache__/user.cpython-313.pyc" in core_tools_takes(littered)
-        assert azd_takes(littered) == expected()
     finally:
         file.write_text(whole, encoding="utf-8")
+
+
+def test_no_line_lets_anything_in_again() -> None:
+    """To Core Tools such a line wins over all that keep keys out."""
+    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("!")] == []

@@ -17,12 +17,12 @@ from tests.leaks import LeakWatch
 from tests.live import Live
 
 from .environment import CleanEnvironment, bare, closure
-from .packagers import azd_takes, write_zip
+from .packagers import azd_takes, core_tools_takes, write_zip
+from .project import ADDED, ROOT, copy, extend
 
-ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "worker" if worker_library.is_installed() else "sdk"
 FUNCTIONS = {
-    "function_app": ["me", "list_orders", "add_order", "check_health"],
+    "function_app": ["me", "list_orders", "add_order", "check_health", "greet"],
     "downstream_app": ["list_orders", "get_order", "add_order"],
 }
 _INDEX = """
@@ -36,10 +36,16 @@ print(json.dumps([names, [file for file in files if file]]))
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with a blueprint, a package and a prompt of somebody's own."""
+    return extend(copy(tmp_path_factory.mktemp("extended") / "project"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The deployed folder."""
     folder = tmp_path_factory.mktemp("deployed")
-    with zipfile.ZipFile(write_zip(ROOT, azd_takes(ROOT), folder / "package.zip")) as package:
+    with zipfile.ZipFile(write_zip(project, azd_takes(project), folder / "package.zip")) as package:
         package.extractall(folder / "wwwroot")
     return folder / "wwwroot"
 
@@ -100,6 +106,16 @@ def test_the_deployed_api_answers(deployed: Live) -> None:
     assert deployed.call("/api/me").status_code == 401
 
 
-def test_it_runs_from_the_package(deployed: Live, unpacked: Path) -> None:
+def test_what_a_person_added_answers_too(deployed: Live) -> None:
+    """A blueprint in a module of its own, a package that it imports, and a prompt that it reads."""
+    reply = deployed.call("/api/greeting", deployed.stack.issue_access_token("alice"))
+    assert (reply.status_code, reply.json()) == (200, {"greeting": "Hello, Alice Ahlberg!"})
+    assert reply.headers["Content-Type"].startswith("application/json")
+    assert deployed.call("/api/greeting").status_code == 401
+
+
+def test_it_runs_from_the_package(deployed: Live, project: Path, unpacked: Path) -> None:
     """Nothing but the modules' own caches has been added to the folder, and the cache is off here."""
-    assert {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()} == azd_takes(ROOT)
+    files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert files == azd_takes(project) == core_tools_takes(project)
+    assert set(ADDED) <= files

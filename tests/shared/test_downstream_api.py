@@ -142,7 +142,7 @@ def test_a_netrc_file_does_not_replace_the_token(lab: Lab, tmp_path: object, mon
     from pathlib import Path
 
     netrc = Path(str(tmp_path)) / "netrc"
-    netrc.write_text("machine graph.microsoft.com login mallory password hunter2\n")
+    netrc.write_text("machine graph.microsoft.com login mallory password hunter2\n", encoding="utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     assert lab.me(lab.services(), lab.stack.issue_access_token("alice"))

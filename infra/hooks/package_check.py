@@ -1,0 +1,203 @@
+"""Before anything is deployed: does the package have all that the apps import, and nothing that is secret?
+
+It unpacks exactly the files that would be packaged, installs exactly what requirements.txt names, and there imports
+and indexes both apps without a setting. azd runs it (prepackage, predeploy); by hand, for Core Tools, too:
+`python3 dev.py check --package`. Changes nothing but .local/package-check, where the packages are kept.
+
+`azd env set SKIP_PACKAGE_CHECK true` leaves out what needs a package index; it still looks for keys.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import azd
+import package_files
+import package_requirements
+
+SCRIPTS = ("function_app.py", "downstream_app.py")  # as PYTHON_SCRIPT_FILE_NAME names them in infra/
+KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
+WORKSHOP = ("benchmarks", "client", "dev", "emulators", "infra", "tests")
+SKIP = "SKIP_PACKAGE_CHECK"
+KEPT = Path(".local") / "package-check"
+PATIENCE_SECONDS = 120
+# What a process needs to run at all; none of it is a setting of the app.
+PLAIN = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
+
+
+def main(programs: Sequence[str]) -> int:
+    """Checks the packages of these programs (azd, func). Returns the exit code."""
+    root = azd.ROOT
+    rules = [one for one in package_files.read_rules(root) if one.name in named(programs)]
+    problems = []
+    checked: set[tuple[str, ...]] = set()
+    for one in rules:
+        files = package_files.packaged(root, one)
+        azd.say(f"Check of the package, {len(files)} files, as {one.name} makes it:")
+        found = list(secrets(root, one, files)) + list(virtual_environments(root, one))
+        if not found and tuple(files) not in checked:
+            found = indexing(root, one, files)
+        checked.add(tuple(files))
+        for problem in found:
+            azd.say("  FAILED  " + problem.replace("\n", "\n          "))
+        problems += found
+    if problems:
+        azd.say(f"{len(problems)} found, and nothing was deployed.")
+    return 1 if problems else 0
+
+
+def named(programs: Sequence[str]) -> set[str]:
+    known = {"azd": "azd", "func": "Core Tools"}
+    return {known[program] for program in programs or ["azd"]}
+
+
+def secrets(root: Path, rules: package_files.Rules, files: Sequence[str]) -> Iterator[str]:
+    """Key files that would be deployed, or lie where what is next to them is."""
+    for name in package_files.files_near(root, rules):
+        base = name.rpartition("/")[2].lower()
+        is_key = any(fnmatch.fnmatchcase(base, pattern) for pattern in KEYS)
+        is_environment = base.startswith(".env")
+        if not (is_key or is_environment) or not is_deployed_folder(rules, name.rpartition("/")[0]):
+            continue
+        what = "a key file" if is_key else "a file of settings"
+        if name in files:
+            yield f"{name} is {what}, and it would be deployed.\nMove it out of the project."
+        elif is_key or "/" in name:
+            yield (
+                f"{name} is {what} in a folder that is deployed. {package_files.IGNORE_FILE} keeps it out for now.\n"
+                "Move it out of the project, or into .local/. A certificate without its key may be named .crt."
+            )
+
+
+def is_deployed_folder(rules: package_files.Rules, folder: str) -> bool:
+    """Whether a module in it would be deployed."""
+    return rules.left_out_by(f"{folder}/module.py" if folder else "module.py") is None
+
+
+def virtual_environments(root: Path, rules: package_files.Rules) -> Iterator[str]:
+    """Folders with a pyvenv.cfg, whatever their name, that would be deployed."""
+    for name in package_files.files_near(root, rules):
+        folder, _, base = name.rpartition("/")
+        if base == "pyvenv.cfg" and is_deployed_folder(rules, folder):
+            yield (
+                f"{folder or 'The project'} is a virtual environment, and it would be deployed.\n"
+                f"Delete it, or add this line to {package_files.IGNORE_FILE}: /{folder}/*"
+            )
+
+
+def indexing(root: Path, rules: package_files.Rules, files: Sequence[str]) -> list[str]:
+    """Imports and indexes both apps from these files alone; says what is missing, and what to do."""
+    if azd.told(SKIP).lower() == "true":
+        azd.say(f"  skipped  import and indexing ({SKIP})")
+        return []
+    missing = [name for name in (SCRIPTS[0], "host.json", "requirements.txt") if name not in files]
+    if missing:
+        return [absent(root, rules, name) for name in missing]
+    with tempfile.TemporaryDirectory(prefix="package-") as folder:
+        unpacked = Path(os.path.realpath(folder)) / "wwwroot"
+        for name in files:
+            (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, unpacked / name)
+        try:
+            packages = package_requirements.install(unpacked, root / KEPT)
+        except package_requirements.InstallationError as problem:
+            return [
+                f"requirements.txt cannot be installed: {problem}\n"
+                "If this machine reaches no package index (PIP_INDEX_URL), leave the import out:\n"
+                f"  azd env set {SKIP} true        (without azd: the environment variable {SKIP}=true)"
+            ]
+        results = [
+            indexed(script, unpacked, packages, root, rules) for script in SCRIPTS if (unpacked / script).exists()
+        ]
+    return [problem for problem in results if problem]
+
+
+def indexed(
+    script: str, unpacked: Path, packages: package_requirements.Packages, root: Path, rules: package_files.Rules
+) -> str | None:
+    """Imports and indexes one app in a process of its own. Returns the problem, if there is one."""
+    result = unpacked.parent / f"{script}.json"
+    program = Path(__file__).with_name("package_index.py")
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(program), str(unpacked), script]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*command, str(packages.required), str(packages.worker), str(result)],
+            env={name: os.environ[name] for name in PLAIN if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{script}: its import did not end within {PATIENCE_SECONDS} s. Do no work while a module is imported."
+    if not result.exists():
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return f"{script}: the process ended during the import, with exit code {done.returncode}: {last}"
+    answer = json.loads(result.read_text(encoding="utf-8"))
+    if answer.get("functions"):
+        version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+        azd.say(f"  ok      {script}: {len(answer['functions'])} functions ({packages.indexer}, {version})")
+        return None
+    if "functions" in answer:
+        return f"{script}: it has no function. Register each blueprint: app.register_functions(...)"
+    return explained(script, answer, root, rules)
+
+
+def explained(script: str, answer: dict[str, str | None], root: Path, rules: package_files.Rules) -> str:
+    """The error, and what to do about it."""
+    where = answer["where"] or script
+    message = f"{where}: {answer['type']}: {answer['message']}"
+    if answer["module"]:
+        return f"{message}\n{missing_module(answer['module'], root, rules)}"
+    if answer["file"] and (root / answer["file"]).exists():
+        return f"{message}\n{absent(root, rules, answer['file'])}"
+    if answer["type"] == "KeyError":
+        return f"{message}\nIf that is a setting: read it in the function. No setting is needed to import the app."
+    return f"{message}\nCorrect it: the host in Azure could not load the app either."
+
+
+def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:
+    """What to do about a module that was not found."""
+    path = module.replace(".", "/")
+    top = module.split(".")[0]
+    candidates = [f"{path}.py", f"{path}/__init__.py"]
+    here = next((name for name in candidates if (root / name).is_file()), None)
+    if top in WORKSHOP and (here or (root / top).is_dir()):
+        return f"{top} belongs to the template's workshop, which is not deployed. Move what you need out of it."
+    if here is None and (root / path).is_dir():
+        here = next((p.relative_to(root).as_posix() for p in sorted((root / path).rglob("*.py"))), None)
+    if here is not None:
+        return absent(root, rules, here)
+    if "." in module and any((root / name).exists() for name in (f"{top}.py", top)):
+        return f"There is no {path}.py in the project: add the file, or correct the import."
+    return (
+        f"If {top} is a module of yours, put {top}.py beside function_app.py. If it comes from a package, add that\n"
+        f"package to requirements.txt; its name may differ from {top}."
+    )
+
+
+def absent(root: Path, rules: package_files.Rules, name: str) -> str:
+    """Why a file is not in the package."""
+    line = rules.left_out_by(name)
+    if line is not None:
+        return (
+            f"{name} is left out of the package by {package_files.IGNORE_FILE}, line {line.number}: {line.text}\n"
+            "Change that line, or give the file another name."
+        )
+    if not (root / name).exists():
+        return f"{name} does not exist. The app cannot be deployed without it."
+    return f"{name} is in the project and not in the package: {rules.name} never packages a file of that name."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
