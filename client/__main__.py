@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,21 +60,33 @@ def _run(arguments: argparse.Namespace) -> int:
     step_up, consent = arguments.step_up, arguments.consent
     reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
     with reader_may_leave():
-        _show(reply)
-    _advise(reply, step_up=step_up, consent=consent)
+        _show(reply, settings)
+    _advise(reply, settings, step_up=step_up, consent=consent)
     _advise_on_route(reply, method, urlsplit(settings.api_base_url + path))
     return 0 if 200 <= reply.status < 300 else 1
 
 
-def _show(reply: Reply) -> None:
+def _show(reply: Reply, settings: Settings) -> None:
     print(f"{reply.status} {reply.reason}")
     for name in _SHOWN:
         if name in reply.headers:
             print(f"{name}: {reply.headers[name]}")
-    print(f"\n{_pretty(reply.text)}")
+    print(f"\n{_to_open(_pretty(reply.text), settings)}")
 
 
-def _advise(reply: Reply, *, step_up: bool, consent: bool) -> None:
+def _to_open(text: str, settings: Settings) -> str:
+    """`text` with links to the consent page that a person can open.
+
+    With the emulators, the authority's name leads a browser to Microsoft: EMULATORS_DOOR says where the page is.
+    """
+    door = os.environ.get("EMULATORS_DOOR")
+    if not door:
+        return text
+    host = settings.authority_host.removeprefix("https://")
+    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{door}/{host}\1", text)
+
+
+def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:
     """What the API asks for, and which flag would give it, unless that has been tried."""
     if claims := claims_of(reply):
         _tell(f"The claims it asks for: {claims}")
@@ -83,7 +96,8 @@ def _advise(reply: Reply, *, step_up: bool, consent: bool) -> None:
         _tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
         if not consent:
             _tell("Consent for yourself: the same command with --consent.")
-        _tell(f"An administrator consents for everybody at {problem.get('admin_consent_url')}")
+        page = _to_open(str(problem.get("admin_consent_url")), settings)
+        _tell(f"An administrator consents for everybody at {page}")
 
 
 def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:

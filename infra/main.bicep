@@ -57,8 +57,8 @@ param instanceMemoryMB int = 2048
 @maxValue(1000)
 param httpConcurrency int = 16
 
-@description('The most instances the API may grow to; a bound on cost.')
-@minValue(40)
+@description('The most instances the API may grow to. Below 40 in some regions only. Scaling by HTTP may exceed it: it is no bound on cost.')
+@minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 100
 

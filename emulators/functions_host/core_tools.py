@@ -13,12 +13,17 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from emulators.loopback import bind
 
 READY_BOUND = 120.0  # Core Tools may fetch an extension bundle first
 STOP_BOUND = 2.0
+# Core Tools 4 start the worker with this; without it they try `py` and `python3` first, and on Windows a virtual
+# environment has neither. Read from the environment only: in local.settings.json it comes too late.
+# https://github.com/Azure/azure-functions-core-tools/blob/v4.x/src/Cli/func/Helpers/PythonHelpers.cs
+INTERPRETER = "languageWorkers:python:defaultExecutablePath"
 
 
 class CoreToolsError(Exception):
@@ -28,6 +33,11 @@ class CoreToolsError(Exception):
 def find() -> str | None:
     """The `func` program on the PATH."""
     return shutil.which("func")
+
+
+def func_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` for `func`: it runs the app with this interpreter, unless the person has chosen another."""
+    return {"FUNCTIONS_WORKER_RUNTIME": "python", INTERPRETER: sys.executable, **environ}
 
 
 class CoreTools:
@@ -100,7 +110,7 @@ def _spawn(command: list[str], root: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=root,
-        env={"FUNCTIONS_WORKER_RUNTIME": "python", **os.environ},
+        env=func_environ(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         start_new_session=True,  # POSIX

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
+from emulators.functions_host.core_tools import func_environ
 from emulators.local.environment import process_environ
 from emulators.local.errors import LocalError
 from emulators.local.sign_in import checked_person, client_environ
@@ -35,10 +37,11 @@ def call(person: str, path: str, method: str | None, body: str | None, *, step_u
 
 
 def execute(command: Sequence[str]) -> NoReturn:
-    """`command` with exactly the environment of the API process."""
+    """`command` with exactly the environment of the API process; `func` is told which interpreter to use, too."""
     if not command:
         raise LocalError("which command? For instance: python3 dev.py exec -- python -V")
-    _become(command, process_environ(_needed().environ["api"]))
+    environ = process_environ(_needed().environ["api"])
+    _become(command, func_environ(environ) if Path(command[0]).stem == "func" else environ)
 
 
 def client(arguments: Sequence[str]) -> NoReturn:

@@ -97,7 +97,17 @@ def test_a_missing_consent_is_explained_and_with_a_flag_given(stack: Serving) ->
     told = shown.stderr.splitlines()
     assert told[0] == "Nobody has consented to: https://graph.microsoft.com/.default"
     assert "--consent" in told[1]
-    assert "/adminconsent?client_id=" in told[2]
+    page = told[2].rpartition(" ")[2]
+    assert re.fullmatch(
+        r"http://localhost:\d+/login\.microsoftonline\.com/[^/]+(/v2\.0)?/adminconsent\?.*client_id=.+", page
+    )
+    assert "https://login.microsoftonline.com" not in shown.stdout + shown.stderr
+    assert page in shown.stdout  # the reply's own link, too, is one to open
+    with requests.Session() as session:
+        session.trust_env = False
+        opened = session.get(page, timeout=10)
+    assert opened.status_code == 200
+    assert "contoso.example" in opened.text  # the emulated tenant's page, which asks who is there
     assert (given.returncode, given.stdout.splitlines()[0]) == (0, "200 OK")
     assert (afterwards.returncode, afterwards.stderr) == (0, "")
 
@@ -112,6 +122,22 @@ def test_every_hop_is_in_the_timeline_and_no_token(stack: Serving) -> None:
     assert re.search(r"api → orders +GET  /api/orders +200", hops)
     assert "\x1b" not in stack.text
     assert not TOKEN.search(stack.text)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for func starts with #!")
+def test_func_is_told_the_interpreter_and_nothing_else_is(stack: Serving, tmp_path: Path) -> None:
+    name = "languageWorkers:python:defaultExecutablePath"
+    for program in ("func", "other"):
+        (tmp_path / program).write_text(
+            f"#!{sys.executable}\nimport os\nprint(os.environ.get({name!r}))\n", encoding="utf-8"
+        )
+        (tmp_path / program).chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+
+    by_func = stack.project.dev("exec", "--", "func", "start", PATH=path)
+    by_other = stack.project.dev("exec", "--", "other", PATH=path)
+
+    assert (by_func.stdout, by_other.stdout) == (f"{sys.executable}\n", "None\n")
 
 
 def test_exec_has_the_environment_of_the_api_and_passes_the_exit_code_on(stack: Serving) -> None:

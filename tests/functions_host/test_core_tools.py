@@ -21,6 +21,7 @@ FUNC = """\
     #!{python}
     import os, signal, subprocess, sys
     print("func", *sys.argv[1:], os.environ["FUNCTIONS_WORKER_RUNTIME"], os.getcwd(), flush=True)
+    print("interpreter", os.environ.get("languageWorkers:python:defaultExecutablePath"), flush=True)
     sys.exit(subprocess.call([sys.executable, "-c", PROGRAM, *sys.argv[1:]]))
 """
 
@@ -55,9 +56,17 @@ def test_it_is_preferred_and_stopped_with_everything_it_started(app: Path, tmp_p
         code, _, err = ended(process)
     assert code == 0
     port = words[1].rpartition(":")[2]
-    assert err.splitlines()[0] == f"func start --port {port} python {app.resolve()}"
+    assert err.splitlines()[:2] == [f"func start --port {port} python {app.resolve()}", f"interpreter {sys.executable}"]
     with pytest.raises(ConnectionRefusedError):
         call(words[1])  # the process below func is gone too
+
+
+def test_an_interpreter_that_the_person_has_chosen_stays(app: Path, tmp_path: Path) -> None:
+    chosen = {**_with_func(tmp_path, HOST), "languageWorkers:python:defaultExecutablePath": "/opt/python"}
+    with running("--root", app, "--port", "0", "--stop-with-stdin", env=chosen) as process:
+        ready(process)
+        _, _, err = ended(process)
+    assert err.splitlines()[1] == "interpreter /opt/python"
 
 
 def test_a_func_that_ends_before_it_listens_is_reported(app: Path, tmp_path: Path) -> None:
