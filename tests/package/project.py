@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_COPIED = {".git", ".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
 
-# The example of docs/extend.md, and more of what people put beside function_app.py.
-BLUEPRINT = '''"""Who the user is, in words."""
-
-from pathlib import Path
-
-import azure.functions as func
-
-from orders.greeting import greeting
-from shared import User, requires_user
-
-people = func.Blueprint()
-PROMPT = (Path(__file__).parent / "prompts" / "greeting.txt").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8").partition("\n## A module of your own\n")[2]
+_BLOCK = re.compile(r"`([\w/]+\.\w+)`[^`\n]*(?:`[^`\n]+`[^`\n]*)?:\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
-@people.route("greeting", methods=["GET"])
-@requires_user(scopes=["access_as_user"])
-def greet(req: func.HttpRequest, user: User) -> object:
-    """A greeting for the signed-in user."""
-    me = user.api("Graph").get("/me?$select=displayName").json()
-    return {"greeting": greeting(PROMPT, me["displayName"])}
-'''
-ADDED = {
-    "people_blueprint.py": BLUEPRINT,
-    "orders/__init__.py": "",
-    "orders/greeting.py": 'def greeting(prompt: str, name: str) -> str:\n    return prompt.replace("NAME", name)\n',
-    "prompts/greeting.txt": "Hello, NAME!",
-}
-REGISTERED = "\nfrom people_blueprint import people  # noqa: E402\n\napp.register_functions(people)\n"
+def example() -> dict[str, str]:
+    """The files of the example in docs/extend.md, and under function_app.py what is added to its end."""
+    return dict(_BLOCK.findall(EXAMPLE.partition("\n## ")[0]))
+
+
+ADDED = {**{name: text for name, text in example().items() if name != "function_app.py"}, "greetings/__init__.py": ""}
 
 
 def copy(target: Path) -> Path:
@@ -52,11 +35,11 @@ def copy(target: Path) -> Path:
 
 
 def extend(root: Path) -> Path:
-    """Adds a blueprint, a package and a prompt, and registers the blueprint."""
+    """Does what docs/extend.md says: adds a blueprint, a package and a prompt, and registers the blueprint."""
     for name, text in ADDED.items():
         write(root / name, text)
     app = root / "function_app.py"
-    app.write_text(app.read_text(encoding="utf-8") + REGISTERED, encoding="utf-8")
+    app.write_text(app.read_text(encoding="utf-8") + "\n" + example()["function_app.py"], encoding="utf-8")
     return root
 
 

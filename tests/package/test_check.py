@@ -15,7 +15,6 @@ import yaml
 
 from .project import ROOT, copy, extend, write
 
-DEPLOYED = ("function_app.py", "downstream_app.py", "host.json", "requirements.txt", ".funcignore", "orders", "prompts")
 INDEXER = "Microsoft's worker library" if sys.version_info >= (3, 13) else "the azure-functions package"
 
 
@@ -39,7 +38,7 @@ def project(kept: Path, tmp_path: Path) -> Iterator[Path]:
     for path in kept.iterdir():
         if path.is_file():
             shutil.copy2(path, root)
-    for name in ("shared", "orders", "prompts", "infra"):
+    for name in ("shared", "greetings", "prompts", "infra"):
         shutil.copytree(kept / name, root / name)
     (root / ".local").mkdir()
     (kept / ".local" / "package-check").rename(root / ".local" / "package-check")
@@ -108,16 +107,16 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         without("people_blueprint.py"),
         ["No module named 'people_blueprint'", "put people_blueprint.py beside function_app.py", "requirements.txt"],
     ),
-    "a package that is gone": (without("orders"), ["people_blueprint.py, line ", "No module named 'orders'"]),
+    "a package that is gone": (without("greetings"), ["people_blueprint.py, line ", "No module named 'greetings'"]),
     "a module of a package that is gone": (
-        without("orders/greeting.py"),
-        ["No module named 'orders.greeting'", "There is no orders/greeting.py in the project"],
+        without("greetings/wording.py"),
+        ["No module named 'greetings.wording'", "There is no greetings/wording.py in the project"],
     ),
     "a module that is left out": (
         ignoring("/people_*"),
         ["people_blueprint.py is left out of the package by .funcignore, line ", ": /people_*"],
     ),
-    "a package that is left out": (ignoring("/orders/*"), ["orders/__init__.py is left out", ": /orders/*"]),
+    "a package that is left out": (ignoring("/greetings/*"), ["greetings/__init__.py is left out", ": /greetings/*"]),
     "a data file that is left out": (
         ignoring("/prompts/*"),
         ["FileNotFoundError", "prompts/greeting.txt is left out of the package by .funcignore"],
@@ -173,7 +172,7 @@ def test_what_would_be_404_in_azure_fails_here_and_says_why(
 
 
 @pytest.mark.parametrize(
-    "name", ["client.pem", "orders/Client.PFX", "prompts/deep/a.key", "x.p12", "orders/id_rsa.pub"]
+    "name", ["client.pem", "greetings/Client.PFX", "prompts/deep/a.key", "x.p12", "greetings/id_rsa.pub"]
 )
 @pytest.mark.parametrize("skip", ["", "true"])
 def test_a_key_next_to_what_is_deployed_stops_it(project: Path, name: str, skip: str) -> None:
@@ -190,23 +189,23 @@ def test_a_key_next_to_what_is_deployed_stops_it(project: Path, name: str, skip:
 @pytest.mark.parametrize("program", ["azd", "func"])
 def test_a_key_that_would_be_deployed_is_named_as_such(project: Path, program: str) -> None:
     write(project / ".funcignore", "# nothing is left out\n")
-    write(project / "orders" / "client.pem", "secret")
+    write(project / "greetings" / "client.pem", "secret")
 
     done = check(project, program)
 
     assert done.returncode == 1
-    assert "orders/client.pem is a key file, and it would be deployed" in done.stdout
+    assert "greetings/client.pem is a key file, and it would be deployed" in done.stdout
 
 
 def test_settings_in_a_package_stop_it_and_those_of_the_project_do_not(project: Path) -> None:
     write(project / ".env", "A=1")  # `azd env get-values > .env`, as docs/deploy.md has it
     assert check(project).returncode == 0
 
-    write(project / "orders" / ".env", "A=1")
+    write(project / "greetings" / ".env", "A=1")
     done = check(project)
 
     assert done.returncode == 1
-    assert "orders/.env is a file of settings in a folder that is deployed" in done.stdout
+    assert "greetings/.env is a file of settings in a folder that is deployed" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -218,7 +217,7 @@ def test_keys_where_nothing_is_deployed_are_nobodys_business(project: Path, name
     assert check(project).returncode == 0
 
 
-@pytest.mark.parametrize("folder", ["python313", "orders/tools"])
+@pytest.mark.parametrize("folder", ["python313", "greetings/tools"])
 def test_a_virtual_environment_of_any_name_stops_it(project: Path, folder: str) -> None:
     write(project / folder / "pyvenv.cfg", "home = /usr/bin")
 
