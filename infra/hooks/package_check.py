@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import azd
 import package_files
 import package_requirements
 
-SCRIPTS = ("function_app.py", "downstream_app.py")  # as PYTHON_SCRIPT_FILE_NAME names them in infra/
+SCRIPT = "function_app.py"
 KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
 WORKSHOP = ("benchmarks", "client", "dev", "emulators", "infra", "tests")
 SKIP = "SKIP_PACKAGE_CHECK"
@@ -43,7 +44,9 @@ def main(programs: Sequence[str]) -> int:
         files = package_files.packaged(root, one)
         azd.say(f"Check of the package, {len(files)} files, as {one.name} makes it:")
         found = list(secrets(root, one, files)) + list(virtual_environments(root, one))
-        if not found and tuple(files) not in checked:
+        if not found and tuple(files) in checked:
+            azd.say("  ok      the same files as above")
+        elif not found:
             found = indexing(root, one, files)
         checked.add(tuple(files))
         for problem in found:
@@ -98,26 +101,34 @@ def indexing(root: Path, rules: package_files.Rules, files: Sequence[str]) -> li
     if azd.told(SKIP).lower() == "true":
         azd.say(f"  skipped  import and indexing ({SKIP})")
         return []
-    missing = [name for name in (SCRIPTS[0], "host.json", "requirements.txt") if name not in files]
+    apps = scripts(root)
+    missing = [name for name in (*apps, "host.json", "requirements.txt") if name not in files]
     if missing:
         return [absent(root, rules, name) for name in missing]
     with tempfile.TemporaryDirectory(prefix="package-") as folder:
         unpacked = Path(os.path.realpath(folder)) / "wwwroot"
-        for name in files:
-            (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, unpacked / name)
         try:
+            for name in files:
+                (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / name, unpacked / name)
             packages = package_requirements.install(unpacked, root / KEPT)
+        except OSError as problem:  # a link that leads nowhere, a file that is not ours to read, a full disk
+            return [f"A file cannot be copied: {problem}"]
         except package_requirements.InstallationError as problem:
             return [
                 f"requirements.txt cannot be installed: {problem}\n"
                 "If this machine reaches no package index (PIP_INDEX_URL), leave the import out:\n"
                 f"  azd env set {SKIP} true        (without azd: the environment variable {SKIP}=true)"
             ]
-        results = [
-            indexed(script, unpacked, packages, root, rules) for script in SCRIPTS if (unpacked / script).exists()
-        ]
+        results = [indexed(script, unpacked, packages, root, rules) for script in apps]
     return [problem for problem in results if problem]
+
+
+def scripts(root: Path) -> list[str]:
+    """The script of each app: function_app.py, and those that infra/ names in PYTHON_SCRIPT_FILE_NAME."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted((root / "infra").glob("*.bicep")))
+    named = [name for text in texts for name in re.findall(r"PYTHON_SCRIPT_FILE_NAME: '(\w+\.py)'", text)]
+    return [SCRIPT, *(name for name in dict.fromkeys(named) if (root / name).exists())]
 
 
 def indexed(
@@ -163,7 +174,7 @@ def explained(script: str, answer: dict[str, str | None], root: Path, rules: pac
         return f"{message}\n{absent(root, rules, answer['file'])}"
     if answer["type"] == "KeyError":
         return f"{message}\nIf that is a setting: read it in the function. No setting is needed to import the app."
-    return f"{message}\nCorrect it: the host in Azure could not load the app either."
+    return f"{message}\nNo function of the app would load. (If it lacks a setting there: read that in the function.)"
 
 
 def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:

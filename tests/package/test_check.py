@@ -70,7 +70,7 @@ def test_an_extended_app_passes_for_both_packagers(project: Path) -> None:
     assert f"  ok      function_app.py: 5 functions ({INDEXER}, {version})" in done.stdout
     assert f"  ok      downstream_app.py: 3 functions ({INDEXER}, {version})" in done.stdout
     assert "installing" not in done.stdout  # they are kept
-    assert "as Core Tools makes it" in done.stdout
+    assert done.stdout.endswith("as Core Tools makes it:\n  ok      the same files as above\n")
 
 
 def test_it_needs_no_second_app(project: Path) -> None:
@@ -80,6 +80,16 @@ def test_it_needs_no_second_app(project: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert "downstream_app" not in done.stdout
+
+
+def test_a_third_app_that_infra_names_is_checked_too(project: Path) -> None:
+    append(project / "infra" / "main.bicep", "// PYTHON_SCRIPT_FILE_NAME: 'stock_app.py'\n")
+    write(project / "stock_app.py", "import no_such_module\n")
+
+    done = check(project)
+
+    assert done.returncode == 1
+    assert "stock_app.py, line 1: ModuleNotFoundError" in done.stdout
 
 
 def without(name: str) -> Callable[[Path], None]:
@@ -151,6 +161,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         using("import no_such_module", "downstream_app.py"),
         ["downstream_app.py, line ", "No module named 'no_such_module'"],
     ),
+    "the second app is left out": (ignoring("/downstream_app.py"), ["downstream_app.py is left out of the package"]),
     "no first app": (without("function_app.py"), ["function_app.py does not exist"]),
     "requirements.txt is left out": (ignoring("/requirements.txt"), ["requirements.txt is left out of the package"]),
 }
@@ -228,6 +239,19 @@ def test_a_virtual_environment_of_any_name_stops_it(project: Path, folder: str) 
     assert f"add this line to .funcignore: /{folder}/*" in done.stdout
     append(project / ".funcignore", f"/{folder}/*\n")
     assert check(project, "azd", "func").returncode == 0
+
+
+def test_a_link_that_leads_nowhere_is_told(project: Path) -> None:
+    try:
+        (project / "greetings" / "gone.txt").symlink_to("no-such-file")
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+
+    done = check(project)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "A file cannot be copied: " in done.stdout
+    assert "gone.txt" in done.stdout
 
 
 def test_the_settings_of_this_shell_are_not_there(project: Path) -> None:
