@@ -42,8 +42,8 @@ def as_azure_function(guard: Guard, function: Function, *, is_async: bool) -> Fu
     return result
 
 
-def request_among(arguments: dict[str, Any]) -> func.HttpRequest:
-    """The trigger, whatever the author calls it. Raises TypeError when there is none.
+def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
+    """The trigger, whatever the author calls it. Raises TypeError, naming the function, when there is none.
 
     A request of another framework is none: what the guard replies would go out with status 200 there.
     """
@@ -52,8 +52,8 @@ def request_among(arguments: dict[str, Any]) -> func.HttpRequest:
             request: func.HttpRequest = value
             return request
     raise TypeError(
-        "no azure.functions.HttpRequest among the arguments: @requires_user is for functions with an HTTP trigger, not "
-        "for those that an AsgiFunctionApp, a WsgiFunctionApp or HTTP streaming calls"
+        f"{function}() was called without an azure.functions.HttpRequest: @requires_user is for functions with an HTTP "
+        "trigger, not for those that an AsgiFunctionApp, a WsgiFunctionApp or HTTP streaming calls"
     )
 
 

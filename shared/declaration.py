@@ -61,7 +61,7 @@ def check(function: object) -> None:
 
 def place_of(function: Function) -> str:
     """File and line of a function, as an error message shows them."""
-    code = inspect.unwrap(function).__code__
+    code = getattr(inspect.unwrap(function), "__code__", None) or function.__code__
     return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
 
 

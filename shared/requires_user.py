@@ -93,7 +93,7 @@ class _Guard:
         self, arguments: dict[str, Any], user_type: type[SignedInUser], open_session: _Open, call: _Call
     ) -> func.HttpResponse:
         """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
-        request = request_among(arguments)
+        request = request_among(arguments, self._function.__name__)
         record, realm = self._record(request, arguments), ""
         try:
             ready = self._provider.get()

@@ -74,6 +74,12 @@ def forms() -> dict[str, Callable[..., Any]]:
     def either(req: func.HttpRequest, user: Union[User, AsyncUser]) -> object:  # noqa: UP007
         return {"name": user.name}
 
+    @functools.wraps(functools.partial(plain))
+    def wrapping_an_object(req: func.HttpRequest, user: User) -> object:
+        return plain(req, user)
+
+    wrapping_an_object.__name__ = "wrapping_an_object"
+
     def for_type_checkers_only(req: Nothing, user: User) -> object:
         return {"name": user.name}
 
@@ -86,6 +92,7 @@ def forms() -> dict[str, Callable[..., Any]]:
         "untyped": untyped,
         "with_default": with_default,
         "either": either,
+        "wrapping_an_object": wrapping_an_object,
         "for_type_checkers_only": for_type_checkers_only,
         "decorated": undecided(plain),
         "decorated_async": undecided(awaited),
@@ -310,5 +317,7 @@ def test_http_streaming_is_refused_with_words(requires_user: RequiresUser, monke
 )
 def test_a_request_of_another_framework_gets_no_reply(requires_user: RequiresUser, arguments: tuple[Any, ...]) -> None:
     """An HttpResponse would go out with status 200 there, a refusal, too; an exception becomes 500."""
-    with pytest.raises(TypeError, match="AsgiFunctionApp, a WsgiFunctionApp or HTTP streaming"):
+    with pytest.raises(
+        TypeError, match=r"plain\(\) was called without .*AsgiFunctionApp, a WsgiFunctionApp or HTTP streaming"
+    ):
         requires_user()(forms()["plain"])(*arguments)
