@@ -1,55 +1,65 @@
-"""The host itself: an ASGI app that indexes a Functions app when it starts and answers its HTTP triggers."""
+"""The host itself: it indexes a Functions app when it starts, and replies to requests for its HTTP triggers."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from emulators.functions_host import attribution
+from emulators.functions_host import builtin
+from emulators.functions_host.connection import BodyLimits
 from emulators.functions_host.constraints import ConstraintError
-from emulators.functions_host.engines import in_process_engine
 from emulators.functions_host.indexing_words import hint
-from emulators.functions_host.invocations import DisconnectedError, decoded_path, invocation, raw_path, read_body
+from emulators.functions_host.invocations import body_of, invocation
 from emulators.functions_host.layout import AppLayout
-from emulators.functions_host.model import FunctionError, IndexedFunction, IndexingError
-from emulators.functions_host.replies import Reply, reply_for
+from emulators.functions_host.model import FunctionError, IndexedFunction, IndexingError, Invocation
+from emulators.functions_host.replies import Reply, empty, reply_for
+from emulators.functions_host.requests import BodyRefused, Request
 from emulators.functions_host.router import Route, Router
 from emulators.functions_host.routes import TemplateError
+from emulators.functions_host.worker import TimedOut, Worker, WorkerDied
 
 if TYPE_CHECKING:
     from emulators.functions_host.server import ServerThread
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+MAX_DEATHS = 3  # of workers; the real host stops at the next one
 
 startup_log = logging.getLogger("Host.Startup")
 request_log = logging.getLogger("Host.Requests")
 
 
 class FunctionsHost:
-    """Serves one Functions app: as an ASGI app, or by itself on 127.0.0.1 between `start()` and `stop()`."""
+    """Serves one Functions app on 127.0.0.1 between `start()` and `stop()`."""
 
-    def __init__(self, root: Path | str = ".", *, engine: str = "auto", script: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | str = ".",
+        *,
+        engine: str = "auto",
+        script: str | None = None,
+        body_limits: BodyLimits = BodyLimits(),  # noqa: B008 - frozen
+    ) -> None:
         """`engine`: "worker", "sdk", or "auto" for the first that is available. Raises LayoutError, EngineError."""
         self.layout = AppLayout.read(Path(root), script)
-        self._engine = in_process_engine(engine)
+        self.body_limits = body_limits
+        self._worker = Worker(engine, self.layout)
+        self._indexing: asyncio.Task[None] | None = None
         self._router = Router()
         self._server: ServerThread | None = None
-        self._indexed = False
+        self._deaths = 0
+        self._in_flight = 0
         self.functions: Sequence[IndexedFunction] = ()
         self.indexing_error: str | None = None
 
     @property
     def engine(self) -> str:
         """The engine's name."""
-        return self._engine.name
+        return self._worker.engine.name
 
     @property
     def url(self) -> str:
@@ -75,7 +85,7 @@ class FunctionsHost:
         """Stop serving, within the bound of ServerThread.stop; a stopped host cannot be started again."""
         if self._server is not None:
             self._server.stop()
-        self._engine.close()
+        self._worker.engine.close()
 
     def __enter__(self) -> FunctionsHost:
         return self if self._server else self.start()
@@ -87,65 +97,94 @@ class FunctionsHost:
 
     async def index(self) -> None:
         """Import the app and map its routes, once. A failure leaves an app without routes, as it does in Azure."""
-        if self._indexed:
-            return
-        self._indexed = True
-        asyncio.get_running_loop().set_task_factory(attribution.make_task)
+        if self._indexing is None:
+            self._indexing = asyncio.create_task(self._index())
+        await asyncio.shield(self._indexing)
+
+    async def respond(self, request: Request) -> Reply:
+        """The reply to one request. Raises ClientGone when there is nobody to send it to."""
+        await self.index()
+        started = time.perf_counter()
+        reply = await self._reply(request)
+        spent = (time.perf_counter() - started) * 1000
+        request_log.info("%s %s %d %.1f ms", request.method, request.url_path, reply.status, spent)
+        return reply
+
+    def worker_died(self, cause: BaseException) -> None:
+        """What ends a worker process in Azure has happened; to be called on the loop."""
+        self._deaths += 1
+        startup_log.error(
+            "%r ended the worker; in Azure it is a process. Every request in flight gets 500, and the app starts anew",
+            cause,
+        )
+        dead = self._worker
+        self._replace_worker()
+        dead.die()
+        if self._deaths > MAX_DEATHS and self._server is not None:
+            startup_log.error("%d workers have ended: the host stops, as it does in Azure", self._deaths)
+            self._server.ask_to_stop()
+
+    def _replace_worker(self) -> None:
+        self._worker = Worker(self.engine, self.layout)
+        self._indexing = None
+
+    async def _index(self) -> None:
         try:
-            functions = await self._engine.index(self.layout)
-            self._router = Router(functions, self.layout.route_prefix)
+            functions = await self._worker.index()
+            self._router = Router(functions, self.layout.host_json.route_prefix)
             self.functions = functions
         except IndexingError as error:
             self._refuse(f"{error}{hint(self.layout, error)}", error.stack_trace)
         except (TemplateError, ConstraintError, SystemExit) as error:
             self._refuse(f"{type(error).__name__}: {error}", "")
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self.index()
-            started = time.perf_counter()
-            with contextlib.suppress(DisconnectedError):
-                reply = await self._reply(scope, receive)
-                spent = (time.perf_counter() - started) * 1000
-                request_log.info("%s %s %d %.1f ms", scope["method"], raw_path(scope), reply.status, spent)
-                await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-                await send({"type": "http.response.body", "body": reply.body})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await self.index()
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-
-    async def _reply(self, scope: Mapping[str, Any], receive: Receive) -> Reply:
-        found = self._router.match(scope["method"], decoded_path(scope))
+    async def _reply(self, request: Request) -> Reply:
+        if reply := builtin.before_functions(request):
+            return reply
+        found = self._router.match(request.method, request.path)
         if found is None:
-            request_log.warning("no function answers %s %s", scope["method"], raw_path(scope))
-            return Reply(404, ((b"Content-Length", b"0"),))
-        body = await read_body(scope, receive)
-        if body is None:
-            return Reply(413, ((b"Content-Length", b"0"),))
-        return await self._run(scope, body, *found)
-
-    async def _run(self, scope: Mapping[str, Any], body: bytes, route: Route, parameters: Mapping[str, str]) -> Reply:
-        call = invocation(scope, body, route, parameters)
-        log = logging.getLogger(f"Function.{route.function.name}")
+            if request.path == "/":
+                return builtin.home_page(os.environ)
+            request_log.warning("no function answers %s %s", request.method, request.url_path)
+            return empty(404)
+        at_once = self.layout.host_json.requests_at_once
+        if at_once is not None and self._in_flight >= at_once:
+            return empty(429, (b"X-FUNCTION-SCALEOUT", b"1"))
+        self._in_flight += 1
         try:
-            with attribution.running(call.id, route.function.name):
-                returned = await self._engine.invoke(call)
-            return reply_for(returned)
+            return await self._run(request, *found)
+        finally:
+            self._in_flight -= 1
+
+    async def _run(self, request: Request, route: Route, parameters: Mapping[str, str]) -> Reply:
+        name = route.function.name
+        if route.trigger.needs_key and not builtin.has_key(request):
+            request_log.warning("'%s' asks for a key: send %s, or use AuthLevel.ANONYMOUS", name, builtin.KEY_HINT)
+            return empty(401)
+        try:
+            body = await body_of(request)
+        except BodyRefused as reason:
+            request_log.error("%s", reason)
+            return empty(500)
+        return await self._outcome(invocation(request, body, route, parameters))
+
+    async def _outcome(self, call: Invocation) -> Reply:
+        log, worker = logging.getLogger(f"Function.{call.function.name}"), self._worker
+        failed = f"Executed '{call.function.name}' (Failed, Id={call.id}): %s"
+        try:
+            return reply_for(await worker.invoke(call, self.layout.host_json.timeout, self.worker_died))
         except FunctionError as error:
-            log.error("Executed '%s' (Failed, Id=%s): %s", route.function.name, call.id, error, extra=_trace(error))
-        except (TypeError, ValueError, SystemExit) as error:  # in Azure SystemExit costs the worker its life, too
-            log.error("Executed '%s' (Failed, Id=%s): %r", route.function.name, call.id, error)
-        return Reply(500, ((b"Content-Length", b"0"),))
+            log.error(failed, error, extra={"stack_trace": error.stack_trace})
+        except (TypeError, ValueError) as error:
+            log.error(failed, repr(error))
+        except WorkerDied as error:
+            log.error(failed, f"the worker ended ({error.__cause__!r})" if error.__cause__ else "the worker ended")
+        except TimedOut:
+            log.error(failed, f"functionTimeout, {self.layout.host_json.timeout} s, is over; the worker is replaced")
+            if worker is self._worker:
+                self._replace_worker()
+                worker.retire()
+        return empty(500)
 
     def _refuse(self, message: str, stack_trace: str) -> None:
         self.indexing_error = message
@@ -155,7 +194,3 @@ class FunctionsHost:
             message,
             extra={"stack_trace": stack_trace},
         )
-
-
-def _trace(error: FunctionError) -> dict[str, str]:
-    return {"stack_trace": error.stack_trace}

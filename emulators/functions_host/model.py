@@ -20,6 +20,7 @@ class HttpTrigger:
     parameter: str
     route: str
     methods: frozenset[str] | None  # None: every method
+    needs_key: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class IndexedFunction:
         for binding in map(json.loads, bindings):
             if binding["type"] == "httpTrigger":
                 methods = frozenset(method.upper() for method in binding.get("methods") or ())
-                trigger = HttpTrigger(binding["name"], binding.get("route") or name, methods or None)
+                needs_key = binding.get("authLevel", "function").lower() != "anonymous"
+                trigger = HttpTrigger(binding["name"], binding.get("route") or name, methods or None, needs_key)
             elif binding["type"] == "http":
                 output = binding["name"]
         return cls(function_id, name, trigger, output)

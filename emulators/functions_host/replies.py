@@ -37,21 +37,21 @@ def reply_for(value: Datum | None) -> Reply:
         return _text(str(value.value))
     parts = value.value
     status = int(parts["status_code"].value)
-    if not 200 <= status <= 999:
-        raise ValueError(f"{status} is no status a function can reply with")
+    if 100 <= status < 200:
+        raise ValueError(f"{status} announces another response: it cannot be a function's")
     headers = [_header(name, datum.value) for name, datum in parts["headers"].items() if name.lower() not in _FRAMING]
     headers += [_header("Set-Cookie", cookie) for cookie in _cookies(parts.get("cookies") or ())]
     body = b"" if status in _WITHOUT_BODY else bytes(parts["body"].value or b"")
-    return _framed(status, headers, body)
+    return Reply(status, tuple(headers), body)
+
+
+def empty(status: int, *headers: tuple[bytes, bytes]) -> Reply:
+    """A reply of the host's own. Kestrel gives it a length; what a function returns, it sends in chunks."""
+    return Reply(status, (*headers, (b"Content-Length", b"0")))
 
 
 def _text(text: str) -> Reply:
-    return _framed(200, [(b"Content-Type", b"text/plain; charset=utf-8")], text.encode())
-
-
-def _framed(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Reply:
-    length = [] if status in _WITHOUT_BODY else [(b"Content-Length", str(len(body)).encode())]
-    return Reply(status, (*headers, *length), body)
+    return Reply(200, ((b"Content-Type", b"text/plain; charset=utf-8"),), text.encode())
 
 
 def _header(name: str, value: str) -> tuple[bytes, bytes]:
@@ -77,9 +77,8 @@ def _cookie(morsel: Morsel[str]) -> Iterator[str]:
         yield f"expires={morsel['expires']}"
     if morsel["max-age"]:
         yield f"max-age={float(morsel['max-age']):.0f}"
-    for attribute in ("domain", "path"):
-        if morsel[attribute]:
-            yield f"{attribute}={morsel[attribute]}"
+    for attribute in ("domain", "path"):  # the worker passes on an empty one, too, and so it is sent
+        yield f"{attribute}={morsel[attribute]}"
     if morsel["secure"]:
         yield "secure"
     if morsel["samesite"]:

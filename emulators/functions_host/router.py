@@ -15,6 +15,8 @@ from emulators.functions_host.routes import RouteTemplate
 
 logger = logging.getLogger("Host.Startup")
 
+_RESERVED = ("admin", "runtime")
+
 
 @dataclass(frozen=True)
 class Route:
@@ -32,6 +34,16 @@ class Route:
         return mine is None or theirs is None or bool(mine & theirs)
 
 
+def _is_reserved(function: IndexedFunction, trigger: HttpTrigger) -> bool:
+    """Whether the host keeps the route to itself; it looks at the route alone, whatever the prefix."""
+    if not trigger.route.strip("/").lower().startswith(_RESERVED):
+        return False
+    logger.error(
+        "The '%s' function is in error: The specified route conflicts with one or more built in routes.", function.name
+    )
+    return True
+
+
 class Router:
     """All routes of an app."""
 
@@ -39,7 +51,7 @@ class Router:
         """Raises TemplateError or ConstraintError for a template that the host could not map either."""
         self.routes: list[Route] = []
         for function in sorted(functions, key=lambda function: function.name.upper()):
-            if function.trigger is not None:
+            if function.trigger is not None and not _is_reserved(function, function.trigger):
                 template = RouteTemplate(f"{prefix}/{function.trigger.route.strip('/')}")
                 self._add(Route(function, function.trigger, template))
 

@@ -59,7 +59,7 @@ class RouteTemplate:
     def match(self, path: str) -> Mapping[str, str] | None:
         """The route parameters if the path (decoded, with its leading slash) matches, otherwise None."""
         found = self._pattern.fullmatch(path)
-        if found is None:
+        if found is None or "//" in path:  # no template has room for an empty segment, a catch-all neither
             return None
         values: dict[str, str] = {}
         for parameter, value in zip(self._parameters, found.groups(), strict=True):

@@ -1,13 +1,16 @@
-"""Plain HTTP calls: no proxy, no header added, repeated headers allowed."""
+"""Plain HTTP calls: no proxy, no header added, repeated headers allowed; and bytes as they are."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from emulators.functions_host import FunctionsHost
 
 Headers = Iterable[tuple[str, str | bytes]]
 
@@ -42,3 +45,25 @@ def call(url: str, method: str = "GET", headers: Headers = (), body: bytes | Non
         return Answer(reply.status, reply.headers, reply.read())
     finally:
         connection.close()
+
+
+def connect(host: FunctionsHost) -> socket.socket:
+    """A connection to the host."""
+    parts = urlsplit(host.url)
+    return socket.create_connection((parts.hostname, parts.port or 0), timeout=30)
+
+
+def send(host: FunctionsHost, request: str | bytes) -> bytes:
+    """Everything the host sends for these bytes, until it has seen that no more will come."""
+    received = b""
+    with connect(host) as connection:
+        connection.sendall(request.encode() if isinstance(request, str) else request)
+        connection.shutdown(socket.SHUT_WR)
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def status_of(response: bytes) -> int:
+    """The status of a response that `send` has returned."""
+    return int(response.split(b" ", 2)[1])

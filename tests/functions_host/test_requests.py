@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from emulators.functions_host import FunctionsHost
-from tests.functions_host.calls import call
-from tests.functions_host.conftest import Serve
+from emulators.functions_host.connection import BodyLimits
+from tests.functions_host.calls import call, connect, send, status_of
+from tests.functions_host.conftest import Serve, write_app
 
 APP = """
     @app.route("echo/{id?}")
@@ -50,7 +52,11 @@ APP = """
 
     @app.route("secret", auth_level=func.AuthLevel.FUNCTION)
     def secret(req: func.HttpRequest) -> func.HttpResponse:
-        return func.HttpResponse("no key is asked for")
+        return func.HttpResponse("the key was right")
+
+    @app.route("master", auth_level=func.AuthLevel.ADMIN)
+    def master(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse("the key was right")
 
     @app.route("context")
     def with_context(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -79,7 +85,7 @@ def test_method_url_query_and_body(host: FunctionsHost) -> None:
     assert seen["method"] == "PATCH"
     assert seen["url"] == url
     assert seen["route"] == {"id": "a b"}
-    assert seen["params"] == {"q": "x y z,2", "Flag": "on,off"}
+    assert seen["params"] == {"q": "x y z,2", "flag": "on,off"}
     assert seen["body"] == "\x00ÿ raw"
 
 
@@ -92,24 +98,77 @@ def test_header_names_are_lower_case_and_repeated_ones_joined_by_a_comma(host: F
     assert seen["host"] == urlsplit(host.url).netloc
 
 
-def test_header_bytes_that_are_not_ascii_arrive(host: FunctionsHost) -> None:
-    seen = call(host.url + "/api/echo", headers=[("Authorization", b"Bearer \xe9\xff")]).json
-    assert seen["headers"]["authorization"] == "Bearer éÿ"
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        ("A=1&a=2", {"a": "1,2"}),
+        ("q=%FF&r=%C3%A9%2F", {"q": "%FF", "r": "é/"}),
+        ("empty=&bare", {}),
+        ("%41=%00", {"A": "\0"}),
+    ],
+)
+def test_query_parameters(host: FunctionsHost, query: str, params: dict[str, str]) -> None:
+    assert call(f"{host.url}/api/echo?{query}").json["params"] == params
 
 
-def test_a_header_of_a_megabyte_arrives(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/length", headers=[("Authorization", "x" * 1_000_000)])
-    assert (answer.status, answer.body) == (200, b"1000000 0")
+@pytest.mark.parametrize(
+    ("sent", "route", "url"),
+    [
+        ("a%252Fb", "a%2Fb", "a%2Fb"),
+        ("a%2Fb", "a%2Fb", "a%2Fb"),
+        ("%41%C3%A9", "Aé", "A%C3%A9"),
+        ("%FF", "%FF", "%FF"),
+        ("%C3%A9%ff%2f%E2%82", "é%ff%2f%E2%82", "%C3%A9%ff%2f%E2%82"),
+        ("x/../y", "y", "y"),
+        ("x/%2e%2E/y", "y", "y"),
+        ("./y", "y", "y"),
+        ("../../api/echo/y", "y", "y"),
+        ("a.b..c", "a.b..c", "a.b..c"),
+    ],
+)
+def test_the_path_is_decoded_once_and_its_dots_resolved(host: FunctionsHost, sent: str, route: str, url: str) -> None:
+    seen = call(f"{host.url}/api/echo/{sent}").json
+    assert (seen["route"]["id"], seen["url"]) == (route, f"{host.url}/api/echo/{url}")
+
+
+def test_a_header_in_utf_8_arrives(host: FunctionsHost) -> None:
+    seen = call(host.url + "/api/echo", headers=[("X-Name", "Łukasz".encode())]).json
+    assert seen["headers"]["x-name"] == "Łukasz"
 
 
 def test_a_large_body_arrives_whole(host: FunctionsHost) -> None:
     assert call(host.url + "/api/length", "POST", body=bytes(5_000_000)).body == b"0 5000000"
 
 
-def test_a_body_over_100_megabytes_is_refused_before_it_is_sent(host: FunctionsHost) -> None:
-    headers = [("Content-Length", str(100 * 1024 * 1024 + 1)), ("Expect", "100-continue")]
-    answer = call(host.url + "/api/length", "POST", headers=headers)
-    assert (answer.status, answer.body) == (413, b"")
+@pytest.mark.parametrize("headers", [[], [("Expect", "100-continue")]])
+def test_a_body_over_the_limit_is_an_empty_500(host: FunctionsHost, headers: list[tuple[str, str]]) -> None:
+    with connect(host) as connection:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        connection.sendall(f"POST /api/length HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: 104857601\r\n\r\n".encode())
+        answer = connection.recv(65536)
+    assert (status_of(answer), answer.endswith(b"Content-Length: 0\r\n\r\n")) == (500, False)
+    assert b"Content-Length: 0" in answer
+
+
+@pytest.mark.parametrize("limits", [BodyLimits(grace=0.0, rate=1e9), BodyLimits(grace=0.05)])
+def test_a_body_that_comes_too_slowly_is_an_empty_500(engine: str, tmp_path: Path, limits: BodyLimits) -> None:
+    with (
+        FunctionsHost(write_app(tmp_path, APP), engine=engine, body_limits=limits) as slow,
+        connect(slow) as connection,
+    ):
+        connection.sendall(b"POST /api/length HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        answer = b""
+        while chunk := connection.recv(65536):  # until the host closes
+            answer += chunk
+    assert (status_of(answer), b"Content-Length: 0" in answer) == (500, True)
+
+
+def test_a_body_may_be_announced_first(host: FunctionsHost) -> None:
+    with connect(host) as connection:
+        connection.sendall(b"POST /api/length HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert connection.recv(65536).endswith(b"\r\n3\r\n0 3\r\n0\r\n\r\n")
 
 
 def test_json_and_forms_are_read_by_the_sdk(host: FunctionsHost) -> None:
@@ -121,15 +180,15 @@ def test_json_and_forms_are_read_by_the_sdk(host: FunctionsHost) -> None:
 def test_a_chunked_body_arrives_empty_as_it_does_in_azure(
     host: FunctionsHost, caplog: pytest.LogCaptureFixture
 ) -> None:
-    headers = [("Transfer-Encoding", "chunked")]
+    chunked = "POST /api/length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     with caplog.at_level(logging.WARNING):
-        answer = _send_raw(host, b"POST /api/length HTTP/1.1", headers, b"3\r\nabc\r\n0\r\n\r\n")
-    assert answer.endswith(b"0 0")
+        answers = send(host, 2 * chunked)
+    assert answers.count(b"\r\n3\r\n0 0\r\n0\r\n\r\n") == 2  # the connection goes on
     assert "chunked" in caplog.text
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_runs_nothing(host: FunctionsHost) -> None:
-    with _connect(host) as connection:
+    with connect(host) as connection:
         connection.sendall(b"POST /api/keep HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
@@ -140,8 +199,23 @@ def test_a_request_cannot_be_given_as_text(host: FunctionsHost) -> None:
     assert call(host.url + "/api/as_text").status == 500
 
 
-def test_function_keys_are_not_asked_for_on_this_machine(host: FunctionsHost) -> None:
-    assert call(host.url + "/api/secret").status == 200
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("", [], 401),
+        ("?code=wrong", [], 401),
+        ("", [("x-functions-key", "")], 401),
+        ("?code=local", [("x-functions-key", "wrong")], 401),
+        ("?code=local", [], 200),
+        ("", [("X-Functions-Key", "local")], 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["secret", "master"])
+def test_a_function_that_asks_for_a_key_gets_the_local_one(
+    host: FunctionsHost, path: str, query: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    answer = call(f"{host.url}/api/{path}{query}", headers=headers)
+    assert (answer.status, answer.body == b"") == (status, status == 401)
 
 
 def test_the_context_names_the_invocation_and_goes_on_with_the_callers_trace(host: FunctionsHost) -> None:
@@ -164,19 +238,3 @@ def test_each_invocation_without_a_trace_starts_one(host: FunctionsHost) -> None
     assert first["invocation"] != second["invocation"]
     assert first["parent"][:35] != second["parent"][:35]
     assert first["state"] == ""
-
-
-def _connect(host: FunctionsHost) -> socket.socket:
-    parts = urlsplit(host.url)
-    return socket.create_connection((parts.hostname, parts.port or 0), timeout=30)
-
-
-def _send_raw(host: FunctionsHost, line: bytes, headers: list[tuple[str, str]], body: bytes) -> bytes:
-    """A request byte by byte, on a connection that the server closes."""
-    lines = [line, b"Host: x", b"Connection: close", *(f"{name}: {value}".encode() for name, value in headers)]
-    answer = b""
-    with _connect(host) as connection:
-        connection.sendall(b"\r\n".join([*lines, b"", body]))
-        while chunk := connection.recv(65536):
-            answer += chunk
-    return answer

@@ -73,7 +73,8 @@ def test_the_function_of_a_route_answers(host: FunctionsHost, method: str, path:
     [
         ("GET", "/api/nothing"),
         ("GET", "/me"),
-        ("GET", "/"),
+        ("GET", "/api/files/rest//a"),
+        ("GET", "/api/%2E"),
         ("POST", "/api/me"),
         ("HEAD", "/api/me"),
         ("OPTIONS", "/api/me"),
@@ -107,6 +108,24 @@ def test_functions_without_an_http_trigger_are_counted(host: FunctionsHost) -> N
     assert len(host.functions) == 15
 
 
+RESERVED = """
+    @app.route("admin/x")
+    def one(req):
+        return "x"
+
+    @app.route("adminx")
+    def two(req):
+        return "x"
+
+    @app.route("runtime/x")
+    def three(req):
+        return "x"
+
+    @app.route("/Administration")
+    def four(req):
+        return "x"
+"""
+
 HELLO = """
     @app.route("hello")
     def hello(req):
@@ -121,3 +140,54 @@ def test_the_route_prefix_of_host_json_is_honoured(serve: Serve, prefix: str, pa
     host = serve(HELLO, host_json=json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": prefix}}}))
     assert call(host.url + path).body == b"hello"
     assert call(host.url + "/api/hello").status == 404
+
+
+@pytest.mark.parametrize("prefix", ["", "api"])
+def test_a_route_that_the_host_keeps_is_refused_and_the_others_live(
+    serve: Serve, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = serve(
+        HELLO + RESERVED,
+        host_json=json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": prefix}}}),
+    )
+    start = f"{host.url}/{prefix}".rstrip("/")
+    assert call(f"{start}/hello").body == b"hello"
+    for path in ("adminx", "runtime/x", "Administration"):
+        assert call(f"{start}/{path}").status == 404
+    assert caplog.text.count("conflicts with one or more built in routes") == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/admin/host/status", 401), ("/Admin/x", 401), ("/runtime/webhooks/x", 401), ("/runtime/x", 404)],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_hosts_own_pages(host: FunctionsHost, method: str, path: str, status: int) -> None:
+    answer = call(host.url + path, method)
+    assert (answer.status, b"up and running" in answer.body) == (status, status == 200)
+    assert answer.headers["Content-Type"] == ("text/html" if status == 200 else None)
+
+
+def test_the_home_page_can_be_taken_away(host: FunctionsHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AzureWebJobsDisableHomepage", "true")
+    assert call(host.url + "/").status == 204
+
+
+AT_ONCE = """
+    import asyncio
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    @app.route("wait")
+    async def wait(req):
+        entered.set()
+        await release.wait()
+        return "waited"
+"""
+
+
+@pytest.mark.parametrize("setting", ["maxConcurrentRequests", "maxOutstandingRequests"])
+def test_a_request_above_the_bound_of_host_json_is_refused(serve: Serve, setting: str) -> None:
+    host = serve(AT_ONCE, host_json=json.dumps({"version": "2.0", "extensions": {"http": {setting: 0}}}))
+    answer = call(host.url + "/api/wait")
+    assert (answer.status, answer.body, answer.headers["X-FUNCTION-SCALEOUT"]) == (429, b"", "1")
+    assert call(host.url + "/").status == 200

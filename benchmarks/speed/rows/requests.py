@@ -14,6 +14,7 @@ from emulators.functions_host.engines import in_process_engine
 from emulators.functions_host.invocations import invocation
 from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import Engine, Invocation
+from emulators.functions_host.requests import Request
 from emulators.functions_host.router import Router
 
 from ..result import Result, compared
@@ -87,14 +88,8 @@ def _call(router: Router, name: str, token: str) -> Invocation:
     found = router.match("GET", f"/api/{name}")
     if found is None:
         raise RuntimeError(f"the app has no route {name}")
-    scope = {
-        "scheme": "http",
-        "method": "GET",
-        "path": f"/api/{name}",
-        "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())],
-    }
-    return invocation(scope, b"", *found)
+    headers = (("host", "localhost"), ("authorization", f"Bearer {token}"))
+    return invocation(Request("GET", f"/api/{name}", "", headers), b"", *found)
 
 
 async def _rate(engine: Engine, calls: list[Invocation]) -> float:
