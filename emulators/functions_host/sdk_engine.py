@@ -28,9 +28,7 @@ class SdkEngine:
     name = "sdk"
 
     def __init__(self) -> None:
-        threads = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
-        # Without the setting both the worker and Python choose min(32, processors + 4).
-        self._pool = ThreadPoolExecutor(int(threads) if threads.isdecimal() and int(threads) else None, "function")
+        self._pool = ThreadPoolExecutor(_thread_count(), "function")
         self._functions: dict[str, LoadedFunction] = {}
         self._app: ImportedApp | None = None
 
@@ -82,6 +80,19 @@ class SdkEngine:
         return await asyncio.get_running_loop().run_in_executor(
             self._pool, _on_a_thread, function, arguments, invocation_id
         )
+
+
+def _thread_count() -> int | None:
+    """PYTHON_THREADPOOL_THREAD_COUNT as the worker reads it. None: min(32, processors + 4).
+
+    That is what an instance has that was specialized from a placeholder, as after a cold start of a Flex Consumption
+    plan. A worker that the real host starts plainly has 1,000.
+    """
+    try:
+        count = int(os.environ["PYTHON_THREADPOOL_THREAD_COUNT"])
+    except (KeyError, ValueError):
+        return None
+    return count if count >= 1 else None
 
 
 def _invocation_of_thread() -> str | None:

@@ -123,6 +123,14 @@ def test_a_taken_port_is_named_and_so_is_what_to_type(app: Path) -> None:
     assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", message)
 
 
+def test_it_ends_when_the_host_stops_by_itself(app: Path) -> None:
+    write_app(app, "\n    @app.route('exits')\n    def exits(req):\n        raise SystemExit(3)\n")
+    with running("--root", app, "--port", "0", "--stop-with-stdin") as process:
+        url = ready(process)[1]
+        assert [call(url + "/api/exits").status for _ in range(4)] == [500] * 4
+        assert process.wait(30) == 1
+
+
 def test_a_missing_script_is_one_clear_line(tmp_path: Path) -> None:
     finished = _run("--root", tmp_path, "--port", "0")
     assert (finished.returncode, finished.stdout) == (2, "")
@@ -156,7 +164,17 @@ def test_a_script_setting_the_worker_would_refuse_is_refused(app: Path, name: st
     assert message in finished.stderr
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"extensions": {"http": {"routePrefix": 5}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"extensions": {"http": {"routePrefix": 5}}}',
+        '{"extensions": {"http": {"maxConcurrentRequests": "5"}}}',
+        '{"functionTimeout": "soon"}',
+        '{"functionTimeout": 5}',
+    ],
+)
 def test_a_host_json_that_cannot_be_read_is_named(app: Path, content: str) -> None:
     (app / "host.json").write_text(content, encoding="utf-8")
     finished = _run("--root", app)

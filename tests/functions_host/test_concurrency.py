@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulators.functions_host import FunctionsHost
 from tests.functions_host.calls import call
-from tests.functions_host.conftest import Serve
+from tests.functions_host.conftest import Serve, write_app
 
 APP = """
     import asyncio
@@ -65,6 +67,33 @@ def test_a_sync_function_that_blocks_does_not_block_an_async_one(host: Functions
         waiting = pool.submit(call, host.url + "/api/blocked")
         assert call(host.url + "/api/release").body == b"done"
         assert waiting.result().body == b"released"
+
+
+@pytest.mark.parametrize(
+    ("setting", "threads"),
+    [
+        ("1", 1),
+        ("64", 64),
+        (" 7 ", 7),
+        ("1_000", 1000),
+        (None, None),
+        ("", None),
+        ("0", None),
+        ("-3", None),
+        ("many", None),
+        ("2.5", None),
+    ],
+)
+def test_the_threads_for_def_are_what_the_worker_makes_of_the_setting(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str | None, threads: int | None
+) -> None:
+    monkeypatch.delenv("PYTHON_THREADPOOL_THREAD_COUNT", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("PYTHON_THREADPOOL_THREAD_COUNT", setting)
+    after_a_placeholder = ThreadPoolExecutor()._max_workers
+    with FunctionsHost(write_app(tmp_path, APP), engine=engine) as host:
+        pool: Any = vars(host._worker.engine).get("_pool") or host._worker.engine._library.get_threadpool_executor()  # type: ignore[attr-defined]
+        assert pool._max_workers == (threads or after_a_placeholder)
 
 
 def _at_once(host: FunctionsHost, path: str, count: int) -> list[bytes]:

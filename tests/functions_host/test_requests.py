@@ -187,6 +187,11 @@ def test_a_chunked_body_arrives_empty_as_it_does_in_azure(
     assert "chunked" in caplog.text
 
 
+def test_a_function_can_see_that_the_body_was_chunked(host: FunctionsHost) -> None:
+    chunked = "POST /api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    assert b'"transfer-encoding": "chunked"' in send(host, chunked)
+
+
 def test_a_client_that_leaves_in_the_middle_of_its_body_runs_nothing(host: FunctionsHost) -> None:
     with connect(host) as connection:
         connection.sendall(b"POST /api/keep HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
