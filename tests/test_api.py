@@ -110,11 +110,11 @@ def test_no_token_no_answer(live: Live, method: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "Bearer", "Basic YTpi", "Bearer " + "a" * 1_000_000, "Bearer \xe9\xe8", "Bearer a, Bearer b"],
-    ids=["empty", "no token", "Basic", "1 MB", "not ASCII", "two in one"],
+    ["", "Bearer", "Basic YTpi", "Bearer " + "a" * 30_000, "Bearer \xe9\xe8", "Bearer a, Bearer b"],
+    ids=["empty", "no token", "Basic", "30 kB", "not ASCII", "two in one"],
 )
 def test_a_malformed_authorization_header_is_401(live: Live, value: str) -> None:
-    reply = live.call("/api/me", headers={"Authorization": value.encode("latin-1")})  # type: ignore[dict-item]
+    reply = live.call("/api/me", headers={"Authorization": value.encode()})  # type: ignore[dict-item]
     assert reply.status_code == 401
     assert reply.headers["WWW-Authenticate"].startswith("Bearer realm=")
 
