@@ -58,6 +58,8 @@ def names_under(prefix: str, source: str) -> set[str]:
         (jws_header.MAX_TOKEN_CHARS, "32,768"),
         (known_keys.MAX_AGE_SECONDS, "every hour"),
         (signing_keys.COOLDOWN_SECONDS, "30 s"),
+        (signing_keys.UNKNOWN_KEY_WAIT_SECONDS, "0.5 s"),
+        (known_keys.SECOND_LOOK_SECONDS, "5 s"),
         (transport.CONNECT_SECONDS, "3.05 s"),
         (transport.READ_SECONDS, "15 s"),
         (transport.MAX_ANSWER_BYTES, "16 MiB"),

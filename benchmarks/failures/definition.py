@@ -87,7 +87,7 @@ VALIDATION = Table(
         Row("forged", "tokens that must not pass: how many do"),
         Row("flood", "200 bogus key ids: fetches of the key set"),
         Row("flood-outage", "the same while the key set answers 503"),
-        Row("good-waits", "a good caller while a bogus key id's fetch hangs"),
+        Row("good-waits", "a good caller behind 60 bogus key ids in 16 threads, while the key set hangs"),
         Row("keys-outage", "key set down, its keys known: for how long callers get in"),
         Row("withdrawn", "a withdrawn signing key: for how long it still opens"),
         Row("rolled", "a new signing key: when it is known"),

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
+import azure.functions as func
 import pytest
 
 from emulators.people import CONTOSO, FABRIKAM
+from shared import AsyncUser
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
+from shared.key_set import SigningKey
+from shared.requires_user import RequiresUser
+from shared.services import LazyServices, Services
+from shared.settings import Settings
+from tests.clock import Clock
 from tests.lab import Lab
 from tests.tokens import STRANGER, decoded, encoded, parts, signed
 
@@ -64,6 +72,8 @@ CLAIM_DEFECTS: dict[str, tuple[dict[str, Any], str]] = {
     "scope as list": ({"scp": ["access_as_user"]}, "not an access token of a user"),
     "no object id": ({"oid": None}, "no subject"),
     "object id as number": ({"oid": 7}, "no subject"),
+    "audience with more": ({"aud": "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13/x"}, "audience"),
+    "audience in upper case": ({"aud": "A9150000-5B3C-4E8D-A1F6-2B4C6D8E0F13"}, "audience"),
     "bound to a key": ({"cnf": {"kid": "x"}}, "proof-of-possession"),
     "no subject": ({"sub": None}, "no subject"),
 }
@@ -79,10 +89,42 @@ def test_a_defect_in_a_claim_is_an_invalid_token(lab: Lab, defect: str) -> None:
     assert (error.detail, error.challenge()) == (InvalidToken.detail, {"error": "invalid_token"})
 
 
-def test_the_leeway_is_a_minute_and_no_more(lab: Lab) -> None:
-    now = int(lab.clock())
-    assert lab.services().sessions.open(lab.stack.issue_access_token("alice", exp=now - 50))
-    assert lab.services().sessions.open(lab.stack.issue_access_token("alice", nbf=now + 50))
+@pytest.mark.parametrize(
+    ("claim", "seconds", "reason"),
+    [
+        ("exp", -59, None),
+        ("exp", -60, "expired"),
+        ("exp", -61, "expired"),
+        ("nbf", 60, None),
+        ("nbf", 61, "not yet valid"),
+        ("iat", 60, None),
+        ("iat", 61, "not yet valid"),
+    ],
+)
+def test_the_leeway_is_a_minute_and_no_more(lab: Lab, claim: str, seconds: int, reason: str | None) -> None:
+    """To the second, on a clock that stands still. RFC 7519 §4.1.4: on or after `exp` it is over."""
+    clock = Clock(float(int(lab.clock())))
+    services = Services(Settings.from_environ(lab.environ()), now=clock)
+    times: dict[str, Any] = {"iat": int(clock()) - 90, "nbf": int(clock()) - 90, claim: int(clock()) + seconds}
+    token = lab.stack.issue_access_token("alice", **times)
+    if reason is None:
+        assert services.sessions.open(token).access_token.expires_at == parts(token)[1]["exp"] + 60
+    else:
+        with pytest.raises(InvalidToken, match=reason):
+            services.sessions.open(token)
+
+
+def test_a_session_ends_with_the_leeway_of_its_token(lab: Lab) -> None:
+    clock = Clock(float(int(lab.clock())))
+    services = Services(Settings.from_environ(lab.environ()), now=clock)
+    token = lab.stack.issue_access_token("alice", exp=int(clock()) + 100)
+    session = services.sessions.open(token)
+    clock.forward(159)
+    assert services.sessions.find(token) is session
+    clock.forward(1)
+    assert services.sessions.find(token) is None
+    with pytest.raises(InvalidToken, match="expired"):
+        services.sessions.open(token)
 
 
 HEADER_DEFECTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -117,8 +159,19 @@ def test_only_rs256(lab: Lab, algorithm: str) -> None:
     header, claims = parts(token)
     forged = f"{encoded({**header, 'alg': algorithm})}.{encoded(claims)}."
     genuine = token.rpartition(".")[2]
-    assert type(refused(lab, forged)) is InvalidToken
-    assert type(refused(lab, forged + genuine)) is InvalidToken
+    for token in (forged, forged + genuine):
+        error = refused(lab, token)
+        assert (type(error), error.reason in ("header", "not a compact JWS")) == (InvalidToken, True)
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "RS384", "RS512"])
+def test_a_key_verifies_rs256_alone(lab: Lab, algorithm: str) -> None:
+    """The second lock on the same door: here nobody has looked at the header before."""
+    current, claims = lab.stack.entra.keys.current, {"a": 1}
+    key = SigningKey(current.key.public_key())
+    assert json.loads(key.verify(lab.stack.sign({}, claims))) == claims
+    with pytest.raises(InvalidToken, match="signature"):
+        key.verify(lab.stack.sign({"alg": algorithm}, claims))
 
 
 def test_a_public_key_is_no_shared_secret(lab: Lab) -> None:
@@ -180,6 +233,30 @@ def test_an_endless_token_is_refused_without_a_look_at_it(lab: Lab) -> None:
     mark = lab.stack.audit.mark()
     assert refused(lab, "a" * 1_000_000).reason == "not a compact JWS"
     assert lab.stack.audit.entries(mark) == []
+
+
+@pytest.mark.parametrize(("chars", "passes"), [(4096, True), (4100, False)])
+def test_a_header_has_4_kb_at_the_most(lab: Lab, chars: int, passes: bool) -> None:
+    """Genuine, but for a member that nobody knows and that makes the encoded header so long."""
+    header, claims = parts(lab.stack.issue_access_token("alice"))
+    room = chars * 3 // 4 - len(json.dumps({**header, "x": ""}))
+    token = signed({**header, "x": "y" * room}, claims, lab.stack.entra.keys.current.key)
+    assert len(token.partition(".")[0]) == chars
+    if passes:
+        assert lab.services().sessions.open(token)
+    else:
+        assert refused(lab, token).reason == "header"
+
+
+def test_an_async_function_asks_for_its_scope_too(lab: Lab) -> None:
+    @RequiresUser(LazyServices(lab.environ()))(scopes=["something.else"])
+    async def hello(req: func.HttpRequest, user: AsyncUser) -> object:
+        raise AssertionError("must not run")
+
+    headers = {"Authorization": f"Bearer {lab.stack.issue_access_token('alice')}"}
+    reply = asyncio.run(hello(req=func.HttpRequest("GET", "http://localhost/", headers=headers, body=b"")))
+    assert (reply.status_code, json.loads(reply.get_body())["code"]) == (403, "insufficient_scope")
+    assert 'error="insufficient_scope", scope="something.else"' in reply.headers["WWW-Authenticate"]
 
 
 def test_an_id_token_is_no_access_token(lab: Lab) -> None:

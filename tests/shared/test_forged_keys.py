@@ -6,6 +6,7 @@ The document comes from the emulated Entra; the token is right in all but the ke
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emulators.people import CONTOSO, FABRIKAM
 from shared.errors import InvalidToken, ServiceUnavailable
+from shared.known_keys import MAX_AGE_SECONDS
 from shared.transport import Transport
 from tests.forgery.genuine import GONE, Genuine, changed, number, public_jwk
-from tests.lab import Lab
+from tests.lab import Lab, finish_background_work
 from tests.tokens import STRANGER
 
 WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 — that is the point
+NEARLY = rsa.generate_private_key(public_exponent=65537, key_size=2047)  # noqa: S505 — as above
 SMALL_EXPONENT = rsa.generate_private_key(public_exponent=3, key_size=2048)
 LARGE = rsa.generate_private_key(public_exponent=65537, key_size=3072)
 NUMBERS = STRANGER.public_key().public_numbers()
@@ -131,7 +134,9 @@ def test_a_key_that_is_not_for_this_is_passed_over(lab: Lab, name: str) -> None:
     assert not opened(lab, served(lab, entry(lab, **UNFIT[name])), STRANGER)
 
 
-@pytest.mark.parametrize(("name", "key"), [("1024 bits", WEAK), ("an exponent of three", SMALL_EXPONENT)])
+@pytest.mark.parametrize(
+    ("name", "key"), [("1024 bits", WEAK), ("2047 bits", NEARLY), ("an exponent of three", SMALL_EXPONENT)]
+)
 def test_a_weak_key_is_passed_over(lab: Lab, name: str, key: rsa.RSAPrivateKey) -> None:
     assert not opened(lab, served(lab, entry(lab, key)), key)
 
@@ -175,6 +180,39 @@ def test_where_the_metadata_names_no_cloud_a_key_may_name_one(lab: Lab) -> None:
 @pytest.mark.parametrize("odd", [None, 7, "x", [], ["x"], {}, True, [[{}]]], ids=repr)
 def test_what_is_no_key_is_passed_over(lab: Lab, odd: object) -> None:
     assert lab.services().sessions.open(served(lab, odd).token())
+
+
+@pytest.mark.parametrize(("chars", "passes"), [(256, True), (257, False)])
+def test_a_key_id_has_256_characters_at_the_most(lab: Lab, chars: int, passes: bool) -> None:
+    """Also where Entra lists such a key."""
+    genuine = served(lab, entry(lab, kid="k" * chars))
+    services, token = lab.services(), genuine.token(header={**genuine.header, "kid": "k" * chars}, key=STRANGER)
+    assert services.sessions.open(genuine.token())
+    if passes:
+        assert services.sessions.open(token)
+    else:
+        with pytest.raises(InvalidToken, match="key id"):
+            services.sessions.open(token)
+
+
+def test_a_session_ends_when_its_key_is_listed_for_another_issuer(lab: Lab) -> None:
+    genuine, current = served(lab, entry(lab)), lab.stack.entra.keys.current
+    services = lab.services()
+    for _ in range(2):
+        assert services.sessions.open(genuine.token())
+    lab.stack.faults.clear()
+    theirs = entry(lab, current.key, kid=current.x5t, **FABRIKAMS)
+    lab.stack.faults.add("entra.keys", status=200, body={"keys": [theirs]})
+    lab.clock.forward(MAX_AGE_SECONDS - 300)
+    genuine = Genuine.taken_apart(lab.stack.issue_access_token("alice"), current)
+    assert services.sessions.open(genuine.token())
+    lab.clock.forward(300)
+    with suppress(InvalidToken):  # starts the refresh; it may be there already
+        services.sessions.open(genuine.token())
+    finish_background_work()
+    with pytest.raises(InvalidToken, match="issuer of the signing key"):
+        services.sessions.open(genuine.token())
+    assert services.sessions.find(genuine.token()) is None
 
 
 DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
