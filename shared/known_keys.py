@@ -40,14 +40,16 @@ class KnownKeys:
     fetched_at: float = NEVER
     differ_until: float = NEVER
     """Until then two answers of the last minute differ, so a key id that is not known may be good all the same."""
-    _missed: Mapping[str, _Miss] = field(default_factory=dict)
+    missed: Mapping[str, _Miss] = field(default_factory=dict)
     """Those of `keys` that the last answer lacked."""
     _answers: tuple[_Answer, ...] = ()
     """Those of the last minute."""
 
     def is_good(self, key_id: str, now: float) -> bool:
         """Whether the key with this id may be used without another look at what Entra lists."""
-        miss = self._missed.get(key_id) if self._missed else None
+        if not self.missed:
+            return key_id in self.keys
+        miss = self.missed.get(key_id)
         return key_id in self.keys and (miss is None or now < miss.good_until)
 
     def is_too_old(self, now: float) -> bool:
@@ -56,7 +58,7 @@ class KnownKeys:
 
     def refresh_at(self) -> float:
         """When to ask again, if nothing else makes it necessary."""
-        second_looks = [miss.since + SECOND_LOOK_SECONDS for miss in self._missed.values()]
+        second_looks = [miss.since + SECOND_LOOK_SECONDS for miss in self.missed.values()]
         return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
 
     def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
@@ -64,7 +66,7 @@ class KnownKeys:
         keys = {key_id: _same_if_equal(self.keys.get(key_id), key) for key_id, key in listed.items()}
         missed: dict[str, _Miss] = {}
         for key_id in self.keys.keys() - listed.keys():
-            miss = self._missed.get(key_id)
+            miss = self.missed.get(key_id)
             if miss is None or at < miss.since + SECOND_LOOK_SECONDS:
                 keys[key_id] = self.keys[key_id]
                 missed[key_id] = miss or _Miss(at, self.fetched_at + 2 * MAX_AGE_SECONDS)

@@ -66,16 +66,18 @@ class SigningKeys:
         """
         known, now = self._known, self._now()
         if known.is_good(key_id, now) and not known.is_too_old(now):
-            self._refresh_if_due(now)
+            if now >= self._refresh_at:
+                self._fetches.start(_FETCH, self._refresh)
             return known.keys[key_id]
         return self._known_now(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         """Whether Entra still publishes this key, as far as known; old knowledge is refreshed in the background."""
         known, now = self._known, self._now()
-        self._refresh_if_due(now)
+        if now >= self._refresh_at:
+            self._fetches.start(_FETCH, self._refresh)
         current = known.keys.get(key_id)
-        return (current is key or current == key) and known.is_good(key_id, now)
+        return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
     def _known_now(self, key_id: str, ended: bool) -> SigningKey:
         """The key, when all the waiting is done. `ended`: there is no fetch that was not waited for to its end."""
@@ -129,10 +131,6 @@ class SigningKeys:
         except ServiceUnavailable:
             return False
         return True
-
-    def _refresh_if_due(self, now: float) -> None:
-        if now >= self._refresh_at:
-            self._fetches.start(_FETCH, self._refresh)
 
     def _refresh(self) -> None:
         if self._now() >= self._refresh_at:  # unless another thread has just done it

@@ -21,6 +21,7 @@ BROKEN = "thread of the soak broke"  # no verdict on a call
 RIGHT = (ANSWERED, REFUSED, UNAVAILABLE)
 WRONG = (WRONG_OWNER, WRONG_TOKEN, LET_IN, TWICE, INTERNAL, MALFORMED, UNEXCUSED, BROKEN)
 
+_SECOND_FETCH = 20.0  # seconds until it is there: five until it begins, ten if it hangs, five until another
 _BAD = {"none": (401, "missing_token"), "app-only": (403, "user_token_required")}
 _SERVICE = {"/api/me": "graph", "/api/orders": "orders"}
 
@@ -124,10 +125,15 @@ class Judge:
         return not any(d.kind in ending and d.since < call.end for d in disturbances)
 
     def _is_withdrawn(self, call: Call, disturbances: Sequence[Disturbance]) -> bool:
-        """Whether its key was withdrawn, and the API had heard of it: it had answered a token of a newer key before."""
+        """Whether its key was withdrawn, and the API had heard of it: it had answered a token of a newer key before.
+
+        Then it had fetched the key set once without that key; a second fetch, a little later, had to lack it too.
+        """
+        if any(disturbance.kind in ("keys", "entra") for disturbance in disturbances):
+            return False  # the second fetch may have failed
         with self._lock:
             return any(
-                self._heard_at.get(disturbance, call.start) < call.start
+                self._heard_at.get(disturbance, call.start) + _SECOND_FETCH < call.start
                 for disturbance in disturbances
                 if disturbance.withdraws(call.token.key_id)
             )
@@ -157,9 +163,9 @@ def _excuses_failure(disturbance: Disturbance, call: Call, live: bool) -> bool:
         return True
     if call.api == "orders" and kind in ("keys", "roll", "withdrawal"):
         return True  # the Orders API looks into the new token itself
-    if kind == "withdrawal":
-        return call.status == 502  # Graph refuses the token that the withdrawn key has signed
-    return kind in ("entra", "keys", "credential") and call.status == 503 and not live
+    if kind == "withdrawal":  # Graph refuses the token that the withdrawn key has signed; or key sets differ
+        return call.status == 502 or (call.status == 503 and not live)
+    return kind in ("entra", "keys", "credential", "roll") and call.status == 503 and not live
 
 
 def _excuses_refusal(disturbance: Disturbance, call: Call, live: bool) -> bool:
