@@ -89,21 +89,29 @@ def _check_certificate_assertion(
         raise EntraError(700021)
     if claims.get("aud") not in _audiences(tenant):
         raise EntraError(700023)
-    now, expiry, not_before = entra.now(), claims.get("exp"), claims.get("nbf", 0)
-    if not isinstance(expiry, (int, float)) or not isinstance(not_before, (int, float)):
-        raise EntraError(50027, reason="exp and nbf must be numbers")
+    now, expiry, not_before = entra.now(), _moment(claims.get("exp")), _moment(claims.get("nbf", 0))
     if not not_before - LEEWAY <= now < expiry + LEEWAY or not certificate.not_before <= now < certificate.not_after:
         raise _out_of_time(entra, claims)
     _check_not_replayed(entra, client, claims, assertion, expiry)
+
+
+def _moment(value: object) -> float:
+    """A number, or the digits of one as text: MSAL.NET sends these, and Entra takes them."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return float(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise EntraError(50027, reason="exp and nbf must be numbers")
+    return value
 
 
 def _registered(entra: Entra, client: Application, header: dict[str, Any]) -> Certificate:
     thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "")
     if not thumbprint:
         raise EntraError(50027, reason="the header names no certificate (x5t#S256 or x5t)")
+    presented = thumbprint.rstrip("=").replace("+", "-").replace("/", "_")  # MSAL Go writes it in plain base64
     for certificate in entra.directory.certificates(client):
         expected = certificate.x5t_s256 if "x5t#S256" in header else certificate.x5t
-        if thumbprint.rstrip("=") == expected:
+        if presented == expected:
             return certificate
     raise EntraError(700027, reason="The key was not found", thumbprint=_hex(thumbprint))
 
@@ -139,10 +147,11 @@ def _check_not_replayed(
 
 
 def _out_of_time(entra: Entra, claims: dict[str, Any]) -> EntraError:
-    expiry = claims.get("exp")
-    return EntraError(
-        700024, now=stamp(entra.now()), expiry=stamp(expiry) if isinstance(expiry, (int, float)) else "missing"
-    )
+    try:
+        expiry = stamp(_moment(claims.get("exp")))
+    except EntraError:
+        expiry = "missing"
+    return EntraError(700024, now=stamp(entra.now()), expiry=expiry)
 
 
 def _hex(thumbprint: str) -> str:
