@@ -17,8 +17,11 @@ class GatewayError(Exception):
         self.status = status
 
 
-def parse_connect(head: bytes) -> tuple[str, str]:
-    """Target and caller of a CONNECT request; the caller is the user name of the proxy's URL."""
+def parse_connect(head: bytes) -> tuple[str, str | None]:
+    """Target and caller of a CONNECT request; the caller is the user name of the proxy's URL, None when there is none.
+
+    Some clients (.NET, curl, Java) send it only after they were asked for it.
+    """
     request_line, *fields = head.decode("latin-1").split("\r\n")
     parts = request_line.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
@@ -26,7 +29,8 @@ def parse_connect(head: bytes) -> tuple[str, str]:
     if parts[0] != "CONNECT":
         raise GatewayError("405 Method Not Allowed", "this proxy only tunnels (CONNECT)")
     headers = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    return parts[1], _caller(headers.get("proxy-authorization", ""))
+    authorization = headers.get("proxy-authorization")
+    return parts[1], None if authorization is None else _caller(authorization)
 
 
 def _caller(authorization: str) -> str:

@@ -17,6 +17,12 @@ MAX_HEAD = 8_192
 HEAD_TIMEOUT = 10.0
 LINGER = 0.5
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+ASK = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+    b'Proxy-Authenticate: Basic realm="emulators"\r\nContent-Length: 0\r\n\r\n'
+)
+"""The connection stays open: most clients ask again on it, now with their name."""
+MAX_ASKED = 3
 MAX_TUNNELS = 1_000
 
 
@@ -86,23 +92,9 @@ class Gateway:
             _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT)
-        except asyncio.LimitOverrunError:
-            await _reply(reader, writer, "431 Request Header Fields Too Large")
-            return
-        except asyncio.TimeoutError:
-            await _reply(reader, writer, "408 Request Timeout")
-            return
-        except asyncio.IncompleteReadError:
-            return
-        caller, target = "?", "?"
-        try:
-            target, caller = parse_connect(head)
-            host = self._admit(target)
-        except GatewayError as refusal:
-            self._record(caller, target, int(refusal.status[:3]), f"refused: {refusal}")
-            await _reply(reader, writer, refusal.status)
+        caller, target = await self._asked_for(reader, writer)
+        host = target.rpartition(":")[0].lower()
+        if not host:
             return
         fault = self._fault_of(host)
         if fault is not None and fault.network == "refused":
@@ -116,13 +108,36 @@ class Gateway:
         port = self._behind.impostor if fault else self._behind.front
         await self._tunnel(reader, writer, Tunnel(caller, host), port)
 
-    def _admit(self, target: str) -> str:
+    async def _asked_for(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, str]:
+        """Who asks, and for which target; "" when the request was refused. A client without a name is asked for it."""
+        unnamed = ""
+        for _ in range(MAX_ASKED):
+            head = await _head(reader, writer, "" if unnamed else "408 Request Timeout")
+            if head is None:
+                break
+            caller: str | None = None
+            target = "?"
+            try:
+                target, caller = parse_connect(head)
+                self._admit(target)
+            except GatewayError as refusal:
+                self._record(caller or "?", target, int(refusal.status[:3]), f"refused: {refusal}")
+                await _reply(reader, writer, refusal.status)
+                return "?", ""
+            if caller is not None:
+                return caller, target
+            unnamed = target
+            writer.write(ASK)
+        if unnamed:  # the one entry about a client that has no name, or has gone to make another connection
+            self._record("?", unnamed, 407, "asked for the user name of the proxy's URL")
+        return "?", ""
+
+    def _admit(self, target: str) -> None:
         host, _, port = target.rpartition(":")
         if host.lower() not in self._hosts or port != "443":
             raise GatewayError("403 Forbidden", "this host is not emulated, and nothing leaves this machine")
         if len(self._tunnels) >= MAX_TUNNELS:
             raise GatewayError("503 Service Unavailable", "too many tunnels are open")
-        return host.lower()
 
     async def _tunnel(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tunnel: Tunnel, behind: int
@@ -143,6 +158,20 @@ class Gateway:
     def _record(self, caller: str, target: str, status: int, verdict: str) -> None:
         entry = Entry(self._now(), caller, "gateway", "CONNECT", target, "connect", status, verdict, 0.0)
         self._audit.append(entry)
+
+
+async def _head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, when_late: str) -> bytes | None:
+    """A request's head; None when there is none, after the reply that says so."""
+    try:
+        return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT)
+    except asyncio.LimitOverrunError:
+        await _reply(reader, writer, "431 Request Header Fields Too Large")
+    except asyncio.TimeoutError:
+        if when_late:
+            await _reply(reader, writer, when_late)
+    except asyncio.IncompleteReadError:
+        pass
+    return None
 
 
 async def _reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: str) -> None:

@@ -67,6 +67,12 @@ class Http:
         return self.session.post(url, data=dict(form), headers=headers, timeout=10, allow_redirects=False)
 
 
+def connect(host: str, caller: str = "api") -> bytes:
+    """A CONNECT request for the gateway."""
+    name = base64.b64encode(f"{caller}:".encode()).decode()
+    return f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\nProxy-Authorization: Basic {name}\r\n\r\n".encode()
+
+
 def decode(token: object) -> Json:
     """The claims of a token, unchecked."""
     return jwt.decode(str(token), options={"verify_signature": False})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +17,7 @@ import requests
 from emulators import pipes
 from emulators.stack import Stack
 
-from .support import AUTHORITY, Http
+from .support import AUTHORITY, Http, connect
 
 
 @contextlib.contextmanager
@@ -85,7 +88,7 @@ def test_a_client_that_leaves_early_does_no_harm(shared: Stack, http: Http) -> N
 def test_a_tunnel_that_nobody_uses_ends(shared: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipes, "IDLE_TIMEOUT", 0.1)
     with connected(shared) as raw:
-        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        raw.sendall(connect("graph.microsoft.com"))
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert raw.recv(4096) == b""
 
@@ -101,21 +104,82 @@ def test_the_user_name_says_who_calls(caller: str, shared: Stack) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [None, "stranger", "ap\u00ef"])
-def test_a_caller_without_a_known_name_is_a_question_mark(name: str | None, shared: Stack) -> None:
+@pytest.mark.parametrize("name", ["stranger", "ap\u00ef"])
+def test_a_caller_without_a_known_name_is_a_question_mark(name: str, shared: Stack) -> None:
     head = "CONNECT graph.microsoft.com:443 HTTP/1.1\r\n"
-    if name is not None:
-        head += f"Proxy-Authorization: Basic {base64.b64encode(f'{name}:x'.encode('latin-1')).decode()}\r\n"
+    head += f"Proxy-Authorization: Basic {base64.b64encode(f'{name}:x'.encode('latin-1')).decode()}\r\n"
     with connected(shared) as raw:
         raw.sendall(f"{head}\r\n".encode())
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
     assert shared.audit.entries()[-1].caller == "?"
 
 
+UNNAMED = b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\nHost: graph.microsoft.com:443\r\n\r\n"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_client_that_does_not_tell_its_name_is_asked_and_may_tell_it_on_the_same_connection(
+    times: int, shared: Stack
+) -> None:
+    """.NET, curl and Java send the proxy's credentials only then."""
+    mark = shared.audit.mark()
+    with connected(shared) as raw:
+        for _ in range(times):
+            raw.sendall(UNNAMED)
+            asked = raw.recv(4096)
+            assert asked.startswith(b"HTTP/1.1 407 ")
+            assert b"\r\nProxy-Authenticate: Basic realm=" in asked
+            assert asked.endswith(b"\r\nContent-Length: 0\r\n\r\n")
+        raw.sendall(connect("graph.microsoft.com", "client"))
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert [(entry.caller, entry.status) for entry in shared.audit.entries(mark)] == [("client", 200)]
+
+
+def test_a_client_that_never_tells_its_name_is_in_the_audit_trail_once(shared: Stack) -> None:
+    mark = shared.audit.mark()
+    with connected(shared) as raw:
+        assert said(raw, UNNAMED * 3).count(b"HTTP/1.1 407 ") == 3  # then it is closed
+    [entry] = shared.audit.entries(mark)
+    assert (entry.caller, entry.path, entry.status) == ("?", "graph.microsoft.com:443", 407)
+    assert "user name" in entry.verdict
+
+
+def test_a_fault_of_the_connection_waits_for_the_name(stack: Stack) -> None:
+    fault = stack.faults.add("graph", network="refused", times=1)
+    with connected(stack) as raw:
+        raw.sendall(UNNAMED)
+        assert raw.recv(4096).startswith(b"HTTP/1.1 407 ")
+        assert fault.left == 1
+        raw.sendall(connect("graph.microsoft.com"))
+        assert raw.recv(4096).startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH")
+@pytest.mark.parametrize("options", [["--proxy-anyauth"], ["--proxy-anyauth", "--http1.0"], []])
+def test_curl_shows_by_its_name(options: list[str], shared: Stack) -> None:
+    mark, environ = shared.audit.mark(), shared.environ("client")
+    address = f"{AUTHORITY}/discovery/v2.0/keys"
+    command = [
+        "curl",
+        "-sS",
+        *options,
+        "--cacert",
+        environ["SSL_CERT_FILE"],
+        "--proxy",
+        environ["HTTPS_PROXY"],
+        address,
+    ]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "keys" in json.loads(done.stdout)
+    seen = [(entry.service, entry.caller) for entry in shared.audit.entries(mark) if entry.status == 200]
+    assert seen == [("gateway", "client"), ("entra", "client")]
+
+
 def test_host_and_tunnel_must_agree(shared: Stack) -> None:
     context = ssl.create_default_context(cafile=shared.environ("api")["SSL_CERT_FILE"])
     with connected(shared) as raw:
-        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        raw.sendall(connect("graph.microsoft.com"))
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
         with context.wrap_socket(raw, server_hostname="graph.microsoft.com") as tls:
             request = (
@@ -128,7 +192,7 @@ def test_host_and_tunnel_must_agree(shared: Stack) -> None:
 def test_the_certificate_is_good_for_the_emulated_hosts_only(shared: Stack) -> None:
     context = ssl.create_default_context(cafile=shared.environ("api")["SSL_CERT_FILE"])
     with connected(shared) as raw:
-        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        raw.sendall(connect("graph.microsoft.com"))
         raw.recv(4096)
         with pytest.raises(ssl.SSLCertVerificationError):
             context.wrap_socket(raw, server_hostname="example.com")

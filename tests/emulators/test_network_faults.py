@@ -18,7 +18,7 @@ from emulators.fault import NETWORK
 from emulators.faults import Faults
 from emulators.stack import Stack
 
-from .support import AUTHORITY, TOKEN_URL, Http, obo_form
+from .support import AUTHORITY, TOKEN_URL, Http, connect, obo_form
 
 URLS = {
     "entra.discovery": f"{AUTHORITY}/v2.0/.well-known/openid-configuration",
@@ -94,7 +94,7 @@ def requested(stack: Stack, target: str) -> Iterator[socket.socket | Tls]:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
         opened: socket.socket | Tls = raw
         if target != "identity":
-            raw.sendall(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+            raw.sendall(connect(host))
             assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
             context = ssl.create_default_context(cafile=stack.environ("api")["SSL_CERT_FILE"])
             opened = Tls(raw, context, host)
@@ -146,7 +146,7 @@ def test_whoever_accepts_that_certificate_is_sent_away(stack: Stack) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", stack.ports.gateway), timeout=10) as raw:
-        raw.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        raw.sendall(connect("graph.microsoft.com"))
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
         with context.wrap_socket(raw, server_hostname="graph.microsoft.com") as tls:
             assert read(tls)[0] == b""

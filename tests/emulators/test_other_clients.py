@@ -20,7 +20,7 @@ from emulators.applications import API_ID
 from emulators.people import CONTOSO, PEOPLE
 from emulators.stack import Stack
 
-from .support import ASSERTION_TYPE, GRAPH_DEFAULT, JWT_BEARER, TOKEN_URL, decode
+from .support import ASSERTION_TYPE, GRAPH_DEFAULT, JWT_BEARER, TOKEN_URL, connect, decode
 
 HOST = "login.microsoftonline.com"
 PATH = f"/{CONTOSO}/oauth2/v2.0/token"
@@ -50,7 +50,7 @@ def sent(stack: Stack, head: list[str], form: list[tuple[str, str]], path: str =
     lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}", *head, f"Content-Length: {len(body)}", "Connection: close"]
     context = ssl.create_default_context(cafile=stack.environ("api")["REQUESTS_CA_BUNDLE"])
     with socket.create_connection(("127.0.0.1", stack.ports.gateway), timeout=10) as raw:
-        raw.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\nProxy-Authorization: Basic YXBpOg==\r\n\r\n".encode())
+        raw.sendall(connect(HOST))
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
         with context.wrap_socket(raw, server_hostname=HOST) as tls:
             tls.sendall("\r\n".join([*lines, "", ""]).encode() + body)
@@ -96,7 +96,7 @@ def dotnet_before_sha256(stack: Stack) -> tuple[list[str], list[tuple[str, str]]
 
 
 def javascript(stack: Stack) -> tuple[list[str], list[tuple[str, str]]]:
-    """MSAL Node: charset in the content type, its own telemetry as fields of the form, and the form in another order."""
+    """MSAL Node: charset in the content type, its telemetry as fields of the form, all in another order."""
     signed = assertion(stack, "PS256", {"x5t#S256": stack.client_certificate.x5t_s256}, iat=int(time.time()))
     telemetry = {"x-client-SKU": "msal.js.node", "x-client-VER": "3.8.0", "x-client-OS": "linux", "x-client-CPU": "x64"}
     more = {**telemetry, "x-ms-lib-capability": "retry-after, h429", "client-request-id": ZEROS, "client_info": "1"}
@@ -153,5 +153,7 @@ def test_other_texts_are_no_times(claim: str, value: object, shared: Stack) -> N
 def test_times_as_text_are_looked_at_all_the_same(shared: Stack) -> None:
     now, header = int(time.time()), {"x5t#S256": shared.client_certificate.x5t_s256}
     for claims in ({"exp": str(now - 400)}, {"nbf": str(now + 400)}):
-        status, body = sent(shared, [f"Content-Type: {FORM}"], obo(shared, assertion(shared, "PS256", header, **claims)))
+        status, body = sent(
+            shared, [f"Content-Type: {FORM}"], obo(shared, assertion(shared, "PS256", header, **claims))
+        )
         assert (status, body["error_codes"]) == (401, [700024])
