@@ -35,6 +35,7 @@ from .network import ANY_FREE, Network, Ports
 from .orders_proxy import OrdersFront
 from .redis_front import RedisFront
 from .vault import Vault
+from .vault_policy import usual_policy
 from .watch import Watch
 
 __all__ = ["PortTaken", "Ports", "Stack"]
@@ -64,6 +65,7 @@ class Stack:
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
         self.vault.put_certificate(CERTIFICATE_NAME, client)
+        self.vault.certificate_service.policies[CERTIFICATE_NAME] = usual_policy(CERTIFICATE_NAME)
 
     @classmethod
     def start(cls, folder: Path, ports: Ports = ANY_FREE, now: Callable[[], float] = time.time) -> Stack:

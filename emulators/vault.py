@@ -29,7 +29,12 @@ class Vault(VaultContents):
         """Object ids of the principals with the role Key Vault Secrets User."""
         self.officers = {CERTIFICATE_IDENTITY.principal_id}
         """Object ids of the principals with the role Key Vault Certificates Officer."""
-        self.certificate_service = VaultCertificates(self, self._authorize_officer, self._refuse, entra.now)
+        self.certificate_users = {API_IDENTITY.principal_id}
+        """Object ids of the principals with the role Key Vault Certificate User, which the template does without.
+
+        It is for other clients: the vault source of Microsoft.Identity.Web reads the certificate before the secret.
+        """
+        self.certificate_service = VaultCertificates(self, self._authorize_for_certificates, self._refuse, entra.now)
         """The part of the interface below /certificates."""
 
     def build_app(self) -> Starlette:
@@ -71,8 +76,9 @@ class Vault(VaultContents):
         note(request).verdict = f"ok: versions of {name}"
         return json_reply(page)
 
-    def _authorize_officer(self, request: Request, action: str) -> None:
-        self._authorize(request, self.officers, action)
+    def _authorize_for_certificates(self, request: Request, action: str) -> None:
+        readers = self.certificate_users if action == "certificates/read" else set()
+        self._authorize(request, self.officers | readers, action)
 
     def _authorize(self, request: Request, allowed: set[str], action: str) -> None:
         token = bearer(request)

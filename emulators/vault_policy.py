@@ -56,6 +56,11 @@ class Policy:
         return self_signed(self.subject, start - _BACKDATED, _months_later(start, self.months), key)
 
 
+def usual_policy(name: str) -> Policy:
+    """That of a self-signed certificate whose key may leave the vault."""
+    return Policy.read({"issuer": {"name": "Self"}, "x509_props": {"subject": f"CN={name}"}})
+
+
 def _part(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = given.get(name, {})
     if not isinstance(part, dict):

@@ -99,6 +99,27 @@ def test_a_certificate_is_made_to_its_policy(officer: Any, reader: SecretClient,
     assert key.public_key() == certificate.public_key()
 
 
+def test_another_client_reads_the_certificate_and_its_policy_before_the_secret(own: Http) -> None:
+    """So does the vault source of Microsoft.Identity.Web: it wants to know whether the key may leave the vault."""
+    client = CertificateClient(VAULT, Identity(own.stack, API_IDENTITY), transport=transport(own))
+    found = client.get_certificate("api-client")
+    assert bytes(found.cer or b"") == own.stack.client_certificate.der
+    assert found.policy is not None
+    assert (found.policy.exportable, found.policy.content_type) == (True, "application/x-pkcs12")
+    assert client.get_certificate_policy("api-client").exportable is True
+    with pytest.raises(HttpResponseError) as raised:  # it may read, and no more
+        client.begin_create_certificate("made-here", policy())
+    assert raised.value.status_code == 403
+
+
+def test_without_the_role_certificate_user_certificates_are_closed_to_the_api(stack: Stack, own: Http) -> None:
+    stack.vault.certificate_users.clear()
+    client = CertificateClient(VAULT, Identity(stack, API_IDENTITY), transport=transport(own))
+    with pytest.raises(HttpResponseError) as raised:
+        client.get_certificate("api-client")
+    assert raised.value.status_code == 403
+
+
 def test_the_operation_takes_its_time(stack: Stack, own: Http) -> None:
     stack.vault.certificate_service.polls_until_done = 2
     begun = call(own, "POST", "/certificates/slow/create", {"policy": POLICY})
@@ -167,6 +188,7 @@ def test_a_key_is_kept_when_the_policy_says_so(officer: Any) -> None:
 
 
 def test_who_may_manage_certificates_may_not_read_keys_and_the_other_way_round(own: Http) -> None:
+    own.stack.vault.certificate_users.clear()
     officer, api = (Identity(own.stack, identity).token() for identity in (CERTIFICATE_IDENTITY, API_IDENTITY))
     certificate, secret = (f"{VAULT}/{kind}/api-client?api-version=7.6" for kind in ("certificates", "secrets"))
     assert own.get(certificate, officer).status_code == 200
@@ -180,13 +202,14 @@ def test_who_may_manage_certificates_may_not_read_keys_and_the_other_way_round(o
     assert shown == own.stack.client_certificate.der
 
 
-def test_what_is_not_there(officer: Any) -> None:
+def test_what_is_not_there(officer: Any, stack: Stack) -> None:
+    stack.vault.put_certificate("imported", stack.client_certificate)
     with pytest.raises(ResourceNotFoundError, match="was not found in this key vault"):
         officer.get_certificate("nothing")
     with pytest.raises(ResourceNotFoundError, match="Pending certificate not found"):
         officer.get_certificate_operation("nothing")
     with pytest.raises(ResourceNotFoundError, match="without a policy"):
-        officer.get_certificate_policy("api-client")
+        officer.get_certificate_policy("imported")
 
 
 @pytest.mark.parametrize(
