@@ -23,7 +23,8 @@ The layer rule: a module imports only what stands behind its arrow; tests/test_l
     http_reply ← answer, errors, sendable
     environ ← address
     credential_settings ← environ
-    settings ← credential_settings, environ, errors
+    web_settings ← environ
+    settings ← credential_settings, environ, errors, web_settings
     metadata ← address, answer, deadline, key_set, transport
     access_token ← errors, jws_header, key_set, settings
     key_vault ← certificate, credential_settings, punctual_http

@@ -98,6 +98,17 @@ class EnvironReader:
             listed.append(self.text(f"{name}__{len(listed)}"))
         return tuple((self.text(name, "").split() + listed) or default)
 
+    def given(self, name: str) -> list[str]:
+        """The variables of this name and below it, as they are written; they count as known from now on."""
+        lower = name.lower()
+        found = [key for key in self._values if key == lower or key.startswith(f"{lower}__")]
+        self._asked.update((key, self._as_given[key]) for key in found)
+        return [self._as_given[key] for key in found]
+
+    def says(self, name: str, value: str) -> bool:
+        """Whether the variable has this value, whatever the case. Makes no problem of any other."""
+        return self._values.get(name.lower(), "").lower() == value.lower()
+
     def children(self, prefix: str) -> tuple[str, ...]:
         """The names one level below `prefix`: for `DownstreamApis` and `DownstreamApis__Graph__BaseUrl`: `Graph`."""
         start, level = f"{prefix}__".lower(), prefix.count("__") + 1

@@ -5,15 +5,19 @@ Every variable is listed in docs/configuration.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .credential_settings import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_redis_url
 from .errors import SettingsError
+from .web_settings import judge_web_settings
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
+_INSTANCE = "https://login.microsoftonline.com"
+_AUTHORITY = re.compile(r"(https://[^/]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/v2\.0)?", re.IGNORECASE)
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
@@ -76,12 +80,13 @@ class Settings:
             SettingsError: names every missing, wrong or unknown variable at once.
         """
         env = EnvironReader(environ)
-        client_id = env.guid("AzureAd__ClientId")
+        client_id, (instance, tenant_id) = env.guid("AzureAd__ClientId"), _instance_and_tenant(env)
+        audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
         settings = cls(
-            instance=env.https_url("AzureAd__Instance", "https://login.microsoftonline.com/"),
-            tenant_id=env.guid("AzureAd__TenantId"),
+            instance=instance,
+            tenant_id=tenant_id,
             client_id=client_id,
-            audiences=env.words("AzureAd__Audiences", (client_id, f"api://{client_id}")),
+            audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
             scopes=env.words("AzureAd__Scopes"),
             allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
             client_capabilities=env.words("AzureAd__ClientCapabilities"),
@@ -97,6 +102,7 @@ class Settings:
         )
         if settings.downstream_apis and not settings.client_credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
+        judge_web_settings(env)
         env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
         if env.problems:
             raise SettingsError(env.problems)
@@ -110,6 +116,22 @@ def _waiting_threads(environ: Mapping[str, str]) -> int:
     """
     asked = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
     return min(max(int(asked), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if asked.isdecimal() else MIN_WAITING_THREADS
+
+
+def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
+    """Entra's address and the tenant's id: apart, or both as `AzureAd__Authority`."""
+    name = "AzureAd__Authority"
+    authority = env.https_url(name, "")
+    if not authority:
+        return env.https_url("AzureAd__Instance", _INSTANCE), env.guid("AzureAd__TenantId")
+    match = _AUTHORITY.fullmatch(authority) if name not in env.problems else None
+    if match is None:
+        env.problems.setdefault(name, "must be https://login.microsoftonline.com/{tenant id, a GUID}/v2.0")
+    of_both = (match[1], match[2].lower()) if match else ("", "")
+    apart = env.https_url("AzureAd__Instance", of_both[0]), env.guid("AzureAd__TenantId", of_both[1])
+    if match and (apart[0].lower(), apart[1]) != (of_both[0].lower(), of_both[1]):
+        env.problems.setdefault(name, "names another tenant or instance than AzureAd__TenantId and AzureAd__Instance")
+    return apart
 
 
 def _redis(env: EnvironReader) -> RedisSettings:
