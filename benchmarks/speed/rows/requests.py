@@ -39,12 +39,12 @@ async def _measured(tokens: Sequence[str], rounds: int, calls: int) -> Result:
         router = Router(await engine.index(AppLayout.read(APPS, "both_app.py")), "api")
         taken: dict[str, list[float]] = {"known": [], "hello": [], "logged": [], "quiet": []}
         for token in tokens:
-            await _rate(engine, [_call(router, "known", token)])
+            await _rate(engine, [call(router, "known", token)])
         for number in range(rounds):
             for name in turns(taken, number):
                 quiet = name == "quiet"
                 route = "known" if quiet else name
-                calls_now = [_call(router, route, tokens[index % len(tokens)]) for index in range(calls)]
+                calls_now = [call(router, route, tokens[index % len(tokens)]) for index in range(calls)]
                 with without_its_line() if quiet else nullcontext():
                     taken[name].append(await _rate(engine, calls_now))
     finally:
@@ -83,13 +83,13 @@ def without_its_line() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _call(router: Router, name: str, token: str) -> Invocation:
+def call(router: Router, name: str, token: str, **headers: str) -> Invocation:
     """What the host hands over; made before the clock runs, as in Azure that is another process."""
     found = router.match("GET", f"/api/{name}")
     if found is None:
         raise RuntimeError(f"the app has no route {name}")
-    headers = (("host", "localhost"), ("authorization", f"Bearer {token}"))
-    return invocation(Request("GET", f"/api/{name}", "", headers), b"", *found)
+    every = {"host": "localhost", "authorization": f"Bearer {token}", **headers}
+    return invocation(Request("GET", f"/api/{name}", "", tuple(every.items())), b"", *found)
 
 
 async def _rate(engine: Engine, calls: list[Invocation]) -> float:

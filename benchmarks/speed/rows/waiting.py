@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 from emulators.functions_host.engines import in_process_engine
-from emulators.functions_host.invocations import invocation
 from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import Engine, Invocation
 from emulators.functions_host.router import Router
 
 from ..result import Result, compared
 from ..tenant import tenant
-from .requests import APPS, turns
+from .requests import APPS, call, turns
 
 CALLERS = 64
 GRAPH_SECONDS = 0.2
@@ -51,10 +50,12 @@ async def _measured(
     try:
         router = Router(await engine.index(AppLayout.read(APPS, "waiting_app.py")), "api")
         for name in routes:  # from now on tokens are known and connections open
-            await _rate(engine, [_call(router, name, token, graph) for token in tokens])
+            await _rate(engine, [call(router, name, token, **{"x-graph": f"Bearer {graph}"}) for token in tokens])
         for number in range(rounds):
             for name in turns(taken, number):
-                calls = [_call(router, name, token, graph) for token in tokens for _ in range(each)]
+                calls = [
+                    call(router, name, token, **{"x-graph": f"Bearer {graph}"}) for token in tokens for _ in range(each)
+                ]
                 taken[name].append(await _rate(engine, calls))
     finally:
         engine.close()
@@ -67,21 +68,6 @@ def _one_core() -> str:
         return "all cores"
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     return "one core"
-
-
-def _call(router: Router, name: str, token: str, graph: str) -> Invocation:
-    found = router.match("GET", f"/api/{name}")
-    if found is None:
-        raise RuntimeError(f"the app has no route {name}")
-    headers = {"host": "localhost", "authorization": f"Bearer {token}", "x-graph": f"Bearer {graph}"}
-    scope = {
-        "scheme": "http",
-        "method": "GET",
-        "path": f"/api/{name}",
-        "query_string": b"",
-        "headers": [(header.encode(), value.encode()) for header, value in headers.items()],
-    }
-    return invocation(scope, b"", *found)
 
 
 async def _rate(engine: Engine, calls: list[Invocation]) -> float:
