@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from emulators.stack import Stack
+from shared import signing_keys
 
 from .clock import RunningClock
 from .lab import Lab, finish_background_work
@@ -43,6 +44,8 @@ def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, environ[name])
     for name in ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
+    # Half a second is short where many tests run at once; tests that are about that wait set their own.
+    monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 30.0)
     yield Lab(stack, clock)
     finish_background_work()
     stack.faults.clear()

@@ -14,6 +14,7 @@ import pytest
 from emulators.applications import API
 from emulators.audit import Entry
 from emulators.stack import Stack
+from shared import signing_keys
 from shared.client_credential import load_client_credential
 from shared.confidential_client import (
     RELOAD_AFTER_SECONDS,
@@ -46,6 +47,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         for name, value in stack.environ("api").items():
             if name.isupper() or name.endswith("_proxy"):
                 monkeypatch.setenv(name, value)
+        monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 30.0)  # 32 busy threads make a fetch slow
         yield Lab(stack, clock)
         finish_background_work()
 

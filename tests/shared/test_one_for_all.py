@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import azure.functions as func
 import pytest
 
-from shared import AsyncUser, User
+from shared import AsyncUser, User, signing_keys
 from shared.deadline import within
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
 from shared.requires_user import RequiresUser
@@ -121,8 +121,11 @@ class Crowd:
 
 @pytest.mark.parametrize("strangers", [12, 60])
 @pytest.mark.parametrize("kind", ["def", "async def"])
-def test_while_entras_keys_hang_strangers_keep_no_known_caller_waiting(lab: Lab, kind: str, strangers: int) -> None:
+def test_while_entras_keys_hang_strangers_keep_no_known_caller_waiting(
+    lab: Lab, kind: str, strangers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They wait for half a second of the fetch between them; whoever comes later is answered at once."""
+    monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 0.5)
     crowd, token = Crowd(lab), lab.stack.issue_access_token("olga")
     assert crowd.call(kind, token).result(30).status_code == 200
     genuine = Genuine.taken_apart(token, lab.stack.entra.keys.current)
