@@ -249,7 +249,7 @@ def test_a_header_has_4_kb_at_the_most(lab: Lab, chars: int, passes: bool) -> No
 
 
 def test_an_async_function_asks_for_its_scope_too(lab: Lab) -> None:
-    @RequiresUser(LazyServices(lab.environ()))(scopes=["something.else"])
+    @RequiresUser(LazyServices(lab.environ(), lab.clock))(scopes=["something.else"])
     async def hello(req: func.HttpRequest, user: AsyncUser) -> object:
         raise AssertionError("must not run")
 
