@@ -12,7 +12,10 @@ import { publicCertificate } from 'client-certificate.bicep'
 @description('What the API signs its requests to Entra with, newest first. Empty when its managed identity vouches for it.')
 param apiCertificates publicCertificate[]
 
-@description('The managed identity that vouches for the API. Empty when a certificate does.')
+@description('Lets the managed identity of the API vouch for it. Leave it off where a certificate does.')
+param apiIdentityVouches bool
+
+@description('Principal id of the managed identity of the API.')
 param apiIdentityPrincipalId string
 
 @description('Consents, for every user, to what the API calls.')
@@ -93,10 +96,12 @@ var ordersScopeValues = [for scope in ordersScopes: scope.value]
 var ordersScopeUris = [for scope in ordersScopes: '${ordersUri}/${scope.value}']
 var graphScopeValues = [for scope in graphScopes: scope.value]
 
-var preAuthorizedDeveloperTools = [for clientId in developerToolClientIds: {
-  appId: clientId
-  delegatedPermissionIds: apiScopeIds
-}]
+var preAuthorizedDeveloperTools = [
+  for clientId in developerToolClientIds: {
+    appId: clientId
+    delegatedPermissionIds: apiScopeIds
+  }
+]
 
 var accessTokenClaims = [
   // Without this claim an app's own token differs from a user's only in what it lacks.
@@ -152,26 +157,32 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   requiredResourceAccess: [
     {
       resourceAppId: graphAppId
-      resourceAccess: [for scope in graphScopes: {
-        id: scope.id
-        type: 'Scope'
-      }]
+      resourceAccess: [
+        for scope in graphScopes: {
+          id: scope.id
+          type: 'Scope'
+        }
+      ]
     }
     {
       resourceAppId: ordersApp.appId
-      resourceAccess: [for scope in ordersScopes: {
-        id: scope.id
-        type: 'Scope'
-      }]
+      resourceAccess: [
+        for scope in ordersScopes: {
+          id: scope.id
+          type: 'Scope'
+        }
+      ]
     }
   ]
   // No dates: Entra takes them from the certificate and refuses any that lie outside it.
-  keyCredentials: [for certificate in apiCertificates: {
-    displayName: 'Key Vault version ${certificate.version}'
-    type: 'AsymmetricX509Cert'
-    usage: 'Verify'
-    key: certificate.der
-  }]
+  keyCredentials: [
+    for certificate in apiCertificates: {
+      displayName: 'Key Vault version ${certificate.version}'
+      type: 'AsymmetricX509Cert'
+      usage: 'Verify'
+      key: certificate.der
+    }
+  ]
   optionalClaims: {
     accessToken: accessTokenClaims
   }
@@ -193,10 +204,12 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   requiredResourceAccess: [
     {
       resourceAppId: apiApp.appId
-      resourceAccess: [for scope in apiScopes: {
-        id: scope.id
-        type: 'Scope'
-      }]
+      resourceAccess: [
+        for scope in apiScopes: {
+          id: scope.id
+          type: 'Scope'
+        }
+      ]
     }
   ]
 }
@@ -243,7 +256,7 @@ resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
 
 // The name must come from a symbol: a plain string would not make this wait. From the second declaration, because Entra
 // may refuse two changes of one app at a time.
-resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (!empty(apiIdentityPrincipalId)) {
+resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (apiIdentityVouches) {
   name: '${apiCallers.uniqueName}/api-identity'
   description: 'The managed identity of the API vouches for it.'
   issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'

@@ -25,7 +25,7 @@ param pythonVersion string
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
 
-@description('Requests one instance serves at a time. Left to Azure it is 1 for Python, whatever the memory.')
+@description('Requests one instance serves at a time, and the threads it serves them in. Left to Azure, an instance takes one request at a time for Python, and has 5 threads or 1,000, by how it started.')
 param httpConcurrency int
 
 @description('The most instances it may grow to.')
@@ -52,7 +52,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   name: identityName
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: 'st${serviceName}${resourceToken}'
   location: location
   tags: tags
@@ -88,7 +88,7 @@ resource storageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${serviceName}-${resourceToken}'
   location: location
   tags: tags
@@ -102,7 +102,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
-resource site 'Microsoft.Web/sites@2024-11-01' = {
+resource site 'Microsoft.Web/sites@2025-03-01' = {
   name: 'func-${serviceName}-${resourceToken}'
   location: location
   tags: union(tags, {
@@ -137,12 +137,14 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
-        alwaysReady: alwaysReadyInstances == 0 ? [] : [
-          {
-            name: 'http'
-            instanceCount: alwaysReadyInstances
-          }
-        ]
+        alwaysReady: alwaysReadyInstances == 0
+          ? []
+          : [
+              {
+                name: 'http'
+                instanceCount: alwaysReadyInstances
+              }
+            ]
         triggers: {
           http: {
             perInstanceConcurrency: httpConcurrency
@@ -166,6 +168,7 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
   resource settings 'config' = {
     name: 'appsettings'
     properties: union(appSettings, {
+      PYTHON_THREADPOOL_THREAD_COUNT: string(httpConcurrency)
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identity.properties.clientId
       AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob

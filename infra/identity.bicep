@@ -18,9 +18,6 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-@description('The name; function-app.bicep looks the identity up by it.')
-output name string = identity.name
-
 @description('The client id: what code names the identity by.')
 output clientId string = identity.properties.clientId
 

@@ -5,8 +5,8 @@
 // the public half only).
 // Reason: rights are granted on a whole vault and would cover whatever else lay in it.
 
-@description('Principal id of the one identity that may read the private key: that of the API.')
-param readerPrincipalId string
+@description('The one identity that may read the private key, by name: that of the API.')
+param readerIdentityName string
 
 @description('Keeps a deleted vault recoverable for seven days, whatever happens. It cannot be undone.')
 param purgeProtection bool
@@ -25,7 +25,11 @@ param tags { *: string }
 
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource reader 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: readerIdentityName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: name
   location: location
   tags: tags
@@ -47,10 +51,10 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
 }
 
 resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, readerPrincipalId, keyVaultSecretsUser)
+  name: guid(vault.id, reader.id, keyVaultSecretsUser)
   scope: vault
   properties: {
-    principalId: readerPrincipalId
+    principalId: reader.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
   }
@@ -70,9 +74,6 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
     ]
   }
 }
-
-@description('The name of the vault.')
-output name string = vault.name
 
 @description('The address of the vault.')
 output uri string = vault.properties.vaultUri

@@ -52,10 +52,10 @@ param pythonVersion string = '3.13'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Requests one API instance serves at a time. Raise it while they mostly wait for Entra, Graph and Orders.')
+@description('Requests one instance serves at a time, and the threads it has for them. The two are one number: with fewer threads requests queue where nothing measures it, with more the rest is never used. 64 suits requests that mostly wait for Entra, Graph and Orders; lower it for functions that compute.')
 @minValue(1)
 @maxValue(1000)
-param httpConcurrency int = 16
+param httpConcurrency int = 64
 
 @description('The most instances the API may grow to. Below 40 in some regions only. Scaling by HTTP may exceed it: it is no bound on cost.')
 @minValue(1)
@@ -72,11 +72,16 @@ param sharedTokenCache bool = false
 var resourceToken = uniqueString(subscription().id, environmentName, location)
 var useCertificate = clientCredential == 'certificate'
 var certificateName = 'api-client'
+// Names go to modules from here, never through the outputs of another module: what is known before a deployment is shown by
+// `azd provision --preview`. A module that looks something up by such a name waits for it by dependsOn.
+var apiIdentityName = 'id-api-${resourceToken}'
+var ordersIdentityName = 'id-orders-${resourceToken}'
+var keyVaultName = 'kv-${resourceToken}'
 var tags = {
   'azd-env-name': environmentName
 }
 
-resource resourceGroup 'Microsoft.Resources/resourceGroups@2024-11-01' = {
+resource resourceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: tags
@@ -85,7 +90,7 @@ resource resourceGroup 'Microsoft.Resources/resourceGroups@2024-11-01' = {
 module apiIdentity 'identity.bicep' = {
   scope: resourceGroup
   params: {
-    name: 'id-api-${resourceToken}'
+    name: apiIdentityName
     location: location
     tags: tags
   }
@@ -94,7 +99,7 @@ module apiIdentity 'identity.bicep' = {
 module ordersIdentity 'identity.bicep' = {
   scope: resourceGroup
   params: {
-    name: 'id-orders-${resourceToken}'
+    name: ordersIdentityName
     location: location
     tags: tags
   }
@@ -103,27 +108,26 @@ module ordersIdentity 'identity.bicep' = {
 module monitoring 'monitoring.bicep' = {
   scope: resourceGroup
   params: {
-    publisherPrincipalIds: [
-      apiIdentity.outputs.principalId
-      ordersIdentity.outputs.principalId
-    ]
+    publisherIdentityNames: [apiIdentityName, ordersIdentityName]
     workspaceName: 'log-${resourceToken}'
     applicationInsightsName: 'appi-${resourceToken}'
     location: location
     tags: tags
   }
+  dependsOn: [apiIdentity, ordersIdentity]
 }
 
 module keyVault 'key-vault.bicep' = if (useCertificate) {
   scope: resourceGroup
   params: {
-    readerPrincipalId: apiIdentity.outputs.principalId
+    readerIdentityName: apiIdentityName
     purgeProtection: purgeProtection
     auditWorkspaceId: monitoring.outputs.workspaceId
-    name: 'kv-${resourceToken}'
+    name: keyVaultName
     location: location
     tags: tags
   }
+  dependsOn: [apiIdentity]
 }
 
 module clientCertificate 'client-certificate.bicep' = if (useCertificate) {
@@ -131,17 +135,19 @@ module clientCertificate 'client-certificate.bicep' = if (useCertificate) {
   params: {
     rotationTag: certificateRotationTag
     certificateName: certificateName
-    keyVaultName: keyVault!.outputs.name
+    keyVaultName: keyVaultName
     location: location
     tags: tags
   }
+  dependsOn: [keyVault]
 }
 
 module appRegistrations 'app-registrations.bicep' = {
   scope: resourceGroup
   params: {
     apiCertificates: useCertificate ? clientCertificate!.outputs.publicCertificates : []
-    apiIdentityPrincipalId: useCertificate ? '' : apiIdentity.outputs.principalId
+    apiIdentityVouches: !useCertificate
+    apiIdentityPrincipalId: apiIdentity.outputs.principalId
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
     browserOrigins: browserOrigins
@@ -155,7 +161,7 @@ module orders 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'orders'
-    identityName: ordersIdentity.outputs.name
+    identityName: ordersIdentityName
     appSettings: {
       PYTHON_SCRIPT_FILE_NAME: 'downstream_app.py'
       AzureAd__Instance: environment().authentication.loginEndpoint
@@ -166,7 +172,7 @@ module orders 'function-app.bicep' = {
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     pythonVersion: pythonVersion
     instanceMemoryMB: 512
-    httpConcurrency: 16
+    httpConcurrency: httpConcurrency
     maximumInstanceCount: 40
     alwaysReadyInstances: 0
     corsOrigins: []
@@ -174,6 +180,7 @@ module orders 'function-app.bicep' = {
     location: location
     tags: tags
   }
+  dependsOn: [ordersIdentity]
 }
 
 var clientCredentialSettings = useCertificate
@@ -192,12 +199,13 @@ var clientCredentialSettings = useCertificate
 module tokenCache 'token-cache.bicep' = if (sharedTokenCache) {
   scope: resourceGroup
   params: {
-    writerPrincipalId: apiIdentity.outputs.principalId
+    writerIdentityName: apiIdentityName
     skuName: 'Balanced_B0'
     name: 'redis-${resourceToken}'
     location: location
     tags: tags
   }
+  dependsOn: [apiIdentity]
 }
 
 var tokenCacheSettings = sharedTokenCache
@@ -211,7 +219,7 @@ module api 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'api'
-    identityName: apiIdentity.outputs.name
+    identityName: apiIdentityName
     appSettings: union(clientCredentialSettings, tokenCacheSettings, {
       AzureAd__Instance: environment().authentication.loginEndpoint
       AzureAd__TenantId: tenant().tenantId
@@ -274,7 +282,7 @@ output ORDERS_SCOPES string = appRegistrations.outputs.ordersScopes
 output APP_REGISTRATION_OBJECT_IDS string = appRegistrations.outputs.objectIds
 
 @description('Empty when the managed identity is the credential.')
-output KEY_VAULT_NAME string = useCertificate ? keyVault!.outputs.name : ''
+output KEY_VAULT_NAME string = useCertificate ? keyVaultName : ''
 
 @description('Where an administrator consents for everybody to what the API calls.')
 output ADMIN_CONSENT_URL string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${appRegistrations.outputs.apiClientId}'

@@ -3,8 +3,8 @@
 // Reason: both are closed to keys, so that only an Entra identity can write telemetry and the connection string is an
 // address and no secret.
 
-@description('Principal ids of the identities that may report telemetry.')
-param publisherPrincipalIds string[]
+@description('The identities that may report telemetry, by name.')
+param publisherIdentityNames string[]
 
 @description('The name of the Log Analytics workspace.')
 param workspaceName string
@@ -20,7 +20,7 @@ param tags { *: string }
 
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: workspaceName
   location: location
   tags: tags
@@ -47,15 +47,23 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource publisherRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for principalId in publisherPrincipalIds: {
-  name: guid(applicationInsights.id, principalId, monitoringMetricsPublisher)
-  scope: applicationInsights
-  properties: {
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
+resource publishers 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [
+  for name in publisherIdentityNames: {
+    name: name
   }
-}]
+]
+
+resource publisherRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in publisherIdentityNames: {
+    name: guid(applicationInsights.id, publishers[index].id, monitoringMetricsPublisher)
+    scope: applicationInsights
+    properties: {
+      principalId: publishers[index].properties.principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
+    }
+  }
+]
 
 @description('The workspace, for the vault\'s audit log.')
 output workspaceId string = workspace.id

@@ -5,8 +5,8 @@
 // Reason: an access policy of Redis is no role assignment, so roles on the resource give no access to what lies in it. What
 // lies there is sealed by the API with a key that only the caller's own access token yields: whoever reads it reads nothing.
 
-@description('Principal id of the one identity that may read and write: that of the API.')
-param writerPrincipalId string
+@description('The one identity that may read and write, by name: that of the API.')
+param writerIdentityName string
 
 @description('The size. The smallest holds some 500 MB, about a hundred thousand tokens.')
 param skuName string
@@ -19,6 +19,10 @@ param location string
 
 @description('Tags of the deployment.')
 param tags { *: string }
+
+resource writer 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: writerIdentityName
+}
 
 resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
   name: name
@@ -47,13 +51,13 @@ resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
       accessKeysAuthentication: 'Disabled'
     }
 
-    resource writer 'accessPolicyAssignments' = {
+    resource writerPolicy 'accessPolicyAssignments' = {
       // Letters and digits only, so no guid.
-      name: uniqueString(writerPrincipalId)
+      name: uniqueString(writer.id)
       properties: {
         accessPolicyName: 'default'
         user: {
-          objectId: writerPrincipalId
+          objectId: writer.properties.principalId
         }
       }
     }

@@ -1,0 +1,6 @@
+using '../../../infra/main.bicep'
+
+// 64 letters: the most that azd allows.
+param environmentName = 'eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee'
+param location = 'germanywestcentral'
+param sharedTokenCache = true
