@@ -9,7 +9,8 @@
     python3 dev.py check [--fix]         ruff, mypy, the layer rule, and the check of the package
     python3 dev.py check --package       what would be deployed: is all there that the apps import, and no key?
                                          before `func azure functionapp publish`; azd does it by itself
-    python3 dev.py check --infra         the tests of infra/ and every tool found: bicep, azd, checkov, shellcheck ...
+    python3 dev.py check --infra         the rules for infra/ and every tool found: bicep, azd, checkov, shellcheck ...;
+                                         with --renew: writes the snapshots in tests/infra/snapshots anew
     python3 dev.py emulators [--port N] [--redis URL]
                                          all but the API, with local.settings.json written for `func start`
     python3 dev.py fuzz [--seconds N] [--seed S]
@@ -143,11 +144,11 @@ def from_here(argument: str) -> str:
 
 def check(python: str, arguments: list[str]) -> int:
     """All checks, one after the other, so that one run shows everything there is to mend."""
-    if arguments not in ([], ["--fix"], ["--infra"], ["--package"]):
-        tell(f"dev.py: check takes nothing, --fix, --infra or --package, not {' '.join(arguments)}")
+    if arguments not in ([], ["--fix"], ["--infra"], ["--infra", "--renew"], ["--package"]):
+        tell(f"dev.py: check takes nothing, --fix, --infra, --infra --renew or --package, not {' '.join(arguments)}")
         return 2
-    if arguments == ["--infra"]:
-        return run([python, "-m", "tests.infra.tools"])
+    if "--infra" in arguments:
+        return run([python, "-m", "tests.infra.tools", *arguments[1:]])
     package = ["infra/hooks/package_check.py", "azd", "func"]
     if arguments == ["--package"]:
         return run([python, *package])

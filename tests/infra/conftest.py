@@ -1,20 +1,24 @@
-"""What the tests of infra/ share."""
+"""What the tests of infra/ share: one compiler for all, and the project as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.infra.bicep import Compiler
+from tests.infra.fixtures import compiled_project
 from tests.infra.project import Project
 
 
 @pytest.fixture(scope="session")
-def bicep_reader() -> None:
-    """Skips, by name, where the reader cannot run."""
-    for module in ("tree_sitter", "tree_sitter_bicep"):
-        pytest.importorskip(module, reason=f"{module} has no wheel for this machine: the Bicep is not read")
+def project() -> Iterator[Project]:
+    """infra/ and what goes with it, as it is."""
+    with compiled_project() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def project(bicep_reader: None) -> Project:
-    """infra/ and what goes with it, as it is."""
-    return Project.read()
+def compiler(project: Project) -> Compiler:
+    """The Bicep compiler of this machine."""
+    return project.compiler

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.arm import template
-from tests.infra.evaluator import VARIANTS, deploy
+from tests.infra import bicep, tools
 from tests.infra.project import Project
-from tests.infra.tools import ACCEPTED, TOOLS, Outcome, Tool, bicep, checkov, compiles, main
+from tests.infra.tools import ACCEPTED, TOOLS, Outcome, Tool, bicep_and_rules, checkov, main, renew
 
 GOOD = Outcome(ran=True, good=True)
-WARNING = "main.bicep(3,5) : Warning BCP037: The property is not allowed"
 
 
 def python(name: str, run: Outcome) -> Tool:
     """A tool whose program is there for sure."""
-    return Tool(name, "nothing", lambda found: run, (Path(sys.executable).name,))
+    return Tool(name, "nothing", lambda found: run, lambda name: sys.executable)
 
 
 def stand_in(folder: Path, name: str, says: str, code: int = 0) -> str:
@@ -35,22 +33,18 @@ def stand_in(folder: Path, name: str, says: str, code: int = 0) -> str:
 
 def test_what_is_missing_is_named_and_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     missing = Tool("no-such-program", "a shop", lambda found: Outcome(ran=True, good=False))
-    assert main((python("here", GOOD), missing), lambda: GOOD) == 0
+    assert main((python("here", GOOD), missing)) == 0
     said = capsys.readouterr().err
     assert "-- no-such-program\n   not found; a shop\n   not run\n" in said
-    assert said.endswith("check --infra: pytest, here: all good; not run: no-such-program\n")
+    assert said.endswith("check --infra: here: all good; not run: no-such-program\n")
 
 
 def test_one_failure_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     bad = Outcome(ran=True, good=False, words="line 3: wrong\n")
-    assert main((python("a", bad), python("b", GOOD), python("c", bad)), lambda: GOOD) == 1
+    assert main((python("a", bad), python("b", GOOD), python("c", bad))) == 1
     said = capsys.readouterr().err
     assert "-- a\n   line 3: wrong\n-- b\n-- c\n" in said
     assert said.endswith("check --infra: failed: a, c\n")
-
-
-def test_failing_tests_fail_it() -> None:
-    assert main((), lambda: Outcome(ran=True, good=False)) == 1
 
 
 def test_every_tool_says_what_brings_it() -> None:
@@ -58,19 +52,67 @@ def test_every_tool_says_what_brings_it() -> None:
     assert all(tool.brought_by for tool in TOOLS)
 
 
-@pytest.mark.parametrize(("says", "code", "good"), [("{}", 0, True), (WARNING, 0, False), ("broken", 1, False)])
-def test_a_warning_of_bicep_is_an_error(tmp_path: Path, says: str, code: int, good: bool) -> None:
-    program = tmp_path / "bicep.py"
-    program.write_text(f"print({says!r})\nraise SystemExit({code})\n", encoding="utf-8")
-    outcome = compiles([sys.executable, str(program)])
-    assert (outcome.ran, outcome.good) == (True, good)
-    assert good or says in outcome.words
+@pytest.fixture
+def copy(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of the project, which the tools take for the project."""
+    monkeypatch.setattr(tools, "ROOT", tmp_path)
+    return project.copy(tmp_path)
 
 
-def test_an_az_without_bicep_is_not_made_to_download_it(tmp_path: Path) -> None:
-    outcome = bicep(stand_in(tmp_path, "az", "Bicep CLI not found.", 1))
-    assert (outcome.ran, outcome.good) == (False, True)
-    assert "az bicep install" in outcome.words
+def check(copy: Project) -> Outcome:
+    """What `check --infra` says about the Bicep of a copy."""
+    found = bicep.find()
+    assert found is not None
+    return bicep_and_rules(found)
+
+
+def test_bicep_and_the_rules_are_content(copy: Project) -> None:
+    outcome = check(copy)
+    assert (outcome.ran, outcome.good) == (True, True)
+    assert outcome.words == f"Bicep {copy.compiler.version}, {len(copy.sets)} sets of parameters"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "words"),
+    [
+        (
+            "infra/key-vault.bicep",
+            "enableSoftDelete:",
+            "enableSoftDelette:",
+            "infra/key-vault.bicep(43,5) : Warning BCP089: The property",
+        ),
+        ("infra/key-vault.bicep", "properties: {", "properties: (", "infra/key-vault.bicep(36,16) : Error BCP243: "),
+        ("infra/function-app.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true", "must be False"),
+    ],
+)
+def test_a_mistake_is_told_with_its_file_and_line(copy: Project, path: str, old: str, new: str, words: str) -> None:
+    outcome = check(copy.changed(path, old, new))
+    assert (outcome.ran, outcome.good) == (True, False)
+    assert words in outcome.words
+
+
+def test_a_program_that_is_no_compiler_has_failed(tmp_path: Path) -> None:
+    outcome = bicep_and_rules(stand_in(tmp_path, "bicep", "hello"))
+    assert (outcome.ran, outcome.good) == (True, False)
+    assert "ended, or did not reply" in outcome.words
+
+
+def test_snapshots_are_renewed_and_name_their_version(copy: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert renew() == 0
+    written = sorted((copy.root / "tests/infra/snapshots").glob("*.json"))
+    assert [path.stem for path in written] == copy.sets
+    assert {json.loads(path.read_text(encoding="utf-8"))["bicep"] for path in written} == {copy.compiler.version}
+    assert f"certificate.json: Bicep {copy.compiler.version}\n" in capsys.readouterr().err
+
+
+def test_without_a_compiler_it_is_said_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bicep, "find", lambda: None)
+    assert renew() == 1
+    assert "az bicep install" in capsys.readouterr().err
+    assert TOOLS[0].check() == Outcome(ran=False, good=True, words=f"not found; {TOOLS[0].brought_by}")
+    assert not checkov("checkov").ran
 
 
 @pytest.mark.parametrize(
@@ -97,17 +139,3 @@ def test_every_exception_from_checkov_has_its_reason() -> None:
     assert all(
         name.startswith("CKV_AZURE_") and len(reason) > len("CKV_AZURE_100") for name, reason in ACCEPTED.items()
     )
-
-
-def test_the_template_is_arms(project: Project) -> None:
-    found = template(deploy(project, **VARIANTS["certificate"]))
-    text = json.dumps(found)
-    assert "Microsoft.Graph" not in text
-    settings = [each for each in found["resources"] if each["type"] == "Microsoft.Web/sites/config"]
-    assert all(each["name"].endswith("/appsettings") for each in settings)
-    roles = [each for each in found["resources"] if each["type"] == "Microsoft.Authorization/roleAssignments"]
-    assert {each["scope"].split("/")[6] for each in roles} == {
-        "Microsoft.Insights",
-        "Microsoft.KeyVault",
-        "Microsoft.Storage",
-    }

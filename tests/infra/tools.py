@@ -1,13 +1,13 @@
-"""`python3 dev.py check --infra`: the tests of infra/, then every external tool that is found.
+"""`python3 dev.py check --infra`: the Bicep compiler and the rules for infra/, then every other tool that is found.
 
 A tool that is not there is named as not run, with what would bring it; it fails nothing. One that is there must pass.
+`python3 dev.py check --infra --renew` writes the committed snapshots anew.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.infra import program
+from tests.infra import bicep, program, snapshots
+from tests.infra.bicep import BicepError
 from tests.infra.project import ROOT, Project
+from tests.infra.rules import problems
 
 PATIENCE_SECONDS = 600
-TESTS = ("tests/infra", "tests/infra_script", "tests/package", "tests/test_bicep_settings.py")
 DEPLOYED = {"function_app.py", "downstream_app.py", "host.json", "requirements.txt", "shared"}
 NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
-MAIN = str(Path("infra", "main.bicep"))
 
 # What checkov would have otherwise, and why it is so. By check, from its catalogue.
 ACCEPTED = {
@@ -64,15 +64,12 @@ class Tool:
     name: str
     brought_by: str
     run: Callable[[str], Outcome]
-    programs: tuple[str, ...] = ()
+    find: Callable[[str], str | None] = program
 
     def check(self) -> Outcome:
         """Runs it where it is found."""
-        for name in self.programs or (self.name,):
-            found = program(name)
-            if found:
-                return self.run(found)
-        return not_run(f"not found; {self.brought_by}")
+        found = self.find(self.name)
+        return self.run(found) if found else not_run(f"not found; {self.brought_by}")
 
 
 def not_run(reason: str) -> Outcome:
@@ -106,37 +103,34 @@ def plainly(command: list[str]) -> Outcome:
     return Outcome(ran=True, good=result.returncode == 0, words=result.stdout)
 
 
-def tests() -> Outcome:
-    """Not captured: a person wants to see them go by."""
-    paths = [path for path in TESTS if (ROOT / path).exists()]
-    code = subprocess.run([sys.executable, "-m", "pytest", *paths], cwd=ROOT, check=False).returncode
-    return Outcome(ran=True, good=code == 0)
+def bicep_and_rules(found: str) -> Outcome:
+    """Any diagnostic fails; without one, new snapshots are taken and the rules applied that hold for users, too."""
+    try:
+        with bicep.running(found) as compiler:
+            project = Project(ROOT, compiler)
+            words = list(project.diagnostics) or list(problems(project, makers=False))
+            counted = f"Bicep {compiler.version}, {len(project.sets)} sets of parameters"
+    except BicepError as error:
+        return Outcome(ran=True, good=False, words=str(error))
+    return Outcome(ran=True, good=not words, words="\n".join(words) or counted)
 
 
-def compiles(command: list[str]) -> Outcome:
-    """Bicep's compiler and linter; it calls most misspelt properties warnings, and they are errors here."""
-    words, good = [], True
-    for arguments in (["build", "--stdout"], ["lint"]):
-        result = start([*command, *arguments[:1], *_file(command), *arguments[1:]])
-        diagnostics = [
-            line for line in result.stdout.splitlines() if re.search(r"\b(Warning|Error|WARNING|ERROR)\b", line)
-        ]
-        good = good and result.returncode == 0 and not diagnostics
-        words += diagnostics or ([] if result.returncode == 0 else [result.stdout[-2000:]])
-    return Outcome(ran=True, good=good, words="\n".join(words))
-
-
-def _file(command: list[str]) -> list[str]:
-    return ["--file", MAIN] if command[-1] == "bicep" and len(command) > 1 else [MAIN]
-
-
-def bicep(found: str) -> Outcome:
-    """The program itself, or `az bicep` where that has one already: it would download it otherwise."""
-    if Path(found).stem.lower() == "bicep":
-        return compiles([found])
-    if start([found, "bicep", "version"]).returncode != 0:
-        return not_run("az is here and has no Bicep; `az bicep install` brings it")
-    return compiles([found, "bicep"])
+def renew() -> int:
+    """Writes the committed snapshots anew, and returns the exit code."""
+    found = bicep.find()
+    if found is None:
+        say(f"check --infra --renew: {bicep.MISSING}")
+        return 1
+    try:
+        with bicep.running(found) as compiler:
+            project = Project(ROOT, compiler)
+            for name in project.sets:
+                snapshots.write(ROOT, name, compiler.version, project.snapshot(name))
+                say(f"{snapshots.path(ROOT, name).relative_to(ROOT)}: Bicep {compiler.version}")
+    except BicepError as error:
+        say(str(error))
+        return 1
+    return 0
 
 
 def azd(found: str) -> Outcome:
@@ -159,17 +153,17 @@ def azd(found: str) -> Outcome:
 
 
 def checkov(found: str) -> Outcome:
-    """On the evaluated deployment: its own Bicep parser gives up on most of the files, and says nothing."""
-    try:
-        from tests.infra.arm import template
-        from tests.infra.evaluator import VARIANTS, deploy
-
-        deployment = deploy(Project.read(), **VARIANTS["certificate, everything on"])
-    except ImportError as error:
-        return not_run(f"there is no reader of Bicep for this machine ({error})")
+    """On main.bicep compiled: its own Bicep parser gives up on most of the files, and says nothing."""
+    compiler_found = bicep.find()
+    if compiler_found is None:
+        return not_run(bicep.MISSING)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "main.json")
-        path.write_text(json.dumps(template(deployment), indent=1), encoding="utf-8")
+        try:
+            with bicep.running(compiler_found) as compiler:
+                path.write_text(json.dumps(Project(ROOT, compiler).template, indent=1), encoding="utf-8")
+        except BicepError as error:
+            return Outcome(ran=True, good=False, words=str(error))
         options = ["--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json"]
         result = start([found, "-f", str(path), *options, "--skip-check", ",".join(ACCEPTED)])
     try:
@@ -192,7 +186,7 @@ def workflows(found: str) -> Outcome:
 
 
 TOOLS = (
-    Tool("bicep", "https://aka.ms/bicep-install, or az and `az bicep install`", bicep, ("bicep", "az")),
+    Tool("bicep", "https://aka.ms/bicep-install, or `az bicep install`", bicep_and_rules, lambda name: bicep.find()),
     Tool("azd", "https://aka.ms/azd-install", azd),
     Tool("checkov", "`pip install checkov`, best into an environment of its own", checkov),
     Tool("shellcheck", "https://www.shellcheck.net", shell_scripts),
@@ -200,12 +194,12 @@ TOOLS = (
 )
 
 
-def main(tools: tuple[Tool, ...] = TOOLS, suite: Callable[[], Outcome] = tests) -> int:
+def main(tools: tuple[Tool, ...] = TOOLS) -> int:
     """Runs everything there is, and returns the exit code."""
     outcomes = {}
-    for name, check in {"pytest": suite, **{tool.name: tool.check for tool in tools}}.items():
-        say(f"-- {name}")
-        outcomes[name] = outcome = check()
+    for tool in tools:
+        say(f"-- {tool.name}")
+        outcomes[tool.name] = outcome = tool.check()
         if outcome.words:
             say("\n".join(f"   {line}" for line in outcome.words.rstrip().splitlines()))
         if not outcome.ran:
@@ -219,7 +213,7 @@ def summary(outcomes: Mapping[str, Outcome]) -> str:
     ran = [name for name, outcome in outcomes.items() if outcome.ran]
     failed = [name for name in ran if not outcomes[name].good]
     missing = [name for name, outcome in outcomes.items() if not outcome.ran]
-    verdict = f"failed: {', '.join(failed)}" if failed else f"{', '.join(ran)}: all good"
+    verdict = f"failed: {', '.join(failed)}" if failed else f"{', '.join(ran) or 'nothing'}: all good"
     return f"check --infra: {verdict}" + (f"; not run: {', '.join(missing)}" if missing else "")
 
 
@@ -229,4 +223,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(renew() if sys.argv[1:] == ["--renew"] else main())

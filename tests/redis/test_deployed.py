@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from emulators.stack import Stack
+from tests.infra.fixtures import compiled_project
 from tests.leaks import LeakWatch
 from tests.live import Live, start_app
-from tests.test_bicep_settings import environ_of
+from tests.test_bicep_settings import WITH_CACHE, environ_of
 
 from .server import RedisServer
 
@@ -21,13 +22,13 @@ URL = "TokenCache__Redis__Url"
 @pytest.fixture
 def fleet(server: RedisServer, tmp_path: Path, leak_watch: LeakWatch) -> Iterator[tuple[Live, str, list[str]]]:
     """The first instance, the address of the second, and what both log."""
-    pytest.importorskip("tree_sitter_bicep", reason="tree-sitter-bicep has no wheel for this machine")
     log: list[str] = []
     with ExitStack() as exits:
         stack = exits.enter_context(Stack.start(tmp_path))
         front = stack.redis_front(server.port)
         exits.callback(front.stop)
-        environ = environ_of(stack, "certificate", "api", sharedTokenCache=True)
+        project = exits.enter_context(compiled_project())
+        environ = environ_of(stack, project, WITH_CACHE["certificate"], "api")
         assert environ[URL].endswith(".redis.azure.net:10000")
         environ[URL] = front.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
         apps = [start_app("api", environ, tmp_path, leak_watch, log) for _ in range(2)]

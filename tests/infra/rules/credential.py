@@ -1,0 +1,46 @@
+"""The API proves itself by exactly one thing: a certificate, or the managed identity that its site runs as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.infra.bicep import TENANT
+from tests.infra.open_values import principal_id
+from tests.infra.project import Deployment, at, label
+from tests.infra.rules import deployment_rule
+from tests.infra.rules.settings import service_of
+
+AUDIENCE = "api://AzureADTokenExchange"
+
+
+@deployment_rule()
+def one_of_two(deployment: Deployment) -> Iterator[str]:
+    """The registration knows certificates, or else the federated credential, as the parameter says."""
+    chosen = deployment.parameters["clientCredential"]
+    certificate = chosen == "certificate"
+    apps = [app for app in deployment.of_type("Microsoft.Graph/applications") if "keyCredentials" in app["properties"]]
+    for app in apps:
+        if bool(app["properties"]["keyCredentials"]) != certificate:
+            yield f"{label(app)}: has {'no' if certificate else 'a'} certificate with {chosen}"
+    federated = deployment.of_type("Microsoft.Graph/applications/federatedIdentityCredentials")
+    if apps and len(federated) != (0 if certificate else 1):
+        yield f"there are {len(federated)} federated credentials with {chosen}"
+
+
+@deployment_rule()
+def federated(deployment: Deployment) -> Iterator[str]:
+    """A federated credential believes the API's own identity, in its own tenant, for the exchange alone."""
+    sites = [each for each in deployment.of_type("Microsoft.Web/sites") if service_of(each) == "api"]
+    own = [
+        principal_id(identity.rpartition("/")[2])
+        for site in sites
+        for identity in at(site, "identity.userAssignedIdentities") or {}
+    ]
+    for credential in deployment.of_type("Microsoft.Graph/applications/federatedIdentityCredentials"):
+        found = credential["properties"]
+        if found["subject"] not in own:
+            yield f"{label(credential)}: its subject is no identity of the API's site"
+        if found["audiences"] != [AUDIENCE]:
+            yield f"{label(credential)}: its audiences must be {[AUDIENCE]}"
+        if not found["issuer"].startswith("https://") or not found["issuer"].endswith(f"/{TENANT}/v2.0"):
+            yield f"{label(credential)}: its issuer must be this tenant, v2.0, and is {found['issuer']}"

@@ -1,0 +1,50 @@
+"""The committed snapshots are what the Bicep makes, and make a difference readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra import snapshots
+from tests.infra.bicep import Compiler
+from tests.infra.project import PARAMETERS, ROOT, Project
+
+SETS = sorted(path.stem for path in (ROOT / PARAMETERS).glob("*.bicepparam"))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_committed_snapshot_is_what_the_bicep_makes(name: str, project: Project, compiler: Compiler) -> None:
+    committed = snapshots.committed(ROOT, name)
+    version = committed.pop("bicep")
+    found = snapshots.differences(committed, project.snapshot(name))
+    if found and version and version != compiler.version:
+        pytest.skip(f"the snapshot was made by Bicep {version} and this is {compiler.version}: they may differ")
+    assert found == [], f"read the difference, then renew it: {snapshots.RENEW}"
+
+
+def test_there_is_no_snapshot_without_its_parameters() -> None:
+    assert sorted(path.stem for path in (ROOT / snapshots.FOLDER).glob("*.json")) == SETS
+
+
+def test_a_snapshot_is_written_as_it_is_read(tmp_path: Path) -> None:
+    snapshots.write(tmp_path, "new", "0.49.2", {"predictedResources": [{"b": 1, "a": "ä"}], "outputs": {}})
+    assert snapshots.committed(tmp_path, "new") == {
+        "bicep": "0.49.2",
+        "predictedResources": [{"a": "ä", "b": 1}],
+        "outputs": {},
+    }
+    assert snapshots.committed(tmp_path, "none")["predictedResources"] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, [".a.b[1]: 2 → 3"]),
+        ({"a": [1]}, {"a": [1, 2]}, [".a: [1] → [1, 2]"]),
+        ({}, {"a": "x" * 200}, [f'.a: null → "{"x" * 116}...']),
+    ],
+)
+def test_a_difference_is_named_by_its_place(old: object, new: object, lines: list[str]) -> None:
+    assert snapshots.differences(old, new) == lines
