@@ -31,7 +31,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["rnu"], "did you mean python3 dev.py run?"),
         (["RUN"], "did you mean python3 dev.py run?"),
         (["frobnicate"], "there are run, emulators, test, check, fuzz, soak, bench, token, call, exec, client."),
-        (["check", "--fx"], "check takes nothing, --fix, --infra or --package, not --fx"),
+        (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),
         (["run", "--port", "80"], "'80' is not a port from 1024"),
         (["run", "--port", "65535"], "'65535' is not a port"),
