@@ -15,6 +15,7 @@
                                          all but the API, with local.settings.json written for `func start`
     python3 dev.py fuzz [--seconds N] [--seed S]
                                          forged tokens and other odd inputs at random: is any of them let in?
+    python3 dev.py mutate [MODULE ...]   which changes to validation and transport does no test notice?
     python3 dev.py soak [--seconds N] [--seed S]
                                          many people, threads and faults at random: whose answer was whose?
     python3 dev.py bench [--json] [--row ROW]
@@ -77,8 +78,8 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 BENCH_REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
-COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "soak", "bench", "token", "call", "exec", "client")
-OWN_HELP = ("test", "client", "bench")  # their programs explain themselves
+COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
+OWN_HELP = ("test", "client", "bench", "mutate")  # their programs explain themselves
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
     "No space left|Errno 28|not enough space": "make some room on the disk",
@@ -129,6 +130,8 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
         return run([python, "-m", "pytest", *arguments])
     if command in ("fuzz", "soak"):  # Ctrl-C ends them early, with their figures; soak calms down first
         return run([python, "-m", f"tests.{command}", *arguments], patience=90)
+    if command == "mutate":
+        return run([python, "-m", "tests.mutation", *arguments], patience=15)
     if command == "bench":
         add_packages(python, BENCH_REQUIREMENTS)
         return run([python, "-m", "benchmarks", *map(from_here, arguments)], patience=15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,13 +16,15 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Wire:
-    """Answers each request with the same 200; keeps connections alive."""
+    """Answers each request with the same 200, unless `reply` is something else; keeps connections alive."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
+        self.connections = 0
+        self.reply: Callable[[ssl.SSLSocket], object] = lambda secure: secure.sendall(ANSWER)
         threading.Thread(target=self._accept, name="wire", daemon=True).start()
 
     def close(self) -> None:
@@ -39,6 +41,7 @@ class Wire:
                 connection, _ = self._listener.accept()
             except OSError:  # closed
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(connection,), name="wire", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -64,7 +67,7 @@ class Wire:
         while len(body) < length:
             body += secure.recv(65_536)
         self.requests.append(head + b"\r\n\r\n" + body)
-        secure.sendall(ANSWER)
+        self.reply(secure)
         return True
 
 

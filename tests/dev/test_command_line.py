@@ -13,7 +13,7 @@ import pytest
 
 from tests.dev.project import ROOT, Project
 
-COMMANDS = ("run", "emulators", "test", "check", "fuzz", "soak", "bench", "token", "call", "exec", "client")
+COMMANDS = ("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["run", "--help"], ["call", "-h"]])
@@ -30,7 +30,10 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
     [
         (["rnu"], "did you mean python3 dev.py run?"),
         (["RUN"], "did you mean python3 dev.py run?"),
-        (["frobnicate"], "there are run, emulators, test, check, fuzz, soak, bench, token, call, exec, client."),
+        (
+            ["frobnicate"],
+            "there are run, emulators, test, check, fuzz, mutate, soak, bench, token, call, exec, client.",
+        ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),
         (["run", "--port", "80"], "'80' is not a port from 1024"),
@@ -141,9 +144,7 @@ def test_an_old_python_is_told_in_one_line() -> None:
         "import runpy, sys; sys.version_info = (3, 9, 18, 'final', 0); sys.version = '3.9.18 (main)';"
         "runpy.run_path('dev.py', run_name='__main__')"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", pretend], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
+    result = subprocess.run([sys.executable, "-c", pretend], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
@@ -180,7 +181,7 @@ def test_an_interpreter_that_is_not_there_is_told(project: Project, value: str) 
 
 def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Project) -> None:
     command = [sys.executable, "-S", "-m", "emulators.local", "run", "--port", "0"]
-    result = subprocess.run(command, cwd=project.root, capture_output=True, encoding="utf-8", check=False)
+    result = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-dev\.txt\n", result.stderr)

@@ -1,52 +1,292 @@
-"""The one way out, where it must stay closed."""
+"""The one way out, against a server that can be read byte by byte: what is sent, to whom, and for how long."""
 
 from __future__ import annotations
 
+import gzip
+import io
+import socket
+import ssl
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from shared.transport import Transport
+from shared.deadline import seconds_left, within
+from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
+from tests.clock import Clock
+from tests.wire import Wire, listening
 
-
-class Listener(HTTPServer):
-    """Answers whatever comes in plain HTTP with 200, and keeps the paths."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Heard)
-        self.heard: list[str] = []
-
-
-class Heard(BaseHTTPRequestHandler):
-    server: Listener
-
-    def do_GET(self) -> None:
-        self.server.heard.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+MEGABYTE = b"x" * 1024 * 1024
 
 
 @pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Listener() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(10)
+def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    with listening(tmp_path, monkeypatch) as wire:
+        yield wire
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    transport = Transport(now=Clock())
+    yield transport
+    transport.close()
+
+
+def url(wire: Wire, path: str = "/") -> str:
+    return f"https://localhost:{wire.port}{path}"
+
+
+def head(status: str, *headers: str) -> bytes:
+    return "\r\n".join((f"HTTP/1.1 {status}", *headers, "", "")).encode()
+
+
+def answering(*parts: bytes) -> Callable[[ssl.SSLSocket], None]:
+    """A reply of these bytes, after which the connection ends."""
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        for part in parts:
+            secure.sendall(part)
+        secure.close()
+        raise OSError
+
+    return reply
+
+
+def silent(_: ssl.SSLSocket) -> None:
+    """No reply: the server waits for the next request."""
 
 
 @pytest.mark.parametrize("start", ["http://", "HTTP://", " http://", "http:", "//", "", "file://", "httpss://"])
-def test_only_https_is_called(listener: Listener, start: str) -> None:
-    """There is somebody who would answer."""
-    with pytest.raises(ValueError, match="only https://"):
-        Transport().send("GET", f"{start}127.0.0.1:{listener.server_port}/secret", bearer="a.b.c")
-    assert listener.heard == []
+def test_only_https_is_called(transport: Transport, start: str) -> None:
+    """Nobody is connected to: a token in a plain request is lost with the first packet."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with pytest.raises(ValueError, match="only https:// addresses are called"):
+            transport.send("GET", f"{start}127.0.0.1:{listener.getsockname()[1]}/", bearer="token")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_request_is_sent_as_it_was_given(wire: Wire, transport: Transport) -> None:
+    answer = transport.send("PUT", url(wire, "/a"), headers={"X-Note": "n"}, bearer="tok", params={"q": "1"}, data=b"d")
+    assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (200, {}, "application/json")
+    (request,) = wire.taken()
+    lines = request.decode().split("\r\n")
+    assert lines[0] == "PUT /a?q=1 HTTP/1.1"
+    assert {"X-Note: n", "Authorization: Bearer tok", "Content-Length: 1"} <= set(lines)
+    assert lines[-1] == "d"
+
+
+def test_without_a_token_none_is_sent_not_even_that_of_a_netrc_file(
+    wire: Wire, transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine localhost login mallory password hunter2\n", encoding="utf-8")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    transport.send("GET", url(wire))
+    transport.send("GET", url(wire), bearer="tok")
+    first, second = wire.taken()
+    assert b"authorization" not in first.lower()
+    assert second.lower().count(b"authorization:") == 1
+    assert b"Authorization: Bearer tok\r\n" in second
+
+
+def test_a_redirect_is_an_answer(wire: Wire, transport: Transport) -> None:
+    for location in (url(wire, "/elsewhere"), "/elsewhere", "http://[::1"):
+        wire.reply = answering(head("302 Found", f"Location: {location}", "Content-Length: 4"), b"gone")
+        answer = transport.send("GET", url(wire), bearer="tok")
+        assert (answer.status_code, answer.headers["Location"], answer.content) == (302, location, b"gone")
+        assert len(wire.taken()) == 1
+
+
+def test_no_cookie_is_kept(wire: Wire, transport: Transport) -> None:
+    wire.reply = lambda secure: secure.sendall(head("200 OK", "Set-Cookie: session=alice; Path=/", "Content-Length: 0"))
+    for _ in range(2):
+        assert transport.send("GET", url(wire)).headers["Set-Cookie"].startswith("session=alice")
+    assert all(b"cookie" not in request.lower() for request in wire.taken())
+
+
+def test_a_connection_is_used_again_until_the_transport_is_closed(wire: Wire) -> None:
+    transport = Transport()
+    for _ in range(3):
+        transport.send("GET", url(wire))
+    assert wire.connections == 1
+    transport.close()
+    transport.send("GET", url(wire))
+    transport.close()
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 200_000, 16 * 1024 * 1024])
+def test_an_answer_of_16_mib_is_read_whole(wire: Wire, transport: Transport, size: int) -> None:
+    body = (MEGABYTE * 16)[:size]
+    wire.reply = answering(head("200 OK", f"Content-Length: {size}"), body)
+    assert transport.send("GET", url(wire)).content == body
+
+
+def test_a_larger_answer_is_refused_at_that_byte(wire: Wire, transport: Transport) -> None:
+    length = f"Content-Length: {16 * len(MEGABYTE) + 1}"
+    wire.reply = answering(head("200 OK", length), *[MEGABYTE] * 16, b"x")
+    with pytest.raises(AnswerTooLarge) as raised:
+        transport.send("GET", url(wire))
+    assert raised.value.may_repeat is False
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["as it is", "gzip"])
+def test_an_endless_answer_is_not_read_to_its_end(wire: Wire, transport: Transport, packed: bool) -> None:
+    """Neither on the wire, nor what a small answer unpacks to."""
+    sent: list[int] = []
+    done = threading.Event()
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        try:
+            secure.sendall(head("200 OK", *(["Content-Encoding: gzip"] if packed else [])))
+            for _ in range(64):
+                secure.sendall(gzip.compress(MEGABYTE * 16) if packed else MEGABYTE)
+                sent.append(1)
+        finally:
+            done.set()
+
+    wire.reply = reply
+    with pytest.raises(AnswerTooLarge):
+        transport.send("GET", url(wire))
+    if not packed:
+        assert done.wait(30)
+        assert len(sent) < 64
+
+
+def test_no_answer_in_time(wire: Wire) -> None:
+    wire.reply = silent
+    transport = Transport(connect=5, read=0.2)
+    with pytest.raises(TransportTimeout) as raised:
+        transport.send("GET", url(wire), bearer="tok")
+    transport.close()
+    assert str(raised.value) == "ReadTimeout"
+    assert (raised.value.may_repeat, raised.value.cut_short) == (False, False)
+    assert len(wire.taken()) == 1
+
+
+def test_less_time_than_usual_near_the_deadline(wire: Wire) -> None:
+    wire.reply = silent
+    transport = Transport(connect=5, read=15)
+    with within(0.2, Clock()):
+        assert list(transport.time_outs()) == [pytest.approx(0.2)] * 2
+        with pytest.raises(TransportTimeout) as raised:
+            transport.send("GET", url(wire))
+    transport.close()
+    assert raised.value.cut_short is True
+
+
+def test_the_time_outs_are_those_of_the_docs() -> None:
+    assert Transport().time_outs() == (3.05, 15.0)
+
+
+@pytest.mark.parametrize("late", [0, 1, 50])
+def test_after_the_deadline_nothing_is_sent(wire: Wire, transport: Transport, late: float) -> None:
+    clock = Clock()
+    with within(10, clock):
+        clock.forward(10 + late)
+        with pytest.raises(TransportTimeout, match="no time left") as raised:
+            transport.send("GET", url(wire))
+    assert (raised.value.cut_short, wire.taken(), wire.connections) == (True, [], 0)
+
+
+def test_up_to_the_deadline_it_is_sent(wire: Wire, transport: Transport) -> None:
+    clock = Clock()
+    with within(10, clock):
+        clock.forward(9.5)
+        assert transport.send("GET", url(wire)).status_code == 200
+
+
+class Body(io.BytesIO):
+    """Asks, while it is sent, how much time is left for this request."""
+
+    left: float = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.left = seconds_left(1000)
+        return super().read(size)
+
+
+@pytest.mark.parametrize(("of_the_request", "left"), [(60, 18.05), (10, 10)])
+def test_connecting_sending_and_reading_share_18_seconds_or_what_is_left(
+    wire: Wire, transport: Transport, of_the_request: float, left: float
+) -> None:
+    body = Body(b"x")
+    with within(of_the_request, Clock()):
+        transport.send("POST", url(wire), data=body)
+    assert body.left == pytest.approx(left)
+    assert wire.taken()[0].endswith(b"\r\n\r\nx")
+
+
+BROKEN: dict[str, Callable[[ssl.SSLSocket], None]] = {
+    "hung up": answering(),
+    "cut in the body": answering(head("200 OK", "Content-Length: 50"), b"part"),
+    "cut between chunks": answering(head("200 OK", "Transfer-Encoding: chunked"), b"4\r\npart\r\n"),
+    "no chunk": answering(head("200 OK", "Transfer-Encoding: chunked"), b"secret\r\n"),
+    "not gzip": answering(head("200 OK", "Content-Encoding: gzip", "Content-Length: 6"), b"secret"),
+    "not HTTP": answering(b"secret\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_whole_answer_is_an_error_by_kind_and_sent_once(wire: Wire, transport: Transport, name: str) -> None:
+    wire.reply = BROKEN[name]
+    with pytest.raises(TransportError) as raised:
+        transport.send("GET", url(wire, "/private"), bearer="tok")
+    assert (type(raised.value), raised.value.may_repeat) == (TransportError, True)
+    assert str(raised.value).isidentifier()  # no address, no header, nothing of the answer
+    assert len(wire.taken()) == 1
+
+
+def test_nobody_there(transport: Transport, wire: Wire) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(TransportError, match=r"^ConnectionError$"):
+            transport.send("GET", f"https://localhost:{closed.getsockname()[1]}/")
+
+
+def test_a_certificate_of_an_unknown_authority_is_not_trusted(
+    wire: Wire, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(TransportError, match=r"^SSLError$"):
+        transport.send("GET", url(wire), bearer="tok")
+    assert wire.taken() == []
+
+
+def test_a_certificate_for_another_name_is_not_trusted(wire: Wire, transport: Transport) -> None:
+    with pytest.raises(TransportError, match=r"^SSLError$"):
+        transport.send("GET", f"https://127.0.0.1:{wire.port}/", bearer="tok")
+    assert wire.taken() == []
+
+
+def test_a_file_of_authorities_that_is_not_there_is_a_failure_without_its_name(
+    wire: Wire, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    with pytest.raises(TransportError, match=r"^OSError$"):
+        transport.send("GET", url(wire))
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        {"url": "https://"},
+        {"url": "https://[::1/"},
+        {"url": "https://a b/"},
+        {"bearer": "secret\r\nX-Evil: 1"},
+        {"bearer": "secret\u20ac"},
+        {"headers": {"X": "secret\r\nX-Evil: 1"}},
+        {"method": "GET secret HTTP/1.1\r\n"},
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_sent_is_a_value_error_that_quotes_nothing(
+    wire: Wire, transport: Transport, request_of: dict[str, str]
+) -> None:
+    options = {"method": "GET", "url": url(wire, "/private"), **request_of}
+    with pytest.raises(ValueError, match=r"^a header or the (address|method) is not valid$"):
+        transport.send(**options)  # type: ignore[arg-type]  # one of the rows has headers
+    assert wire.taken() == []

@@ -1,0 +1,8 @@
+"""Mutation testing of validation and transport: `python3 dev.py mutate`.
+
+Each run changes one expression of one module of `shared/` in a copy of the project, and runs the tests of that module.
+A change that no test notices survives. `survivors.json` gives a reason for each change that may survive.
+
+Own code, because neither known tool fits. mutmut leaves out constants and decorated functions, such as the length of a
+key and a cached parser. cosmic-ray cannot drop a raise, an argument or one condition, and names a change by its number.
+"""
