@@ -97,10 +97,10 @@ def test_a_claims_request_has_4_kib_at_most() -> None:
 
 
 def test_a_header_is_read_for_16_kib() -> None:
-    challenge = f'Bearer error="insufficient_claims", claims="{ENCODED}"'
-    within = "Basic " + "a=b, " * 3000  # 15 kB
-    assert challenged(within + challenge) == CLAIMS
-    assert challenged(within + "a=b, " * 500 + challenge) == ""
+    start, end = 'Bearer error="insufficient_claims", a=', f', claims="{ENCODED}"'
+    longest = start + "b" * (16 * 1024 - len(start) - 1)  # so that what follows begins within
+    assert challenged(longest + end) == CLAIMS
+    assert challenged(longest + "b" + end) == ""
 
 
 def test_each_challenge_has_its_own_parameters() -> None:
@@ -132,3 +132,11 @@ def test_the_request_for_an_authentication_context_is_the_documented_one() -> No
     text = auth_context_claims("c1")
     assert json.loads(text) == {"access_token": {"acrs": {"essential": True, "value": "c1"}}}
     assert requested_claims(text) == text
+
+
+def test_what_grows_beyond_4_kib_as_compact_text_is_refused() -> None:
+    """JSON writes one character beyond ASCII as six, and the whole must fit into a header of ours."""
+    text = '{"access_token":{"x":"' + "\u20ac" * 1000 + '"}}'
+    assert len(text) < MAX_CLAIMS_CHARS
+    assert requested_claims(text) == ""
+    assert requested_claims(text.replace("\u20ac" * 500, "")) != ""

@@ -42,6 +42,11 @@ BASE = "https://orders.example/api"
         "/a\tb",
         "/a\x7f",
         "/a\u2028b",
+        "/a%u002Fb",
+        "/a%U002fb",
+        "/q?a=b\r\nHost: evil.example",
+        "/q?a=\x00",
+        "/q?a=\u2028",
         "/orders#fragment",
         "?x=1",
     ],
@@ -58,3 +63,18 @@ def test_a_path_that_could_lead_elsewhere_is_a_value_error(path: str) -> None:
 )
 def test_ordinary_paths_stay_below_the_base(path: str) -> None:
     assert join(BASE, path) == BASE + path
+
+
+def test_a_path_has_8_kib_at_most_with_its_query() -> None:
+    longest = "/orders?q=".ljust(8 * 1024, "a")
+    assert join(BASE, longest) == BASE + longest
+    with pytest.raises(ValueError, match="downstream path"):
+        join(BASE, longest + "a")
+
+
+def test_a_step_may_be_encoded_seven_times() -> None:
+    """Even where it hides nothing; what is encoded more often was made to deceive."""
+    letter = "%" + "25" * 6 + "41"
+    assert join(BASE, f"/{letter}") == f"{BASE}/{letter}"
+    with pytest.raises(ValueError, match="downstream path"):
+        join(BASE, "/" + letter.replace("%", "%25"))

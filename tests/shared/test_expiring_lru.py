@@ -72,3 +72,92 @@ def test_an_entry_that_is_removed_during_a_look_up_harms_nobody() -> None:
     leaving.append("a")
     assert cache.get("a") == "A"
     assert cache.get("a") is None
+
+
+def test_the_bound_of_sizes_holds_to_the_byte() -> None:
+    cache: ExpiringLru[str, str] = ExpiringLru(100, 30, Clock(0))
+    for key in "abc":
+        cache.put(key, key.upper(), 100, 10)
+    assert (len(cache), cache.size, cache.evicted) == (3, 30, 0)
+    cache.put("d", "D", 100, 1)
+    assert (cache.get("a"), len(cache), cache.size, cache.evicted) == (None, 3, 21, 1)
+
+
+def test_the_bound_of_number_holds_to_the_entry() -> None:
+    cache: ExpiringLru[int, str] = ExpiringLru(3, 100, Clock(0))
+    for number in range(3):
+        cache.put(number, "x", 100, 1)
+    assert (len(cache), cache.evicted) == (3, 0)
+    cache.put(3, "x", 100, 1)
+    assert (len(cache), cache.evicted, cache.get(0)) == (3, 1, None)
+
+
+def test_what_alone_is_larger_than_the_bound_is_handed_back_and_not_kept() -> None:
+    cache: ExpiringLru[str, str] = ExpiringLru(3, 100, Clock(0))
+    cache.put("a", "A", 100, 1)
+    assert cache.put("b", "B", 100, 101) == "B"
+    assert (len(cache), cache.size, cache.get("b")) == (0, 0, None)
+
+
+def test_an_entry_that_grows_makes_others_go() -> None:
+    cache: ExpiringLru[str, str] = ExpiringLru(10, 100, Clock(0))
+    first = cache.put("a", "A", 100, 40)
+    second = cache.put("b", "B", 100, 40)
+    cache.resize("b", second, lambda: 70)
+    assert (cache.get("a"), cache.get("b"), cache.size, cache.evicted) == (None, "B", 70, 1)
+    cache.resize("a", first, lambda: 50)
+    assert cache.size == 70
+
+
+def test_sizes_of_what_ends_or_is_removed_are_given_back() -> None:
+    clock = Clock(1000)
+    cache: ExpiringLru[str, str] = ExpiringLru(10, 100, clock)
+    for key, ends_at in (("a", 1010), ("b", 1020), ("c", 9000)):
+        cache.put(key, key.upper(), ends_at, 10)
+    cache.remove("c")
+    cache.remove("c")
+    assert (len(cache), cache.size) == (2, 20)
+    clock.forward(10)
+    assert cache.get("a") is None
+    assert (len(cache), cache.size) == (1, 10)
+    clock.forward(100)
+    cache.put("d", "D", 9000, 5)
+    assert (len(cache), cache.size, cache.evicted) == (1, 5, 0)
+
+
+def test_what_had_ended_anyway_does_not_count_as_evicted() -> None:
+    clock = Clock(1000)
+    cache: ExpiringLru[str, str] = ExpiringLru(1, 100, clock)
+    cache.put("a", "A", 1010, 1)
+    clock.forward(10)
+    cache.put("b", "B", 1020, 1)
+    assert (cache.get("b"), cache.evicted) == ("B", 0)
+    clock.forward(9)
+    cache.put("c", "C", 1100, 1)
+    assert cache.evicted == 1
+
+
+def test_a_key_may_come_back_after_its_entry_has_ended() -> None:
+    clock = Clock(1000)
+    cache: ExpiringLru[str, str] = ExpiringLru(10, 100, clock)
+    cache.put("a", "old", 1010, 1)
+    clock.forward(10)
+    assert cache.get("a") is None
+    assert cache.put("a", "new", 1030, 1) == "new"
+    clock.forward(19)
+    assert cache.get("a") == "new"
+
+
+def test_a_sweep_takes_what_has_ended_and_leaves_the_rest() -> None:
+    """Once a minute, when something is put; the entries of the minute that runs wait for the next."""
+    clock = Clock(6000)
+    cache: ExpiringLru[str, str] = ExpiringLru(10, 100, clock)
+    cache.put("ended", "x", 6059, 1)
+    cache.put("running", "x", 6061, 1)
+    clock.forward(62)
+    cache.put("new", "x", 9000, 1)
+    assert (len(cache), cache.get("running"), cache.get("new")) == (2, None, "x")
+    clock.forward(60)
+    cache.put("newer", "x", 9000, 1)
+    assert set(cache._ending) == {150}
+    assert len(cache) == 2
