@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,15 @@ from .live import Live, running
 
 _PROXY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+def pytest_configure() -> None:
+    """Tests stop the programs that they start with SIGINT.
+
+    A shell has its background jobs ignore that, and with them all that they start: a test would then wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -108,10 +108,14 @@ class Serving:
         assert text in self.text, self.text
 
     def stop(self) -> int:
-        """As Ctrl-C does. Returns the exit code."""
+        """As Ctrl-C does. Returns the exit code; that of a killed program when it does not end in time."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait(30)
 
 
 def wait_until(condition: Any, bound: float = 15) -> None:

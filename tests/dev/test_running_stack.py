@@ -242,12 +242,15 @@ def test_a_reader_of_the_reply_may_go_away_and_the_advice_and_the_exit_code_stay
 def test_a_reader_that_goes_away_does_not_stop_the_stack(project: Project) -> None:
     command = [sys.executable, "dev.py", "run", "--port", "0"]
     with subprocess.Popen(command, cwd=project.root, env=project.environ, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert project.dev("call", "alice", "/api/me").returncode == 0
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert project.dev("call", "alice", "/api/me").returncode == 0
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()  # else the end of this block would wait for ever
 
     assert project.processes() == []
 

@@ -15,7 +15,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "jws_header": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
     "key_set": ("tests/shared/test_signing_keys.py", "tests/shared/test_forged_keys.py"),
     "metadata": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
-    "msal_http": ("tests/shared/test_on_behalf_of.py"),
+    "msal_http": ("tests/shared/test_msal_http.py", "tests/shared/test_on_behalf_of.py"),
     "outgoing": ("tests/shared/test_outgoing.py",),
     "punctual_connection": ("tests/shared/test_punctual_connection.py", "tests/shared/test_transport.py"),
     "punctual_http": ("tests/shared/test_punctual_connection.py", "tests/shared/test_transport.py"),

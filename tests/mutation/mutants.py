@@ -277,13 +277,29 @@ def _is_number(node: ast.AST) -> bool:
 def _of_statement(site: _Site) -> Iterator[_Change]:
     node: Any = site.node
     if isinstance(node, ast.Return):
-        is_last = isinstance(site.parents[-1], ast.FunctionDef) and site.parents[-1].body[-1] is node
-        if node.value is None or (is_last and isinstance(node.value, ast.Constant)):
-            return
+        value = node.value.value if isinstance(node.value, ast.Constant) else node.value
+        is_nothing = value is None or value is False
+        if is_nothing and _is_at_the_end(site):
+            return  # the function ends anyway, and returns nothing
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new_state(site):
         return
     text = _one_line(ast.unparse(node))
     yield _Change(ast.Pass(), None, text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…")
+
+
+def _is_at_the_end(site: _Site) -> bool:
+    """Whether the function ends after this statement by itself."""
+    inner: ast.AST = site.node
+    for outer in reversed(site.parents):
+        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return outer.body[-1] is inner
+        if not isinstance(outer, (ast.If, ast.With, ast.Try, ast.ExceptHandler)):
+            return False
+        blocks = [getattr(outer, name, None) for name in ("body", "orelse", "handlers")]
+        if not any(block and (block[-1] is inner or isinstance(inner, ast.ExceptHandler)) for block in blocks):
+            return False
+        inner = outer
+    return False
 
 
 def _is_new_state(site: _Site) -> bool:

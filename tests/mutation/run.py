@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import queue
 import threading
@@ -81,18 +82,21 @@ def run(project: Project, modules: Sequence[str], *, at_once: int = 1, afresh: b
 
 def _judged(project: Project, module: str, copies: Sequence[Copy], reasons: Mapping[str, str], afresh: bool) -> Report:
     source, tests = project.source(module), project.tests[module]
+    texts = {test: (project.root / test).read_text(encoding="utf-8") for test in tests}
     plain = ast.unparse(ast.parse(source))
     mutants = mutants_of(source)
     file = project.results / f"{module}.jsonl"
     if afresh:
         file.unlink(missing_ok=True)
-    results = Results(file, plain, [(project.root / test).read_text(encoding="utf-8") for test in tests])
+    results = Results(file, plain, texts.values())
     waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     for mutant in mutants:
         if results.get(mutant.key) is None:
             waiting.put(mutant)
     if not waiting.empty():
         path = project.path(module)
+        for copy, (test, text) in itertools.product(copies, texts.items()):
+            copy.write(test, text)  # as it is now: the copy may be an hour old
         seconds = _seconds_without_change(copies[0], path, plain, tests)
         _try_all(waiting, copies, path, tests, seconds, results)
         for copy in copies:

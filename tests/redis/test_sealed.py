@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from emulators.people import PEOPLE
 from shared.distributed_cache import DistributedCache
@@ -221,3 +223,22 @@ def test_name_and_key_differ_and_neither_is_the_hash_that_the_first_level_uses()
     assert len(known | {seal.name, seal._key.hex()}) == 4
     assert seal.name not in repr(seal)
     assert seal._key.hex() not in repr(seal)
+
+
+def test_a_program_that_goes_by_the_documents_alone_opens_what_is_sealed() -> None:
+    """RFC 5869 and NIST SP 800-38D, written down here once more: instances of two versions share their entries."""
+    purpose = b"on-behalf-of token cache, version 1\x00binding"
+    pseudorandom = hmac.digest(bytes(32), BEARER.encode(), "sha256")
+    name = hmac.digest(pseudorandom, purpose + b"\x01", "sha256")
+    key = hmac.digest(pseudorandom, name + purpose + b"\x02", "sha256")
+    seal = Seal.of(BEARER, b"binding")
+    assert seal.name == name.hex()
+    sealed = seal.close(b"content")
+    assert AESGCM(key).decrypt(sealed[:12], sealed[12:], purpose) == b"content"
+    assert seal.open(b"n" * 12 + AESGCM(key).encrypt(b"n" * 12, b"theirs", purpose)) == b"theirs"
+    assert seal.open(b"n" * 12 + AESGCM(key).encrypt(b"n" * 12, b"theirs", b"another purpose")) is None
+
+
+@pytest.mark.parametrize("sealed", [b"", b"n" * 12, b"n" * 27, b"n" * 28, b"n" * 100])
+def test_what_was_never_sealed_does_not_open(sealed: bytes) -> None:
+    assert Seal.of(BEARER, b"binding").open(sealed) is None

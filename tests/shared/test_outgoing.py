@@ -16,6 +16,7 @@ import pytest
 from shared.access_token import AccessToken
 from shared.caller import Caller
 from shared.downstream_api import DownstreamApi, DownstreamApis
+from shared.errors import BadGateway
 from shared.key_set import SigningKey
 from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.request_record import RequestRecord
@@ -63,7 +64,7 @@ class Api:
             }
         )
         clock = Clock()
-        self._apis = DownstreamApis(settings, Transport(now=clock), clock)
+        self._apis = DownstreamApis(settings, Transport(now=clock), clock, clock.forward)
         entra = Entra()
         self._sessions = Sessions(entra, entra, entra, clock, 10, 10**9)
 
@@ -138,10 +139,13 @@ REFUSED_HEADERS: dict[str, dict[Any, Any]] = {
     "a header that is for the next hop alone": {"Connection": "Authorization"},
     "another protocol": {"Connection": "Upgrade", "Upgrade": "h2c"},
     "HTTP/2": {"HTTP2-Settings": "AAMAAABkAAQAAP__"},
+    "another protocol alone": {"Upgrade": "h2c"},
+    "an end of the connection, to a proxy": {"Proxy-Connection": "close"},
     "keep-alive": {"Keep-Alive": "timeout=1000"},
     "a wait for 100": {"Expect": "100-continue"},
     "our correlation id": {"client-request-id": "theirs"},
     "our trace": {"traceparent": "00-" + "1" * 32 + "-" + "1" * 16 + "-01"},
+    "the state of our trace": {"tracestate": "a=b"},
     "CR LF in a value": {"X": f"a\r\nHost: {EVIL}"},
     "LF in a value": {"X": f"a\nAuthorization: {EVIL}"},
     "CR in a value": {"X": "a\rb"},
@@ -195,6 +199,24 @@ def test_the_usual_methods_are_sent(api: Api, method: str) -> None:
     (request,) = api(method)
     assert request.startswith(f"{method} /base/orders HTTP/1.1\r\n".encode())
     assert ("Authorization", f"Bearer {TOKEN}") in headers_of(request)
+
+
+@pytest.mark.parametrize(
+    ("method", "times"),
+    [("GET", 2), ("HEAD", 2), ("OPTIONS", 2), ("PUT", 2), ("DELETE", 2), ("POST", 1), ("PATCH", 1)],
+)
+def test_what_may_have_been_done_is_repeated_only_where_that_does_no_harm(api: Api, method: str, times: int) -> None:
+    """RFC 9110 §9.2.2."""
+    usual, api.wire.reply = (
+        api.wire.reply,
+        lambda secure: secure.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+    )
+    try:
+        with pytest.raises(BadGateway):
+            Api(api.wire)(method)
+    finally:
+        api.wire.reply = usual
+    assert [request.split(b" ")[0].decode() for request in api.wire.taken()] == [method] * times
 
 
 ODD_PARAMS: dict[str, Any] = {

@@ -23,6 +23,7 @@ GOOD = {
 def problems(**changes: str) -> dict[str, str]:
     with pytest.raises(SettingsError) as raised:
         Settings.from_environ({**GOOD, **changes})
+    assert all(isinstance(problem, str) and problem for problem in raised.value.problems.values())
     return raised.value.problems
 
 
@@ -32,6 +33,27 @@ def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() 
     assert settings.audiences == (CLIENT, f"api://{CLIENT}")
     assert settings.client_capabilities == settings.allowed_clients == ()
     assert settings.downstream_apis["graph"].scopes == ("https://graph.microsoft.com/.default",)
+
+
+def test_the_pages_of_entra_are_those_of_the_tenant() -> None:
+    settings = Settings.from_environ({**GOOD, "AzureAd__Instance": "https://login.microsoftonline.us/"})
+    authority = f"https://login.microsoftonline.us/{TENANT}"
+    assert settings.authorization_uri == f"{authority}/oauth2/v2.0/authorize"
+    assert settings.admin_consent_url == f"{authority}/adminconsent?client_id={CLIENT}"
+
+
+def test_a_request_may_take_a_minute_or_as_long_as_is_set() -> None:
+    name = "AzureAd__RequestTimeoutSeconds"
+    assert Settings.from_environ(GOOD).request_timeout == 60
+    for seconds in (1, 200):  # the platform gives up after 230
+        assert Settings.from_environ({**GOOD, name: str(seconds)}).request_timeout == seconds
+    for wrong in ("0", "201", "1.5", "-1", "soon"):
+        assert problems(**{name: wrong}) == {name: "must be a whole number from 1 to 200"}
+
+
+def test_an_api_that_calls_no_other_needs_no_credential() -> None:
+    settings = Settings.from_environ({"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT})
+    assert (settings.client_credentials, settings.downstream_apis) == ((), {})
 
 
 def test_lists_are_words_or_numbered() -> None:
