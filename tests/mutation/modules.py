@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 TESTS: Mapping[str, tuple[str, ...]] = {
     "access_token": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
+    "address": ("tests/shared/test_address.py",),
     "claims_challenge": ("tests/shared/test_claims_challenge.py",),
     "downstream_path": ("tests/shared/test_downstream_path.py", "tests/shared/test_outgoing.py"),
     "entra_errors": ("tests/shared/test_entra_errors.py",),
@@ -14,6 +15,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "http_request": ("tests/shared/test_http_request.py",),
     "jws_header": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
     "key_set": ("tests/shared/test_signing_keys.py", "tests/shared/test_forged_keys.py"),
+    "known_keys": ("tests/shared/test_signing_keys.py",),
     "metadata": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
     "msal_http": ("tests/shared/test_msal_http.py", "tests/shared/test_on_behalf_of.py"),
     "outgoing": ("tests/shared/test_outgoing.py",),
@@ -26,5 +28,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "signing_keys": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
     "single_flight": ("tests/shared/test_single_flight.py", "tests/shared/test_deadline.py"),
     "strict_json": ("tests/shared/test_strict_json.py",),
+    "token_response": ("tests/shared/test_token_response.py", "tests/shared/test_on_behalf_of.py"),
     "transport": ("tests/shared/test_transport.py", "tests/shared/test_outgoing.py", "tests/shared/test_deadline.py"),
 }

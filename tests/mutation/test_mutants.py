@@ -39,7 +39,7 @@ def keys(source: str) -> list[str]:
         ("with within(a):\n    check()", ["module: with within(a) → (dropped)", "module: check() → (dropped)"]),
         ("def f(a):\n    raise a", ["f: raise a → (dropped)"]),
         ("class A:\n    def f(self, a):\n        return a", ["A.f: return a → (dropped)"]),
-        ("def f():\n    try:\n        a = b\n    except A:\n        return False", ["f: except A → raise"]),
+        ("def f():\n    try:\n        a = b\n    except A:\n        return None", ["f: except A → raise"]),
         ("def f(a):\n    for b in a:\n        return None", ["f: return None → (dropped)"]),
         ("try:\n    pass\nexcept (A, B):\n    pass", ["module: except (A, B) → raise", "module: element A → (dropped)",
                                                      "module: element B → (dropped)"]),

@@ -1,0 +1,226 @@
+"""What MSAL is given to work with: one request becomes one answer of the protocol, or an error of ours by kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+
+from shared.answer import Answer
+from shared.circuit import FAILURES
+from shared.errors import ApiError, ServiceUnavailable, Throttled
+from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, no_token_cache
+from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
+from tests.clock import Clock
+
+TOKEN_URL = "https://login.example/tenant/oauth2/v2.0/token"
+
+
+class Entra(Transport):
+    """Says what it is told to say, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.says: Answer | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []
+
+    def send(self, method: str, url: str, **request: Any) -> Answer:
+        self.sent.append((method, url, request))
+        if isinstance(self.says, BaseException):
+            raise self.says
+        return self.says
+
+
+def reply(status: int, body: object = None, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+
+
+@pytest.fixture
+def entra() -> Entra:
+    return Entra()
+
+
+@pytest.fixture
+def http(entra: Entra) -> MsalHttpClient:
+    return MsalHttpClient(entra, Clock())
+
+
+def failure(http: MsalHttpClient) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        http.post(TOKEN_URL, data={})
+    return raised.value
+
+
+def test_a_post_is_sent_with_our_correlation_id_beside_msals_headers(entra: Entra, http: MsalHttpClient) -> None:
+    answer = http.post(
+        TOKEN_URL, params={"p": "1"}, data={"d": "2"}, headers={"a": "b"}, correlation_id="id", timeout=5
+    )
+    assert answer.status_code == 200
+    headers = {"a": "b", "client-request-id": "id", "return-client-request-id": "true"}
+    assert entra.sent == [("POST", TOKEN_URL, {"params": {"p": "1"}, "data": {"d": "2"}, "headers": headers})]
+    http.post(TOKEN_URL)
+    assert entra.sent[1][2]["headers"] == {}
+
+
+def test_a_get_is_sent_as_it_is_unless_the_answer_is_known(entra: Entra) -> None:
+    discovery = reply(200, {"issuer": "x"})
+    http = MsalHttpClient(entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
+    assert json.loads(http.get("https://known.example").content) == {"issuer": "x"}
+    assert entra.sent == []
+    assert http.get("https://other.example", params={"p": "1"}, headers={"a": "b"}, timeout=5).status_code == 200
+    assert entra.sent == [("GET", "https://other.example", {"params": {"p": "1"}, "headers": {"a": "b"}})]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 428, 430, 499])
+def test_an_answer_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClient, status: int) -> None:
+    entra.says = reply(status, {"error": "invalid_grant"}, X_Id="1")
+    answer = http.post(TOKEN_URL)
+    assert (answer.status_code, json.loads(answer.content)) == (status, {"error": "invalid_grant"})
+    assert answer.headers["X-Id"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "wait"),
+    [
+        (reply(429), ServiceUnavailable, 5),
+        (reply(429, Retry_After="0"), ServiceUnavailable, 0),
+        (reply(429, Retry_After="1"), Throttled, 1),
+        (reply(429, Retry_After="17"), Throttled, 17),
+        (reply(503, Retry_After="0"), EntraUnavailable, 0),
+        (reply(503, Retry_After="9"), EntraUnavailable, 9),
+        (reply(500), EntraUnavailable, 5),
+        (reply(302), EntraUnavailable, 5),
+        (reply(204), EntraUnavailable, 5),
+        (reply(200, [1]), EntraUnavailable, 5),
+        (Answer(400, {}, b"<html>"), EntraUnavailable, 5),
+        (TransportError("ConnectionError"), EntraUnavailable, 5),
+    ],
+)
+def test_anything_else_is_an_error_that_says_when_to_come_back(
+    entra: Entra, http: MsalHttpClient, says: Answer | Exception, kind: type[ApiError], wait: int
+) -> None:
+    entra.says = says
+    error = failure(http)
+    assert (type(error), error.status, error.retry_after) == (kind, 503, wait)
+    assert len(entra.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "may_repeat", "asked"),
+    [
+        (reply(500), True, None),
+        (reply(503, Retry_After="9"), True, 9),
+        (reply(302), False, None),
+        (reply(200, [1]), False, None),
+        (TransportError("ConnectionError"), True, None),
+        (AnswerTooLarge("answer too large"), False, None),
+        (TransportTimeout("ReadTimeout", cut_short=False), False, None),
+    ],
+)
+def test_what_may_be_repeated_at_once_is_said(
+    entra: Entra, http: MsalHttpClient, says: Answer | Exception, may_repeat: bool, asked: int | None
+) -> None:
+    entra.says = says
+    error = failure(http)
+    assert isinstance(error, EntraUnavailable)
+    assert (error.may_repeat, error.asked) == (may_repeat, asked)
+
+
+def left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> bool:
+    """Whether nobody is let through to Entra, after it has said this to so many in a row."""
+    entra.says = says
+    for _ in range(FAILURES):
+        with pytest.raises((ApiError, ValueError)):
+            http.post(TOKEN_URL)
+    entra.sent.clear()
+    with pytest.raises((ApiError, ValueError)):
+        http.post(TOKEN_URL)
+    return entra.sent == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [reply(503), reply(502), reply(501), reply(302), reply(200, [1]), TransportError("ConnectionError"),
+     TransportTimeout("ReadTimeout", cut_short=False), AnswerTooLarge("answer too large")],
+)  # fmt: skip
+def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> None:
+    assert left_alone(entra, http, says)
+    assert failure(http).retry_after == 1
+
+
+@pytest.mark.parametrize(
+    "says",
+    [reply(429), reply(429, Retry_After="60"), reply(500), TransportTimeout("ReadTimeout", cut_short=True),
+     ValueError("a header or the method is not valid")],
+)  # fmt: skip
+def test_what_concerns_one_caller_alone_does_not_close_the_door(
+    entra: Entra, http: MsalHttpClient, says: Answer | Exception
+) -> None:
+    assert not left_alone(entra, http, says)
+
+
+@pytest.mark.parametrize("between", [reply(200, {}), reply(400, {"error": "invalid_grant"}), reply(429)])
+def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient, between: Answer) -> None:
+    for says in [reply(503)] * (FAILURES - 1) + [between]:
+        entra.says = says
+        with contextlib.suppress(ServiceUnavailable):
+            http.post(TOKEN_URL)
+    entra.says = reply(503)
+    assert failure(http).reason == failure(http).reason == "Entra: HTTP 503"
+    assert len(entra.sent) == FAILURES + 2
+
+
+@pytest.mark.parametrize(
+    ("says", "is_probe_again"),
+    [(reply(500), True), (ValueError("a header"), True), (KeyboardInterrupt(), True), (reply(503), False)],
+)
+def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
+    entra: Entra, says: Answer | BaseException, is_probe_again: bool
+) -> None:
+    clock = Clock()
+    http = MsalHttpClient(entra, clock)
+    assert left_alone(entra, http, reply(503))
+    clock.forward(1)
+    for _ in range(2):
+        entra.says = says
+        with pytest.raises((ApiError, ValueError, KeyboardInterrupt)):
+            http.post(TOKEN_URL)
+    assert len(entra.sent) == (2 if is_probe_again else 1)
+
+
+def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
+    clock = Clock()
+    http = MsalHttpClient(entra, clock)
+    assert left_alone(entra, http, reply(503))
+    clock.forward(1)
+    entra.says = reply(200, {})
+    for _ in range(3):
+        assert http.post(TOKEN_URL).status_code == 200
+
+
+def test_no_error_says_what_was_sent_or_answered(entra: Entra, http: MsalHttpClient) -> None:
+    entra.says = Answer(200, {}, b"eyJhbGciOi secret")
+    error = failure(http)
+    assert "eyJ" not in f"{error!r} {error.reason} {error.detail}"
+    assert error.__suppress_context__
+
+
+def test_msals_memory_of_posts_is_not_kept() -> None:
+    cache = DiscoveryCache()
+    cache["POST https://login.example hash"] = "one user's refusal"
+    cache["GET https://login.example"] = "discovery"
+    assert cache == {"GET https://login.example": "discovery"}
+
+
+def test_msal_finds_no_token() -> None:
+    cache = no_token_cache()
+    response = {"access_token": "t", "expires_in": 60, "refresh_token": "r"}
+    cache.add({"client_id": "c", "scope": ["s"], "response": response, "token_endpoint": TOKEN_URL}, now=1)
+    kinds = [cache.CredentialType.ACCESS_TOKEN, cache.CredentialType.REFRESH_TOKEN, cache.CredentialType.ACCOUNT]
+    assert [found for kind in kinds for found in cache.search(kind)] == []
+
+
+def test_closing_it_leaves_the_transport_open(http: MsalHttpClient) -> None:
+    http.close()
+    assert http.post(TOKEN_URL).status_code == 200
