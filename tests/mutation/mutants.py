@@ -136,7 +136,8 @@ def _is_left_out(node: ast.AST, parent: ast.AST) -> bool:
         return True  # the arguments of a type
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        return isinstance(target, ast.Name) and target.id in ("__all__", "__slots__")
+        is_type = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "TypeVar"
+        return is_type or (isinstance(target, ast.Name) and target.id in ("__all__", "__slots__"))
     return False
 
 

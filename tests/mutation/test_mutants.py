@@ -56,6 +56,7 @@ def test_what_is_changed(source: str, expected: list[str]) -> None:
         '"""A docstring of 5 words."""',
         "a: tuple[int, str]",
         "__slots__ = ['a', 'b']",
+        "K = TypeVar('K', bound=Hashable)",
         "if TYPE_CHECKING:\n    from a import b",
         "a = f'{b} and 5'",
         "with self._lock:\n    pass",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import ServiceUnavailable
 from shared.single_flight import MAX_BACKGROUND, SingleFlight
 from tests.lab import finish_background_work
 
@@ -135,3 +136,65 @@ def test_a_time_out_of_the_work_itself_is_raised_as_it_is() -> None:
 
     with pytest.raises(TimeoutError, match="of the work"):
         flights.do("key", times_out)
+
+
+def test_join_waits_for_what_is_under_way_and_for_nothing_else() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    flights.join("key")
+    release, seen = threading.Event(), list[str]()
+
+    def slow() -> int:
+        release.wait(30)
+        seen.append("ran")
+        return 1
+
+    flights.start("key", slow)
+    flights.join("another key")
+    assert seen == []
+    release.set()
+    flights.join("key")
+    finish_background_work()
+    assert seen == ["ran"]
+    flights.join("key")
+
+
+def test_join_raises_what_the_work_raised_and_waits_no_longer_than_it_is_told() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    release = threading.Event()
+
+    def fails() -> int:
+        release.wait(30)
+        raise ZeroDivisionError
+
+    flights.start("key", fails)
+    with pytest.raises(ServiceUnavailable) as raised:
+        flights.join("key", wait=0)
+    assert raised.value.retry_after == 5
+    for wait in (flights.do, flights.do_beside):
+        with pytest.raises(ServiceUnavailable):
+            wait("key", lambda: 1, wait=0)
+    joined = flights.start("key", lambda: 1)
+    release.set()
+    assert joined is not None
+    assert isinstance(joined.exception(30), ZeroDivisionError)
+    finish_background_work()
+    assert flights.do_beside("key", lambda: 2) == 2
+
+
+def test_work_in_the_background_has_a_thread_of_that_name_that_ends_with_the_process() -> None:
+    flights: SingleFlight[str, tuple[str, bool]] = SingleFlight()
+    flight = flights.start("keys", lambda: (threading.current_thread().name, threading.current_thread().daemon))
+    assert flight is not None
+    assert flight.result(30) == ("background keys", True)
+
+
+def test_one_key_has_one_run_whether_in_the_background_or_not() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    release = threading.Event()
+    first = flights.start("key", lambda: int(release.wait(30)))
+    for _ in range(2 * MAX_BACKGROUND):  # whoever joins takes no thread
+        assert flights.start("key", lambda: 5) is first
+    release.set()
+    assert flights.do_beside("key", lambda: 5) in (1, 5)
+    finish_background_work()
+    assert not flights._flights
