@@ -48,9 +48,13 @@ class Session:
         if known and known.token == refusal.token:
             self.downstream_tokens.pop(scopes, None)
 
-    def throttle(self, scopes: Scopes, until: float) -> None:
-        """Entra wants to see no exchange of this very token for these scopes before then."""
-        self._not_before = {**(self._not_before or {}), scopes: until}
+    def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
+        """Entra wants no exchange of this very token for these scopes for so long.
+
+        While that runs it is not made longer: a client that asks again all the time would wait for ever.
+        """
+        if now >= (self._not_before or {}).get(scopes, now):
+            self._not_before = {**(self._not_before or {}), scopes: now + seconds}
 
     def check_not_throttled(self, scopes: Scopes, now: float) -> None:
         """Raises Throttled while Entra wants to be left alone."""

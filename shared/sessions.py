@@ -152,7 +152,7 @@ class Sessions:
             token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
         except ApiError as error:
             if isinstance(error, Throttled):
-                session.throttle(scopes, self._now() + error.retry_after)
+                session.throttle(scopes, self._now(), error.retry_after)
             if refusal and refusal.is_void:
                 session.drop(scopes, refusal)
                 self._sessions.resize(session.digest, session, session.size)

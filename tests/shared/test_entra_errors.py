@@ -140,3 +140,50 @@ def test_every_number_in_the_table_is_in_the_docs() -> None:
     known = entra_errors._CREDENTIAL | entra_errors._CONSENT | entra_errors._DENIED | entra_errors._APP_ONLY
     known |= entra_errors._BUSY | entra_errors._MISCONFIGURED | entra_errors._NEW_TOKEN_NEEDED
     assert {number for number, _ in documented()} == known
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"error": "invalid_grant", "suberror": "consent_required"}, ConsentRequired),
+        ({"error": "interaction_required", "suberror": "message_only"}, AccessDenied),
+        ({"error": "unauthorized_client", "suberror": "protection_policy_required"}, AccessDenied),
+        ({"error": "unauthorized_client", "suberror": "bad_token"}, InvalidToken),
+        ({"error": "interaction_required"}, InvalidToken),
+        ({"error": "invalid_grant"}, InvalidToken),
+        ({"error": "login_required"}, InvalidToken),
+        ({"error": "unauthorized_client"}, ServerMisconfigured),
+    ],
+)
+def test_without_a_number_the_words_decide(body: dict[str, Any], kind: type[ApiError]) -> None:
+    """Each member by itself, as Entra may stop sending the others."""
+    assert type(error_from_entra(body, SCOPES, Settings.from_environ(GOOD))) is kind
+
+
+def test_a_busy_entra_is_asked_again_after_five_seconds() -> None:
+    error = error_from_entra(said("temporarily_unavailable"), SCOPES, Settings.from_environ(GOOD))
+    assert error.retry_after == 5
+
+
+@pytest.mark.parametrize(
+    ("codes", "logged"),
+    [
+        ([50013], "AADSTS50013"),
+        ([65001, 50013, 50013], "AADSTS50013,AADSTS65001"),
+        (list(range(1, 10)), ",".join(f"AADSTS{number}" for number in range(1, 9))),
+        ([1, 10**9 - 1], "AADSTS1,AADSTS999999999"),
+        ([0, -1, 10**9, 10**400, True, "50013", 50013.0, None, [50013]], "no AADSTS number"),
+        ([], "no AADSTS number"),
+        ("50013", "no AADSTS number"),
+        (None, "no AADSTS number"),
+    ],
+)
+def test_of_the_numbers_the_log_gets_eight_at_most_and_nothing_else(codes: object, logged: str) -> None:
+    text = describe({"error": "invalid_grant", "error_codes": codes})
+    assert text == f"Entra: invalid_grant, {logged}, trace_id -, correlation_id -"
+
+
+@pytest.mark.parametrize("value", ["x" * 65, "", "a b", "a\nb", "caf\u00e9", "a.b", 5, None, ["x"]])
+def test_an_id_that_is_none_is_not_logged(value: object) -> None:
+    assert describe({"error": value, "trace_id": value}).count(" -") == 3
+    assert "trace_id " + "x" * 64 in describe({"trace_id": "x" * 64})

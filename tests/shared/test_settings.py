@@ -51,6 +51,14 @@ def test_a_request_may_take_a_minute_or_as_long_as_is_set() -> None:
         assert problems(**{name: wrong}) == {name: "must be a whole number from 1 to 200"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "threads"),
+    [("", 64), ("1", 64), ("64", 64), ("65", 65), ("1000", 1000), ("1001", 1000), ("-5", 64), ("many", 64)],
+)
+def test_as_many_async_calls_may_wait_as_def_functions_from_64_to_1000(asked: str, threads: int) -> None:
+    assert Settings.from_environ({**GOOD, "PYTHON_THREADPOOL_THREAD_COUNT": asked}).waiting_threads == threads
+
+
 def test_an_api_that_calls_no_other_needs_no_credential() -> None:
     settings = Settings.from_environ({"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT})
     assert (settings.client_credentials, settings.downstream_apis) == ((), {})
