@@ -24,7 +24,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "sealed": ("tests/redis/test_sealed.py",),
     "session": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
     "sessions": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
-    "settings": ("tests/shared/test_settings.py", "tests/shared/test_redis_connection.py"),
+    "settings": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
     "signing_keys": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
     "single_flight": ("tests/shared/test_single_flight.py", "tests/shared/test_deadline.py"),
     "strict_json": ("tests/shared/test_strict_json.py",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -218,6 +219,94 @@ def test_a_renewal_that_failed_leaves_what_came_meanwhile(entra: Entra) -> None:
     assert ask() == "1"
     finish_background_work()
     assert session.downstream_tokens == {SCOPES: newer}
+
+
+class OvertakenSessions(Sessions):
+    """Another thread brings a token between the first look for one and the exchange."""
+
+    def __init__(self, entra: Entra, brought: DownstreamToken) -> None:
+        super().__init__(entra, entra, entra, entra.clock, 10, 10**9)
+        self._brought: DownstreamToken | None = brought
+
+    def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
+        known = super().known_token(session, scopes, refusal)
+        if self._brought:
+            session.downstream_tokens[scopes] = self._brought
+            self._brought = None
+        return known
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+def test_a_token_that_another_thread_has_just_brought_costs_no_exchange(entra: Entra, is_due: bool) -> None:
+    sessions = OvertakenSessions(entra, token("brought", entra.clock()))
+    session = sessions.open("bearer")
+    if is_due:
+        session.downstream_tokens[SCOPES] = token("due", entra.clock() - RENEWED_AFTER)
+        sessions.token_for(session, "bearer", SCOPES, correlation_id="id")
+        finish_background_work()
+    assert sessions.token_for(session, "bearer", SCOPES, correlation_id="id").token == "brought"
+    assert entra.asked == []
+
+
+def test_whoever_waits_for_a_renewal_that_fails_gets_the_token_that_is_still_good(
+    entra: Entra, caplog: pytest.LogCaptureFixture
+) -> None:
+    joined = threading.Event()
+
+    class Flights(dict[Any, Any]):
+        """Tells that somebody has found what is under way."""
+
+        def get(self, key: Any, default: Any = None) -> Any:
+            found = super().get(key, default)
+            if found is not None:
+                joined.set()
+            return found
+
+    ask = Asking(entra)
+    ask()
+    ask.sessions._flights._flights = Flights()
+    entra.clock.forward(RENEWED_AFTER)
+    entra.failure, entra.meanwhile = ServiceUnavailable(retry_after=1), lambda: joined.wait(30)
+    ask()
+    entra.clock.forward(LIFE - RENEWED_AFTER - 10)
+    assert ask() == "1"
+    finish_background_work()
+    assert len(entra.asked) == 2
+    assert ["could not be renewed" in message for message in caplog.messages] == [True]
+    assert "bearer" not in caplog.text
+
+
+def test_a_refusal_without_claims_costs_one_exchange_a_minute(entra: Entra) -> None:
+    ask = Asking(entra)
+    ask()
+    assert ask(Refusal("1")) == "2"
+    with pytest.raises(ExchangedLately):
+        ask(Refusal("2"))
+    assert ask(Refusal("2", '{"c":{}}')) == "3"  # with claims it is another matter
+    entra.clock.forward(60)
+    assert ask(Refusal("3")) == "4"
+
+
+@pytest.mark.parametrize("claims", ["", '{"c":{}}'])
+def test_a_token_that_is_void_is_forgotten_though_no_other_is_to_be_had(entra: Entra, claims: str) -> None:
+    ask = Asking(entra)
+    size = ask.sessions.open("bearer").size()
+    ask()
+    entra.failure = ServiceUnavailable(retry_after=1)
+    with pytest.raises(ServiceUnavailable):
+        ask(Refusal("1", claims))
+    assert ask.sessions._sessions.size == size
+    entra.failure = None
+    assert ask() == "3"
+
+
+def test_a_token_that_does_not_do_for_one_call_is_kept_if_no_other_is_to_be_had(entra: Entra) -> None:
+    ask = Asking(entra)
+    ask()
+    entra.failure = ServiceUnavailable(retry_after=1)
+    with pytest.raises(ServiceUnavailable):
+        ask(Refusal("1", is_void=False))
+    assert ask() == "1"
 
 
 def test_a_token_with_claims_takes_the_place_of_whatever_came_meanwhile(entra: Entra) -> None:
