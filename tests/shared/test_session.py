@@ -236,16 +236,14 @@ class OvertakenSessions(Sessions):
         return known
 
 
-@pytest.mark.parametrize("is_due", [False, True])
-def test_a_token_that_another_thread_has_just_brought_costs_no_exchange(entra: Entra, is_due: bool) -> None:
+@pytest.mark.parametrize("refusal", [None, Refusal("due", "{}")])
+def test_a_token_that_another_thread_has_just_brought_costs_no_exchange(entra: Entra, refusal: Refusal | None) -> None:
     sessions = OvertakenSessions(entra, token("brought", entra.clock()))
     session = sessions.open("bearer")
-    if is_due:
-        session.downstream_tokens[SCOPES] = token("due", entra.clock() - RENEWED_AFTER)
-        sessions.token_for(session, "bearer", SCOPES, correlation_id="id")
-        finish_background_work()
-    assert sessions.token_for(session, "bearer", SCOPES, correlation_id="id").token == "brought"
-    assert entra.asked == []
+    session.downstream_tokens[SCOPES] = token("due", entra.clock() - RENEWED_AFTER)
+    got = sessions.token_for(session, "bearer", SCOPES, correlation_id="id", refusal=refusal)
+    finish_background_work()
+    assert (got.token, entra.asked) == ("brought", [])
 
 
 def test_whoever_waits_for_a_renewal_that_fails_gets_the_token_that_is_still_good(

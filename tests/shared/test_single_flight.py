@@ -198,3 +198,38 @@ def test_one_key_has_one_run_whether_in_the_background_or_not() -> None:
     assert flights.do_beside("key", lambda: 5) in (1, 5)
     finish_background_work()
     assert not flights._flights
+
+
+def test_sixteen_at_a_time_work_in_the_background_and_a_wait_for_one_of_them_stays_short() -> None:
+    flights: SingleFlight[int, int] = SingleFlight()
+    release = threading.Event()
+    try:
+        assert None not in [flights.start(number, lambda: int(release.wait(30))) for number in range(16)]
+        assert flights.start(16, lambda: 1) is None
+        with pytest.raises(ServiceUnavailable):
+            flights.do_beside(5, lambda: 1, wait=0)
+    finally:
+        release.set()
+    finish_background_work()
+
+
+def test_a_thread_that_cannot_be_had_is_an_error_for_whoever_has_joined_and_for_nobody_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    joined: list[Future[int]] = []
+
+    def none_left(_: threading.Thread) -> None:
+        joined.extend(flights._flights.values())
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        for _ in range(2 * MAX_BACKGROUND):
+            flights.start("key", lambda: 1)
+    assert {str(flight.exception(0)) for flight in joined} == {"can't start new thread"}
+    assert flights.do_beside("key", lambda: 2) == 2
+    started = flights.start("key", lambda: 3)
+    assert started is not None
+    assert started.result(30) in (2, 3)
+    finish_background_work()

@@ -48,6 +48,7 @@ def test_another_form_of_authority_is_one_problem(authority: str) -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority})
     assert list(raised.value.problems) == ["AzureAd__Authority"]
+    assert "https://" in raised.value.problems["AzureAd__Authority"]
 
 
 @pytest.mark.parametrize(
