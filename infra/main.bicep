@@ -72,8 +72,10 @@ param sharedTokenCache bool = false
 var resourceToken = uniqueString(subscription().id, environmentName, location)
 var useCertificate = clientCredential == 'certificate'
 var certificateName = 'api-client'
-// Names go to modules from here, never through the outputs of another module: what is known before a deployment is shown by
-// `azd provision --preview`. A module that looks something up by such a name waits for it by dependsOn.
+// Names go to modules from here and never through another module's outputs, so `azd provision --preview` can show them. A
+// module that looks something up by such a name waits for it by dependsOn. For the same reason a role assignment is named by
+// the path of its identity and not by its object id. An identity that is deleted and made anew has another object id, which
+// Azure refuses to put into the old assignment: delete that one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
 var ordersIdentityName = 'id-orders-${resourceToken}'
 var keyVaultName = 'kv-${resourceToken}'

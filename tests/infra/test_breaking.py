@@ -340,6 +340,9 @@ BREAKS = {
     "right that is none": Break(
         SECURITY, "| `id-orders` | Storage", "| `id-order` | Storage", "documents", "what the Bicep does not"
     ),
+    "right documented in the wrong place": Break(
+        SECURITY, "`writerPolicy`", "`writer`", "documents", "no right is granted by writer in infra/token-cache.bicep"
+    ),
     "permission not documented": Break(
         ENTRA, "    value: 'Orders.Write'", "    value: 'Orders.Delete'", "documents", "Orders.Delete"
     ),

@@ -23,6 +23,7 @@ from tests.infra.project import ROOT, Project
 from tests.infra.rules import problems
 
 PATIENCE_SECONDS = 600
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 DEPLOYED = {"function_app.py", "downstream_app.py", "host.json", "requirements.txt", "shared"}
 NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
 
@@ -153,7 +154,7 @@ def azd(found: str) -> Outcome:
 
 
 def checkov(found: str) -> Outcome:
-    """On main.bicep compiled: its own Bicep parser gives up on most of the files, and says nothing."""
+    """On the snapshot with everything on: it sees nothing in main.bicep, nor in what that compiles to."""
     compiler_found = bicep.find()
     if compiler_found is None:
         return not_run(bicep.MISSING)
@@ -161,7 +162,10 @@ def checkov(found: str) -> Outcome:
         path = Path(folder, "main.json")
         try:
             with bicep.running(compiler_found) as compiler:
-                path.write_text(json.dumps(Project(ROOT, compiler).template, indent=1), encoding="utf-8")
+                deployment = Project(ROOT, compiler).deployment("certificate-everything-on")
+            resources = [each for each in deployment.resources if not each["type"].startswith("Microsoft.Graph/")]
+            template = {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": resources}
+            path.write_text(json.dumps(template, indent=1), encoding="utf-8")
         except BicepError as error:
             return Outcome(ran=True, good=False, words=str(error))
         options = ["--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json"]

@@ -29,8 +29,9 @@ def azure(project: Project) -> Iterator[str]:
     )
     for *_, place in said:
         file, _, symbol = place.partition(", ")
-        if f"resource {symbol} '" not in project.texts.get(f"infra/{file}", ""):
-            yield f"{SECURITY}: there is no {symbol} in infra/{file}"
+        declaration = rf"resource {symbol} '(Microsoft.Authorization/roleAssignments@[\d-]+|accessPolicyAssignments)'"
+        if not re.search(declaration, project.texts.get(f"infra/{file}", "")):
+            yield f"{SECURITY}: no right is granted by {symbol} in infra/{file}"
 
 
 @project_rule(makers=True)
