@@ -42,7 +42,7 @@ class BicepError(Exception):
     """The compiler refused, ended or did not reply in time; the message holds its own words."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Diagnostic:
     """One line of the compiler about a file. `line` and `column` begin at 1."""
 

@@ -109,9 +109,9 @@ class Project:
         for path in paths:
             repeats = path in self.modules or (said and path.endswith(".bicepparam"))
             if not repeats:
-                lines = set(self._said_about(path)) - said
-                yield from sorted(lines)
-                said |= lines
+                lines = [line for line in self._said_about(path) if line not in said]
+                yield from lines
+                said.update(lines)
 
     @cached_property
     def modules(self) -> set[str]:
@@ -185,7 +185,8 @@ class Project:
 
     def _said_about(self, path: str) -> list[str]:
         try:
-            return [str(self._relative(found)) for found in self.compiler.diagnostics(self.root / path)]
+            found = {self._relative(each) for each in self.compiler.diagnostics(self.root / path)}
+            return [str(each) for each in sorted(found)]
         except BicepError as error:
             return [f"{path}: {error}"]
 
