@@ -7,6 +7,8 @@
 
 extension microsoftGraphV1
 
+targetScope = 'subscription'
+
 import { publicCertificate } from 'client-certificate.bicep'
 
 @description('What the API signs its requests to Entra with, newest first. Empty when its managed identity vouches for it.')
@@ -17,6 +19,21 @@ param apiIdentityVouches bool
 
 @description('Principal id of the managed identity of the API.')
 param apiIdentityPrincipalId string
+
+@description('Who issues the tokens of that identity: the tenant, as the cloud names it.')
+param apiIdentityIssuer string
+
+@description('The audience of those tokens. It depends on the cloud.')
+param apiIdentityAudience string
+
+@description('Lets only those sign in to the API and to Orders who are assigned to them.')
+param requireAssignment bool
+
+@description('Object ids of the users and groups that are assigned to both.')
+param assignedPrincipalIds string[]
+
+@description('Object ids of users and service principals that own the registrations beside whoever creates them.')
+param ownerIds string[]
 
 @description('Consents, for every user, to what the API calls.')
 param grantAdminConsent bool
@@ -115,6 +132,19 @@ var accessTokenClaims = [
   }
 ]
 
+// Entra's own id for an assignment to an app as such, and to none of its roles.
+var noRole = '00000000-0000-0000-0000-000000000000'
+
+// Left out when it is not asked for: an administrator who has required it by hand is not overruled.
+var assignmentRequired = requireAssignment ? true : null
+
+// Owners are added. What a list leaves out stays.
+var owners = empty(ownerIds)
+  ? null
+  : {
+      relationships: ownerIds
+    }
+
 var managementReference = empty(serviceManagementReference) ? null : serviceManagementReference
 
 // No lambda touches a Graph resource: that compiles and then fails at deployment (Azure/bicep#18046).
@@ -122,6 +152,7 @@ var managementReference = empty(serviceManagementReference) ? null : serviceMana
 resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: ordersUniqueName
   displayName: 'Orders (${environmentName})'
+  owners: owners
   serviceManagementReference: managementReference
   signInAudience: 'AzureADMyOrg'
   identifierUris: [ordersUri]
@@ -147,6 +178,7 @@ resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
 resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: apiUniqueName
   displayName: 'API (${environmentName})'
+  owners: owners
   serviceManagementReference: managementReference
   signInAudience: 'AzureADMyOrg'
   identifierUris: [apiUri]
@@ -177,7 +209,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   // No dates: Entra takes them from the certificate and refuses any that lie outside it.
   keyCredentials: [
     for certificate in apiCertificates: {
-      displayName: 'Key Vault version ${certificate.version}'
+      displayName: 'Certificate ${certificate.version}'
       type: 'AsymmetricX509Cert'
       usage: 'Verify'
       key: certificate.der
@@ -191,6 +223,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
 resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: clientUniqueName
   displayName: 'Client (${environmentName})'
+  owners: owners
   serviceManagementReference: managementReference
   signInAudience: 'AzureADMyOrg'
   // Signs a user in where there is no browser as well (device code).
@@ -259,24 +292,48 @@ resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
 resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (apiIdentityVouches) {
   name: '${apiCallers.uniqueName}/api-identity'
   description: 'The managed identity of the API vouches for it.'
-  issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+  issuer: apiIdentityIssuer
   subject: apiIdentityPrincipalId
-  audiences: ['api://AzureADTokenExchange']
+  audiences: [apiIdentityAudience]
 }
 
 // A service principal is the app's presence in this tenant: without one nobody can sign in to it or consent to it.
 
 resource ordersServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: ordersApp.appId
+  owners: owners
+  appRoleAssignmentRequired: assignmentRequired
 }
 
 resource apiServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: apiApp.appId
+  owners: owners
+  appRoleAssignmentRequired: assignmentRequired
 }
 
+// No assignment is required for the client: it holds nothing of its own, and the API refuses whom it must.
 resource clientServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: clientApp.appId
+  owners: owners
 }
+
+// To both, because the API asks for tokens for Orders in the name of the same user.
+
+resource apiAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for principalId in assignedPrincipalIds: {
+    resourceId: apiServicePrincipal.id
+    principalId: principalId
+    appRoleId: noRole
+  }
+]
+
+resource ordersAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for principalId in assignedPrincipalIds: {
+    resourceId: ordersServicePrincipal.id
+    principalId: principalId
+    appRoleId: noRole
+  }
+]
 
 resource graphServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' existing = if (grantAdminConsent) {
   appId: graphAppId

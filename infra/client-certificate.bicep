@@ -7,12 +7,20 @@
 @export()
 @description('The public half of one certificate version: base64 of its DER form.')
 type publicCertificate = {
-  @description('The version in Key Vault.')
+  @description('What tells it from the others: its version in Key Vault, or its place among those that were given.')
   version: string
 
   @description('What the app registration is given.')
   der: string
 }
+
+@export()
+@description('The certificates in a text of one or more PEM blocks, or of the base64 of a single one, in the order given.')
+func publicCertificates(pem string) publicCertificate[] =>
+  map(filter(split(pem, '-----END CERTIFICATE-----'), block => !empty(trim(block))), (block, index) => {
+    version: 'given-${index + 1}'
+    der: replace(replace(replace(replace(block, '-----BEGIN CERTIFICATE-----', ''), '\r', ''), '\n', ''), ' ', '')
+  })
 
 @description('Each new value makes one new version.')
 param rotationTag string
@@ -98,3 +106,6 @@ resource ensureCertificate 'Microsoft.Resources/deploymentScripts@2023-08-01' = 
 
 @description('The two newest versions, newest first: instances that still sign with the previous one are believed, too.')
 output publicCertificates publicCertificate[] = ensureCertificate.properties.outputs.certificates
+
+@description('The same as PEM blocks, in one line.')
+output pem string = ensureCertificate.properties.outputs.pem

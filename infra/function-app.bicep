@@ -1,8 +1,11 @@
 // Lifetime: that of the resource group. The list of app settings is replaced by each deployment of this module.
-// Role: one Functions app and all that is its alone: plan (Flex Consumption takes one app each), storage, site, settings.
+// Role: one Functions app and all that is its alone: plan (Flex Consumption takes one app each), storage, site, settings; in a
+// private network the private endpoints of its storage and, if it is closed, of the app itself.
 // Grants Storage Blob Data Owner on its own storage to its own identity.
 // Reason: the storage knows no keys, and the host keeps its leases there and fetches the deployed package from it. Used
 // twice, so that the API and Orders share nothing that one could reach the other through.
+
+import { place } from 'network.bicep'
 
 @description('The service of azure.yaml whose code runs here. Short, because it goes into a storage account name.')
 @minLength(1)
@@ -37,6 +40,9 @@ param alwaysReadyInstances int
 @description('Origins that a browser may call it from; none leaves CORS off.')
 param corsOrigins string[]
 
+@description('Its place in a private network, or null to have neither the storage nor the app in one.')
+param network place?
+
 @description('Makes the names unique.')
 param resourceToken string
 
@@ -67,6 +73,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
+    publicNetworkAccess: network == null ? 'Enabled' : 'Disabled'
   }
 
   resource blobs 'blobServices' = {
@@ -85,6 +92,19 @@ resource storageRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwner)
+  }
+}
+
+module storageEndpoint 'private-endpoint.bicep' = if (network != null) {
+  params: {
+    name: 'pep-${storage.name}'
+    targetId: storage.id
+    part: 'blob'
+    networkName: network!.network
+    subnetName: network!.endpointSubnet
+    zoneName: network!.blobZone
+    location: location
+    tags: tags
   }
 }
 
@@ -119,6 +139,10 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     clientAffinityEnabled: false
+    virtualNetworkSubnetId: network == null
+      ? null
+      : resourceId('Microsoft.Network/virtualNetworks/subnets', network!.network, network!.subnet)
+    publicNetworkAccess: network.?siteZone == null ? 'Enabled' : 'Disabled'
     functionAppConfig: {
       deployment: {
         storage: {
@@ -161,8 +185,9 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       }
     }
   }
-  // A role takes a while to spread: a host that starts without it fails, and so does the first deployment.
-  dependsOn: [storageRole]
+  // A role takes a while to spread: a host that starts without it, or without a way to its storage, fails, and so does the
+  // first deployment.
+  dependsOn: [storageRole, storageEndpoint]
 
   // This list replaces whatever is set by hand. The platform's own settings come last, so that no other can displace them.
   resource settings 'config' = {
@@ -175,6 +200,19 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
     })
+  }
+}
+
+module siteEndpoint 'private-endpoint.bicep' = if (network.?siteZone != null) {
+  params: {
+    name: 'pep-${site.name}'
+    targetId: site.id
+    part: 'sites'
+    networkName: network!.network
+    subnetName: network!.endpointSubnet
+    zoneName: network!.siteZone!
+    location: location
+    tags: tags
   }
 }
 

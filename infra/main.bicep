@@ -7,6 +7,8 @@
 
 targetScope = 'subscription'
 
+import { publicCertificates } from 'client-certificate.bicep'
+
 @description('Names this deployment: its resource group and its app registrations carry it. azd gives the environment name.')
 @minLength(1)
 @maxLength(64)
@@ -69,22 +71,130 @@ param alwaysReadyInstances int = 0
 @description('Share exchanged tokens between instances through Azure Managed Redis, so that a user costs one exchange per fleet and not one per instance. Paid for at all times; worth it from a handful of instances on.')
 param sharedTokenCache bool = false
 
+// App registrations of somebody else: four values go together, and registrations.bicep puts them out.
+
+@description('Client id of the API, registered by somebody else. Then this deployment registers nothing.')
+param existingApiClientId string = ''
+
+@description('What a client asks for to call that API, such as api://…/access_as_user.')
+param existingApiScope string = ''
+
+@description('Client id of Orders, registered by somebody else.')
+param existingOrdersClientId string = ''
+
+@description('What the API asks for to call that Orders: its scopes, separated by spaces.')
+param existingOrdersScopes string = ''
+
+@description('Client id of a client registered by somebody else, for the commands that call the API. May be left out.')
+param existingClientAppId string = ''
+
+// A certificate of one's own.
+
+@description('Resource id of a vault that is there already and holds the certificate. It must decide by roles (Azure RBAC). Then this deployment makes no vault and no certificate.')
+param existingVaultId string = ''
+
+@description('The name of the certificate in that vault.')
+param existingCertificateName string = ''
+
+@description('The public part of the certificate: PEM, or the base64 of its DER form. Give two PEM blocks, the newest first, while the certificate is being replaced.')
+param existingCertificatePem string = ''
+
+// A private network.
+
+@description('Closes storage, vault and cache to all but a virtual network that both apps call out from. The API itself stays reachable from everywhere.')
+param privateNetwork bool = false
+
+@description('The addresses of that network, in CIDR notation: a /24 or larger. Give one that no network you will connect to it uses.')
+param networkAddressPrefix string = '10.97.0.0/24'
+
+@description('Closes Orders as well, so that only the network can call it and deploy to it.')
+param ordersPrivate bool = false
+
+// Who may call, and who may change the registrations.
+
+@description('Lets only assigned users call the API and Orders. Without it every member and guest of the tenant may sign in.')
+param requireAssignment bool = false
+
+@description('Object ids of the users and groups that are assigned.')
+param assignedPrincipalIds string[] = []
+
+@description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. Whoever deploys first is an owner already.')
+param registrationOwnerIds string[] = []
+
+@description('The cloud. Left out, it is the one that is deployed to. Only AzureCloud can register apps by a deployment.')
+param cloud string = environment().name
+
+// The hooks read the same sentences, and refuse the same combinations before a deployment.
+var sentences = loadJsonContent('refusals.json')
+// All that differs between the clouds. The hooks read the same file.
+var cloudFacts = loadJsonContent('clouds.json')[?cloud] ?? fail(sentences.cloudUnknown)
+
 var resourceToken = uniqueString(subscription().id, environmentName, location)
 var useCertificate = clientCredential == 'certificate'
-var certificateName = 'api-client'
+var useExistingRegistrations = !empty(existingApiClientId)
+var useExistingVault = useCertificate && !empty(existingVaultId)
+var makeCertificate = useCertificate && empty(existingVaultId)
+var certificateName = useExistingVault ? existingCertificateName : 'api-client'
+
+var ofTheirRegistrations = [existingApiClientId, existingApiScope, existingOrdersClientId, existingOrdersScopes]
+var changesRegistrations = {
+  grantAdminConsent: grantAdminConsent
+  developerToolClientIds: !empty(developerToolClientIds)
+  serviceManagementReference: !empty(serviceManagementReference)
+  requireAssignment: requireAssignment
+  assignedPrincipalIds: !empty(assignedPrincipalIds)
+  registrationOwnerIds: !empty(registrationOwnerIds)
+}
+var vaultPath = split(existingVaultId, '/')
+
+// What cannot work, said before anything is created: the name of the resource group depends on it.
+var refusals = filter(
+  concat(
+    map(
+      filter(items(changesRegistrations), each => useExistingRegistrations && each.value),
+      each => format(sentences.changesTheirRegistrations, each.key)
+    ),
+    [
+      contains(ofTheirRegistrations, '') && !empty(join([...ofTheirRegistrations, existingClientAppId], ''))
+        ? sentences.existingRegistrationsIncomplete
+        : ''
+      cloud != 'AzureCloud' && !useExistingRegistrations ? sentences.cloudWithoutRegistrations : ''
+      empty(existingVaultId) != empty(existingCertificateName) ? sentences.existingVaultIncomplete : ''
+      !empty(existingVaultId) && (length(vaultPath) != 9 || toLower(vaultPath[?7] ?? '') != 'vaults')
+        ? sentences.existingVaultIdMalformed
+        : ''
+      !empty(existingVaultId) && empty(existingCertificatePem) && !useExistingRegistrations
+        ? sentences.existingVaultWithoutPublicPart
+        : ''
+      !empty(existingVaultId) && !useCertificate ? sentences.existingVaultUnused : ''
+      !empty(existingVaultId) && certificateRotationTag != 'first' ? sentences.existingVaultRotation : ''
+      contains(existingCertificatePem, 'PRIVATE KEY')
+        ? format(sentences.certificateIsPrivate, 'existingCertificatePem')
+        : ''
+      privateNetwork && makeCertificate ? sentences.privateNetworkAndScript : ''
+      privateNetwork && parseCidr(networkAddressPrefix).cidr > 24 ? sentences.privateNetworkTooSmall : ''
+      ordersPrivate && !privateNetwork ? sentences.ordersPrivateWithoutNetwork : ''
+      privateNetwork && sharedTokenCache && empty(cloudFacts.cacheZone) ? sentences.cacheWithoutZone : ''
+      !empty(assignedPrincipalIds) && !requireAssignment ? sentences.assignedWithoutRequirement : ''
+    ]
+  ),
+  sentence => !empty(sentence)
+)
+var resourceGroupName = empty(refusals) ? 'rg-${environmentName}' : fail(join(refusals, ' '))
+
 // Names go to modules from here and never through another module's outputs, so `azd provision --preview` can show them. A
 // module that looks something up by such a name waits for it by dependsOn. For the same reason a role assignment is named by
 // the path of its identity and not by its object id. An identity that is deleted and made anew has another object id, which
 // Azure refuses to put into the old assignment: delete that one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
 var ordersIdentityName = 'id-orders-${resourceToken}'
-var keyVaultName = 'kv-${resourceToken}'
+var keyVaultName = useExistingVault ? vaultPath[8] : 'kv-${resourceToken}'
 var tags = {
   'azd-env-name': environmentName
 }
 
 resource resourceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: 'rg-${environmentName}'
+  name: resourceGroupName
   location: location
   tags: tags
 }
@@ -119,7 +229,44 @@ module monitoring 'monitoring.bicep' = {
   dependsOn: [apiIdentity, ordersIdentity]
 }
 
-module keyVault 'key-vault.bicep' = if (useCertificate) {
+var networkName = 'vnet-${resourceToken}'
+var endpointSubnet = 'endpoints'
+var blobZone = 'privatelink.blob.${cloudFacts.storageSuffix}'
+var zonesOfOptions = concat(
+  useExistingVault ? [cloudFacts.vaultZone] : [],
+  sharedTokenCache ? [cloudFacts.cacheZone] : [],
+  ordersPrivate ? [cloudFacts.sitesZone] : []
+)
+
+module network 'network.bicep' = if (privateNetwork) {
+  scope: resourceGroup
+  params: {
+    name: networkName
+    addressPrefix: networkAddressPrefix
+    appSubnetNames: ['api', 'orders']
+    endpointSubnetName: endpointSubnet
+    zoneNames: [blobZone, ...zonesOfOptions]
+    location: location
+    tags: tags
+  }
+}
+
+var placeOfApi = {
+  network: networkName
+  subnet: 'api'
+  endpointSubnet: endpointSubnet
+  blobZone: blobZone
+}
+
+var placeOfOrders = {
+  network: networkName
+  subnet: 'orders'
+  endpointSubnet: endpointSubnet
+  blobZone: blobZone
+  siteZone: ordersPrivate ? cloudFacts.sitesZone : null
+}
+
+module keyVault 'key-vault.bicep' = if (makeCertificate) {
   scope: resourceGroup
   params: {
     readerIdentityName: apiIdentityName
@@ -132,7 +279,7 @@ module keyVault 'key-vault.bicep' = if (useCertificate) {
   dependsOn: [apiIdentity]
 }
 
-module clientCertificate 'client-certificate.bicep' = if (useCertificate) {
+module clientCertificate 'client-certificate.bicep' = if (makeCertificate) {
   scope: resourceGroup
   params: {
     rotationTag: certificateRotationTag
@@ -144,12 +291,47 @@ module clientCertificate 'client-certificate.bicep' = if (useCertificate) {
   dependsOn: [keyVault]
 }
 
-module appRegistrations 'app-registrations.bicep' = {
+module vaultReader 'vault-reader.bicep' = if (useExistingVault) {
+  scope: az.resourceGroup(vaultPath[2], vaultPath[4])
+  params: {
+    readerIdentityName: apiIdentityName
+    readerSubscriptionId: subscription().subscriptionId
+    readerResourceGroup: resourceGroupName
+    keyVaultName: keyVaultName
+    certificateName: certificateName
+  }
+  dependsOn: [apiIdentity]
+}
+
+module vaultEndpoint 'private-endpoint.bicep' = if (useExistingVault && privateNetwork) {
   scope: resourceGroup
   params: {
-    apiCertificates: useCertificate ? clientCertificate!.outputs.publicCertificates : []
+    name: 'pep-${keyVaultName}'
+    targetId: existingVaultId
+    part: 'vault'
+    networkName: networkName
+    subnetName: endpointSubnet
+    zoneName: cloudFacts.vaultZone
+    location: location
+    tags: tags
+  }
+  dependsOn: [network]
+}
+
+var identityIssuer = '${cloudFacts.loginEndpoint}${tenant().tenantId}/v2.0'
+
+module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistrations) {
+  params: {
+    apiCertificates: makeCertificate
+      ? clientCertificate!.outputs.publicCertificates
+      : publicCertificates(existingCertificatePem)
     apiIdentityVouches: !useCertificate
     apiIdentityPrincipalId: apiIdentity.outputs.principalId
+    apiIdentityIssuer: identityIssuer
+    apiIdentityAudience: cloudFacts.tokenExchangeAudience
+    requireAssignment: requireAssignment
+    assignedPrincipalIds: assignedPrincipalIds
+    ownerIds: registrationOwnerIds
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
     browserOrigins: browserOrigins
@@ -159,6 +341,22 @@ module appRegistrations 'app-registrations.bicep' = {
   }
 }
 
+var registered = useExistingRegistrations
+  ? {
+      apiClientId: existingApiClientId
+      apiScope: existingApiScope
+      ordersClientId: existingOrdersClientId
+      ordersScopes: existingOrdersScopes
+      clientClientId: existingClientAppId
+    }
+  : {
+      apiClientId: appRegistrations!.outputs.apiClientId
+      apiScope: appRegistrations!.outputs.apiScope
+      ordersClientId: appRegistrations!.outputs.ordersClientId
+      ordersScopes: appRegistrations!.outputs.ordersScopes
+      clientClientId: appRegistrations!.outputs.clientClientId
+    }
+
 module orders 'function-app.bicep' = {
   scope: resourceGroup
   params: {
@@ -166,9 +364,9 @@ module orders 'function-app.bicep' = {
     identityName: ordersIdentityName
     appSettings: {
       PYTHON_SCRIPT_FILE_NAME: 'downstream_app.py'
-      AzureAd__Instance: environment().authentication.loginEndpoint
+      AzureAd__Instance: cloudFacts.loginEndpoint
       AzureAd__TenantId: tenant().tenantId
-      AzureAd__ClientId: appRegistrations.outputs.ordersClientId
+      AzureAd__ClientId: registered.ordersClientId
       AzureAd__Scopes: 'Orders.Read'
     }
     applicationInsightsConnectionString: monitoring.outputs.connectionString
@@ -178,24 +376,28 @@ module orders 'function-app.bicep' = {
     maximumInstanceCount: 40
     alwaysReadyInstances: 0
     corsOrigins: []
+    network: privateNetwork ? placeOfOrders : null
     resourceToken: resourceToken
     location: location
     tags: tags
   }
-  dependsOn: [ordersIdentity]
+  dependsOn: [ordersIdentity, network]
 }
 
+var keyVaultUrl = useExistingVault
+  ? 'https://${keyVaultName}.${cloudFacts.vaultSuffix}/'
+  : makeCertificate ? keyVault!.outputs.uri : ''
 var clientCredentialSettings = useCertificate
   ? {
       AzureAd__ClientCredentials__0__SourceType: 'KeyVault'
-      AzureAd__ClientCredentials__0__KeyVaultUrl: keyVault!.outputs.uri
+      AzureAd__ClientCredentials__0__KeyVaultUrl: keyVaultUrl
       AzureAd__ClientCredentials__0__KeyVaultCertificateName: certificateName
       AzureAd__ClientCredentials__0__ManagedIdentityClientId: apiIdentity.outputs.clientId
     }
   : {
       AzureAd__ClientCredentials__0__SourceType: 'SignedAssertionFromManagedIdentity'
       AzureAd__ClientCredentials__0__ManagedIdentityClientId: apiIdentity.outputs.clientId
-      AzureAd__ClientCredentials__0__TokenExchangeUrl: 'api://AzureADTokenExchange'
+      AzureAd__ClientCredentials__0__TokenExchangeUrl: cloudFacts.tokenExchangeAudience
     }
 
 module tokenCache 'token-cache.bicep' = if (sharedTokenCache) {
@@ -204,10 +406,12 @@ module tokenCache 'token-cache.bicep' = if (sharedTokenCache) {
     writerIdentityName: apiIdentityName
     skuName: 'Balanced_B0'
     name: 'redis-${resourceToken}'
+    network: privateNetwork ? placeOfApi : null
+    zoneName: cloudFacts.cacheZone
     location: location
     tags: tags
   }
-  dependsOn: [apiIdentity]
+  dependsOn: [apiIdentity, network]
 }
 
 var tokenCacheSettings = sharedTokenCache
@@ -223,14 +427,14 @@ module api 'function-app.bicep' = {
     serviceName: 'api'
     identityName: apiIdentityName
     appSettings: union(clientCredentialSettings, tokenCacheSettings, {
-      AzureAd__Instance: environment().authentication.loginEndpoint
+      AzureAd__Instance: cloudFacts.loginEndpoint
       AzureAd__TenantId: tenant().tenantId
-      AzureAd__ClientId: appRegistrations.outputs.apiClientId
+      AzureAd__ClientId: registered.apiClientId
       AzureAd__Scopes: 'access_as_user'
-      DownstreamApis__Graph__BaseUrl: 'https://graph.microsoft.com/v1.0'
-      DownstreamApis__Graph__Scopes: 'https://graph.microsoft.com/.default'
+      DownstreamApis__Graph__BaseUrl: '${cloudFacts.graphEndpoint}/v1.0'
+      DownstreamApis__Graph__Scopes: '${cloudFacts.graphEndpoint}/.default'
       DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl
-      DownstreamApis__Orders__Scopes: appRegistrations.outputs.ordersScopes
+      DownstreamApis__Orders__Scopes: registered.ordersScopes
     })
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     pythonVersion: pythonVersion
@@ -239,10 +443,12 @@ module api 'function-app.bicep' = {
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
     corsOrigins: browserOrigins
+    network: privateNetwork ? placeOfApi : null
     resourceToken: resourceToken
     location: location
     tags: tags
   }
+  dependsOn: [network, vaultReader, vaultEndpoint]
 }
 
 // azd writes these to its .env in clear: names, addresses and ids only, never a secret.
@@ -260,13 +466,13 @@ output AZURE_FUNCTION_NAME string = api.outputs.name
 output API_BASE_URL string = api.outputs.baseUrl
 
 @description('The client id of the API.')
-output API_CLIENT_ID string = appRegistrations.outputs.apiClientId
+output API_CLIENT_ID string = registered.apiClientId
 
 @description('What a client asks for to call the API.')
-output API_SCOPE string = appRegistrations.outputs.apiScope
+output API_SCOPE string = registered.apiScope
 
 @description('The client id of the client.')
-output CLIENT_APP_ID string = appRegistrations.outputs.clientClientId
+output CLIENT_APP_ID string = registered.clientClientId
 
 @description('The Functions app of Orders.')
 output AZURE_ORDERS_FUNCTION_NAME string = orders.outputs.name
@@ -275,16 +481,48 @@ output AZURE_ORDERS_FUNCTION_NAME string = orders.outputs.name
 output ORDERS_BASE_URL string = orders.outputs.baseUrl
 
 @description('The client id of Orders.')
-output ORDERS_CLIENT_ID string = appRegistrations.outputs.ordersClientId
+output ORDERS_CLIENT_ID string = registered.ordersClientId
 
 @description('What the API asks for to call Orders, separated by spaces.')
-output ORDERS_SCOPES string = appRegistrations.outputs.ordersScopes
+output ORDERS_SCOPES string = registered.ordersScopes
 
-@description('What the hook postdown.py deletes: the app registrations are not in the resource group.')
-output APP_REGISTRATION_OBJECT_IDS string = appRegistrations.outputs.objectIds
+@description('What the hook postdown.py deletes: the app registrations are not in the resource group. Empty when they are somebody else\'s.')
+output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? '' : appRegistrations!.outputs.objectIds
 
 @description('Empty when the managed identity is the credential.')
 output KEY_VAULT_NAME string = useCertificate ? keyVaultName : ''
 
+@description('The vault as roles name it. Empty when the managed identity is the credential.')
+output KEY_VAULT_ID string = useExistingVault
+  ? existingVaultId
+  : makeCertificate
+      ? resourceId(subscription().subscriptionId, resourceGroupName, 'Microsoft.KeyVault/vaults', keyVaultName)
+      : ''
+
+@description('The address of the vault. Empty when the managed identity is the credential.')
+output KEY_VAULT_URL string = keyVaultUrl
+
+@description('The name of the certificate in the vault. Empty when the managed identity is the credential.')
+output CERTIFICATE_NAME string = useCertificate ? certificateName : ''
+
+@description('The cloud, by the name that the Azure CLI gives it.')
+output CLOUD_NAME string = cloud
+
+// What the identity team adds to the registration of the API, when the registrations are theirs. Public, all of it.
+
+@description('The certificates, in one line of PEM blocks. Empty when the registrations were made here, or need none.')
+output CREDENTIAL_CERTIFICATE_PEM string = useExistingRegistrations && makeCertificate
+  ? clientCertificate!.outputs.pem
+  : useExistingRegistrations && useExistingVault ? existingCertificatePem : ''
+
+@description('The subject of the federated credential. Empty when the registrations were made here, or need none.')
+output CREDENTIAL_SUBJECT string = useExistingRegistrations && !useCertificate ? apiIdentity.outputs.principalId : ''
+
+@description('The issuer of the federated credential. Empty when the registrations were made here, or need none.')
+output CREDENTIAL_ISSUER string = useExistingRegistrations && !useCertificate ? identityIssuer : ''
+
+@description('The audience of the federated credential. Empty when the registrations were made here, or need none.')
+output CREDENTIAL_AUDIENCE string = useExistingRegistrations && !useCertificate ? cloudFacts.tokenExchangeAudience : ''
+
 @description('Where an administrator consents for everybody to what the API calls.')
-output ADMIN_CONSENT_URL string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${appRegistrations.outputs.apiClientId}'
+output ADMIN_CONSENT_URL string = '${cloudFacts.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${registered.apiClientId}'

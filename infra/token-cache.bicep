@@ -5,6 +5,8 @@
 // Reason: an access policy of Redis is no role assignment, so roles on the resource give no access to what lies in it. What
 // lies there is sealed by the API with a key that only the caller's own access token yields: whoever reads it reads nothing.
 
+import { place } from 'network.bicep'
+
 @description('The one identity that may read and write, by name: that of the API.')
 param writerIdentityName string
 
@@ -13,6 +15,12 @@ param skuName string
 
 @description('The name of the cache, unique in the region.')
 param name string
+
+@description('A place in a private network whose endpoint is the only way in, or null to be open to every network.')
+param network place?
+
+@description('The DNS zone of private endpoints for caches.')
+param zoneName string
 
 @description('The region.')
 param location string
@@ -33,8 +41,8 @@ resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
   }
   properties: {
     minimumTlsVersion: '1.2'
-    // As of the vault: a Functions app without a virtual network does not reach a closed one.
-    publicNetworkAccess: 'Enabled'
+    // A Functions app without a virtual network does not reach a closed one.
+    publicNetworkAccess: network == null ? 'Enabled' : 'Disabled'
     // A cache of what Entra can issue again needs no replica.
     highAvailability: 'Disabled'
   }
@@ -61,6 +69,19 @@ resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
         }
       }
     }
+  }
+}
+
+module endpoint 'private-endpoint.bicep' = if (network != null) {
+  params: {
+    name: 'pep-${cache.name}'
+    targetId: cache.id
+    part: 'redisEnterprise'
+    networkName: network!.network
+    subnetName: network!.endpointSubnet
+    zoneName: zoneName
+    location: location
+    tags: tags
   }
 }
 

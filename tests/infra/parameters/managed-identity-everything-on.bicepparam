@@ -2,6 +2,7 @@ using '../../../infra/main.bicep'
 
 param environmentName = 'test'
 param location = 'westeurope'
+param cloud = 'AzureCloud'
 param clientCredential = 'managedIdentity'
 param purgeProtection = true
 param grantAdminConsent = true

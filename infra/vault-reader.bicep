@@ -1,0 +1,44 @@
+// Lifetime: that of the vault, which is somebody else's: `azd down` leaves this role assignment. It is void without the identity.
+// Role: lets the API read its client certificate from a vault that is there already. Grants Key Vault Secrets User, on the
+// secret that holds the private key and on nothing else in the vault, to the API's identity alone.
+// Reason: the vault is in another resource group, and what else lies in it is no business of the API.
+
+@description('The one identity that may read the private key, by name: that of the API.')
+param readerIdentityName string
+
+@description('The subscription of the identity.')
+param readerSubscriptionId string
+
+@description('The resource group of the identity.')
+param readerResourceGroup string
+
+@description('The vault.')
+param keyVaultName string
+
+@description('The name of the certificate, and of the secret that holds its private key.')
+param certificateName string
+
+var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+
+resource reader 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: readerIdentityName
+  scope: resourceGroup(readerSubscriptionId, readerResourceGroup)
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+  name: keyVaultName
+
+  resource privateKey 'secrets' existing = {
+    name: certificateName
+  }
+}
+
+resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault::privateKey.id, reader.id, keyVaultSecretsUser)
+  scope: vault::privateKey
+  properties: {
+    principalId: reader.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
+  }
+}

@@ -1,0 +1,3 @@
+using '../../../../infra/registrations.bicep'
+
+param environmentName = 'test'
