@@ -503,7 +503,7 @@ output KEY_VAULT_ID string = useExistingVault
 output KEY_VAULT_URL string = keyVaultUrl
 
 @description('The name of the certificate in the vault. Empty when the managed identity is the credential.')
-output CERTIFICATE_NAME string = useCertificate ? certificateName : ''
+output CREDENTIAL_NAME string = useCertificate ? certificateName : ''
 
 @description('The cloud, by the name that the Azure CLI gives it.')
 output CLOUD_NAME string = cloud
@@ -511,7 +511,7 @@ output CLOUD_NAME string = cloud
 // What the identity team adds to the registration of the API, when the registrations are theirs. Public, all of it.
 
 @description('The certificates, in one line of PEM blocks. Empty when the registrations were made here, or need none.')
-output CREDENTIAL_CERTIFICATE_PEM string = useExistingRegistrations && makeCertificate
+output CREDENTIAL_PUBLIC_PART string = useExistingRegistrations && makeCertificate
   ? clientCertificate!.outputs.pem
   : useExistingRegistrations && useExistingVault ? existingCertificatePem : ''
 

@@ -22,7 +22,7 @@ param environmentName string
 @description('The principal id of the API\'s managed identity, when that is its credential: CREDENTIAL_SUBJECT of azd up.')
 param apiIdentityPrincipalId string = ''
 
-@description('The public part of the API\'s certificate, when that is its credential: CREDENTIAL_CERTIFICATE_PEM of azd up, or any PEM.')
+@description('The public part of the API\'s certificate, when that is its credential: CREDENTIAL_PUBLIC_PART of azd up, or any PEM.')
 param apiCertificatePem string = ''
 
 @description('Give true to consent for every user to what the API calls. It takes an Entra administrator to deploy.')

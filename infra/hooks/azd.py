@@ -94,7 +94,10 @@ def az_object(*arguments: str) -> dict[str, Any]:
 
 
 def get(url: str, *parameters: str) -> dict[str, Any]:
-    """What Azure Resource Manager or Microsoft Graph answers, as the person signed in to the Azure CLI."""
+    """What Azure Resource Manager or Microsoft Graph answers, as the person signed in to the Azure CLI.
+
+    A `url` without a host is one of Azure Resource Manager, in the cloud that the Azure CLI is signed in to.
+    """
     return az_object(
         "rest", "--method", "GET", "--url", url, *(["--url-parameters", *parameters] if parameters else [])
     )

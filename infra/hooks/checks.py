@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import azd
+import options
 
-ARM = "https://management.azure.com"
-GRAPH = "https://graph.microsoft.com/v1.0"
 TYPE_AGAIN = "azd provision"
 
 # A deployment registers the providers of its own resources; these stand behind the certificate script.
 SCRIPT_PROVIDERS = ("Microsoft.ContainerInstance", "Microsoft.Storage")
+# A subnet is delegated to it, and a delegation registers nothing.
+NETWORK_PROVIDERS = ("Microsoft.App",)
 
 # Role template ids are the same in every tenant.
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
@@ -36,9 +37,10 @@ REGISTRATION_ROLES = {
     "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
     "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
 }
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 ACTIONS = {
     "Microsoft.Resources/subscriptions/resourceGroups/write": "Contributor",
-    "Microsoft.Authorization/roleAssignments/write": "Role Based Access Control Administrator",
+    ASSIGN_ROLES: "Role Based Access Control Administrator",
 }
 SHARED_KEY = "Microsoft.Storage/storageAccounts/allowSharedKeyAccess"
 
@@ -50,7 +52,7 @@ class Target:
     environment: str
     subscription: str
     tenant: str
-    uses_certificate: bool
+    makes_certificate: bool
     grants_consent: bool
 
     @classmethod
@@ -59,8 +61,8 @@ class Target:
             environment=azd.told("AZURE_ENV_NAME"),
             subscription=azd.told("AZURE_SUBSCRIPTION_ID"),
             tenant=azd.told("AZURE_TENANT_ID"),
-            uses_certificate=azd.told("CLIENT_CREDENTIAL", "certificate") == "certificate",
-            grants_consent=azd.told("GRANT_ADMIN_CONSENT").lower() == "true",
+            makes_certificate=options.makes_certificate(),
+            grants_consent=options.on("grantAdminConsent"),
         )
 
 
@@ -70,6 +72,24 @@ class Problem:
 
     meaning: str
     commands: tuple[str, ...]
+
+
+def options_agree(_: Target) -> Problem | None:
+    refused = options.refusals()
+    if not refused:
+        return None
+    named = dict.fromkeys(variable for sentence in refused for variable in options.named_in(sentence))
+    return Problem("\n".join(refused), (*(f"azd env set {variable} ..." for variable in named), TYPE_AGAIN))
+
+
+def cloud_takes_registrations(target: Target) -> Problem | None:
+    """The Graph extension of Bicep is for the public cloud; elsewhere somebody registers the apps by hand."""
+    if options.registrations_are_theirs():
+        return None
+    cloud = _account("--subscription", _subscription(target)).get("environmentName", options.AZURE_CLOUD)
+    if cloud == options.AZURE_CLOUD:
+        return None
+    return Problem(options.sentence("cloudWithoutRegistrations"), ("azd env set EXISTING_API_CLIENT_ID ...", TYPE_AGAIN))
 
 
 def signed_in(target: Target) -> Problem | None:
@@ -92,13 +112,9 @@ def right_tenant(target: Target) -> Problem | None:
 
 def azure_rights(target: Target) -> Problem | None:
     scope = f"/subscriptions/{_subscription(target)}"
-    found = azd.get(f"{ARM}{scope}/providers/Microsoft.Authorization/permissions", "api-version=2022-04-01")
-    permissions = found.get("value") or []
-    lacking = [role for action, role in ACTIONS.items() if not any(_grants(one, action) for one in permissions)]
+    lacking = _lacking(scope, ACTIONS)
     if not lacking:
         return None
-    if found.get("nextLink"):
-        raise azd.UnavailableError("the list of your permissions goes on")
     meaning = f"You lack the role {' and the role '.join(lacking)} on the subscription. Have an Owner type:"
     person = _account().get("user", {}).get("name") or "YOUR-ACCOUNT"
     grants = (f'az role assignment create --assignee {person} --role "{role}" --scope {scope}' for role in lacking)
@@ -107,17 +123,20 @@ def azure_rights(target: Target) -> Problem | None:
 
 def entra_rights(target: Target) -> Problem | None:
     """Who may register apps: members where the tenant lets them, otherwise the holders of certain roles."""
+    if options.registrations_are_theirs():
+        return None
     account = _account_in(_tenant_of(target))
     if account.get("user", {}).get("type") != "user":
         raise azd.UnavailableError("a service principal is signed in, whose rights in Graph are not shown")
-    held = _directory_roles()
+    graph = options.graph_of(str(account.get("environmentName")))
+    held = _directory_roles(graph)
     if target.grants_consent and not held & CONSENT_ROLES.keys():
         meaning = f"GRANT_ADMIN_CONSENT is true, and you hold none of: {', '.join(CONSENT_ROLES.values())}."
         return Problem(meaning, ("azd env set GRANT_ADMIN_CONSENT false", TYPE_AGAIN))
     if held & REGISTRATION_ROLES.keys():
         return None
-    me = azd.get(f"{GRAPH}/me", "$select=id,userType")
-    policy = azd.get(f"{GRAPH}/policies/authorizationPolicy")
+    me = azd.get(f"{graph}/me", "$select=id,userType")
+    policy = azd.get(f"{graph}/policies/authorizationPolicy")
     open_to_members = policy.get("defaultUserRolePermissions", {}).get("allowedToCreateApps")
     if open_to_members is None:
         raise azd.UnavailableError("the tenant does not show who may register apps")
@@ -135,7 +154,8 @@ def providers(target: Target) -> Problem | None:
         "provider", "list", "--subscription", _subscription(target), "--query", "[].[namespace,registrationState]"
     )
     states = {str(name).lower(): state for name, state in listed or []}
-    needed = SCRIPT_PROVIDERS if target.uses_certificate else ()
+    needed = [*(SCRIPT_PROVIDERS if target.makes_certificate else ())]
+    needed += NETWORK_PROVIDERS if options.on("privateNetwork") else ()
     missing = [name for name in needed if states.get(name.lower()) not in ("Registered", "Registering")]
     if not missing:
         return None
@@ -149,9 +169,9 @@ def storage_keys(target: Target) -> Problem | None:
 
     https://learn.microsoft.com/rest/api/policy/policy-restrictions/check-at-subscription-scope
     """
-    if not target.uses_certificate:
+    if not target.makes_certificate:
         return None
-    url = f"{ARM}/subscriptions/{_subscription(target)}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
+    url = f"/subscriptions/{_subscription(target)}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions"
     account = {
         "type": "Microsoft.Storage/storageAccounts",
         "location": azd.told("AZURE_LOCATION", "westeurope"),
@@ -170,7 +190,7 @@ def storage_keys(target: Target) -> Problem | None:
 
 def deleted_vault(target: Target) -> Problem | None:
     """A deleted vault keeps its name, and a new one for the same environment would have that name."""
-    if not target.uses_certificate:
+    if not target.makes_certificate:
         return None
     listed = azd.az("keyvault", "list-deleted", "--resource-type", "vault", "--subscription", _subscription(target))
     for vault in listed or []:
@@ -188,14 +208,35 @@ def deleted_vault(target: Target) -> Problem | None:
     return None
 
 
+def given_vault(_: Target) -> Problem | None:
+    """The vault that is there already decides by roles, and you may give the API one."""
+    vault = options.text("existingVaultId")
+    if not vault or options.refusals():
+        return None
+    found = azd.get(vault, "api-version=2023-07-01")
+    if not found.get("properties", {}).get("enableRbacAuthorization"):
+        meaning = "The vault in EXISTING_VAULT_ID decides by access policies and not by roles. Have its owner change it,\nor give another:"
+        return Problem(meaning, ("azd env set EXISTING_VAULT_ID ...", TYPE_AGAIN))
+    lacking = _lacking(vault, {ASSIGN_ROLES: ACTIONS[ASSIGN_ROLES]})
+    if not lacking:
+        return None
+    person = _account().get("user", {}).get("name") or "YOUR-ACCOUNT"
+    grant = f'az role assignment create --assignee {person} --role "{lacking[0]}" --scope {vault}'
+    meaning = f"You lack the role {lacking[0]} on the vault in EXISTING_VAULT_ID. Have its owner type:"
+    return Problem(meaning, (grant, TYPE_AGAIN))
+
+
 CHECKS: dict[str, Callable[[Target], Problem | None]] = {
+    "the options go together": options_agree,
     "azd is signed in": signed_in,
     "the tenant is that of the subscription": right_tenant,
+    "apps can be registered in this cloud": cloud_takes_registrations,
     "you may create resources and assign roles": azure_rights,
     "you may register apps in Entra": entra_rights,
     "resource providers are registered": providers,
     "no policy stands in the way of the certificate": storage_keys,
     "no deleted vault holds the name": deleted_vault,
+    "the vault given can be used": given_vault,
 }
 
 
@@ -226,9 +267,19 @@ def _account_in(tenant: str) -> dict[str, Any]:
     return account
 
 
-def _directory_roles() -> set[str]:
-    groups_and_roles = azd.get(f"{GRAPH}/me/transitiveMemberOf", "$top=999").get("value") or []
+def _directory_roles(graph: str) -> set[str]:
+    groups_and_roles = azd.get(f"{graph}/me/transitiveMemberOf", "$top=999").get("value") or []
     return {str(one.get("roleTemplateId")) for one in groups_and_roles if one.get("roleTemplateId")}
+
+
+def _lacking(scope: str, actions: dict[str, str]) -> list[str]:
+    """The roles, of those given by action, that you lack on a scope."""
+    found = azd.get(f"{scope}/providers/Microsoft.Authorization/permissions", "api-version=2022-04-01")
+    permissions = found.get("value") or []
+    lacking = [role for action, role in actions.items() if not any(_grants(one, action) for one in permissions)]
+    if lacking and found.get("nextLink"):
+        raise azd.UnavailableError("the list of your permissions goes on")
+    return lacking
 
 
 def _grants(permission: dict[str, Any], action: str) -> bool:

@@ -10,16 +10,16 @@ import sys
 import time
 
 import azd
+import options
 import settings_file
 
-DELETED_ITEMS = "https://graph.microsoft.com/v1.0/directory/deletedItems"
 ATTEMPTS = 4  # Entra takes some seconds to move a registration to its recycle bin
 PAUSE_SECONDS = 2
 AGAIN = "azd hooks run postdown"
 
 
 def main() -> int:
-    if azd.told("APP_REGISTRATION_OBJECT_IDS"):  # an output, which azd takes away before this hook
+    if azd.told("API_CLIENT_ID") or azd.told("APP_REGISTRATION_OBJECT_IDS"):  # outputs, which azd takes away before this
         azd.say(
             "The environment still stands, so its app registrations are kept. To remove it all, type: azd down --purge"
         )
@@ -29,6 +29,11 @@ def main() -> int:
     ids = [one for one in azd.told("REGISTRATIONS_TO_DELETE").split(",") if one]
     if not ids:
         azd.say("No app registrations are noted for this environment, so none are deleted.")
+        return 0
+    if options.registrations_are_theirs():
+        azd.say("The app registrations are somebody else's (EXISTING_API_CLIENT_ID), so none are deleted. Noted from before:")
+        azd.say("".join(f"  {one}\n" for one in ids) + "If they are yours and not in use any more, type for each:")
+        azd.say("  az ad app delete --id ID")
         return 0
     azd.say(f"Deleting {len(ids)} app registrations, which azd down leaves in Entra:")
     try:
@@ -68,19 +73,24 @@ def delete(object_id: str) -> bool:
         return True
     azd.say(f"  {object_id}: deleted, but still in Entra's recycle bin: {purged.reason}")
     azd.say("    There it keeps its unique name for 30 days. An Application Administrator types:")
-    azd.say(f"    az rest --method DELETE --url {DELETED_ITEMS}/{object_id}")
+    azd.say(f"    az rest --method DELETE --url {deleted_item(object_id)}")
     return False
 
 
 def purge(object_id: str, *, just_deleted: bool) -> azd.Outcome:
     """Empties the recycle bin of it. Just deleted, it may take a while to get there."""
-    url = f"{DELETED_ITEMS}/{object_id}"
+    url = deleted_item(object_id)
     for attempt in range(1, ATTEMPTS + 1):
         outcome = azd.run("az", "rest", "--method", "DELETE", "--url", url, "--only-show-errors")
         if not (just_deleted and is_gone(outcome)) or attempt == ATTEMPTS:
             break
         time.sleep(PAUSE_SECONDS)
     return outcome
+
+
+def deleted_item(object_id: str) -> str:
+    """Where Graph keeps a deleted registration."""
+    return f"{options.cloud()['graphEndpoint']}/v1.0/directory/deletedItems/{object_id}"
 
 
 def is_gone(outcome: azd.Outcome) -> bool:

@@ -8,19 +8,23 @@ from __future__ import annotations
 import sys
 
 import azd
+import options
 import settings_file
 
-CERTIFICATE_NAME = "api-client"  # as in main.bicep
-NEEDED = ("TENANT_ID", "API_CLIENT_ID", "API_SCOPE", "ORDERS_BASE_URL", "ORDERS_SCOPES", "APP_REGISTRATION_OBJECT_IDS")
+NEEDED = ("TENANT_ID", "API_CLIENT_ID", "API_SCOPE", "ORDERS_BASE_URL", "ORDERS_SCOPES", "CLOUD_NAME")
+OURS = "APP_REGISTRATION_OBJECT_IDS"
 
 
 def main() -> int:
-    missing = [name for name in NEEDED if not azd.told(name)]
+    theirs = options.registrations_are_theirs()
+    missing = [name for name in (*NEEDED, *(() if theirs else (OURS,))) if not azd.told(name)]
     if missing:
         azd.say(f"postprovision: the azd environment lacks {', '.join(missing)}. Type:\n  azd provision")
         return 1
-    remembered = remember_registrations()
+    remembered = theirs or remember_registrations()
     write_local_settings()
+    if theirs:
+        say_what_the_identity_team_adds()
     say_what_next()
     return 0 if remembered else 1
 
@@ -31,7 +35,7 @@ def remember_registrations() -> bool:
     What was noted before stays, should a registration have been made anew in between.
     """
     noted = azd.told("REGISTRATIONS_TO_DELETE").split(",")
-    new = azd.told("APP_REGISTRATION_OBJECT_IDS").split()
+    new = azd.told(OURS).split()
     ids = ",".join(dict.fromkeys(filter(None, [*noted, *new])))
     notes = {"REGISTRATIONS_TO_DELETE": ids, "REGISTRATIONS_TENANT": azd.told("TENANT_ID")}
     try:
@@ -70,7 +74,7 @@ def write_local_settings() -> None:
         f"{settings_file.NAME} is written: `func start` runs the API here against the real tenant, once you may\n"
         "read the certificate (it takes some minutes to take effect; YOUR-ACCOUNT is whom `az login` signs in):\n"
         '  az role assignment create --role "Key Vault Secrets User" --assignee YOUR-ACCOUNT --scope '
-        f"{vault_id()}"
+        f"{azd.told('KEY_VAULT_ID')}"
     )
 
 
@@ -80,28 +84,47 @@ def local_settings() -> dict[str, str]:
     That is what leaving out ManagedIdentityClientId means.
     """
     credential = "AzureAd__ClientCredentials__0__"
+    cloud = options.cloud()
     return {
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AzureWebJobsStorage": "",
-        "AzureAd__Instance": "https://login.microsoftonline.com/",
+        "AzureAd__Instance": cloud["loginEndpoint"],
         "AzureAd__TenantId": azd.told("TENANT_ID"),
         "AzureAd__ClientId": azd.told("API_CLIENT_ID"),
         "AzureAd__Scopes": azd.told("API_SCOPE").rpartition("/")[2],
         f"{credential}SourceType": "KeyVault",
-        f"{credential}KeyVaultUrl": f"https://{azd.told('KEY_VAULT_NAME')}.vault.azure.net/",
-        f"{credential}KeyVaultCertificateName": CERTIFICATE_NAME,
-        "DownstreamApis__Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
-        "DownstreamApis__Graph__Scopes": "https://graph.microsoft.com/.default",
+        f"{credential}KeyVaultUrl": azd.told("KEY_VAULT_URL"),
+        f"{credential}KeyVaultCertificateName": azd.told("CREDENTIAL_NAME"),
+        "DownstreamApis__Graph__BaseUrl": f"{cloud['graphEndpoint']}/v1.0",
+        "DownstreamApis__Graph__Scopes": f"{cloud['graphEndpoint']}/.default",
         "DownstreamApis__Orders__BaseUrl": azd.told("ORDERS_BASE_URL"),
         "DownstreamApis__Orders__Scopes": azd.told("ORDERS_SCOPES"),
     }
 
 
-def vault_id() -> str:
-    subscription = azd.told("AZURE_SUBSCRIPTION_ID", "SUBSCRIPTION")
-    group = azd.told("AZURE_RESOURCE_GROUP", "RESOURCE-GROUP")
-    vault = azd.told("KEY_VAULT_NAME")
-    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}"
+def say_what_the_identity_team_adds() -> None:
+    """The credential of the API, for its registration: public, all of it."""
+    azd.say(
+        "\nThe app registrations are somebody else's. They add the API's credential to the registration "
+        f"{azd.told('API_CLIENT_ID')}:"
+    )
+    if azd.told("CREDENTIAL_SUBJECT"):
+        azd.say(
+            "a federated credential with\n"
+            f"  issuer    {azd.told('CREDENTIAL_ISSUER')}\n"
+            f"  subject   {azd.told('CREDENTIAL_SUBJECT')}\n"
+            f"  audience  {azd.told('CREDENTIAL_AUDIENCE')}\n"
+            "or, where they deploy registrations.bicep, that again with\n"
+            f"  apiIdentityPrincipalId={azd.told('CREDENTIAL_SUBJECT')}"
+        )
+    elif azd.told("CREDENTIAL_PUBLIC_PART"):
+        azd.say(
+            "the public certificate that this prints\n"
+            "  azd env get-value CREDENTIAL_PUBLIC_PART\n"
+            "or, where they deploy registrations.bicep, that again with it as apiCertificatePem."
+        )
+    else:
+        azd.say(f"the public part of the certificate {azd.told('CREDENTIAL_NAME')} in the vault {azd.told('KEY_VAULT_NAME')}.")
 
 
 def say_what_next() -> None:

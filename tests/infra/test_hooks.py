@@ -37,9 +37,15 @@ OUTPUTS = {
     "ORDERS_BASE_URL": "https://func-orders-abc.azurewebsites.net/api",
     "ORDERS_SCOPES": f"api://{TENANT}/orders-abc/Orders.Read api://{TENANT}/orders-abc/Orders.Write",
     "KEY_VAULT_NAME": "kv-abc",
+    "KEY_VAULT_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-dev/providers/Microsoft.KeyVault/vaults/kv-abc",
+    "KEY_VAULT_URL": "https://kv-abc.vault.azure.net/",
+    "CREDENTIAL_NAME": "api-client",
+    "CLOUD_NAME": "AzureCloud",
     "APP_REGISTRATION_OBJECT_IDS": " ".join(IDS),
     "ADMIN_CONSENT_URL": f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={API}",
 }
+CHECKS = 10
+OFFLINE = 2  # what is decided by the options alone, and what nothing was given for
 GONE = "ERROR: Resource 'x' does not exist or one of its queried reference-property objects are not present."
 STAND_IN = """
 import json, sys
@@ -86,6 +92,8 @@ class Desk:
     def __post_init__(self) -> None:
         hooks = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "infra" / "hooks", self.project / "infra" / "hooks", ignore=hooks)
+        for data in ("clouds.json", "refusals.json", "main.parameters.json"):
+            shutil.copy(ROOT / "infra" / data, self.project / "infra")
         (self.folder / "bin").mkdir()
 
     @property
@@ -164,7 +172,7 @@ def ready(desk: Desk) -> Desk:
 def test_nothing_is_in_the_way(ready: Desk) -> None:
     done = ready.run("preprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("  ok  ") == 7
+    assert done.stdout.count("  ok  ") == CHECKS
     assert ready.run("preprovision").stdout == done.stdout
     question = json.loads((ready.folder / "bin" / "body").read_text(encoding="utf-8"))
     assert question["resourceDetails"]["resourceContent"]["properties"] == {"allowSharedKeyAccess": True}
@@ -219,7 +227,7 @@ def test_what_fails_says_what_to_type(ready: Desk, asked: str, answer: object, c
     ready.when(asked, says(answer))
     done = ready.run("preprovision")
     assert done.returncode == 1
-    assert (done.stdout.count("FAILED"), done.stdout.count("  ok  ")) == (1, 6)
+    assert (done.stdout.count("FAILED"), done.stdout.count("  ok  ")) == (1, CHECKS - 1)
     for command in commands:
         assert command in done.stdout
     assert ready.run("preprovision", SKIP_CHECKS="true").returncode == 0
@@ -268,7 +276,7 @@ def test_without_the_programs_nothing_is_checked_and_nothing_stopped(ready: Desk
     ready.programs = programs
     done = ready.run("preprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("not checked") == 7 - len(programs)
+    assert done.stdout.count("not checked") == CHECKS - OFFLINE - len(programs)
     assert "az is not installed" in done.stdout
 
 
@@ -279,13 +287,80 @@ def test_what_az_cannot_say_is_not_checked(ready: Desk, reply: dict[str, Any]) -
     ready.when("az ", reply)
     done = ready.run("preprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("not checked") == 6
+    assert done.stdout.count("not checked") == CHECKS - OFFLINE - 1
 
 
 def test_before_a_subscription_is_chosen(ready: Desk) -> None:
     done = ready.run("preprovision", AZURE_SUBSCRIPTION_ID="")
     assert done.returncode == 0
     assert "azd has not been told a subscription yet" in done.stdout
+
+
+# Options
+
+
+THEIRS = {
+    "EXISTING_API_CLIENT_ID": OTHER,
+    "EXISTING_API_SCOPE": "api://theirs/access_as_user",
+    "EXISTING_ORDERS_CLIENT_ID": API,
+    "EXISTING_ORDERS_SCOPES": "api://orders/Orders.Read",
+}
+GIVEN_VAULT = {
+    "EXISTING_VAULT_ID": "/subscriptions/1/resourceGroups/rg-security/providers/Microsoft.KeyVault/vaults/kv-contoso",
+    "EXISTING_CERTIFICATE_NAME": "functions-api",
+    "EXISTING_CERTIFICATE_PEM": "MIIB",
+}
+
+
+def test_registrations_of_others_take_no_right_to_register(ready: Desk) -> None:
+    ready.when("authorizationPolicy", says({"defaultUserRolePermissions": {"allowedToCreateApps": False}}))
+    assert ready.run("preprovision").returncode == 1
+    done = ready.run("preprovision", **THEIRS)
+    assert (done.returncode, done.stdout.count("  ok  ")) == (0, CHECKS)
+
+
+def test_in_another_cloud_somebody_registers_the_apps_by_hand(ready: Desk) -> None:
+    account = {"tenantId": TENANT, "environmentName": "AzureUSGovernment", "user": {"name": "ann", "type": "user"}}
+    ready.when("az account show", says(account))
+    done = ready.run("preprovision")
+    assert done.returncode == 1
+    assert "cloud is not AzureCloud" in done.stdout
+    assert "graph.microsoft.com" not in "".join(ready.calls())
+    assert ready.run("preprovision", **THEIRS).returncode == 0
+
+
+def test_no_address_of_one_cloud_is_asked_for_resources(ready: Desk) -> None:
+    ready.run("preprovision")
+    asked = [call.split()[call.split().index("--url") + 1] for call in ready.calls("az rest")]
+    assert all(url.startswith(("/subscriptions/", "https://graph.microsoft.com/")) for url in asked)
+
+
+def test_a_network_takes_the_provider_of_its_delegation(ready: Desk) -> None:
+    network = {"PRIVATE_NETWORK": "true", "CLIENT_CREDENTIAL": "managedIdentity"}
+    assert ready.run("preprovision", **network).returncode == 0
+    ready.when("az provider list", says([["Microsoft.Storage", "Registered"], ["Microsoft.App", "NotRegistered"]]))
+    done = ready.run("preprovision", **network)
+    assert done.returncode == 1
+    assert "az provider register --namespace Microsoft.App " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("vault", "rights", "words"),
+    [
+        ({"enableRbacAuthorization": True}, ["*"], ""),
+        ({"enableRbacAuthorization": False}, ["*"], "decides by access policies"),
+        ({"enableRbacAuthorization": True}, ["*/read"], f"--scope {GIVEN_VAULT['EXISTING_VAULT_ID']}"),
+    ],
+)
+def test_a_vault_given_decides_by_roles_and_you_may_give_one(
+    ready: Desk, vault: dict[str, bool], rights: list[str], words: str
+) -> None:
+    ready.when("vaults/kv-contoso", says({"properties": vault}))
+    ready.when("kv-contoso/providers/Microsoft.Authorization", says({"value": [{"actions": rights}]}))
+    ready.when("az keyvault list-deleted", says([VAULT]))  # a vault of ours, which is not made
+    done = ready.run("preprovision", **GIVEN_VAULT)
+    assert done.returncode == bool(words), done.stdout
+    assert words in done.stdout
 
 
 # postprovision
@@ -310,8 +385,8 @@ def test_the_api_starts_with_the_settings_written(provisioned: Desk) -> None:
     assert content["Host"] == {"LocalHttpPort": 7071}
     assert OUTPUTS["ADMIN_CONSENT_URL"] in done.stdout
     assert "dev.py client --env-file .env /me" in done.stdout
-    bicep = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
-    assert f"var certificateName = '{credential.key_vault_certificate_name}'" in bicep
+    assert credential.key_vault_certificate_name == "api-client"
+    assert f"--scope {OUTPUTS['KEY_VAULT_ID']}" in done.stdout
 
 
 def test_a_second_time_changes_nothing(provisioned: Desk) -> None:
@@ -342,7 +417,7 @@ def test_a_persons_own_settings_are_kept(provisioned: Desk) -> None:
 
 def test_our_own_are_replaced_unless_somebody_changed_them(provisioned: Desk) -> None:
     provisioned.run("postprovision")
-    provisioned.run("postprovision", KEY_VAULT_NAME="kv-new")
+    provisioned.run("postprovision", KEY_VAULT_URL="https://kv-new.vault.azure.net/")
     assert "kv-new" in provisioned.settings.read_text(encoding="utf-8")
     assert not (provisioned.project / "local.settings.json.bak").exists()
     changed = provisioned.settings.read_text(encoding="utf-8").replace("kv-new", "kv-mine")
@@ -382,6 +457,31 @@ def test_a_note_that_cannot_be_kept_is_for_the_person_to_keep(provisioned: Desk)
     assert provisioned.settings.exists()
 
 
+def test_registrations_of_others_are_not_noted(provisioned: Desk) -> None:
+    """Not even where an output of an earlier deployment were still there."""
+    federation = {"CREDENTIAL_ISSUER": "https://issuer", "CREDENTIAL_SUBJECT": OTHER, "CREDENTIAL_AUDIENCE": "api://x"}
+    for ids in ("", " ".join(IDS)):
+        done = provisioned.run("postprovision", **THEIRS, **federation, APP_REGISTRATION_OBJECT_IDS=ids)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert provisioned.calls() == []
+    for words in ("issuer    https://issuer", f"subject   {OTHER}", "audience  api://x", f"apiIdentityPrincipalId={OTHER}"):
+        assert words in done.stdout
+
+
+def test_the_identity_team_is_told_of_the_certificate(provisioned: Desk) -> None:
+    done = provisioned.run("postprovision", **THEIRS, CREDENTIAL_PUBLIC_PART="-----BEGIN CERTIFICATE-----MIIB")
+    assert "azd env get-value CREDENTIAL_PUBLIC_PART" in done.stdout
+    assert "certificate api-client in the vault kv-abc" in provisioned.run("postprovision", **THEIRS).stdout
+
+
+def test_local_settings_are_of_the_cloud(provisioned: Desk) -> None:
+    provisioned.run("postprovision", **THEIRS, CLOUD_NAME="AzureUSGovernment")
+    values = json.loads(provisioned.settings.read_text(encoding="utf-8"))["Values"]
+    assert values["AzureAd__Instance"] == "https://login.microsoftonline.us/"
+    assert values["DownstreamApis__Graph__BaseUrl"] == "https://graph.microsoft.us/v1.0"
+    assert values["DownstreamApis__Graph__Scopes"] == "https://graph.microsoft.us/.default"
+
+
 # postdown
 
 
@@ -396,9 +496,10 @@ def down(desk: Desk) -> Desk:
 
 
 def test_an_environment_that_still_stands_keeps_its_registrations(down: Desk) -> None:
-    done = down.run("postdown", APP_REGISTRATION_OBJECT_IDS="1,2,3")
-    assert (done.returncode, "still stands" in done.stdout) == (1, True)
-    assert "deleted for good" not in done.stdout
+    for output in ("APP_REGISTRATION_OBJECT_IDS", "API_CLIENT_ID"):
+        done = down.run("postdown", **{output: "1"})
+        assert (done.returncode, "still stands" in done.stdout) == (1, True)
+        assert "deleted for good" not in done.stdout
 
 
 def test_the_registrations_are_deleted_for_good_and_forgotten(down: Desk) -> None:
@@ -409,6 +510,14 @@ def test_the_registrations_are_deleted_for_good_and_forgotten(down: Desk) -> Non
     assert down.calls("az ad") == [f"az ad app delete --id {one} --only-show-errors" for one in IDS]
     assert [call.split()[5] for call in down.calls("az rest")] == [f"{url}/{one}" for one in IDS]
     assert down.calls("azd") == ["azd env set REGISTRATIONS_TO_DELETE "]
+
+
+def test_registrations_of_others_are_not_deleted(down: Desk) -> None:
+    """What was noted before may be the very ones that were handed over since."""
+    done = down.run("postdown", **THEIRS)
+    assert (done.returncode, down.calls()) == (0, [])
+    assert "somebody else's" in done.stdout
+    assert all(one in done.stdout for one in IDS)
 
 
 def test_nothing_noted_nothing_deleted(down: Desk) -> None:
@@ -467,10 +576,11 @@ def test_without_az_the_note_stays(down: Desk, programs: tuple[str, ...]) -> Non
 
 def test_local_settings_go_with_what_they_point_to(provisioned: Desk) -> None:
     provisioned.run("postprovision")
-    provisioned.run("postdown", APP_REGISTRATION_OBJECT_IDS="")
+    gone = dict.fromkeys(("APP_REGISTRATION_OBJECT_IDS", "API_CLIENT_ID"), "")
+    provisioned.run("postdown", **gone)
     assert not provisioned.settings.exists()
     provisioned.settings.write_text("{}", encoding="utf-8")
-    provisioned.run("postdown", APP_REGISTRATION_OBJECT_IDS="")
+    provisioned.run("postdown", **gone)
     assert provisioned.settings.read_text(encoding="utf-8") == "{}"
 
 
