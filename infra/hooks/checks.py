@@ -89,7 +89,9 @@ def cloud_takes_registrations(target: Target) -> Problem | None:
     cloud = _account("--subscription", _subscription(target)).get("environmentName", options.AZURE_CLOUD)
     if cloud == options.AZURE_CLOUD:
         return None
-    return Problem(options.sentence("cloudWithoutRegistrations"), ("azd env set EXISTING_API_CLIENT_ID ...", TYPE_AGAIN))
+    return Problem(
+        options.sentence("cloudWithoutRegistrations"), ("azd env set EXISTING_API_CLIENT_ID ...", TYPE_AGAIN)
+    )
 
 
 def signed_in(target: Target) -> Problem | None:
@@ -215,7 +217,10 @@ def given_vault(_: Target) -> Problem | None:
         return None
     found = azd.get(vault, "api-version=2023-07-01")
     if not found.get("properties", {}).get("enableRbacAuthorization"):
-        meaning = "The vault in EXISTING_VAULT_ID decides by access policies and not by roles. Have its owner change it,\nor give another:"
+        meaning = (
+            "The vault in EXISTING_VAULT_ID decides by access policies and not by roles. Have its owner change that,\n"
+            "or give another vault:"
+        )
         return Problem(meaning, ("azd env set EXISTING_VAULT_ID ...", TYPE_AGAIN))
     lacking = _lacking(vault, {ASSIGN_ROLES: ACTIONS[ASSIGN_ROLES]})
     if not lacking:

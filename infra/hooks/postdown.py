@@ -19,7 +19,9 @@ AGAIN = "azd hooks run postdown"
 
 
 def main() -> int:
-    if azd.told("API_CLIENT_ID") or azd.told("APP_REGISTRATION_OBJECT_IDS"):  # outputs, which azd takes away before this
+    if azd.told("API_CLIENT_ID") or azd.told(
+        "APP_REGISTRATION_OBJECT_IDS"
+    ):  # outputs, which azd takes away before this
         azd.say(
             "The environment still stands, so its app registrations are kept. To remove it all, type: azd down --purge"
         )
@@ -31,9 +33,9 @@ def main() -> int:
         azd.say("No app registrations are noted for this environment, so none are deleted.")
         return 0
     if options.registrations_are_theirs():
-        azd.say("The app registrations are somebody else's (EXISTING_API_CLIENT_ID), so none are deleted. Noted from before:")
-        azd.say("".join(f"  {one}\n" for one in ids) + "If they are yours and not in use any more, type for each:")
-        azd.say("  az ad app delete --id ID")
+        azd.say("The app registrations are somebody else's (EXISTING_API_CLIENT_ID), so none are deleted.")
+        azd.say("From before, these are noted. For each that is yours and not in use any more, type:")
+        azd.say("\n".join(f"  az ad app delete --id {one}" for one in ids))
         return 0
     azd.say(f"Deleting {len(ids)} app registrations, which azd down leaves in Entra:")
     try:

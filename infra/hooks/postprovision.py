@@ -124,7 +124,8 @@ def say_what_the_identity_team_adds() -> None:
             "or, where they deploy registrations.bicep, that again with it as apiCertificatePem."
         )
     else:
-        azd.say(f"the public part of the certificate {azd.told('CREDENTIAL_NAME')} in the vault {azd.told('KEY_VAULT_NAME')}.")
+        name, vault = azd.told("CREDENTIAL_NAME"), azd.told("KEY_VAULT_NAME")
+        azd.say(f"the public part of the certificate {name} in the vault {vault}.")
 
 
 def say_what_next() -> None:

@@ -464,7 +464,12 @@ def test_registrations_of_others_are_not_noted(provisioned: Desk) -> None:
         done = provisioned.run("postprovision", **THEIRS, **federation, APP_REGISTRATION_OBJECT_IDS=ids)
         assert (done.returncode, done.stderr) == (0, "")
         assert provisioned.calls() == []
-    for words in ("issuer    https://issuer", f"subject   {OTHER}", "audience  api://x", f"apiIdentityPrincipalId={OTHER}"):
+    for words in (
+        "issuer    https://issuer",
+        f"subject   {OTHER}",
+        "audience  api://x",
+        f"apiIdentityPrincipalId={OTHER}",
+    ):
         assert words in done.stdout
 
 
