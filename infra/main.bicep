@@ -297,8 +297,8 @@ module vaultReader 'vault-reader.bicep' = if (useExistingVault) {
     readerIdentityName: apiIdentityName
     readerSubscriptionId: subscription().subscriptionId
     readerResourceGroup: resourceGroupName
-    keyVaultName: keyVaultName
-    certificateName: certificateName
+    keyVaultName: vaultPath[8]
+    certificateName: existingCertificateName
   }
   dependsOn: [apiIdentity]
 }

@@ -12,7 +12,7 @@ param readerSubscriptionId string
 @description('The resource group of the identity.')
 param readerResourceGroup string
 
-@description('The vault.')
+@description('The vault, by name.')
 param keyVaultName string
 
 @description('The name of the certificate, and of the secret that holds its private key.')

@@ -64,10 +64,10 @@ TABLE: dict[str, Callable[..., Any]] = {
         f"ClientId={client_id(name)};Authorization=AAD"
     ),
     f"reference({_STORAGE}).primaryEndpoints.<symbol>": lambda name, service: (
-        f"https://{name}.{service}.core.windows.net/"
+        f"https://{name}.{service}.storage.example/"
     ),
     f"format('{{0}}{{1}}', reference({_STORAGE}).primaryEndpoints.blob, 'packages')": lambda name: (
-        f"https://{name}.blob.core.windows.net/packages"
+        f"https://{name}.blob.storage.example/packages"
     ),
     "reference(<Microsoft.KeyVault/vaults>).vaultUri": lambda name: f"https://{name}.vault.azure.net/",
     "reference(<Microsoft.Insights/components>).ConnectionString": lambda name: (
@@ -84,13 +84,11 @@ TABLE: dict[str, Callable[..., Any]] = {
     "format('{0} {1} {2}', reference('<symbol>').id, reference('<symbol>').id, reference('<symbol>').id)": (
         lambda *symbols: " ".join(object_id(_registration(symbol)) for symbol in symbols)
     ),
-    "environment().authentication.loginEndpoint": lambda: LOGIN,
-    "format('{0}{1}/v2.0', environment().authentication.loginEndpoint, '<symbol>')": lambda tenant: (
-        f"{LOGIN}{tenant}/v2.0"
+    "reference(<Microsoft.Resources/deploymentScripts>).outputs.pem": lambda name: (
+        f"-----BEGIN CERTIFICATE-----{made_up_id(name)}-----END CERTIFICATE-----"
     ),
-    "format('{0}{1}/adminconsent?client_id={2}', environment().authentication.loginEndpoint, '<symbol>', "
-    "reference('<symbol>').appId)": lambda tenant, symbol: (
-        f"{LOGIN}{tenant}/adminconsent?client_id={app_id(_registration(symbol))}"
+    f"format('{{0}}{{1}}/adminconsent?client_id={{2}}', '{LOGIN}', '<symbol>', reference('<symbol>').appId)": (
+        lambda tenant, symbol: f"{LOGIN}{tenant}/adminconsent?client_id={app_id(_registration(symbol))}"
     ),
 }
 # What the compiler cannot follow at all, by the property that holds it.

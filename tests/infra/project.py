@@ -15,6 +15,9 @@ from tests.infra.open_values import filled
 
 ROOT = Path(__file__).parents[2]
 MAIN = "infra/main.bicep"
+REGISTRATIONS = "infra/registrations.bicep"
+ENTRIES = (MAIN, REGISTRATIONS)
+"""The files that somebody deploys; all others are their modules."""
 PARAMETERS = "tests/infra/parameters"
 PATTERNS = (
     "azure.yaml",
@@ -28,6 +31,7 @@ PATTERNS = (
     "infra/hooks/*.py",
     "docs/*.md",
     f"{PARAMETERS}/*.bicepparam",
+    f"{PARAMETERS}/registrations/*.bicepparam",
 )
 
 Resource = dict[str, Any]
@@ -129,8 +133,14 @@ class Project:
 
     @property
     def sets(self) -> list[str]:
-        """The names of the parameter sets."""
-        return [Path(path).stem for path in self.texts if path.endswith(".bicepparam")]
+        """The names of the parameter sets of main.bicep."""
+        return [name for name in self.all_sets if "/" not in name]
+
+    @property
+    def all_sets(self) -> list[str]:
+        """The names of all parameter sets; those of registrations.bicep begin with `registrations/`."""
+        paths = (path for path in self.texts if path.endswith(".bicepparam"))
+        return [path.removeprefix(f"{PARAMETERS}/").removesuffix(".bicepparam") for path in paths]
 
     @property
     def deployments(self) -> Iterator[Deployment]:

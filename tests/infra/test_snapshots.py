@@ -10,7 +10,14 @@ from tests.infra import snapshots
 from tests.infra.bicep import Compiler
 from tests.infra.project import PARAMETERS, ROOT, Project
 
-SETS = sorted(path.stem for path in (ROOT / PARAMETERS).glob("*.bicepparam"))
+
+def names(folder: str, suffix: str) -> list[str]:
+    """The names of the files below a folder, without their suffix: `certificate`, `registrations/first`."""
+    paths = (ROOT / folder).rglob(f"*{suffix}")
+    return sorted(path.relative_to(ROOT / folder).as_posix().removesuffix(suffix) for path in paths)
+
+
+SETS = names(PARAMETERS, ".bicepparam")
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -24,7 +31,7 @@ def test_the_committed_snapshot_is_what_the_bicep_makes(name: str, project: Proj
 
 
 def test_there_is_no_snapshot_without_its_parameters() -> None:
-    assert sorted(path.stem for path in (ROOT / snapshots.FOLDER).glob("*.json")) == SETS
+    assert names(snapshots.FOLDER, ".json") == SETS
 
 
 def test_a_snapshot_is_written_as_it_is_read(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def renew() -> int:
     try:
         with bicep.running(found) as compiler:
             project = Project(ROOT, compiler)
-            for name in project.sets:
+            for name in project.all_sets:
                 snapshots.write(ROOT, name, compiler.version, project.snapshot(name))
                 say(f"{snapshots.path(ROOT, name).relative_to(ROOT)}: Bicep {compiler.version}")
     except BicepError as error:

@@ -59,10 +59,12 @@ def _grants_with_conditions(project: Project) -> set[Grant]:
     always = set(grants(project.deployment("managed-identity")))
     certificate = set(grants(project.deployment("certificate"))) - always
     cache = set(grants(project.deployment("managed-identity-everything-on"))) - always
+    existing = set(grants(project.deployment("existing-vault"))) - always
     return (
         always
         | {each._replace(scope=f"{each.scope} (certificate only)") for each in certificate}
         | {each._replace(scope=f"{each.scope} (sharedTokenCache only)") for each in cache}
+        | {each._replace(scope=f"{each.scope} (existingVaultId only)") for each in existing}
     )
 
 

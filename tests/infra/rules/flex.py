@@ -28,6 +28,8 @@ SITE = (
     "serverFarmId",
     "httpsOnly",
     "clientAffinityEnabled",
+    "publicNetworkAccess",
+    "virtualNetworkSubnetId",
     "functionAppConfig",
     "siteConfig",
     "keyVaultReferenceIdentity",

@@ -54,7 +54,9 @@ OUTPUTS = (
 )
 NOT_AN_OUTPUT = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")  # azure-identity would take them from azd's .env
 SECRET = re.compile(r"secret|password|connection_?string|sas|account_?key|access_?key|certificate|token", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"AccountKey=|SharedAccessSignature|InstrumentationKey=|\bsig=|-----BEGIN", re.IGNORECASE)
+SECRET_VALUE = re.compile(
+    r"AccountKey=|SharedAccessSignature|InstrumentationKey=|\bsig=|-----BEGIN (?!CERTIFICATE)", re.IGNORECASE
+)
 READS_KEYS = re.compile(r"\b(list[A-Z]\w*|getSecret|newGuid)\(|\.(InstrumentationKey|primarySharedKey|primaryKey)\b")
 
 

@@ -41,6 +41,7 @@ class Grant(NamedTuple):
 
 
 APP_INSIGHTS, VAULT, CACHE = "Application Insights", "the vault", "the token cache"
+SECRET = "the secret of the certificate"
 ALWAYS = {
     Grant("id-api", "Monitoring Metrics Publisher", APP_INSIGHTS),
     Grant("id-orders", "Monitoring Metrics Publisher", APP_INSIGHTS),
@@ -52,13 +53,15 @@ WITH_CERTIFICATE = {
     Grant("id-api", "Key Vault Secrets User", VAULT),
     Grant("id-certificate", "Key Vault Certificates Officer", VAULT),
 }
+WITH_EXISTING_VAULT = {Grant("id-api", "Key Vault Secrets User", SECRET)}
 
 
 def wanted(deployment: Deployment) -> set[Grant]:
     """The design: the grants that the parameters call for."""
     certificate = deployment.parameters["clientCredential"] == "certificate"
     cache = deployment.parameters["sharedTokenCache"]
-    return ALWAYS | (WITH_CERTIFICATE if certificate else set()) | (WITH_TOKEN_CACHE if cache else set())
+    of_vault = WITH_EXISTING_VAULT if deployment.parameters["existingVaultId"] else WITH_CERTIFICATE
+    return ALWAYS | (of_vault if certificate else set()) | (WITH_TOKEN_CACHE if cache else set())
 
 
 @deployment_rule()
@@ -68,7 +71,7 @@ def needed(deployment: Deployment) -> Iterator[str]:
     yield from (f"granted twice: {show(grant)}" for grant in sorted(set(given)) if given.count(grant) > 1)
     yield from (f"in the design but not in the Bicep: {show(grant)}" for grant in sorted(design - set(given)))
     for grant in sorted(set(given) - design):
-        if grant.scope in (VAULT, CACHE):
+        if grant.scope in (VAULT, SECRET, CACHE):
             yield f"not in the design: {show(grant)}; {grant.scope} holds secrets and has no room for others"
         if grant.role in TOO_STRONG.values():
             yield f"{show(grant)}: the role is stronger than anything an app needs"
@@ -151,6 +154,8 @@ def _scope_id(resource: Resource) -> str:
 
 def _scope(resource_id: str) -> str:
     kind, _, name = resource_id.rpartition("/providers/")[2].rpartition("/")
+    if re.fullmatch(r"Microsoft\.KeyVault/vaults/[^/]+/secrets", kind):
+        return SECRET
     match kind:
         case "Microsoft.KeyVault/vaults":
             return VAULT

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from tests.infra.project import MAIN, Project, at, leaves
+from tests.infra.project import ENTRIES, MAIN, Project, at, leaves
 from tests.infra.rules import project_rule
 from tests.infra.rules.templates import modules, resources
 
@@ -66,7 +66,7 @@ def files(project: Project) -> Iterator[str]:
     """Each file is used and begins with what it is for."""
     for path, text in project.texts.items():
         if path.endswith(".bicep"):
-            if path != MAIN and path not in project.modules:
+            if path not in ENTRIES and path not in project.modules:
                 yield f"{path}: no module refers to this file"
             for word in ("Lifetime", "Role", "Reason"):
                 if f"// {word}: " not in text.split("\n\n")[0]:

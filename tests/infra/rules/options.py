@@ -1,0 +1,86 @@
+"""The options do what they say: registrations and a certificate of somebody else, owners, and who may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.infra.open_values import app_id
+from tests.infra.project import MAIN, Deployment, at, label
+from tests.infra.rules import deployment_rule
+from tests.infra.rules.settings import settings_by_service
+
+APPS, PRINCIPALS = "Microsoft.Graph/applications", "Microsoft.Graph/servicePrincipals"
+ASSIGNMENTS = "Microsoft.Graph/appRoleAssignedTo"
+NO_ROLE = "00000000-0000-0000-0000-000000000000"
+CALLED = {"apiServicePrincipal": "api", "ordersServicePrincipal": "orders"}
+OF_A_VAULT = ("Microsoft.KeyVault/vaults", "Microsoft.Resources/deploymentScripts")
+
+
+@deployment_rule()
+def registrations(deployment: Deployment) -> Iterator[str]:
+    """With registrations of somebody else nothing is registered or noted, and the settings have their client ids."""
+    given = deployment.parameters
+    theirs = {"api": given["existingApiClientId"], "orders": given["existingOrdersClientId"]}
+    if not theirs["api"]:
+        return
+    for resource in deployment.resources:
+        if resource["type"].startswith("Microsoft.Graph/"):
+            yield f"{label(resource)}: the registrations are somebody else's"
+    if deployment.outputs["APP_REGISTRATION_OBJECT_IDS"]:
+        yield f"{MAIN}: APP_REGISTRATION_OBJECT_IDS is what `azd down` deletes, and these are somebody else's"
+    for service, settings in settings_by_service(deployment).items():
+        if service in theirs and settings.get("AzureAd__ClientId") != theirs[service]:
+            yield f"{service}: AzureAd__ClientId is not the one that was given"
+    certificate = given["clientCredential"] == "certificate"
+    for name in ("SUBJECT", "ISSUER", "AUDIENCE"):
+        if bool(deployment.outputs[f"CREDENTIAL_{name}"]) == certificate:
+            yield f"{MAIN}: CREDENTIAL_{name} is for the identity team, when the credential is the managed identity"
+
+
+@deployment_rule()
+def vault(deployment: Deployment) -> Iterator[str]:
+    """With a vault of somebody else there is no other, and no script; the settings name theirs."""
+    given = deployment.parameters
+    if not given["existingVaultId"]:
+        return
+    for kind in OF_A_VAULT:
+        yield from (f"{label(each)}: the certificate is in a vault that was given" for each in deployment.of_type(kind))
+    name = given["existingVaultId"].rpartition("/")[2]
+    settings = settings_by_service(deployment)["api"]
+    if not settings["AzureAd__ClientCredentials__0__KeyVaultUrl"].startswith(f"https://{name}."):
+        yield "api: KeyVaultUrl is not that of the vault that was given"
+    if settings["AzureAd__ClientCredentials__0__KeyVaultCertificateName"] != given["existingCertificateName"]:
+        yield "api: KeyVaultCertificateName is not the name that was given"
+
+
+@deployment_rule()
+def callers(deployment: Deployment) -> Iterator[str]:
+    """Assignment is required for both APIs or left alone, and who is to be assigned is assigned to both."""
+    required = deployment.parameters["requireAssignment"]
+    services = {app_id(service): service for service in CALLED.values()}
+    for principal in deployment.of_type(PRINCIPALS):
+        service = services.get(principal["properties"]["appId"])
+        if service and at(principal, "properties.appRoleAssignmentRequired") is not (True if required else None):
+            yield f"{service}: appRoleAssignmentRequired must be {'true' if required else 'left out'}"
+    wanted = sorted([one for one in deployment.parameters["assignedPrincipalIds"] for _ in CALLED])
+    found = deployment.of_type(ASSIGNMENTS)
+    if sorted(each["properties"]["principalId"] for each in found) != wanted:
+        yield f"assigned must be, to each of {list(CALLED.values())}: {deployment.parameters['assignedPrincipalIds']}"
+    if wanted and len({each["properties"]["resourceId"] for each in found}) != len(CALLED):
+        yield f"somebody is assigned to one of {list(CALLED.values())} and not to the other"
+    for each in found:
+        if each["properties"]["appRoleId"] != NO_ROLE:
+            yield f"{label(each)}: an assignment to the app as such has the role {NO_ROLE}"
+
+
+@deployment_rule()
+def owners(deployment: Deployment) -> Iterator[str]:
+    """Whoever is to own the registrations owns each app and each service principal."""
+    wanted = deployment.parameters["registrationOwnerIds"] or None
+    declared_again = {
+        at(app, "properties.uniqueName") for app in deployment.of_type(APPS) if at(app, "properties.owners")
+    }
+    for resource in [*deployment.of_type(APPS), *deployment.of_type(PRINCIPALS)]:
+        again = resource["properties"].get("uniqueName") in declared_again
+        if at(resource, "properties.owners.relationships") != wanted and not again:
+            yield f"{label(resource)}: its owners must be {wanted}"
