@@ -17,6 +17,8 @@ CERTIFICATE, ENTRA = "infra/client-certificate.bicep", "infra/app-registrations.
 MONITORING, IDENTITY = "infra/monitoring.bicep", "infra/identity.bicep"
 PARAMETERS, LINTER, SCRIPT = "infra/main.parameters.json", "infra/bicepconfig.json", "infra/ensure-certificate.sh"
 CACHE = "infra/token-cache.bicep"
+NETWORK, ENDPOINT, READER = "infra/network.bicep", "infra/private-endpoint.bicep", "infra/vault-reader.bicep"
+CLOUDS, HOOK_OPTIONS = "infra/clouds.json", "infra/hooks/options.py"
 AZURE, SECURITY, DEPLOY = "azure.yaml", "docs/security.md", "docs/deploy.md"
 
 ANOTHER_ROLE = """
@@ -404,6 +406,225 @@ BREAKS = {
     ),
     "another script": Break(
         CERTIFICATE, "loadTextContent('ensure-", "loadTextContent('make-", "compiler", "make-certificate.sh"
+    ),
+    # A private network.
+    "storage open beside its endpoint": Break(
+        APP,
+        "publicNetworkAccess: network == null ? 'Enabled' : 'Disabled'",
+        "publicNetworkAccess: empty(network) ? 'Enabled' : 'Enabled'",
+        "network",
+        "publicNetworkAccess must be Disabled",
+    ),
+    "cache open beside its endpoint": Break(
+        CACHE,
+        "publicNetworkAccess: network == null ? 'Enabled' : 'Disabled'",
+        "publicNetworkAccess: empty(network) ? 'Enabled' : 'Enabled'",
+        "network",
+        "redis-b5yrr757no2co: publicNetworkAccess must be Disabled",
+    ),
+    "API closed": Break(
+        APP,
+        "publicNetworkAccess: network.?siteZone == null",
+        "publicNetworkAccess: network == null",
+        "network",
+        "func-api-b5yrr757no2co: publicNetworkAccess must be Enabled",
+    ),
+    "storage without a way in": Break(
+        APP,
+        "storageEndpoint 'private-endpoint.bicep' = if (network != null)",
+        "storageEndpoint 'private-endpoint.bicep' = if (network != null && serviceName != 'api')",
+        "network",
+        "is closed and has no private endpoint for blob",
+    ),
+    "endpoint to another part": Break(APP, "part: 'blob'", "part: 'queue'", "network", "no private endpoint for blob"),
+    "vault without a way in": Break(
+        MAIN,
+        "if (useExistingVault && privateNetwork)",
+        "if (useExistingVault && ordersPrivate)",
+        "network",
+        "kv-contoso is closed and has no private endpoint for vault",
+    ),
+    "endpoint without its zone": Break(
+        ENDPOINT,
+        """      privateDnsZoneConfigs: [
+        {
+          name: part
+          properties: {
+            privateDnsZoneId: zone.id
+          }
+        }
+      ]""",
+        "      privateDnsZoneConfigs: empty(zone.id) ? [] : []",
+        "network",
+        "has no DNS zone",
+    ),
+    "zone that is not deployed": Break(
+        MAIN, "zoneNames: [blobZone, ...zonesOfOptions]", "zoneNames: zonesOfOptions", "network", "is not deployed"
+    ),
+    "zone of the older product": Break(
+        CLOUDS, "privatelink.redis.azure.net", "privatelink.redis.cache.windows.net", "clouds", "of the older product"
+    ),
+    "zone of another kind": Break(
+        MAIN,
+        "zoneName: cloudFacts.vaultZone",
+        "zoneName: blobZone",
+        "network",
+        "vault is found in the zone privatelink.vaultcore.azure.net",
+    ),
+    "zone without a link": Break(
+        NETWORK,
+        "  for (zoneName, index) in zoneNames: {\n    parent:",
+        "  for (zoneName, index) in take(zoneNames, 1): {\n    parent:",
+        "network",
+        "has no link to the network",
+    ),
+    "link to another network": Break(
+        NETWORK, "id: network.id", "id: '${network.id}-other'", "network", "has no link to the network"
+    ),
+    "subnet that is not delegated": Break(
+        NETWORK, "'Microsoft.App/environments'", "'Microsoft.Web/serverFarms'", "network", "must be delegated to"
+    ),
+    "subnet that is too small": Break(
+        NETWORK, "var subnetSize = 26", "var subnetSize = 28", "network", "/27 or larger"
+    ),
+    "subnet with an underscore": Break(MAIN, "'api', 'orders']", "'api', 'orders_']", "network", "no subnet"),
+    "one subnet for two apps": Break(
+        MAIN, "  subnet: 'orders'", "  subnet: 'api'", "network", "shares its subnet with another app"
+    ),
+    "app in no subnet": Break(
+        APP,
+        "virtualNetworkSubnetId: network == null",
+        "virtualNetworkSubnetId: network == null || serviceName == 'orders'",
+        "network",
+        "func-orders-b5yrr757no2co: calls out from no subnet",
+    ),
+    "endpoint in the subnet of an app": Break(
+        MAIN, "subnetName: endpointSubnet\n", "subnetName: 'api'\n", "network", "delegated to nobody"
+    ),
+    "network nobody asked for": Break(
+        MAIN,
+        "module network 'network.bicep' = if (privateNetwork)",
+        "module network 'network.bicep' = if (!empty(networkName))",
+        "network",
+        "nobody asked for a network",
+    ),
+    # Clouds.
+    "login address of one cloud": Break(
+        MAIN,
+        "AzureAd__Instance: cloudFacts.loginEndpoint",
+        "AzureAd__Instance: 'https://login.microsoftonline.us/'",
+        "clouds",
+        "names another cloud: https://login.microsoftonline.us/",
+    ),
+    "Graph of one cloud": Break(
+        HOOK_OPTIONS,
+        'AZURE_CLOUD = "AzureCloud"',
+        'GRAPH = "https://graph.microsoft.com"',
+        "clouds",
+        "options.py: graph",
+    ),
+    "federation audience of one cloud": Break(
+        MAIN,
+        "TokenExchangeUrl: cloudFacts.tokenExchangeAudience",
+        "TokenExchangeUrl: 'api://AzureADTokenExchange'",
+        "clouds",
+        "names another cloud: api://AzureADTokenExchange",
+    ),
+    "cloud that is not looked up": Break(
+        MAIN,
+        "param cloud string = environment().name",
+        "param cloud string = 'AzureCloud'",
+        "clouds",
+        "unless somebody",
+    ),
+    "fact that one cloud lacks": Break(
+        CLOUDS, '"vaultSuffix": "vault.azure.cn"', '"vaultSufix": "vault.azure.cn"', "clouds", "is not in every row"
+    ),
+    "fact without a value": Break(
+        CLOUDS, '"vaultSuffix": "vault.azure.cn"', '"vaultSuffix": ""', "clouds", "AzureChinaCloud has no vaultSuffix"
+    ),
+    # Registrations and certificates of somebody else, owners, callers.
+    "registrations made beside those given": Break(
+        MAIN,
+        "module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistrations)",
+        "module appRegistrations 'app-registrations.bicep' = if (!empty(environmentName))",
+        "options",
+        "the registrations are somebody else's",
+    ),
+    "registrations of others to be deleted": Break(
+        MAIN,
+        "output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? ''",
+        "output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? existingApiClientId",
+        "options",
+        "is what `azd down` deletes",
+    ),
+    "client id of the wrong app": Break(
+        MAIN,
+        "      ordersClientId: existingOrdersClientId",
+        "      ordersClientId: existingApiClientId",
+        "options",
+        "orders: AzureAd__ClientId is not the one",
+    ),
+    "subject that the identity team is not told": Break(
+        MAIN,
+        "output CREDENTIAL_SUBJECT string = useExistingRegistrations && !useCertificate",
+        "output CREDENTIAL_SUBJECT string = useExistingRegistrations && useCertificate",
+        "options",
+        "CREDENTIAL_SUBJECT is for",
+    ),
+    "vault made beside the one given": Break(
+        MAIN, "= if (makeCertificate) {", "= if (useCertificate) {", "options", "in a vault that was given"
+    ),
+    "certificate of another name": Break(
+        MAIN,
+        "KeyVaultCertificateName: certificateName",
+        "KeyVaultCertificateName: 'api-client'",
+        "options",
+        "KeyVaultCertificateName is not the name",
+    ),
+    "role on the whole of a vault of others": Break(
+        READER,
+        "scope: vault::privateKey",
+        "scope: vault",
+        "roles",
+        "not in the design: id-api is Key Vault Secrets User",
+    ),
+    "role in a vault of others for somebody else": Break(
+        MAIN,
+        "readerIdentityName: apiIdentityName\n    readerSub",
+        "readerIdentityName: ordersIdentityName\n    readerSub",
+        "roles",
+        "the secret of the certificate",
+    ),
+    "assignment required of nobody": Break(
+        ENTRA, "requireAssignment ? true : null", "requireAssignment ? null : null", "options", "must be true"
+    ),
+    "requirement of an administrator overruled": Break(
+        ENTRA, "requireAssignment ? true : null", "requireAssignment", "options", "must be left out"
+    ),
+    "assigned to the API alone": Break(
+        ENTRA,
+        "resourceId: ordersServicePrincipal.id\n    principalId",
+        "resourceId: apiServicePrincipal.id\n    principalId",
+        "options",
+        "and not to the other",
+    ),
+    "nobody assigned": Break(
+        ENTRA,
+        "  for principalId in assignedPrincipalIds: {\n    resourceId: apiS",
+        "  for principalId in take(assignedPrincipalIds, 1): {\n    resourceId: apiS",
+        "options",
+        "assigned must be",
+    ),
+    "assigned to a role": Break(
+        ENTRA, "var noRole = '00000000-", "var noRole = '10000000-", "options", "has the role 00000000"
+    ),
+    "app without its owner": Break(
+        ENTRA,
+        "displayName: 'Client (${environmentName})'\n  owners: owners",
+        "displayName: 'Client (${environmentName})'",
+        "options",
+        "client-b5yrr757no2co: its owners must be",
     ),
     # What the compiler leaves open.
     "value only Azure knows": Break(

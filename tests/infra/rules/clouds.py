@@ -14,6 +14,8 @@ CLOUDS = ("AzureCloud", "AzureUSGovernment", "AzureChinaCloud")
 MAY_BE_EMPTY = ("cacheZone",)  # not known there, and refused
 # Of Azure Resource Manager; it differs as well, and nothing here needs it.
 OTHERS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
+# Azure Cache for Redis, retired; no name of Azure Managed Redis is found there.
+OLDER_PRODUCT = "redis.cache"
 LOOKS_UP_THE_CLOUD = "[environment().name]"
 
 
@@ -29,6 +31,8 @@ def rows(project: Project) -> Iterator[str]:
         for name, value in row.items():
             if not value and name not in MAY_BE_EMPTY:
                 yield f"{MAP}: {cloud} has no {name}"
+            if OLDER_PRODUCT in value:
+                yield f"{MAP}: {value} is a zone of the older product"
     default = project.template["parameters"]["cloud"].get("defaultValue")
     if default != LOOKS_UP_THE_CLOUD:
         yield f"{MAIN}: the cloud is {default} unless somebody says so, and should be {LOOKS_UP_THE_CLOUD}"
