@@ -65,7 +65,7 @@ def _services(project: Project, found: dict[str, Any]) -> Iterator[str]:
 
 def _hooks(project: Project, found: dict[str, Any]) -> Iterator[str]:
     hooks = found.get("hooks", {})
-    for name in ("preprovision", "postprovision", "postdown"):
+    for name in ("preprovision", "postprovision", "prepackage", "predeploy", "postdown"):
         if name not in hooks:
             yield f"there is no hook {name}"
     for name, hook in hooks.items():
