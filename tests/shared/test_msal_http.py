@@ -10,10 +10,13 @@ import pytest
 
 from shared.answer import Answer
 from shared.circuit import FAILURES
-from shared.errors import ApiError, ServiceUnavailable, Throttled
-from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, no_token_cache
+from shared.errors import ApiError, ServerMisconfigured, ServiceUnavailable, Throttled
+from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, msal_application, no_token_cache
+from shared.settings import Settings
 from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
 from tests.clock import Clock
+
+from .test_settings import GOOD
 
 TOKEN_URL = "https://login.example/tenant/oauth2/v2.0/token"
 
@@ -91,6 +94,7 @@ def test_an_answer_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClie
         (reply(503, Retry_After="9"), EntraUnavailable, 9),
         (reply(500), EntraUnavailable, 5),
         (reply(302), EntraUnavailable, 5),
+        (reply(399), EntraUnavailable, 5),
         (reply(204), EntraUnavailable, 5),
         (reply(200, [1]), EntraUnavailable, 5),
         (Answer(400, {}, b"<html>"), EntraUnavailable, 5),
@@ -219,6 +223,56 @@ def test_msal_finds_no_token() -> None:
     cache.add({"client_id": "c", "scope": ["s"], "response": response, "token_endpoint": TOKEN_URL}, now=1)
     kinds = [cache.CredentialType.ACCESS_TOKEN, cache.CredentialType.REFRESH_TOKEN, cache.CredentialType.ACCOUNT]
     assert [found for kind in kinds for found in cache.search(kind)] == []
+
+
+class ASecret:
+    """A client credential, as far as MSAL is given one."""
+
+    def for_msal(self, *_: str) -> str:
+        return "secret"
+
+
+ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": TOKEN_URL}
+
+
+def application(entra: Entra, discovery: Answer, **settings: str) -> Any:
+    """MSAL's application, made where Entra publishes this document."""
+    http = MsalHttpClient(entra, Clock(), lambda url: discovery if "openid-configuration" in url else None)
+    credential: Any = ASecret()
+    return msal_application(Settings.from_environ({**GOOD, **settings}), credential, http, DiscoveryCache())
+
+
+@pytest.mark.parametrize(
+    ("status", "document"),
+    [
+        (400, {"error": "invalid_tenant"}),
+        (200, {"authorization_endpoint": "https://login.example/a"}),
+        (200, {**ENDPOINTS, "token_endpoint": 5}),
+        (200, {**ENDPOINTS, "token_endpoint": None}),
+        (200, []),
+    ],
+)
+def test_metadata_that_msal_cannot_use_is_our_misconfiguration(entra: Entra, status: int, document: object) -> None:
+    with pytest.raises(ServerMisconfigured) as raised:
+        application(entra, reply(status, document))
+    assert "invalid_tenant" not in f"{raised.value}"
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("settings", "claims"),
+    [({}, None), ({"AzureAd__ClientCapabilities": "cp1"}, {"access_token": {"xms_cc": {"values": ["cp1"]}}})],
+)
+def test_what_msal_sends(entra: Entra, settings: dict[str, str], claims: object) -> None:
+    """The scopes, no refresh token, and what this API can cope with."""
+    msal = application(entra, reply(200, ENDPOINTS), **settings)
+    result = msal.acquire_token_on_behalf_of("assertion", ["https://graph.microsoft.com/.default"])
+    assert result["access_token"] == "t"
+    (method, url, request) = entra.sent[-1]
+    assert (method, url) == ("POST", TOKEN_URL)
+    assert set(request["data"]["scope"].split()) == {"https://graph.microsoft.com/.default", "openid", "profile"}
+    assert (request["data"]["assertion"], request["data"]["requested_token_use"]) == ("assertion", "on_behalf_of")
+    assert json.loads(request["data"].get("claims") or "null") == claims
 
 
 def test_closing_it_leaves_the_transport_open(http: MsalHttpClient) -> None:

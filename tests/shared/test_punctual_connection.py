@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import requests
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from shared.deadline import within
-from shared.punctual_connection import _PunctualReader
-from shared.punctual_http import punctual_session
+from shared.punctual_connection import Pool, SecurePool, _PunctualReader, socket_options
+from shared.punctual_http import PunctualAdapter, is_timeout, punctual_session
 from tests.clock import Clock
 
 
@@ -34,6 +34,8 @@ def test_a_read_waits_for_no_longer_than_the_deadline_allows() -> None:
         with pytest.raises(TimeoutError):
             reader.readinto(bytearray(1))
         reader.close()
+        assert reader.closed
+        assert raw.closed
 
 
 class Unreachable:
@@ -49,6 +51,8 @@ class Unreachable:
 
     def connect(self, connection: Any) -> socket.socket:
         self.tried.append((connection._dns_host, connection.timeout))
+        if connection._dns_host.startswith("127."):
+            raise NewConnectionError(connection, "refused")
         raise ConnectTimeoutError(connection, "nobody there")
 
 
@@ -66,3 +70,82 @@ def test_connecting_keeps_to_the_deadline(monkeypatch: pytest.MonkeyPatch) -> No
     with within(1, lambda: 0.0), pytest.raises(requests.ConnectTimeout):
         punctual_session().get("https://login.example", timeout=(3, 15))
     assert unreachable.tried[0][1] <= 1
+
+
+def test_after_an_address_that_refuses_comes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    unreachable = Unreachable(monkeypatch, "127.0.0.1", "192.0.2.1")
+    with pytest.raises(requests.ConnectTimeout):
+        punctual_session().get("https://login.example", timeout=(3, 15))
+    assert [address for address, _ in unreachable.tried] == ["127.0.0.1", "192.0.2.1"]
+
+
+def test_without_time_it_is_tried_for_a_moment_as_0_would_mean_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    unreachable = Unreachable(monkeypatch, "192.0.2.1")
+    with within(0, lambda: 0.0), pytest.raises(requests.ConnectTimeout):
+        punctual_session().get("https://login.example", timeout=(3, 15))
+    assert 0 < unreachable.tried[0][1] <= 0.001
+
+
+def test_a_name_without_an_address_is_an_error_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    unreachable = Unreachable(monkeypatch)
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(requests.ConnectTimeout):
+        punctual_session().get("https://login.example", timeout=(3, 15))
+    assert [address for address, _ in unreachable.tried] == ["login.example"]
+
+
+def test_the_handshake_has_what_connecting_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    Unreachable(monkeypatch, "192.0.2.1", "192.0.2.2")
+    monkeypatch.setattr(HTTPConnection, "_new_conn", lambda _: ours)
+    with ours, theirs:
+        ours.settimeout(99)
+        connected = SecurePool.ConnectionCls("login.example", timeout=3)._new_conn()
+        assert connected is ours
+        assert (connected.gettimeout() or 99) <= 3
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_every_connection_keeps_to_the_deadline_with_a_proxy_or_without(scheme: str) -> None:
+    """Plain http is for the managed identity's endpoint on this machine."""
+    adapter = punctual_session().get_adapter(f"{scheme}://localhost")
+    assert isinstance(adapter, PunctualAdapter)
+    pool = {"http": Pool, "https": SecurePool}[scheme]
+    for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.example:8080")):
+        assert manager.pool_classes_by_scheme[scheme] is pool
+        assert manager.connection_pool_kw["socket_options"] == socket_options()
+
+
+def test_an_idle_connection_is_probed_before_azure_forgets_it() -> None:
+    with socket.socket() as connection:
+        for option in socket_options():
+            connection.setsockopt(*option)
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, name):
+                assert connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
+
+
+READ_TIMEOUT = ReadTimeoutError(None, "https://login.example", "timed out")  # type: ignore[arg-type]  # its pool
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (requests.ConnectTimeout(), True),
+        (requests.ReadTimeout("timed out"), True),
+        (requests.ConnectionError(READ_TIMEOUT), True),
+        (requests.ConnectionError(READ_TIMEOUT, "more"), True),
+        (requests.ConnectionError("refused"), False),
+        (requests.ConnectionError("more", READ_TIMEOUT), False),
+        (requests.ConnectionError(), False),
+        (OSError(5, "failed"), False),
+    ],
+)
+def test_what_counts_as_a_time_out(error: Exception, is_one: bool) -> None:
+    assert is_timeout(error) is is_one

@@ -15,7 +15,8 @@ import pytest
 from shared.deadline import seconds_left, within
 from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
 from tests.clock import Clock
-from tests.wire import Wire, listening
+from tests.lab import at_once
+from tests.wire import ANSWER, Wire, listening
 
 MEGABYTE = b"x" * 1024 * 1024
 
@@ -290,3 +291,27 @@ def test_what_cannot_be_sent_is_a_value_error_that_quotes_nothing(
     with pytest.raises(ValueError, match=r"^a header or the (address|method) is not valid$"):
         transport.send(**options)  # type: ignore[arg-type]  # one of the rows has headers
     assert wire.taken() == []
+
+
+def test_silence_in_the_middle_of_an_answer_is_a_time_out(wire: Wire) -> None:
+    wire.reply = lambda secure: secure.sendall(head("200 OK", "Content-Length: 50") + b"part")
+    transport = Transport(connect=5, read=0.2)
+    with pytest.raises(TransportTimeout):
+        transport.send("GET", url(wire))
+    transport.close()
+
+
+@pytest.mark.parametrize(("at_a_time", "made"), [(32, 32), (33, 34)])
+def test_32_connections_are_kept(wire: Wire, transport: Transport, at_a_time: int, made: int) -> None:
+    together = threading.Barrier(at_a_time)
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        together.wait(30)
+        secure.sendall(ANSWER)
+
+    wire.reply = reply
+    for _ in range(2):
+        assert {answer.status_code for answer in at_once(at_a_time, lambda _: transport.send("GET", url(wire)))} == {
+            200
+        }
+    assert wire.connections == made
