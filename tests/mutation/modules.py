@@ -14,7 +14,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "expiring_lru": ("tests/shared/test_expiring_lru.py",),
     "http_request": ("tests/shared/test_http_request.py",),
     "jws_header": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
-    "key_set": ("tests/shared/test_signing_keys.py", "tests/shared/test_forged_keys.py"),
+    "key_set": (
+        "tests/shared/test_key_set.py",
+        "tests/shared/test_signing_keys.py",
+        "tests/shared/test_forged_keys.py",
+    ),
     "known_keys": ("tests/shared/test_signing_keys.py",),
     "metadata": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
     "msal_http": ("tests/shared/test_msal_http.py", "tests/shared/test_on_behalf_of.py"),
