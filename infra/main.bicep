@@ -145,7 +145,10 @@ var changesRegistrations = {
   assignedPrincipalIds: !empty(assignedPrincipalIds)
   registrationOwnerIds: !empty(registrationOwnerIds)
 }
+
+// Azure evaluates where a module goes even when it is not deployed, so each part has a value without a vault, too.
 var vaultPath = split(existingVaultId, '/')
+var vaultSubscription = vaultPath[?2] ?? subscription().subscriptionId
 
 // What cannot work, said before anything is created: the name of the resource group depends on it.
 var refusals = filter(
@@ -188,7 +191,7 @@ var resourceGroupName = empty(refusals) ? 'rg-${environmentName}' : fail(join(re
 // Azure refuses to put into the old assignment: delete that one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
 var ordersIdentityName = 'id-orders-${resourceToken}'
-var keyVaultName = useExistingVault ? vaultPath[8] : 'kv-${resourceToken}'
+var keyVaultName = useExistingVault ? last(vaultPath) : 'kv-${resourceToken}'
 var tags = {
   'azd-env-name': environmentName
 }
@@ -292,12 +295,12 @@ module clientCertificate 'client-certificate.bicep' = if (makeCertificate) {
 }
 
 module vaultReader 'vault-reader.bicep' = if (useExistingVault) {
-  scope: az.resourceGroup(vaultPath[2], vaultPath[4])
+  scope: az.resourceGroup(vaultSubscription, vaultPath[?4] ?? resourceGroupName)
   params: {
     readerIdentityName: apiIdentityName
     readerSubscriptionId: subscription().subscriptionId
     readerResourceGroup: resourceGroupName
-    keyVaultName: vaultPath[8]
+    keyVaultName: last(vaultPath)
     certificateName: existingCertificateName
   }
   dependsOn: [apiIdentity]

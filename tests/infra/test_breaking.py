@@ -172,8 +172,8 @@ BREAKS = {
     ),
     "not deployed, yet read": Break(
         MAIN,
-        "apiCertificates: useCertificate ? ",
-        "apiCertificates: true ? ",
+        "apiCertificates: makeCertificate\n",
+        "apiCertificates: makeCertificate || !useCertificate\n",
         "credential",
         "has a certificate with managedIdentity",
     ),
@@ -256,7 +256,7 @@ BREAKS = {
     "API not configured": Break(
         MAIN,
         "      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl\n"
-        "      DownstreamApis__Orders__Scopes: appRegistrations.outputs.ordersScopes\n",
+        "      DownstreamApis__Orders__Scopes: registered.ordersScopes\n",
         "",
         "settings",
         "the code calls the API Orders",
