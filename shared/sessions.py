@@ -35,7 +35,7 @@ class Validator(Protocol):
 
 
 class KeyCheck(Protocol):
-    def still_valid(self, key_id: str, key: SigningKey) -> bool: ...
+    def still_valid(self, key_id: str, key: SigningKey) -> bool | None: ...
 
 
 class Sessions:
@@ -66,10 +66,10 @@ class Sessions:
         if session is None:
             return None
         token = session.access_token
-        if self._keys.still_valid(token.key_id, token.key):
-            return session
-        self._sessions.remove(digest)  # its signing key was withdrawn
-        return None
+        is_valid = self._keys.still_valid(token.key_id, token.key)
+        if is_valid is False:  # its signing key was withdrawn; None: the token must be validated again
+            self._sessions.remove(digest)
+        return session if is_valid else None
 
     def open(self, bearer: str) -> Session:
         """The session of this token, validating it if it is new. Raises what AccessTokenValidator.validate raises."""

@@ -71,11 +71,13 @@ class SigningKeys:
             return known.keys[key_id]
         return self._known_now(key_id, ended=self._wait_for_news(key_id, known, now))
 
-    def still_valid(self, key_id: str, key: SigningKey) -> bool:
-        """Whether Entra still publishes this key, as far as known; old knowledge is refreshed in the background."""
+    def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
+        """Whether Entra still lists this key, by the last answer; None: that is too old, and `get` must ask first."""
         known, now = self._known, self._now()
         if now >= self._refresh_at:
             self._fetches.start(_FETCH, self._refresh)
+        if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
+            return None
         current = known.keys.get(key_id)
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 

@@ -155,6 +155,42 @@ def test_a_key_withdrawn_while_nobody_called_does_not_open_the_door_once_more(la
     assert len(lab.seen(mark, "keys")) <= 3
 
 
+@pytest.mark.parametrize("idle", [2 * MAX_AGE_SECONDS, 24 * 3600.0])
+def test_a_session_does_not_outlive_the_key_that_was_withdrawn_while_nobody_called(lab: Lab, idle: float) -> None:
+    """The very token that opened the session: Entra gives clients with claims challenges tokens of a day and more."""
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=2 * idle)
+    services.sessions.open(token)
+    lab.stack.roll_signing_key(withdraw_old=True)
+    lab.clock.forward(idle)
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServiceUnavailable, match="answers differ"):
+        services.sessions.open(token)
+    assert len(lab.seen(mark, "keys")) == 1
+    lab.clock.forward(SECOND_LOOK_SECONDS)
+    with pytest.raises(InvalidToken, match="unknown signing key"):
+        services.sessions.open(token)
+
+
+def test_after_two_idle_hours_a_session_waits_for_the_keys_and_keeps_its_tokens(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=10 * MAX_AGE_SECONDS)
+    session = services.sessions.open(token)
+    lab.clock.forward(2 * MAX_AGE_SECONDS)
+    mark = lab.stack.audit.mark()
+    assert services.sessions.find(token) is None
+    assert services.sessions.open(token) is session
+    assert services.sessions.find(token) is session
+    assert len(lab.seen(mark, "keys")) == 1
+
+
+def test_after_two_idle_hours_a_session_goes_on_while_entra_fails(lab: Lab) -> None:
+    services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=10 * MAX_AGE_SECONDS)
+    session = services.sessions.open(token)
+    lab.stack.faults.add("entra.discovery", status=500)
+    lab.clock.forward(2 * MAX_AGE_SECONDS)
+    assert services.sessions.open(token) is session
+    assert services.sessions.find(token) is session  # nobody waits for the next try
+
+
 def two_keys(lab: Lab) -> tuple[Services, Genuine, str]:
     """Entra lists two keys; services know both; a genuine token that the older one signed, and the id of that key."""
     older = lab.stack.entra.keys.current
