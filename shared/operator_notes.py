@@ -8,6 +8,7 @@ is written in just these places. https://github.com/Azure/azure-functions-python
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -16,9 +17,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MAX_NOTES = 20  # kept between two requests; further ones are counted
-REPEAT_AFTER_SECONDS = 3600.0  # the same text is written once in this time
+REPEAT_AFTER_SECONDS = 3600.0  # the same text is written once in this time, whatever the ids in it
 MAX_CHARS = 1_000  # of one note
 _MAX_REMEMBERED = 200  # texts whose last time is known
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # a caller chooses correlation ids
 
 _request_thread: ContextVar[int | None] = ContextVar("request_thread", default=None)
 
@@ -27,6 +29,7 @@ _request_thread: ContextVar[int | None] = ContextVar("request_thread", default=N
 class _Note:
     """One line to write: where it came from, when, and how often it was written since."""
 
+    cause: tuple[str, str]
     name: str
     level: int
     text: str
@@ -61,7 +64,7 @@ class OperatorNotes(logging.Handler):
         if _request_thread.get() == threading.get_ident():
             return
         text = record.getMessage()[:MAX_CHARS]
-        cause = (record.name, text)
+        cause = (record.name, _ID.sub("", text))
         if cause in self._notes:
             self._notes[cause].count += 1
         elif self._now() < self._written_at.get(cause, float("-inf")) + REPEAT_AFTER_SECONDS:
@@ -70,7 +73,7 @@ class OperatorNotes(logging.Handler):
             self._dropped += 1
         else:
             count = 1 + self._repeats.pop(cause, 0)
-            self._notes[cause] = _Note(record.name, record.levelno, text, self._now(), count)
+            self._notes[cause] = _Note(cause, record.name, record.levelno, text, self._now(), count)
 
     def deliver(self) -> None:
         """Writes what was kept. Call it on a request's own thread: then the host passes the lines on."""
@@ -87,10 +90,10 @@ class OperatorNotes(logging.Handler):
             notes, self._notes = list(self._notes.values()), OrderedDict()
             if self._dropped:
                 text = f"{self._dropped} further notes were not kept"
-                notes.append(_Note(__name__, logging.WARNING, text, self._now()))
+                notes.append(_Note((__name__, text), __name__, logging.WARNING, text, self._now()))
             self._dropped = 0
             for note in notes:
-                self._remember((note.name, note.text))
+                self._remember(note.cause)
         finally:
             self.release()
         return notes

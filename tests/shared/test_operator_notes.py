@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -162,3 +163,18 @@ def test_many_threads_note_and_many_requests_write_and_nothing_is_lost_or_double
     contextvars.Context().run(notes.deliver)
     written = [text for record in caplog.records if "(noted" in (text := record.getMessage())]
     assert sorted(text.partition(" (")[0] for text in written) == [f"cause {number}" for number in range(8)]
+
+
+def test_what_differs_in_ids_alone_is_one_note_so_no_caller_crowds_out_another_cause(
+    notes: OperatorNotes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller chooses the correlation id, and Entra gives each of its responses a trace id."""
+    ids = [f"trace_id {uuid.uuid4()}, correlation_id {uuid.uuid4()}" for _ in range(2 * MAX_NOTES)]
+    elsewhere(*(f"not renewed (AADSTS50173, {text})" for text in ids), "signing keys: fetch failed")
+    assert delivered(notes, caplog) == [
+        (logging.WARNING, f"not renewed (AADSTS50173, {ids[0]}) (noted 0 s ago, {2 * MAX_NOTES} times)"),
+        (logging.WARNING, "signing keys: fetch failed (noted 0 s ago)"),
+    ]
+    clock.forward(REPEAT_AFTER_SECONDS - 1)
+    elsewhere(f"not renewed (AADSTS50173, {ids[1]})")
+    assert delivered(notes, caplog) == []
