@@ -164,5 +164,5 @@ def _is_https_url(value: str) -> bool:
         url.port  # noqa: B018 — reading it raises ValueError for a port that is no number
     except ValueError:
         return False
-    plain = not (url.username or url.password or url.query or url.fragment)
+    plain = not ("@" in url.netloc or url.query or url.fragment)
     return url.scheme == "https" and bool(url.hostname) and plain and value.isascii() and " " not in value

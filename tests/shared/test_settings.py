@@ -182,6 +182,7 @@ def test_downstream_apis_need_a_credential() -> None:
         "graph.example",
         "https://",
         "https://u@graph.example",
+        "https://@graph.example",
         "https://h/#x",
         "https://h:x/",
         "https://h /",
