@@ -27,11 +27,12 @@ import package_requirements
 SCRIPT = "function_app.py"
 KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
 WORKSHOP = ("benchmarks", "client", "dev", "emulators", "infra", "tests")
+# A private key in a file of any name, also as text of a JSON or YAML file; the words alone are no key.
+PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\[nr]|\s)+(?:[A-Za-z0-9+/=]{40}|Proc-Type:)")
+MAX_KEY_FILE_BYTES = 256 * 1024
 SKIP = "SKIP_PACKAGE_CHECK"
 KEPT = Path(".local") / "package-check"
 PATIENCE_SECONDS = 120
-# What a process needs to run at all; none of it is a setting of the app.
-PLAIN = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
 
 
 def main(programs: Sequence[str]) -> int:
@@ -63,21 +64,32 @@ def named(programs: Sequence[str]) -> set[str]:
 
 
 def secrets(root: Path, rules: package_files.Rules, files: Sequence[str]) -> Iterator[str]:
-    """Key files that would be deployed, or lie where what is next to them is."""
+    """Keys and settings that would be deployed, or lie where what is next to them is."""
     for name in package_files.files_near(root, rules):
         base = name.rpartition("/")[2].lower()
         is_key = any(fnmatch.fnmatchcase(base, pattern) for pattern in KEYS)
-        is_environment = base.startswith(".env")
+        is_environment = base.startswith((".env", "local.settings"))
+        if name in files and not is_key and holds_private_key(root / name):
+            yield f"{name} holds a private key, and it would be deployed.\nMove it out of the project."
         if not (is_key or is_environment) or not is_deployed_folder(rules, name.rpartition("/")[0]):
             continue
         what = "a key file" if is_key else "a file of settings"
         if name in files:
             yield f"{name} is {what}, and it would be deployed.\nMove it out of the project."
-        elif is_key or "/" in name:
+        elif is_key or (base.startswith(".env") and "/" in name):
             yield (
                 f"{name} is {what} in a folder that is deployed. {package_files.IGNORE_FILE} keeps it out for now.\n"
                 "Move it out of the project, or into .local/. A certificate without its key may be named .crt."
             )
+
+
+def holds_private_key(file: Path) -> bool:
+    """Whether its beginning has a private key in PEM, whatever its name."""
+    try:
+        with file.open("rb") as content:
+            return PRIVATE_KEY.search(content.read(MAX_KEY_FILE_BYTES)) is not None
+    except OSError:  # told later, when it cannot be copied
+        return False
 
 
 def is_deployed_folder(rules: package_files.Rules, folder: str) -> bool:
@@ -141,7 +153,7 @@ def indexed(
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             [*command, str(packages.required), str(packages.worker), str(result)],
-            env={name: os.environ[name] for name in PLAIN if name in os.environ},
+            env={name: os.environ[name] for name in package_requirements.PLAIN if name in os.environ},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

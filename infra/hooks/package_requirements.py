@@ -21,6 +21,15 @@ WORKER = "azure-functions-runtime==1.3.0"  # the version the tests of this repos
 OLDEST_FOR_WORKER = (3, 13)
 KEPT = 3
 PATIENCE_SECONDS = 900
+# What a process needs to run at all; none of it is a setting of the app.
+PLAIN = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
+# What pip needs besides: its index, its caches, the way out. A package that pip builds runs code of its own, so it must
+# not see what azd and a pipeline hand to a hook: values of the azd environment, tokens that sign in to Azure.
+FOR_PIP = re.compile(
+    r"PIP_.*|.*_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NETRC|XDG_(CACHE|CONFIG|DATA)_HOME"
+    r"|(LOCAL)?APPDATA|PROGRAMDATA|COMSPEC|PATHEXT|CC|CXX|CFLAGS|LDFLAGS",
+    re.IGNORECASE,
+)
 
 
 class InstallationError(Exception):
@@ -98,7 +107,7 @@ def fill(packages: Packages, unpacked: Path) -> None:
 
 
 def has_pip(python: str) -> bool:
-    done = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603 - our own
+    done = subprocess.run([python, "-I", "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603 - our own
     return done.returncode == 0
 
 
@@ -113,12 +122,14 @@ def make_pip(folder: Path) -> str:
 
 def pip(python: str, target: Path, *what: str, cwd: Path) -> None:
     """Installs into a plain folder, as the remote build does. Raises InstallationError."""
-    command = [python, "-m", "pip", "install", "--target", str(target), "--quiet", "--no-input", "--no-compile"]
+    # -I: not the pip.py, or any other module that pip imports, that may lie in the project.
+    command = [python, "-I", "-m", "pip", "install", "--target", str(target), "--quiet", "--no-input", "--no-compile"]
+    environ = {name: value for name, value in os.environ.items() if name in PLAIN or FOR_PIP.fullmatch(name)}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, arguments of our own making
             [*command, "--retries", "2", "--disable-pip-version-check", *what],
             cwd=cwd,
-            env={**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"},
+            env={**environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -208,6 +208,46 @@ def test_a_key_that_would_be_deployed_is_named_as_such(project: Path, program: s
     assert "greetings/client.pem is a key file, and it would be deployed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("greetings/client.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n{key}"),
+        ("account.txt", "{key}"),
+        ("prompts/account.json", '{{"private_key": "{key_in_json}"}}'),
+    ],
+)
+def test_a_private_key_in_a_file_of_another_name_stops_it(project: Path, name: str, content: str) -> None:
+    body = "A1b2" * 16
+    key = f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----\n"
+    write(project / name, content.format(key=key, key_in_json=key.replace("\n", "\\n")))
+
+    done = check(project, "azd", "func", SKIP_PACKAGE_CHECK="true")
+
+    assert done.returncode == 1
+    assert done.stdout.count(f"{name} holds a private key, and it would be deployed") == 2
+    assert body not in done.stdout
+
+
+def test_code_that_names_the_line_a_key_begins_with_is_no_key(project: Path) -> None:
+    append(project / "people_blueprint.py", 'MARK = "-----BEGIN PRIVATE KEY-----"\n')
+
+    assert check(project, SKIP_PACKAGE_CHECK="true").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["local.settings.production.json", "greetings/local.settings.json.bak"])
+def test_settings_of_this_machine_that_would_be_deployed_stop_it(project: Path, name: str) -> None:
+    write(project / name, "{}")
+    assert check(project, SKIP_PACKAGE_CHECK="true").returncode == 0  # .funcignore leaves them out
+
+    lines = (project / ".funcignore").read_text(encoding="utf-8").splitlines()
+    kept_in = [line for line in lines if "local.settings" not in line and ".bak" not in line]
+    write(project / ".funcignore", "\n".join(kept_in))
+    done = check(project, SKIP_PACKAGE_CHECK="true")
+
+    assert done.returncode == 1
+    assert f"{name} is a file of settings, and it would be deployed" in done.stdout
+
+
 def test_settings_in_a_package_stop_it_and_those_of_the_project_do_not(project: Path) -> None:
     write(project / ".env", "A=1")  # `azd env get-values > .env`, as docs/deploy.md has it
     assert check(project).returncode == 0
