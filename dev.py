@@ -146,7 +146,7 @@ def from_here(argument: str) -> str:
 
 
 def check(python: str, arguments: list[str]) -> int:
-    """All checks, one after the other, so that one run shows everything there is to mend."""
+    """All checks, one after the other, so that one run shows everything there is to fix."""
     if arguments not in ([], ["--fix"], ["--infra"], ["--infra", "--renew"], ["--package"]):
         tell(f"dev.py: check takes nothing, --fix, --infra, --infra --renew or --package, not {' '.join(arguments)}")
         return 2

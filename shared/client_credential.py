@@ -98,7 +98,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
 
     Raises:
         ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
-        ServerMisconfigured: none could be loaded, and only an operator can mend that.
+        ServerMisconfigured: none could be loaded, and only an operator can fix that.
     """
     may_recover, wait, failures = False, 0, []
     for source in sources:

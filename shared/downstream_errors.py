@@ -19,7 +19,7 @@ from .settings import Settings
 from .strict_json import parse_object
 
 RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
-_OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could mend
+_OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could fix
 _MAX_PROBLEM_BYTES = 4 * 1024
 
 

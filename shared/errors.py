@@ -136,7 +136,7 @@ class AccessDenied(Forbidden):
 
 
 class ServerMisconfigured(ApiError):
-    code, detail = "server_misconfigured", "The API is not set up correctly; its log says what to mend."
+    code, detail = "server_misconfigured", "The API is not set up correctly; details are in its log."
 
 
 class SettingsError(ServerMisconfigured):

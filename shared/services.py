@@ -83,7 +83,7 @@ class LazyServices:
         """The services, for the first request and all after it. The first begins to load the client credential, too.
 
         Raises:
-            SettingsError: names all that is wrong; until it is mended no token is accepted.
+            SettingsError: names all that is wrong; until it is fixed no token is accepted.
         """
         settings = self._settings()
         if isinstance(settings, SettingsError):

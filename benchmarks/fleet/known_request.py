@@ -17,7 +17,7 @@ from shared.services import LazyServices
 def requesting(provider: LazyServices, bearers: Sequence[str]) -> Callable[[str], None]:
     """What the host calls, with requests that it has made already. The function only takes its downstream token."""
 
-    def function(req: func.HttpRequest, user: User) -> None:  # noqa: ARG001 — a parameter that the host passes
+    def function(req: func.HttpRequest, user: User) -> None:
         user.token("Graph")
 
     guarded = RequiresUser(provider)(scopes=["access_as_user"])(function)

@@ -88,7 +88,7 @@ def _is_generic(kind: Any) -> bool:
 def _converter(binding_type: str) -> Any:
     from azure.functions import get_binding_registry
 
-    return get_binding_registry().get(binding_type)  # type: ignore[no-untyped-call]
+    return get_binding_registry().get(binding_type)
 
 
 def has_implicit_output(binding_type: str) -> bool:

@@ -7,6 +7,6 @@ class LocalError(Exception):
     """The message says what is wrong and what to type; `exit_code` is the command's."""
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
-        """2 stands for what the person can mend by typing something else, 1 for what went wrong."""
+        """2 stands for what the person can fix by typing something else, 1 for what went wrong."""
         super().__init__(message)
         self.exit_code = exit_code

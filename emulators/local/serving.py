@@ -65,7 +65,7 @@ def _fault(tenant: Running) -> str:
     if api is None or api.functions:
         return ""
     problem = f"could not be loaded: {api.indexing_error}" if api.indexing_error else "has no function"
-    return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and mend it."
+    return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and fix it."
 
 
 def _served_by(tenant: Running) -> str:

@@ -218,7 +218,8 @@ def summary(outcomes: Mapping[str, Outcome]) -> str:
     failed = [name for name in ran if not outcomes[name].good]
     missing = [name for name, outcome in outcomes.items() if not outcome.ran]
     verdict = f"failed: {', '.join(failed)}" if failed else f"{', '.join(ran) or 'nothing'}: all good"
-    return f"check --infra: {verdict}" + (f"; not run: {', '.join(missing)}" if missing else "")
+    unjudged = "; infra/ was not judged, because that takes a Bicep compiler" if "bicep" in missing else ""
+    return f"check --infra: {verdict}" + (f"; not run: {', '.join(missing)}" if missing else "") + unjudged
 
 
 def say(line: str) -> None:

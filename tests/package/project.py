@@ -39,7 +39,7 @@ def extend(root: Path) -> Path:
     for name, text in ADDED.items():
         write(root / name, text)
     app = root / "function_app.py"
-    app.write_text(app.read_text(encoding="utf-8") + "\n" + example()["function_app.py"], encoding="utf-8")
+    app.write_text(app.read_text(encoding="utf-8") + "\n\n" + example()["function_app.py"], encoding="utf-8")
     return root
 
 

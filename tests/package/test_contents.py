@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,3 +197,13 @@ def test_no_line_lets_anything_in_again() -> None:
     """To Core Tools such a line wins over all that keep keys out."""
     lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("!")] == []
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
+def test_what_docs_extend_adds_leaves_the_check_of_the_code_green(tmp_path: Path, tool: list[str]) -> None:
+    root = extend(copy(tmp_path / "project"))
+    files = ["function_app.py", "people_blueprint.py", "greetings"]
+    done = subprocess.run(
+        [sys.executable, "-m", *tool, *files], cwd=root, capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

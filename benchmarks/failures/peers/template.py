@@ -75,13 +75,13 @@ def _run(function: Any, bearer: str) -> Outcome:
     return replied(reply.status_code, reply.headers, body, json.loads(body)["id"] if reply.status_code == 200 else "")
 
 
-def _who(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+def _who(req: func.HttpRequest, user: User) -> object:
     return {"id": user.id}
 
 
-def _me(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+def _me(req: func.HttpRequest, user: User) -> object:
     return user.api("Graph").get("/me?$select=id").json()
 
 
-def _token(req: func.HttpRequest, user: User) -> object:  # noqa: ARG001
+def _token(req: func.HttpRequest, user: User) -> object:
     return {"id": user.token("Graph")}
