@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,8 +127,10 @@ class Run:
     def certificates(self) -> list[tuple[str, bytes]]:
         """Version and DER of each certificate, as the app registration is given them."""
         assert self.code == 0, self.complained
-        assert self.written.keys() == {"certificates"}
+        assert self.written.keys() == {"certificates", "pem"}
         assert all(entry.keys() == {"version", "der"} for entry in self.written["certificates"])
+        blocks = re.findall(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", self.written["pem"])
+        assert blocks == [entry["der"] for entry in self.written["certificates"]]
         return [(entry["version"], base64.b64decode(entry["der"])) for entry in self.written["certificates"]]
 
     @property

@@ -50,7 +50,9 @@ def processes_in(folder: Path) -> list[str]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if os.readlink(entry / "cwd").startswith(str(folder)) and " Z " not in (entry / "stat").read_text():
+            if os.readlink(entry / "cwd").startswith(str(folder)) and " Z " not in (entry / "stat").read_text(
+                encoding="utf-8"
+            ):
                 found.append(entry.name)
     return found
 
