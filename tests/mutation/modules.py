@@ -10,7 +10,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "claims_challenge": ("tests/shared/test_claims_challenge.py",),
     "downstream_path": ("tests/shared/test_downstream_path.py", "tests/shared/test_outgoing.py"),
     "entra_errors": ("tests/shared/test_entra_errors.py",),
-    "environ": ("tests/shared/test_settings.py",),
+    "environ": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
     "expiring_lru": ("tests/shared/test_expiring_lru.py",),
     "http_request": ("tests/shared/test_http_request.py",),
     "jws_header": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),

@@ -59,6 +59,28 @@ def test_as_many_async_calls_may_wait_as_def_functions_from_64_to_1000(asked: st
     assert Settings.from_environ({**GOOD, "PYTHON_THREADPOOL_THREAD_COUNT": asked}).waiting_threads == threads
 
 
+def test_a_guid_may_be_written_in_capitals() -> None:
+    settings = Settings.from_environ({**GOOD, "AzureAd__TenantId": TENANT.upper(), "AzureAd__ClientId": CLIENT.upper()})
+    assert (settings.tenant_id, settings.client_id) == (TENANT, CLIENT)
+
+
+@pytest.mark.parametrize(("value", "is_on"), [("true", True), ("TRUE", True), ("false", False), ("False", False)])
+def test_a_switch_is_true_or_false(value: str, is_on: bool) -> None:
+    name = "AzureAd__EnablePiiLogging"
+    assert Settings.from_environ(GOOD).enable_pii_logging is False
+    assert Settings.from_environ({**GOOD, name: value}).enable_pii_logging is is_on
+    for wrong in ("yes", "1", "truee"):
+        assert problems(**{name: wrong}) == {name: "must be true or false"}
+
+
+def test_a_number_has_nine_digits_at_most() -> None:
+    """Python itself raises an error for a number of some thousand digits."""
+    name = "TokenCache__MaxSessions"
+    assert Settings.from_environ({**GOOD, name: "000000005"}).max_sessions == 5
+    for wrong in ("0000000005", "9" * 5000):
+        assert list(problems(**{name: wrong})) == [name]
+
+
 def test_an_api_that_calls_no_other_needs_no_credential() -> None:
     settings = Settings.from_environ({"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT})
     assert (settings.client_credentials, settings.downstream_apis) == ((), {})
@@ -183,6 +205,9 @@ def test_downstream_apis_need_a_credential() -> None:
         "https://",
         "https://u@graph.example",
         "https://@graph.example",
+        "https://:p@graph.example",
+        "https://graph.example?x=1",
+        "https://gr\u00e4ph.example",
         "https://h/#x",
         "https://h:x/",
         "https://h /",
