@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -142,10 +143,24 @@ def replies(received: bytes) -> list[tuple[int, dict[str, str], bytes]]:
         head, _, rest = received.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-        length = int(headers.get("content-length", len(rest)))
-        found.append((int(lines[0].split(" ")[1]), headers, rest[:length]))
-        received = rest[length:]
+        body, received = body_of(headers, rest)
+        found.append((int(lines[0].split(" ")[1]), headers, body))
     return found
+
+
+def body_of(headers: Mapping[str, str], rest: bytes) -> tuple[bytes, bytes]:
+    """The body of a reply, and what comes after it. A reply of a function is sent in chunks (RFC 9112 §7.1)."""
+    if headers.get("transfer-encoding") != "chunked":
+        length = int(headers.get("content-length", len(rest)))
+        return rest[:length], rest[length:]
+    body = b""
+    while rest and not rest.startswith(b"HTTP/1.1 "):  # what answers HEAD has the header and no chunk
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        body, rest = body + rest[:length], rest[length + 2 :]
+        if length == 0:
+            break
+    return body, rest
 
 
 def is_ours(status: int, headers: dict[str, str], body: bytes) -> bool:
@@ -164,6 +179,15 @@ def is_ours(status: int, headers: dict[str, str], body: bytes) -> bool:
     return status in (100, 204, 400, 404, 405, 408, 411, 413, 414, 417, 421, 426, 431, 501, 505) and len(body) < 500
 
 
+def is_the_hosts(sent: Sent, status: int, headers: dict[str, str], body: bytes) -> bool:
+    """What the real host says before any function is asked: its home page, its own routes, old HTTP without a Host."""
+    if status == 200:
+        return headers.get("content-type") == "text/html" and b"app is up and running" in body
+    is_its_own_route = any(route in sent.path.lower() for route in ("/admin/", "/runtime/webhooks/"))
+    is_known = (status == 401 and is_its_own_route) or (status == 500 and sent.version in ("HTTP/0.9", "HTTP/1.0"))
+    return is_known and headers.get("content-length") == "0"
+
+
 def cases(live: Live, watch: LeakWatch) -> list[Case]:
     token = live.stack.issue_access_token("alice", lifetime=86_400)
 
@@ -173,8 +197,9 @@ def cases(live: Live, watch: LeakWatch) -> list[Case]:
         watch.scan(received.decode("latin-1"), "answer to a random request")
         assert MARK.encode() not in received
         for status, headers, body in replies(received):
-            figures.answered(status)
-            assert is_ours(status, headers, body), (status, headers, body)
+            if not is_the_hosts(sent, status, headers, body):
+                figures.answered(status)
+                assert is_ours(status, headers, body), (status, headers, body)
         assert live.exchanges(mark) == 0
 
     return [Case("HTTP", requests, check, 60)]
