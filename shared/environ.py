@@ -89,14 +89,14 @@ class EnvironReader:
             return value
         return normalized(value).rstrip("/")
 
-    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; the default when neither is set."""
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
         if self._values.get(name.lower()) == "":
             self.problems[name] = "is empty; name something or leave the setting out"
         listed: list[str] = []
         while f"{name}__{len(listed)}".lower() in self._values:
             listed.append(self.text(f"{name}__{len(listed)}"))
-        return tuple((self.text(name, "").split() + listed) or default)
+        return tuple(self.text(name, "").split() + listed)
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written; they count as known from now on."""

@@ -13,7 +13,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "environ": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
     "expiring_lru": ("tests/shared/test_expiring_lru.py",),
     "http_request": ("tests/shared/test_http_request.py",),
-    "jws_header": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
+    "jws_header": (
+        "tests/shared/test_jws_header.py",
+        "tests/shared/test_access_token.py",
+        "tests/shared/test_forgery.py",
+    ),
     "key_set": (
         "tests/shared/test_key_set.py",
         "tests/shared/test_signing_keys.py",

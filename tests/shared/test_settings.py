@@ -147,6 +147,7 @@ def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
     ("name", "section"),
     [
         ("AzurAd__AllowedClients", "AzureAd"),
+        ("AzurAd__", "AzureAd"),
         ("TokenCach__MaxSessions", "TokenCache"),
         ("downstreamapi__Graph__Scopes", "DownstreamApis"),
     ],
@@ -206,6 +207,7 @@ def test_downstream_apis_need_a_credential() -> None:
         "https://u@graph.example",
         "https://@graph.example",
         "https://:p@graph.example",
+        "https://[::1",
         "https://graph.example?x=1",
         "https://gr\u00e4ph.example",
         "https://h/#x",
