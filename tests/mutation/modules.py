@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "access_token": ("tests/shared/test_access_token.py", "tests/shared/test_forgery.py"),
+    "access_token": (
+        "tests/shared/test_validator.py",
+        "tests/shared/test_access_token.py",
+        "tests/shared/test_forgery.py",
+    ),
     "address": ("tests/shared/test_address.py",),
     "claims_challenge": ("tests/shared/test_claims_challenge.py",),
     "downstream_path": ("tests/shared/test_downstream_path.py", "tests/shared/test_outgoing.py"),
@@ -23,8 +27,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_signing_keys.py",
         "tests/shared/test_forged_keys.py",
     ),
-    "known_keys": ("tests/shared/test_signing_keys.py",),
-    "metadata": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
+    "known_keys": ("tests/shared/test_known_keys.py", "tests/shared/test_signing_keys.py"),
+    "metadata": ("tests/shared/test_metadata.py", "tests/shared/test_signing_keys.py"),
     "msal_http": ("tests/shared/test_msal_http.py", "tests/shared/test_on_behalf_of.py"),
     "outgoing": ("tests/shared/test_outgoing.py",),
     "punctual_connection": ("tests/shared/test_punctual_connection.py", "tests/shared/test_transport.py"),

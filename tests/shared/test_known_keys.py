@@ -1,84 +1,85 @@
-"""What answers say together: pure, so every moment can be named."""
+"""What answers of Entra say together about its keys. Every moment is given; there is no server and no clock."""
 
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.key_set import SigningKey
-from shared.known_keys import DIFFERENCE_COUNTS_SECONDS, MAX_AGE_SECONDS, SECOND_LOOK_SECONDS, KnownKeys
+from shared.known_keys import KnownKeys
 from tests.tokens import STRANGER
 
-KEY = SigningKey(STRANGER.public_key())
+HOUR = 3600.0
+A = SigningKey(STRANGER.public_key())
+B = SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key())
+BOTH = {"a": A, "b": B}
 
 
-def told(*answers: tuple[float, str]) -> KnownKeys:
-    """What is known after answers that listed these key ids, a letter each, at these moments."""
+def test_nothing_is_known_at_first() -> None:
     known = KnownKeys()
-    for at, listed in answers:
-        known = known.after(dict.fromkeys(listed, KEY), at)
-    return known
+    assert not known.is_good("a", 0)
+    assert known.is_too_old(0)
 
 
-@pytest.mark.parametrize(
-    ("answers", "usable"),
-    [
-        ([(0, "ab")], "ab"),
-        ([(0, "ab"), (100, "b")], "ab"),
-        ([(0, "ab"), (100, "b"), (100 + SECOND_LOOK_SECONDS, "b")], "b"),
-        ([(0, "ab"), (100, "b"), (99 + SECOND_LOOK_SECONDS, "b")], "ab"),
-        ([(0, "ab"), (100, "b"), (102, "b"), (100 + SECOND_LOOK_SECONDS, "b")], "b"),
-        ([(0, "ab"), (100, "b"), (110, "ab"), (120, "b")], "ab"),
-        ([(0, "ab"), (100, "b"), (110, "a")], "ab"),
-        ([(0, "ab"), (100, "b"), (110, "a"), (120, "b")], "ab"),
-        ([(0, "ab"), (100, "bc"), (110, "bc")], "bc"),
-        ([(0, "ab"), (100, ""), (110, "")], ""),
-        ([(0, "ab"), (100, ""), (110, "a")], "a"),
-    ],
-)
-def test_two_answers_some_seconds_apart_withdraw_a_key(answers: list[tuple[float, str]], usable: str) -> None:
-    assert sorted(told(*answers).keys) == sorted(usable)
+def test_keys_are_refreshed_after_an_hour_and_too_old_after_two() -> None:
+    known = KnownKeys().after({"a": A}, 1000)
+    assert (known.is_good("a", 9e9), known.is_good("b", 1000)) == (True, False)
+    assert known.refresh_at() == 1000 + HOUR
+    assert not known.is_too_old(1000 + 2 * HOUR - 0.1)
+    assert known.is_too_old(1000 + 2 * HOUR)
 
 
-def test_a_missed_key_is_good_until_two_hours_after_it_was_listed() -> None:
-    known = told((1000, "ab"), (1500, "b"))
-    end = 1000 + 2 * MAX_AGE_SECONDS
-    assert (known.is_good("a", end - 1), known.is_good("a", end), known.is_good("b", end)) == (True, False, True)
-    assert not known.is_good("c", 1500)
+def test_one_answer_withdraws_nothing_and_a_second_one_five_seconds_later_does() -> None:
+    known = KnownKeys().after(BOTH, 1000).after({"b": B}, 1010)
+    assert known.is_good("a", 1010)
+    assert known.refresh_at() == 1015
+    early = known.after({"b": B}, 1014.9)
+    assert early.is_good("a", 1014.9)
+    assert early.refresh_at() == 1015  # the first miss counts, not the second
+    assert not early.after({"b": B}, 1015).is_good("a", 1015)
+    assert set(known.after({"b": B}, 1015).keys) == {"b"}
 
 
-def test_a_key_that_changed_is_replaced_at_once() -> None:
-    for_another = SigningKey(STRANGER.public_key(), frozenset({"https://login.example/t/v2.0"}))
-    known = told((0, "a")).after({"a": for_another}, 1)
-    assert known.keys == {"a": for_another}
+def test_of_two_keys_that_are_missed_the_first_is_looked_for_first() -> None:
+    third = {"c": SigningKey(B.key, frozenset({"c"}))}
+    known = KnownKeys().after({**BOTH, **third}, 1000).after({"b": B, **third}, 1010).after(third, 1012)
+    assert known.refresh_at() == 1015
 
 
-def test_a_key_that_did_not_change_stays_the_same_object() -> None:
-    known = told((0, "a")).after({"a": SigningKey(STRANGER.public_key())}, 1)
-    assert known.keys["a"] is KEY
+def test_a_key_that_is_listed_again_was_never_missed() -> None:
+    known = KnownKeys().after(BOTH, 1000).after({"b": B}, 1010).after(BOTH, 1016)
+    assert known.is_good("a", 1016 + 3 * HOUR)
+    assert known.refresh_at() == 1016 + HOUR
+    assert known.after({"b": B}, 1030).is_good("a", 1030)
 
 
-def test_the_second_look_comes_soon_after_the_first_miss_and_else_in_an_hour() -> None:
-    assert told((10, "a")).refresh_at() == 10 + MAX_AGE_SECONDS
-    assert told((10, "ab"), (20, "a")).refresh_at() == 20 + SECOND_LOOK_SECONDS
-    assert told((10, "ab"), (20, "a"), (22, "a")).refresh_at() == 20 + SECOND_LOOK_SECONDS
-    assert told((10, "ab"), (20, "a"), (30, "a")).refresh_at() == 30 + MAX_AGE_SECONDS
+def test_a_missed_key_is_good_for_two_hours_since_it_was_listed() -> None:
+    known = KnownKeys().after(BOTH, 1000).after({"b": B}, 1010)
+    assert known.is_good("a", 1000 + 2 * HOUR - 0.1)
+    assert not known.is_good("a", 1000 + 2 * HOUR)
+    still = known.after({"b": B}, 1012)
+    assert not still.is_good("a", 1000 + 2 * HOUR)  # a second answer without it does not make it good for longer
 
 
-@pytest.mark.parametrize(
-    ("answers", "until"),
-    [
-        ([(0, "a"), (59, "b")], 60),
-        ([(0, "a"), (60, "b")], None),
-        ([(0, "a"), (30, "a"), (50, "b")], 90),
-        ([(0, "a"), (50, "b"), (100, "b")], 60),
-        ([(0, "ab"), (10, "b"), (20, "ab")], 70),
-    ],
-)
-def test_answers_differ_while_two_of_the_last_minute_do(answers: list[tuple[float, str]], until: float | None) -> None:
-    assert DIFFERENCE_COUNTS_SECONDS == 60
-    assert told(*answers).differ_until == (float("-inf") if until is None else until)
+@pytest.mark.parametrize(("later", "differ"), [(59.9, True), (60.0, False)])
+def test_answers_of_one_minute_that_differ_leave_room_for_an_unknown_key(later: float, differ: bool) -> None:
+    known = KnownKeys().after({"a": A}, 1000).after(BOTH, 1000 + later)
+    assert (known.differ_until > 1000 + later) == differ
+    if differ:
+        assert known.differ_until == 1060
 
 
-def test_answers_are_kept_for_a_minute_only() -> None:
-    known = told(*((float(at), "ab"[at // 10 % 2]) for at in range(0, 10_000, 10)))
-    assert len(known._answers) <= 7
+def test_equal_answers_do_not_differ_and_the_latest_difference_counts() -> None:
+    known = KnownKeys().after(BOTH, 1000).after(dict(BOTH), 1010)
+    assert known.differ_until < 0
+    known = known.after({"a": A}, 1020).after({"a": A}, 1030)
+    assert known.differ_until == 1070  # 60 s after the last answer that was another one
+
+
+def test_the_object_of_a_key_stays_while_the_key_does() -> None:
+    """Sessions compare by identity first."""
+    same, changed = SigningKey(A.key), SigningKey(A.key, frozenset({"https://login.example"}))
+    known = KnownKeys().after({"a": A}, 1000)
+    assert known.after({"a": same}, 1010).keys["a"] is A
+    assert known.after({"a": changed}, 1010).keys["a"] is changed
+    assert known.after({"a": A, "b": B}, 1010).keys["b"] is B
