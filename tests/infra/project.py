@@ -133,8 +133,8 @@ class Project:
 
     @property
     def sets(self) -> list[str]:
-        """The names of the parameter sets of main.bicep; first those with everything on, which show most mistakes."""
-        return sorted((name for name in self.all_sets if "/" not in name), key=lambda name: "everything-on" not in name)
+        """The names of the parameter sets of main.bicep."""
+        return [name for name in self.all_sets if "/" not in name]
 
     @property
     def all_sets(self) -> list[str]:

@@ -24,9 +24,8 @@ class Rule:
     """One rule."""
 
     group: str
-    judge: Callable[[Any], Iterator[str]]
+    judge: Callable[[Project], Iterator[str]]
     makers: bool
-    is_for_each_set: bool
 
 
 RULES: list[Rule] = []
@@ -36,7 +35,7 @@ def project_rule(*, makers: bool = False) -> Callable[[Callable[[Project], Itera
     """Makes a function of the project a rule."""
 
     def declare(judge: Callable[[Project], Iterator[str]]) -> Callable[[Project], Iterator[str]]:
-        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge, makers, is_for_each_set=False))
+        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge, makers))
         return judge
 
     return declare
@@ -46,7 +45,11 @@ def deployment_rule(*, makers: bool = False) -> Callable[[Callable[[Deployment],
     """Makes a function of one deployment a rule for all of them. Its lines get the name of the parameter set."""
 
     def declare(judge: Callable[[Deployment], Iterator[str]]) -> Callable[[Deployment], Iterator[str]]:
-        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge, makers, is_for_each_set=True))
+        def judge_all(project: Project) -> Iterator[str]:
+            for deployment in project.deployments:
+                yield from (f"{deployment.name}: {line}" for line in judge(deployment))
+
+        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge_all, makers))
         return judge
 
     return declare
@@ -55,18 +58,12 @@ def deployment_rule(*, makers: bool = False) -> Callable[[Callable[[Deployment],
 def problems(project: Project, group: str = "", *, makers: bool | None = None) -> Iterator[str]:
     """What the rules find, as they find it: those of one group, or all; the makers', the others, or both (None).
 
-    Bicep that does not compile is one problem, in the compiler's words. All rules look at one parameter set before the
-    next is asked for, because a snapshot takes most of a second.
+    Bicep that does not compile is one problem, in the compiler's words.
     """
-    chosen = [rule for rule in RULES if group in ("", rule.group) and makers in (None, rule.makers)]
-    for_each_set = [rule for rule in chosen if rule.is_for_each_set]
     try:
-        for rule in chosen:
-            if not rule.is_for_each_set:
+        for rule in RULES:
+            if group in ("", rule.group) and makers in (None, rule.makers):
                 yield from rule.judge(project)
-        for deployment in project.deployments if for_each_set else ():
-            for rule in for_each_set:
-                yield from (f"{deployment.name}: {line}" for line in rule.judge(deployment))
     except BicepError as error:
         yield str(error)
 
