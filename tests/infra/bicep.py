@@ -134,7 +134,10 @@ class Compiler:
 
         Out: `predictedResources`, `outputs`, `diagnostics`. Raises BicepError when it cannot be compiled.
         """
-        result = self._call("bicep/getSnapshot", path=str(path), metadata=WHERE, externalInputs=[])
+        try:
+            result = self._call("bicep/getSnapshot", path=str(path), metadata=WHERE, externalInputs=[])
+        except BicepError as error:  # its own words are "Compilation failed"
+            raise BicepError("\n".join([str(error), *map(str, self.diagnostics(path))])) from error
         found: dict[str, Any] = json.loads(result["snapshot"])
         found["predictedResources"].sort(key=_order)
         return found

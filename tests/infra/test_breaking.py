@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.infra.project import PARAMETERS as SETS
 from tests.infra.project import Project
 from tests.infra.rules import GROUPS, problems
 
@@ -44,6 +45,8 @@ class Break(NamedTuple):
     new: str
     found_by: str
     words: str
+    parameters: str = ""
+    """The one parameter set in which it shows, to save time; empty: any."""
 
 
 BREAKS = {
@@ -91,6 +94,43 @@ BREAKS = {
         "access policy `owner`",
         "documents",
         "does not say: id-api is access policy",
+    ),
+    "wrong type of a parameter": Break(
+        MAIN,
+        "param maximumInstanceCount int = 100",
+        "param maximumInstanceCount string = '100'",
+        "compiler",
+        '"maximumInstanceCount" expected a value of type "int"',
+    ),
+    "wrong value of an enumeration": Break(
+        APP, "type: 'UserAssigned'\n", "type: 'Assigned'\n", "compiler", "provided value is of type \"'Assigned'\""
+    ),
+    "parameter of a module missing": Break(
+        MAIN,
+        "    applicationInsightsName: 'appi-${resourceToken}'\n",
+        "",
+        "compiler",
+        'missing the following required properties: "applicationInsightsName"',
+    ),
+    "unused parameter of main": Break(
+        MAIN,
+        "targetScope = 'subscription'\n",
+        "targetScope = 'subscription'\n\nparam more string = ''\n",
+        "compiler",
+        'no-unused-params: Parameter "more"',
+    ),
+    "misspelt property of monitoring": Break(
+        MONITORING, "retentionInDays:", "retentionInDay:", "compiler", '"retentionInDay" is not allowed'
+    ),
+    "name through the output of a module": Break(
+        MAIN,
+        "    workspaceName: 'log-${resourceToken}'",
+        "    workspaceName: 'log-${apiIdentity.outputs.clientId}'",
+        "compiler",
+        "what-if-short-circuiting",
+    ),
+    "name that only the deployment knows": Break(
+        VAULT, "guid(vault.id, reader.id, ", "guid(vault.id, reader.properties.principalId, ", "compiler", "BCP120"
     ),
     "misspelt property": Break(
         VAULT, "enableSoftDelete:", "enableSoftDelette:", "compiler", '"enableSoftDelette" is not allowed'
@@ -176,6 +216,23 @@ BREAKS = {
         "apiCertificates: makeCertificate || !useCertificate\n",
         "credential",
         "has a certificate with managedIdentity",
+    ),
+    "identity that is not waited for": Break(
+        MAIN, "[ordersIdentity, network]", "[network]", "wiring", "module orders looks up what ordersIdentity makes"
+    ),
+    "federated credential of another": Break(
+        ENTRA,
+        "subject: apiIdentityPrincipalId",
+        "subject: 'of-${apiIdentityPrincipalId}'",
+        "credential",
+        "its subject is no identity of the API's site",
+    ),
+    "age of API versions in the shipped configuration": Break(
+        LINTER,
+        '"use-safe-access"',
+        '"use-recent-api-versions": { "level": "error" },\n        "use-safe-access"',
+        "configuration",
+        "is on",
     ),
     "output never consumed": Break(
         IDENTITY,
@@ -280,6 +337,16 @@ BREAKS = {
         "settings",
         "is no identity of the site",
     ),
+    "threads left to chance": Break(
+        APP,
+        "      PYTHON_THREADPOOL_THREAD_COUNT: string(httpConcurrency)\n",
+        "",
+        "flex",
+        "PYTHON_THREADPOOL_THREAD_COUNT is None",
+    ),
+    "fewer threads than requests": Break(
+        APP, "string(httpConcurrency)", "'16'", "flex", "is 16 and perInstanceConcurrency 64"
+    ),
     "forbidden Flex setting": Break(
         APP,
         "AzureWebJobsStorage__credential:",
@@ -358,7 +425,7 @@ BREAKS = {
         VAULT, "enableRbacAuthorization: true", "enableRbacAuthorization: false", "hardening", "Rbac"
     ),
     "purge protection false": Break(
-        VAULT, "purgeProtection ? true : null", "purgeProtection", "hardening", "enablePurgeProt"
+        VAULT, "purgeProtection ? true : null", "purgeProtection", "hardening", "enablePurgeProt", "certificate"
     ),
     "old TLS": Break(APP, "minTlsVersion: '1.2'", "minTlsVersion: '1.0'", "hardening", "minTlsVersion must be"),
     "old TLS of storage": Break(APP, "'TLS1_2'", "'TLS1_0'", "hardening", "minimumTlsVersion must be"),
@@ -414,6 +481,7 @@ BREAKS = {
         "publicNetworkAccess: empty(network) ? 'Enabled' : 'Enabled'",
         "network",
         "publicNetworkAccess must be Disabled",
+        "cloud-china",
     ),
     "cache open beside its endpoint": Break(
         CACHE,
@@ -421,6 +489,7 @@ BREAKS = {
         "publicNetworkAccess: empty(network) ? 'Enabled' : 'Enabled'",
         "network",
         "redis-b5yrr757no2co: publicNetworkAccess must be Disabled",
+        "private-network",
     ),
     "API closed": Break(
         APP,
@@ -428,6 +497,7 @@ BREAKS = {
         "publicNetworkAccess: network == null",
         "network",
         "func-api-b5yrr757no2co: publicNetworkAccess must be Enabled",
+        "private-network-existing-vault",
     ),
     "storage without a way in": Break(
         APP,
@@ -435,14 +505,18 @@ BREAKS = {
         "storageEndpoint 'private-endpoint.bicep' = if (network != null && serviceName != 'api')",
         "network",
         "is closed and has no private endpoint for blob",
+        "cloud-china",
     ),
-    "endpoint to another part": Break(APP, "part: 'blob'", "part: 'queue'", "network", "no private endpoint for blob"),
+    "endpoint to another part": Break(
+        APP, "part: 'blob'", "part: 'queue'", "network", "no private endpoint for blob", "cloud-china"
+    ),
     "vault without a way in": Break(
         MAIN,
         "if (useExistingVault && privateNetwork)",
         "if (useExistingVault && ordersPrivate)",
         "network",
         "kv-contoso is closed and has no private endpoint for vault",
+        "private-network-existing-vault",
     ),
     "endpoint without its zone": Break(
         ENDPOINT,
@@ -457,9 +531,15 @@ BREAKS = {
         "      privateDnsZoneConfigs: empty(zone.id) ? [] : []",
         "network",
         "has no DNS zone",
+        "cloud-china",
     ),
     "zone that is not deployed": Break(
-        MAIN, "zoneNames: [blobZone, ...zonesOfOptions]", "zoneNames: zonesOfOptions", "network", "is not deployed"
+        MAIN,
+        "zoneNames: [blobZone, ...zonesOfOptions]",
+        "zoneNames: zonesOfOptions",
+        "network",
+        "is not deployed",
+        "cloud-china",
     ),
     "zone of the older product": Break(
         CLOUDS, "privatelink.redis.azure.net", "privatelink.redis.cache.windows.net", "clouds", "of the older product"
@@ -470,6 +550,7 @@ BREAKS = {
         "zoneName: blobZone",
         "network",
         "vault is found in the zone privatelink.vaultcore.azure.net",
+        "private-network-existing-vault",
     ),
     "zone without a link": Break(
         NETWORK,
@@ -477,19 +558,27 @@ BREAKS = {
         "  for (zoneName, index) in take(zoneNames, 1): {\n    parent:",
         "network",
         "has no link to the network",
+        "cloud-china",
     ),
     "link to another network": Break(
-        NETWORK, "id: network.id", "id: '${network.id}-other'", "network", "has no link to the network"
+        NETWORK, "id: network.id", "id: '${network.id}-other'", "network", "has no link to the network", "cloud-china"
     ),
     "subnet that is not delegated": Break(
-        NETWORK, "'Microsoft.App/environments'", "'Microsoft.Web/serverFarms'", "network", "must be delegated to"
+        NETWORK,
+        "'Microsoft.App/environments'",
+        "'Microsoft.Web/serverFarms'",
+        "network",
+        "must be delegated to",
+        "cloud-china",
     ),
     "subnet that is too small": Break(
-        NETWORK, "var subnetSize = 26", "var subnetSize = 28", "network", "/27 or larger"
+        NETWORK, "var subnetSize = 26", "var subnetSize = 28", "network", "/27 or larger", "cloud-china"
     ),
-    "subnet with an underscore": Break(MAIN, "'api', 'orders']", "'api', 'orders_']", "network", "no subnet"),
+    "subnet with an underscore": Break(
+        MAIN, "'api', 'orders']", "'api', 'orders_']", "network", "no subnet", "cloud-china"
+    ),
     "one subnet for two apps": Break(
-        MAIN, "  subnet: 'orders'", "  subnet: 'api'", "network", "shares its subnet with another app"
+        MAIN, "  subnet: 'orders'", "  subnet: 'api'", "network", "shares its subnet with another app", "cloud-china"
     ),
     "app in no subnet": Break(
         APP,
@@ -497,9 +586,15 @@ BREAKS = {
         "virtualNetworkSubnetId: network == null || serviceName == 'orders'",
         "network",
         "func-orders-b5yrr757no2co: calls out from no subnet",
+        "private-network-existing-vault",
     ),
     "endpoint in the subnet of an app": Break(
-        MAIN, "subnetName: endpointSubnet\n", "subnetName: 'api'\n", "network", "delegated to nobody"
+        MAIN,
+        "subnetName: endpointSubnet\n",
+        "subnetName: 'api'\n",
+        "network",
+        "delegated to nobody",
+        "private-network-existing-vault",
     ),
     "network nobody asked for": Break(
         MAIN,
@@ -529,6 +624,7 @@ BREAKS = {
         "TokenExchangeUrl: 'api://AzureADTokenExchange'",
         "clouds",
         "names another cloud: api://AzureADTokenExchange",
+        "cloud-china",
     ),
     "cloud that is not looked up": Break(
         MAIN,
@@ -550,6 +646,7 @@ BREAKS = {
         "module appRegistrations 'app-registrations.bicep' = if (!empty(environmentName))",
         "options",
         "the registrations are somebody else's",
+        "cloud-china",
     ),
     "registrations of others to be deleted": Break(
         MAIN,
@@ -557,6 +654,7 @@ BREAKS = {
         "output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? existingApiClientId",
         "options",
         "is what `azd down` deletes",
+        "cloud-china",
     ),
     "client id of the wrong app": Break(
         MAIN,
@@ -564,6 +662,7 @@ BREAKS = {
         "      ordersClientId: existingApiClientId",
         "options",
         "orders: AzureAd__ClientId is not the one",
+        "cloud-china",
     ),
     "subject that the identity team is not told": Break(
         MAIN,
@@ -571,9 +670,15 @@ BREAKS = {
         "output CREDENTIAL_SUBJECT string = useExistingRegistrations && useCertificate",
         "options",
         "CREDENTIAL_SUBJECT is for",
+        "cloud-china",
     ),
     "vault made beside the one given": Break(
-        MAIN, "= if (makeCertificate) {", "= if (useCertificate) {", "options", "in a vault that was given"
+        MAIN,
+        "= if (makeCertificate) {",
+        "= if (useCertificate) {",
+        "options",
+        "in a vault that was given",
+        "existing-vault",
     ),
     "certificate of another name": Break(
         MAIN,
@@ -581,6 +686,7 @@ BREAKS = {
         "KeyVaultCertificateName: 'api-client'",
         "options",
         "KeyVaultCertificateName is not the name",
+        "existing-vault",
     ),
     "role on the whole of a vault of others": Break(
         READER,
@@ -588,6 +694,7 @@ BREAKS = {
         "scope: vault",
         "roles",
         "not in the design: id-api is Key Vault Secrets User",
+        "existing-vault",
     ),
     "role in a vault of others for somebody else": Break(
         MAIN,
@@ -595,6 +702,7 @@ BREAKS = {
         "readerIdentityName: ordersIdentityName\n    readerSub",
         "roles",
         "the secret of the certificate",
+        "existing-vault",
     ),
     "assignment required of nobody": Break(
         ENTRA, "requireAssignment ? true : null", "requireAssignment ? null : null", "options", "must be true"
@@ -645,9 +753,13 @@ def said(project: Project, found_by: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("mistake", BREAKS)
 def test_the_mistake_is_found(mistake: str, project: Project, tmp_path: Path) -> None:
-    path, old, new, found_by, words = BREAKS[mistake]
+    path, old, new, found_by, words, parameters = BREAKS[mistake]
+    copy = project.copy(tmp_path)
+    for name in copy.sets if parameters else ():
+        if name != parameters:
+            (tmp_path / SETS / f"{name}.bicepparam").unlink()
     lines: list[str] = []
-    for line in said(project.copy(tmp_path).changed(path, old, new), found_by):
+    for line in said(copy.changed(path, old, new), found_by):
         lines.append(line)
         if words in line:
             return

@@ -21,21 +21,26 @@ from tests.infra.project import Deployment, Project
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule."""
+    """One rule: `judge` takes a Deployment when `each` is set, and the Project otherwise."""
 
     group: str
-    judge: Callable[[Project], Iterator[str]]
+    judge: Callable[[Any], Iterator[str]]
+    each: bool
     makers: bool
 
 
 RULES: list[Rule] = []
 
 
+def _declare(judge: Callable[[Any], Iterator[str]], *, each: bool, makers: bool) -> None:
+    RULES.append(Rule(judge.__module__.rpartition(".")[2], judge, each, makers))
+
+
 def project_rule(*, makers: bool = False) -> Callable[[Callable[[Project], Iterator[str]]], Any]:
     """Makes a function of the project a rule."""
 
     def declare(judge: Callable[[Project], Iterator[str]]) -> Callable[[Project], Iterator[str]]:
-        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge, makers))
+        _declare(judge, each=False, makers=makers)
         return judge
 
     return declare
@@ -45,11 +50,7 @@ def deployment_rule(*, makers: bool = False) -> Callable[[Callable[[Deployment],
     """Makes a function of one deployment a rule for all of them. Its lines get the name of the parameter set."""
 
     def declare(judge: Callable[[Deployment], Iterator[str]]) -> Callable[[Deployment], Iterator[str]]:
-        def judge_all(project: Project) -> Iterator[str]:
-            for deployment in project.deployments:
-                yield from (f"{deployment.name}: {line}" for line in judge(deployment))
-
-        RULES.append(Rule(judge.__module__.rpartition(".")[2], judge_all, makers))
+        _declare(judge, each=True, makers=makers)
         return judge
 
     return declare
@@ -58,12 +59,20 @@ def deployment_rule(*, makers: bool = False) -> Callable[[Callable[[Deployment],
 def problems(project: Project, group: str = "", *, makers: bool | None = None) -> Iterator[str]:
     """What the rules find, as they find it: those of one group, or all; the makers', the others, or both (None).
 
-    Bicep that does not compile is one problem, in the compiler's words.
+    One deployment after the other, so whoever stops at the first line has waited for few snapshots. Bicep that does not
+    compile is one problem, in the compiler's words.
     """
+    rules = [rule for rule in RULES if group in ("", rule.group) and makers in (None, rule.makers)]
     try:
-        for rule in RULES:
-            if group in ("", rule.group) and makers in (None, rule.makers):
+        for rule in rules:
+            if not rule.each:
                 yield from rule.judge(project)
+        if not any(rule.each for rule in rules):
+            return
+        for deployment in project.deployments:
+            for rule in rules:
+                if rule.each:
+                    yield from (f"{deployment.name}: {line}" for line in rule.judge(deployment))
     except BicepError as error:
         yield str(error)
 
