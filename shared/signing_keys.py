@@ -92,7 +92,7 @@ class SigningKeys:
             raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
         is_for_all = not known.keys or key_id in known.keys
         due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
-        wait = max(1, math.ceil(due - now))
+        wait = math.ceil(max(1.0, due - now))  # it may never have been tried: minus infinity
         if not known.keys or self._failed_at > NEVER:
             raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         if key_id in known.keys or now < known.differ_until:

@@ -37,7 +37,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "session": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
     "sessions": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
     "settings": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
-    "signing_keys": ("tests/shared/test_signing_keys.py", "tests/shared/test_one_for_all.py"),
+    "signing_keys": ("tests/shared/test_keys_over_time.py", "tests/shared/test_signing_keys.py"),
     "single_flight": ("tests/shared/test_single_flight.py", "tests/shared/test_deadline.py"),
     "strict_json": ("tests/shared/test_strict_json.py",),
     "token_response": ("tests/shared/test_token_response.py", "tests/shared/test_on_behalf_of.py"),
