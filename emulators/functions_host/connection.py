@@ -90,6 +90,8 @@ class Connection:
 
     def _request(self, event: h11.Request) -> Request:
         self._body_is_left, self._is_head = True, event.method == b"HEAD"
+        if event.http_version not in (b"1.0", b"1.1"):
+            raise Refused(505)
         try:
             method, target = event.method.decode("ascii"), event.target.decode("ascii")
             headers = tuple((name.decode("ascii"), value.decode("utf-8")) for name, value in event.headers)

@@ -49,6 +49,8 @@ def headers_of(size: int) -> str:
         ("GET /api/ok HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
         ("GET /api/ok HTTP/1.0\r\n\r\n", 500),
         ("GET /api/ok HTTP/1.0\r\nHost: x\r\n\r\n", 200),
+        ("GET /api/ok HTTP/0.9\r\n\r\n", 505),
+        ("GET /api/ok HTTP/2.0\r\nHost: x\r\n\r\n", 505),
         ("GET /api/ok/%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("GET http://x/api/ok HTTP/1.1\r\nHost: x\r\n\r\n", 200),
         ("GET http://x/api/ok?q=http://y HTTP/1.1\r\nHost: x:80\r\n\r\n", 200),

@@ -180,11 +180,11 @@ def is_ours(status: int, headers: dict[str, str], body: bytes) -> bool:
 
 
 def is_the_hosts(sent: Sent, status: int, headers: dict[str, str], body: bytes) -> bool:
-    """What the real host says before any function is asked: its home page, its own routes, old HTTP without a Host."""
+    """What the real host says before any function is asked: its home page, its own routes, HTTP/1.0 without a Host."""
     if status == 200:
         return headers.get("content-type") == "text/html" and b"app is up and running" in body
     is_its_own_route = any(route in sent.path.lower() for route in ("/admin/", "/runtime/webhooks/"))
-    is_known = (status == 401 and is_its_own_route) or (status == 500 and sent.version in ("HTTP/0.9", "HTTP/1.0"))
+    is_known = (status == 401 and is_its_own_route) or (status == 500 and sent.version == "HTTP/1.0")
     return is_known and headers.get("content-length") == "0"
 
 
