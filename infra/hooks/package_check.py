@@ -34,6 +34,12 @@ SKIP = "SKIP_PACKAGE_CHECK"
 KEPT = Path(".local") / "package-check"
 PATIENCE_SECONDS = 120
 
+ADVICE = {
+    "attempted relative import": "Where this is, leave out the dot: a module beside function_app.py "
+    "belongs to no package.",
+    "not have a unique function name": "Rename one of them: a name is unique in the whole app, blueprints included.",
+}
+
 
 def main(programs: Sequence[str]) -> int:
     """Checks the packages of these programs (azd, func). Returns the exit code."""
@@ -184,6 +190,9 @@ def explained(script: str, answer: dict[str, str | None], root: Path, rules: pac
         return f"{message}\n{missing_module(answer['module'], root, rules)}"
     if answer["file"] and (root / answer["file"]).exists():
         return f"{message}\n{absent(root, rules, answer['file'])}"
+    for words, advice in ADVICE.items():
+        if words in message:
+            return f"{message}\n{advice}"
     if answer["type"] == "KeyError":
         return f"{message}\nIf that is a setting: read it in the function. No setting is needed to import the app."
     return f"{message}\nNo function of the app would load. (If it lacks a setting there: read that in the function.)"
@@ -199,14 +208,35 @@ def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:
         return f"{top} belongs to the template's workshop, which is not deployed. Move what you need out of it."
     if here is None and (root / path).is_dir():
         here = next((p.relative_to(root).as_posix() for p in sorted((root / path).rglob("*.py"))), None)
+    hidden = next((one for one in parents(path) if is_hidden(root, one)), None)
+    if hidden is not None:
+        return no_package(hidden, here)
     if here is not None:
         return absent(root, rules, here)
-    if "." in module and any((root / name).exists() for name in (f"{top}.py", top)):
+    if "." in module and (root / top).exists():
         return f"There is no {path}.py in the project: add the file, or correct the import."
     return (
         f"If {top} is a module of yours, put {top}.py beside function_app.py. If it comes from a package, add that\n"
         f"package to requirements.txt; its name may differ from {top}."
     )
+
+
+def parents(path: str) -> Iterator[str]:
+    """For a/b/c: a and a/b."""
+    parts = path.split("/")
+    yield from ("/".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def is_hidden(root: Path, folder: str) -> bool:
+    """Whether Python imports the file of this name and not the folder, or there is no folder."""
+    return (root / f"{folder}.py").is_file() and not (root / folder / "__init__.py").is_file()
+
+
+def no_package(name: str, wanted: str | None) -> str:
+    """What to do about a file that is imported as if it were a package; `wanted`: the file that was meant."""
+    if wanted is not None:
+        return f"{name}.py hides the folder {name}/, which has no __init__.py: add that, or rename one of them."
+    return f"{name}.py is a module, not a package. Correct the import, or move it to {name}/__init__.py."
 
 
 def absent(root: Path, rules: package_files.Rules, name: str) -> str:

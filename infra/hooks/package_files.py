@@ -101,13 +101,10 @@ def packaged(root: Path, rules: Rules) -> list[str]:
 
 def files_near(root: Path, rules: Rules) -> Iterator[str]:
     """Every file of a folder that the program enters: those it takes, and what lies next to them. Follows links."""
-    entered = set()
     for folder, folders, files in os.walk(root, followlinks=True):
-        identity = os.path.realpath(folder)
-        if identity in entered:  # a link that leads back
+        if leads_back(root, folder):
             folders.clear()
             continue
-        entered.add(identity)
         above = Path(folder).relative_to(root)
         folders[:] = [
             name
@@ -115,6 +112,12 @@ def files_near(root: Path, rules: Rules) -> Iterator[str]:
             if name.lower() not in rules.skipped_folders and not rules.skips((above / name).as_posix())
         ]
         yield from ((above / name).as_posix() for name in files)
+
+
+def leads_back(root: Path, folder: str) -> bool:
+    """Whether the folder is, through a link, one of those that it is in. What is there twice is packaged twice."""
+    above = (parent for parent in Path(folder).parents if parent.is_relative_to(root))
+    return os.path.realpath(folder) in map(os.path.realpath, above)
 
 
 def _numbered(lines: Iterable[str]) -> list[tuple[int, str]]:

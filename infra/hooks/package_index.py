@@ -11,11 +11,18 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+# What follows in the message is a path of the unpacked package, which nobody will find again.
+_SUBMODULE = re.compile(
+    r"cannot import name '(?P<name>\w+)' from (partially initialized module )?'(?P<package>[\w.]+)'"
+    r"( \(most likely due to a circular import\))?"
+)
 
 
 def main(folder: str, script: str, packages: str, worker: str, result: str) -> None:
@@ -105,15 +112,24 @@ def described(error: BaseException, folder: str) -> dict[str, str | None]:
     ]
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
         places.append(f"{Path(error.filename).relative_to(folder).as_posix()}, line {error.lineno}")
+    message = getattr(error, "msg", None) or str(error)
+    submodule = _SUBMODULE.match(message) if isinstance(error, ImportError) else None
     return {
         "type": type(error).__name__,
-        "message": getattr(error, "msg", None) or str(error),
-        "module": error.name if isinstance(error, ModuleNotFoundError) else None,
+        "message": submodule[0] if submodule else message,
+        "module": error.name if isinstance(error, ModuleNotFoundError) else own_submodule(submodule, folder),
         "file": os.path.relpath(error.filename, folder).replace(os.sep, "/")
         if isinstance(error, FileNotFoundError) and isinstance(error.filename, str)
         else None,
         "where": places[-1] if places else None,
     }
+
+
+def own_submodule(found: re.Match[str] | None, folder: str) -> str | None:
+    """The module that `from package import name` may have meant, where the package is one of the app's."""
+    places = getattr(sys.modules.get(found["package"]), "__path__", ()) if found else ()
+    is_own = any(Path(place).is_relative_to(folder) for place in places)
+    return f"{found['package']}.{found['name']}" if found and is_own else None
 
 
 if __name__ == "__main__":

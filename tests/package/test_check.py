@@ -112,6 +112,36 @@ def saying(file: str, text: str) -> Callable[[Path], None]:
     return lambda root: write(root / file, text)
 
 
+def without_and_using(name: str, text: str) -> Callable[[Path], None]:
+    def harm(root: Path) -> None:
+        saying("people_blueprint.py", text + "\n")(root)
+        without(name)(root)
+
+    return harm
+
+
+def ignoring_and_using(line: str, text: str, files: dict[str, str]) -> Callable[[Path], None]:
+    def harm(root: Path) -> None:
+        for name, content in files.items():
+            write(root / name, content)
+        ignoring(line)(root)
+        using(text)(root)
+
+    return harm
+
+
+SAME_NAME = """
+again = func.Blueprint()
+
+
+@again.function_name("me")
+@again.route("again")
+def another(req: func.HttpRequest) -> str:
+    return ""
+
+
+app.register_functions(again)
+"""
 BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a module that is gone": (
         without("people_blueprint.py"),
@@ -121,6 +151,30 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a module of a package that is gone": (
         without("greetings/wording.py"),
         ["No module named 'greetings.wording'", "There is no greetings/wording.py in the project"],
+    ),
+    "a module of a package, imported by its name alone": (
+        without_and_using("greetings/wording.py", "from greetings import wording"),
+        ["cannot import name 'wording' from 'greetings'\n", "There is no greetings/wording.py in the project"],
+    ),
+    "a module of a package that is left out, imported by its name alone": (
+        ignoring_and_using("/greetings/extra.py", "from greetings import extra", {"greetings/extra.py": ""}),
+        ["greetings/extra.py is left out of the package by .funcignore, line "],
+    ),
+    "a file that hides a folder": (
+        ignoring_and_using("#", "import orders.data", {"orders.py": "", "orders/data.py": ""}),
+        ["No module named 'orders.data'", "orders.py hides the folder orders/", "rename one of them"],
+    ),
+    "a module of what is only a file": (
+        ignoring_and_using("#", "import orders.data", {"orders.py": ""}),
+        ["No module named 'orders.data'", "orders.py is a module, not a package", "orders/__init__.py"],
+    ),
+    "a relative import at the top": (
+        using("from .people_blueprint import people", "function_app.py"),
+        ["function_app.py, line ", "leave out the dot: a module beside function_app.py belongs to no package"],
+    ),
+    "two functions of one name": (
+        using(SAME_NAME, "function_app.py"),
+        ["Function me does not have a unique function name", "Rename one of them"],
     ),
     "a module that is left out": (
         ignoring("/people_*"),
@@ -279,6 +333,19 @@ def test_a_virtual_environment_of_any_name_stops_it(project: Path, folder: str) 
     assert f"add this line to .funcignore: /{folder}/*" in done.stdout
     append(project / ".funcignore", f"/{folder}/*\n")
     assert check(project, "azd", "func").returncode == 0
+
+
+def test_a_folder_that_is_there_under_two_names_is_packaged_twice_and_a_loop_ends(project: Path) -> None:
+    try:
+        (project / "alias").symlink_to("greetings")
+        (project / "greetings" / "back").symlink_to("..")
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+    append(project / "people_blueprint.py", "import alias.wording, greetings.wording\n")
+
+    done = check(project, "azd", "func")
+
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_link_that_leads_nowhere_is_told(project: Path) -> None:
