@@ -151,6 +151,7 @@ requires_user = RequiresUser(services)
 
 def health() -> func.HttpResponse:
     """200 when the settings are right; else 503 with the names of the wrong ones, never a value."""
+    notes.enter_request()
     problems = services.problems()
     notes.deliver()
     return reply_to(({"status": "unhealthy", "settings": sorted(problems)}, 503) if problems else {"status": "healthy"})

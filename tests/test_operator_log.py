@@ -76,11 +76,11 @@ class App:
 
 
 @contextmanager
-def running(folder: Path, watch: LeakWatch, **changes: str | None) -> Iterator[App]:
+def running(folder: Path, watch: LeakWatch, text: str = APP, **changes: str | None) -> Iterator[App]:
     """The app with the settings of the API, changed."""
     root = folder / "app"
     root.mkdir()
-    (root / "function_app.py").write_text(APP, encoding="utf-8")
+    (root / "function_app.py").write_text(text, encoding="utf-8")
     (root / "host.json").write_text('{"version": "2.0"}', encoding="utf-8")
     shutil.copytree(ROOT / "shared", root / "shared", ignore=shutil.ignore_patterns("__pycache__"))
 
@@ -171,6 +171,16 @@ def test_health_delivers_the_lines_too(tmp_path: Path, leak_watch: LeakWatch) ->
         assert (reply.status_code, reply.json()["settings"]) == (503, ["AzureAd__ClientId", "AzureAd__TenantId"])
         for name in ("AzureAd__ClientId", "AzureAd__TenantId"):
             arrives(app, f"setting {name}", "check_health", "ERROR")
+
+
+def test_an_app_with_health_alone_writes_each_line_once(tmp_path: Path, leak_watch: LeakWatch) -> None:
+    """There the settings are read within the invocation, whose lines arrive by themselves."""
+    first, _, rest = APP.partition("@app.route")
+    alone = first + "@app.route" + rest.rpartition("@app.route")[2]
+    with running(tmp_path, leak_watch, alone, AzureAd__TenantId=None) as app:
+        assert app.call("health").status_code == 503
+        assert app.call("health").status_code == 503
+        assert len(app.written("setting AzureAd__TenantId")) == 1, app.lines
 
 
 def test_a_crowd_of_wrong_settings_is_bounded(tmp_path: Path, leak_watch: LeakWatch) -> None:

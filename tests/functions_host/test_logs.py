@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -64,6 +65,12 @@ APP = """
             raise ValueError("the reason")
         except ValueError:
             log.exception("failed")
+        return "x"
+
+    @app.route("system")
+    def system(req):
+        for name in ("azure.functions", "azure_functions_runtime", "proxy_worker", "azure_functions_worker"):
+            logging.getLogger(name).warning(name)
         return "x"
 
     @app.route("own_threads")
@@ -184,6 +191,13 @@ def test_a_line_arrives_when_the_worker_knows_its_invocation(
 
 def test_a_task_that_outlives_its_invocation_is_not_heard(host: FunctionsHost, lines: io.StringIO) -> None:
     assert arrived(host, lines, "leave", "finish") == []
+
+
+def test_the_workers_own_lines_go_to_microsoft_alone(host: FunctionsHost, lines: io.StringIO) -> None:
+    """Each worker has names of its own; those of the other are loggers like any."""
+    newer = ["azure.functions", "azure_functions_runtime", "proxy_worker"]
+    others = ["azure_functions_worker"] if sys.version_info >= (3, 13) else newer
+    assert arrived(host, lines, "system") == [f"WARNING Function.system.User: {name}" for name in others]
 
 
 def test_levels_are_the_hosts_own(host: FunctionsHost, lines: io.StringIO) -> None:

@@ -189,6 +189,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         using("import pandas"),
         ["No module named 'pandas'", "add that\n", "package to requirements.txt"],
     ),
+    "a package that the worker alone has": (
+        using("import azure_functions_runtime"),
+        ["No module named 'azure_functions_runtime'", "requirements.txt"],
+    ),
     "a tool of the developer's": (using("import pytest"), ["No module named 'pytest'", "requirements.txt"]),
     "a module of the workshop": (
         using("from emulators import people"),
