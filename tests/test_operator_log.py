@@ -76,7 +76,7 @@ class App:
 
 
 @contextmanager
-def running(folder: Path, watch: LeakWatch, text: str = APP, **changes: str | None) -> Iterator[App]:
+def running(folder: Path, watch: LeakWatch, text: str = APP, /, **changes: str | None) -> Iterator[App]:
     """The app with the settings of the API, changed."""
     root = folder / "app"
     root.mkdir()
