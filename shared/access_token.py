@@ -132,7 +132,7 @@ def _check_delegated(claims: Mapping[str, Any]) -> None:
     if "cnf" in claims:  # bound to a key that a bearer header does not prove (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
     scopes = claims.get("scp")
-    is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp", "user") != "app"
+    is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp") != "app"
     if is_user:
         return
     of_client = isinstance(claims.get("azp", claims.get("appid")), str)

@@ -31,7 +31,7 @@ def test_keys_are_refreshed_after_an_hour_and_too_old_after_two() -> None:
 
 def test_one_answer_withdraws_nothing_and_a_second_one_five_seconds_later_does() -> None:
     known = KnownKeys().after(BOTH, 1000).after({"b": B}, 1010)
-    assert known.is_good("a", 1010)
+    assert (known.is_good("a", 1010), known.is_good("b", 9e9), known.is_good("z", 1010)) == (True, True, False)
     assert known.refresh_at() == 1015
     early = known.after({"b": B}, 1014.9)
     assert early.is_good("a", 1014.9)
