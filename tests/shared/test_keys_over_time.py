@@ -267,6 +267,14 @@ def test_a_key_that_the_last_answer_lacked_waits_two_seconds_once_it_is_two_hour
     assert entra.keys.still_valid("b", B) is True
 
 
+def test_after_two_idle_hours_a_key_that_one_answer_lacks_is_decided_by_the_next_five_seconds_later() -> None:
+    entra = Entra({"a": A, "b": B})
+    entra.at(0, "a")
+    entra.listed = {"b": B}
+    assert wait_of(entra.at(2 * HOUR + 10, "a")) == 5
+    assert type(entra.at(2 * HOUR + 15, "a")) is InvalidToken
+
+
 def test_while_two_answers_of_a_minute_differ_an_unknown_id_is_503_to_the_second(entra: Entra) -> None:
     entra.listed = {"a": A, "b": B}
     assert wait_of(entra.at(30, "z")) == 30
