@@ -35,13 +35,18 @@ def main(preload: list[str]) -> None:
 
 def run(job: dict[str, Any]) -> int:
     """The exit code of one run of pytest. No process that it started is left."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # or it could come before anybody knows the child
     child = os.fork()
     if child == 0:
         _become_pytest(job)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         status = os.waitpid(child, 0)[1]
-    except BaseException:
+    except BaseException:  # the end of this process must not leave the child, which may have no group yet
         _end_group(child)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
         raise
     _end_group(child)
     return TIMED_OUT if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
@@ -53,6 +58,7 @@ def _become_pytest(job: dict[str, Any]) -> None:
         os.setsid()
         os.nice(5)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         signal.alarm(job["seconds"])  # its default is to end the process, whatever holds that up
         output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for descriptor in (1, 2):
