@@ -10,7 +10,7 @@
     python3 dev.py check --package       what would be deployed: is all there that the apps import, and no key?
                                          before `func azure functionapp publish`; azd does it by itself
     python3 dev.py check --infra         the rules for infra/ and every tool found: bicep, azd, checkov, shellcheck ...;
-                                         with --renew: writes the snapshots in tests/infra/snapshots anew
+                                         with --renew: writes the snapshots in maintainers/tests/infra/snapshots anew
     python3 dev.py emulators [--port N] [--redis URL]
                                          all but the API, with local.settings.json written for `func start`
     python3 dev.py fuzz [--seconds N] [--seed S]
@@ -43,7 +43,7 @@ Examples:
     python3 dev.py call connor --consent /api/me
     python3 dev.py call maya --step-up /api/me
     python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
-    python3 dev.py test tests/client -k challenge
+    python3 dev.py test maintainers/tests/client -k challenge
     python3 dev.py exec -- python -c "import function_app"
 
 The packages go to .venv (or .venv-3.X when .venv belongs to another Python). DEV_PYTHON=/path/to/python names an
@@ -75,7 +75,7 @@ def tell(line: str) -> None:  # Python 3.10 or newer is needed: try python3 dev.
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements-dev.txt"
-BENCH_REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
+BENCH_REQUIREMENTS = ROOT / "maintainers" / "benchmarks" / "requirements.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
@@ -129,12 +129,12 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
     if command == "test":
         return run([python, "-m", "pytest", *arguments])
     if command in ("fuzz", "soak"):  # Ctrl-C ends them early, with their figures; soak calms down first
-        return run([python, "-m", f"tests.{command}", *arguments], patience=90)
+        return run([python, "-m", f"maintainers.tests.{command}", *arguments], patience=90)
     if command == "mutate":
-        return run([python, "-m", "tests.mutation", *arguments], patience=15)
+        return run([python, "-m", "maintainers.tests.mutation", *arguments], patience=15)
     if command == "bench":
         add_packages(python, BENCH_REQUIREMENTS)
-        return run([python, "-m", "benchmarks", *map(from_here, arguments)], patience=15)
+        return run([python, "-m", "maintainers.benchmarks", *map(from_here, arguments)], patience=15)
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
@@ -159,7 +159,7 @@ def check(python: str, arguments: list[str]) -> int:
         "ruff check": ["-m", "ruff", "check", *arguments],
         "ruff format": ["-m", "ruff", "format", *([] if arguments else ["--check"])],
         "mypy": ["-m", "mypy"],
-        "layer rule": ["-m", "pytest", "tests/test_layers.py"],
+        "layer rule": ["-m", "pytest", "tests/shared/test_layers.py"],
         "package": package,
     }
     failed = []

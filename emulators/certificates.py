@@ -68,7 +68,7 @@ class Certificate:
 def issue_certificate(common_name: str, now: float, days: int = 365) -> Certificate:
     """A new key with a self-signed certificate, valid from a minute ago for `days` days."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    start = datetime.datetime.fromtimestamp(now, datetime.timezone.utc) - datetime.timedelta(minutes=1)
+    start = datetime.datetime.fromtimestamp(now, datetime.UTC) - datetime.timedelta(minutes=1)
     return self_signed(name, start, start + datetime.timedelta(days=days))
 
 

@@ -166,7 +166,7 @@ async def _head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, when
         return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT)
     except asyncio.LimitOverrunError:
         await _reply(reader, writer, "431 Request Header Fields Too Large")
-    except asyncio.TimeoutError:
+    except TimeoutError:
         if when_late:
             await _reply(reader, writer, when_late)
     except asyncio.IncompleteReadError:

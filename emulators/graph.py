@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -104,7 +104,7 @@ def _ids(request: Request) -> dict[str, str]:
 
 
 def _error_body(code: str, message: str, ids: dict[str, str] | None = None) -> dict[str, Any]:
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {"error": {"code": code, "message": message, "innerError": {"date": date, **(ids or {})}}}
 
 

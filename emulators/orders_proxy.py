@@ -51,7 +51,7 @@ class OrdersFront:
             return json_reply({"error": "The Orders API is not running."}, 503)
         try:
             reply = await asyncio.wait_for(self._exchange(self.target, request), TIMEOUT)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             written.verdict = f"the Orders API did not answer in {TIMEOUT:g} s"
             return json_reply({"error": "The Orders API did not answer in time."}, 504)
         except (OSError, EOFError, h11.ProtocolError) as problem:

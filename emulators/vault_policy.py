@@ -50,7 +50,7 @@ class Policy:
 
     def issue(self, now: float, previous: Certificate | None) -> Certificate:
         """A certificate as the policy wants it, with the previous key if it says so."""
-        start = datetime.datetime.fromtimestamp(int(now), datetime.timezone.utc)
+        start = datetime.datetime.fromtimestamp(int(now), datetime.UTC)
         key = previous.key if previous and self.reuse_key else None
         key = key or rsa.generate_private_key(public_exponent=65537, key_size=self.key_size)
         return self_signed(self.subject, start - _BACKDATED, _months_later(start, self.months), key)

@@ -101,7 +101,7 @@ class Watched:
         if seconds > 0:
             try:
                 await asyncio.wait_for(self._watch.stopping.wait(), seconds)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return
 
 

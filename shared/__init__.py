@@ -2,7 +2,7 @@
 
 To follow one request, start at requires_user.py; docs/how-it-works.md goes along.
 
-The layer rule: a module imports only what stands behind its arrow; tests/test_layers.py holds the code to this table.
+The layer rule: a module imports only what stands behind its arrow. tests/shared/test_layers.py holds the code to it.
 
     answer, errors, expiring_lru, operator_notes, strict_json, certificate, deadline ← nothing of ours
     downstream_path, outgoing, redis_scripts, sealed, store, worker_trace, address ← nothing of ours

@@ -34,7 +34,7 @@ async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *arg
     waiting = asyncio.get_running_loop().run_in_executor(threads, work)
     try:
         return await asyncio.wait_for(waiting, seconds_left(_WAIT_SECONDS) + 1)  # what runs has its own, earlier end
-    except asyncio.TimeoutError:
+    except TimeoutError:
         raise GatewayTimeout(reason="no thread was free in time") from None
 
 

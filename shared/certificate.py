@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import jwt
 from cryptography import x509
@@ -70,7 +70,7 @@ def load_certificate(data: bytes, password: str = "") -> Certificate:
     return Certificate(
         key,
         base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode(),
-        certificate.not_valid_after_utc.astimezone(timezone.utc),
+        certificate.not_valid_after_utc.astimezone(UTC),
     )
 
 

@@ -117,6 +117,7 @@ def _why_not_json(body: object) -> str:
 
 
 def _parts(path: str, value: dict[object, object] | list[object] | tuple[object, ...]) -> Iterator[tuple[str, object]]:
+    path = path[-_MAX_PATH:]  # in something nested 100,000 deep, whole paths would take half a minute
     if not isinstance(value, dict):
         yield from ((f"{path}[{place}]", part) for place, part in enumerate(value))
         return

@@ -33,7 +33,7 @@ class Trace:
 def stamp(at: float) -> str:
     """A moment as Entra writes it in its errors."""
     try:
-        return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+        return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (OverflowError, ValueError, OSError):
         return "beyond the calendar"
 

@@ -116,7 +116,7 @@ class Connection:
             bound = began + max(limits.grace, received / limits.rate) - loop.time()
             try:
                 event = await self._next_event(bound)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self._is_spent = True
                 raise BodyRefused("the body comes more slowly than Kestrel's minimum rate") from None
             if isinstance(event, h11.EndOfMessage):
@@ -146,7 +146,7 @@ class Connection:
         """Read what is left of a body, so that the next request can be found."""
         try:
             await asyncio.wait_for(self._rest_of_body(), _DRAIN)
-        except (asyncio.TimeoutError, h11.RemoteProtocolError):
+        except (TimeoutError, h11.RemoteProtocolError):
             return False
         return self._http.their_state is h11.DONE
 

@@ -57,7 +57,7 @@ class Worker:
         death = asyncio.create_task(self._dead.wait())
         try:
             await asyncio.wait_for(_answer_or_death(task, death), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             task.cancel()
             raise TimedOut from None
         finally:

@@ -26,7 +26,7 @@ import package_requirements
 
 SCRIPT = "function_app.py"
 KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
-WORKSHOP = ("benchmarks", "client", "dev", "emulators", "infra", "tests")
+WORKSHOP = ("client", "dev", "emulators", "infra", "maintainers", "tests")
 # A private key in a file of any name, also as text of a JSON or YAML file; the words alone are no key.
 PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\[nr]|\s)+(?:[A-Za-z0-9+/=]{40}|Proc-Type:)")
 MAX_KEY_FILE_BYTES = 256 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.infra import snapshots
 from tests.infra.bicep import BicepError, Compiler, Diagnostic
 from tests.infra.open_values import filled
 
@@ -89,12 +89,12 @@ def label(resource: Resource) -> str:
 class Project:
     """A folder with infra/ and what goes with it, and the compiler that reads it.
 
-    `committed`: its deployments come from the committed snapshots and not from new ones.
+    `committed`: a folder of snapshots that its deployments come from, in place of new ones.
     """
 
     root: Path
     compiler: Compiler
-    committed: bool = False
+    committed: Path | None = None
 
     @cached_property
     def texts(self) -> dict[str, str]:
@@ -150,7 +150,7 @@ class Project:
     def deployment(self, name: str) -> Deployment:
         """The deployment with one parameter set. Raises BicepError."""
         if name not in self._taken:
-            snapshot = snapshots.committed(self.root, name) if self.committed else self.snapshot(name)
+            snapshot = _read(self.committed / f"{name}.json") if self.committed else self.snapshot(name)
             given, defaults = self.compiler.parameters(self._set(name))
             self._taken[name] = Deployment(
                 name,
@@ -204,3 +204,8 @@ class Project:
         inside = Path(found.path)
         path = inside.relative_to(self.root).as_posix() if inside.is_relative_to(self.root) else found.path
         return Diagnostic(path, found.line, found.column, found.level, found.code, found.message)
+
+
+def _read(snapshot: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(snapshot.read_text(encoding="utf-8"))
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,6 @@ from tests.infra.rules import GROUPS, problems
 @pytest.mark.parametrize("group", GROUPS)
 def test_there_is_nothing_to_report(group: str, project: Project) -> None:
     assert list(problems(project, group, makers=False)) == []
-
-
-@pytest.fixture(scope="module")
-def committed(project: Project) -> Project:
-    """The project with its committed snapshots."""
-    return replace(project, committed=True)
-
-
-@pytest.mark.parametrize("group", GROUPS)
-def test_the_template_is_as_designed_and_documented(group: str, committed: Project) -> None:
-    """On the committed snapshots: what a user adds changes nothing here until they renew them."""
-    assert list(problems(committed, group, makers=True)) == []
 
 
 def test_an_expression_that_is_not_in_the_table_stays_open() -> None:

@@ -1,7 +1,6 @@
 """`python3 dev.py check --infra`: the Bicep compiler and the rules for infra/, then every other tool that is found.
 
 A tool that is not there is named as not run, with what would bring it; it fails nothing. One that is there must pass.
-`python3 dev.py check --infra --renew` writes the committed snapshots anew.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.infra import bicep, program, snapshots
+from tests.infra import bicep, program
 from tests.infra.bicep import BicepError
 from tests.infra.project import ROOT, Project
 from tests.infra.rules import problems
@@ -116,24 +115,6 @@ def bicep_and_rules(found: str) -> Outcome:
     return Outcome(ran=True, good=not words, words="\n".join(words) or counted)
 
 
-def renew() -> int:
-    """Writes the committed snapshots anew, and returns the exit code."""
-    found = bicep.find()
-    if found is None:
-        say(f"check --infra --renew: {bicep.MISSING}")
-        return 1
-    try:
-        with bicep.running(found) as compiler:
-            project = Project(ROOT, compiler)
-            for name in project.all_sets:
-                snapshots.write(ROOT, name, compiler.version, project.snapshot(name))
-                say(f"{snapshots.path(ROOT, name).relative_to(ROOT)}: Bicep {compiler.version}")
-    except BicepError as error:
-        say(str(error))
-        return 1
-    return 0
-
-
 def azd(found: str) -> Outcome:
     """Both services packaged from a copy, with nothing of azd's own left behind; what is in the zips is compared."""
     with tempfile.TemporaryDirectory() as folder:
@@ -228,4 +209,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(renew() if sys.argv[1:] == ["--renew"] else main())
+    sys.exit(main())

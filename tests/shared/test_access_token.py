@@ -19,9 +19,9 @@ from shared.key_set import SigningKey
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
 from shared.settings import Settings
-from tests.clock import Clock
-from tests.lab import Lab
-from tests.tokens import STRANGER, decoded, encoded, parts, signed
+from tests.support.clock import Clock
+from tests.support.lab import Lab
+from tests.support.tokens import STRANGER, decoded, encoded, parts, signed
 
 
 def refused(lab: Lab, token: str) -> ApiError:

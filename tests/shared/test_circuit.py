@@ -8,7 +8,7 @@ import pytest
 
 from shared.circuit import FAILURES, FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS, Circuit
 from shared.errors import ServiceUnavailable
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def broken() -> tuple[Circuit, Clock]:

@@ -16,7 +16,7 @@ from shared import key_vault
 from shared.certificate import CertificateError, load_certificate
 from shared.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from shared.errors import ServerMisconfigured, ServiceUnavailable
-from tests.lab import Lab, finish_background_work
+from tests.support.lab import Lab, finish_background_work
 
 
 @pytest.fixture

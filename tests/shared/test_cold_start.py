@@ -11,7 +11,7 @@ from shared import User
 from shared.certificate import Certificate, load_certificate
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab, at_once, said_by
+from tests.support.lab import Lab, at_once, said_by
 
 CALLERS = 30
 STARTED = """

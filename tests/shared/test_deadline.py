@@ -10,7 +10,7 @@ import pytest
 from shared.deadline import seconds_left, within
 from shared.errors import ServiceUnavailable
 from shared.single_flight import SingleFlight
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def test_outside_a_request_there_is_none() -> None:

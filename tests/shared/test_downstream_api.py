@@ -18,7 +18,7 @@ from shared.errors import (
     ServerMisconfigured,
     ServiceUnavailable,
 )
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 PROBLEM = {"Content-Type": "application/problem+json"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.downstream_api import ATTEMPTS
 from shared.errors import ApiError, BadGateway, ServiceUnavailable
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 
 def calls(lab: Lab, method: str = "GET", **options: Any) -> tuple[object, int, float]:

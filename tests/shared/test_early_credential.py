@@ -14,8 +14,8 @@ from shared.credential_settings import CredentialSettings
 from shared.errors import ServiceUnavailable
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.clock import Clock
-from tests.lab import Lab, at_once, finish_background_work
+from tests.support.clock import Clock
+from tests.support.lab import Lab, at_once, finish_background_work
 
 SOURCES: tuple[CredentialSettings, ...] = ()
 LOADED = SecretCredential.__new__(SecretCredential)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from shared.expiring_lru import ExpiringLru
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def test_an_entry_ends_on_time() -> None:

@@ -16,8 +16,8 @@ import pytest
 from shared import AsyncUser, User
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab
 from tests.shared.guarded import body_of, reply_of, request
+from tests.support.lab import Lab
 
 if TYPE_CHECKING:
     from nowhere import Nothing  # type: ignore[import-not-found]

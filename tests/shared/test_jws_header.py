@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import InvalidToken
 from shared.jws_header import key_id_of
-from tests.tokens import encoded
+from tests.support.tokens import encoded
 
 HEADER = {"alg": "RS256", "kid": "key", "typ": "JWT"}
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.errors import InvalidToken
 from shared.key_set import SigningKey
-from tests.tokens import STRANGER, encoded, signed
+from tests.support.tokens import STRANGER, encoded, signed
 
 HEADER, CLAIMS = {"alg": "RS256", "kid": "x"}, {"sub": "alice"}
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)

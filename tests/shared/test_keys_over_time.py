@@ -17,8 +17,8 @@ from shared.metadata import EntraBusyError, UnknownTenantError
 from shared.signing_keys import SigningKeys
 from shared.single_flight import SingleFlight
 from shared.transport import TransportError
-from tests.clock import Clock
-from tests.tokens import STRANGER
+from tests.support.clock import Clock
+from tests.support.tokens import STRANGER
 
 A = SigningKey(STRANGER.public_key())
 B = SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key())

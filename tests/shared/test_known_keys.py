@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.key_set import SigningKey
 from shared.known_keys import KnownKeys
-from tests.tokens import STRANGER
+from tests.support.tokens import STRANGER
 
 HOUR = 3600.0
 A = SigningKey(STRANGER.public_key())

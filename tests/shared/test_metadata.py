@@ -11,9 +11,9 @@ from shared.answer import Answer
 from shared.deadline import seconds_left
 from shared.metadata import EntraBusyError, Metadata, UnknownTenantError
 from shared.transport import Transport, TransportError, TransportTimeout
-from tests.clock import Clock
-from tests.forgery.genuine import public_jwk
-from tests.tokens import STRANGER
+from tests.support.clock import Clock
+from tests.support.genuine import public_jwk
+from tests.support.tokens import STRANGER
 
 AUTHORITY = "https://login.example/tenant"
 ISSUER = f"{AUTHORITY}/v2.0"

@@ -14,7 +14,7 @@ from shared.errors import ApiError, ServerMisconfigured, ServiceUnavailable, Thr
 from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, msal_application, no_token_cache
 from shared.settings import Settings
 from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 from .test_settings import GOOD
 

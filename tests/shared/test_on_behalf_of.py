@@ -21,7 +21,7 @@ from shared.errors import (
     ServerMisconfigured,
     ServiceUnavailable,
 )
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 
 def failure(lab: Lab, person: str) -> ApiError:

@@ -23,9 +23,9 @@ from shared.request_record import RequestRecord
 from shared.sessions import Sessions
 from shared.settings import Settings
 from shared.transport import Transport
-from tests.clock import Clock
-from tests.tokens import STRANGER
-from tests.wire import Wire, listening
+from tests.support.clock import Clock
+from tests.support.tokens import STRANGER
+from tests.support.wire import Wire, listening
 
 EVIL = "evil.example"
 TOKEN = "the-users-token"

@@ -14,7 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTime
 from shared.deadline import within
 from shared.punctual_connection import Pool, SecurePool, _PunctualReader, socket_options
 from shared.punctual_http import PunctualAdapter, is_timeout, punctual_session
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def test_a_read_waits_for_no_longer_than_the_deadline_allows() -> None:

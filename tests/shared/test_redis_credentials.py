@@ -11,7 +11,7 @@ from shared import redis_credentials
 from shared.environ import Secret
 from shared.redis_credentials import EntraCredentials, NoTokenYetError
 from shared.settings import RedisSettings
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def test_an_identity_that_hangs_is_not_waited_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from shared.errors import AccessDenied, ApiError, BadGateway, InvalidToken, Serv
 from shared.request_record import RequestRecord
 from shared.services import Services
 from shared.session import ANEW_SECONDS
-from tests.lab import Lab, at_once
+from tests.support.lab import Lab, at_once
 
 
 class Desk:

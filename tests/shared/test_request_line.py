@@ -24,7 +24,7 @@ from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
 from shared.settings import Settings
 from shared.transport import Transport
-from tests.lab import Lab, finish_background_work
+from tests.support.lab import Lab, finish_background_work
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 GUID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"

@@ -16,7 +16,7 @@ import pytest
 from shared import AsyncUser, Forbidden, User
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 
 def request(token: str | None = None, headers: Mapping[str, str] | None = None, body: bytes = b"") -> func.HttpRequest:

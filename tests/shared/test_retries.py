@@ -6,7 +6,7 @@ import pytest
 
 from shared.deadline import within
 from shared.retries import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, Retries
-from tests.clock import Clock
+from tests.support.clock import Clock
 
 
 def made(attempts: int = 3, jitter: float = 1.0) -> tuple[Retries, Clock]:

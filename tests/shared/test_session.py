@@ -14,9 +14,9 @@ from shared.key_set import SigningKey
 from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
 from shared.sessions import Sessions
-from tests.clock import Clock
-from tests.lab import finish_background_work
-from tests.tokens import STRANGER
+from tests.support.clock import Clock
+from tests.support.lab import finish_background_work
+from tests.support.tokens import STRANGER
 
 SCOPES: Scopes = ("User.Read",)
 LIFE, RENEWED_AFTER = 3600.0, 3300.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 
 def opened(lab: Lab, count: int, **settings: str) -> tuple[int, str]:

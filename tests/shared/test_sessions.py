@@ -17,9 +17,9 @@ from shared.on_behalf_of import DownstreamToken, Refusal
 from shared.services import Services
 from shared.session import Scopes
 from shared.sessions import Sessions
-from tests.clock import Clock
-from tests.lab import Lab, at_once, finish_background_work
-from tests.tokens import STRANGER
+from tests.support.clock import Clock
+from tests.support.lab import Lab, at_once, finish_background_work
+from tests.support.tokens import STRANGER
 
 
 def test_fifty_threads_with_one_cold_token_cost_one_exchange_per_scope_set(lab: Lab) -> None:

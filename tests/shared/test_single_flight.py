@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import ServiceUnavailable
 from shared.single_flight import MAX_BACKGROUND, SingleFlight
-from tests.lab import finish_background_work
+from tests.support.lab import finish_background_work
 
 
 def run_together(flights: SingleFlight[str, int], work: list[str], outcome: int | Exception) -> list[object]:

@@ -14,9 +14,9 @@ import pytest
 
 from shared.deadline import seconds_left, within
 from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
-from tests.clock import Clock
-from tests.lab import at_once
-from tests.wire import ANSWER, Wire, listening
+from tests.support.clock import Clock
+from tests.support.lab import at_once
+from tests.support.wire import ANSWER, Wire, listening
 
 MEGABYTE = b"x" * 1024 * 1024
 

@@ -11,8 +11,8 @@ from shared.access_token import AccessToken, AccessTokenValidator
 from shared.errors import InvalidToken, UserTokenRequired
 from shared.key_set import SigningKey
 from shared.settings import Settings
-from tests.clock import Clock
-from tests.tokens import STRANGER, signed
+from tests.support.clock import Clock
+from tests.support.tokens import STRANGER, signed
 
 from .test_settings import CLIENT, GOOD, TENANT
 

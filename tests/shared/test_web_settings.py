@@ -7,7 +7,7 @@ import pytest
 from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.web_settings import HARMLESS, IGNORED, REFUSED
-from tests.lab import ROOT
+from tests.support.lab import ROOT
 
 from .test_settings import CLIENT, GOOD, TENANT, problems
 

@@ -20,8 +20,8 @@ from shared import ApiError, AsyncUser, Forbidden, User
 from shared.answer import Answer
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab
 from tests.shared.guarded import body_of, reply_of, request
+from tests.support.lab import Lab
 
 GUID = uuid.UUID("0f5b1c52-6a4e-4d6c-9f53-64f0b7a1c001")
 ANSWER = Answer(200, {}, b"{}")
@@ -139,7 +139,7 @@ class Point:
 UNSENDABLE: dict[str, tuple[Callable[[], object], str]] = {
     "set": (lambda: {"roles": {"secret"}}, "a set at .roles"),
     "frozenset": (lambda: frozenset({"secret"}), "a frozenset; JSON has no such type"),
-    "datetime": (lambda: [{"at": datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)}], "a datetime at [0].at"),
+    "datetime": (lambda: [{"at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}], "a datetime at [0].at"),
     "uuid": (lambda: {"id": GUID}, "a UUID at .id"),
     "decimal": (lambda: {"a": {"b": [decimal.Decimal(1)]}}, "a Decimal at .a.b[0]"),
     "enum": (lambda: Color.RED, "a Color"),

@@ -19,8 +19,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared import AsyncUser, User
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.lab import Lab
 from tests.shared.guarded import body_of, request
+from tests.support.lab import Lab
 
 TRACE, SPAN, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "1" * 32
 

@@ -1,0 +1,57 @@
+"""`dev.py bench`: one process per group of rows, one after the other; then the table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from maintainers.benchmarks import ROOT, child, document
+from maintainers.benchmarks.named import named
+
+from .definition import FLOORS, ROWS, chosen
+from .measured import Measured
+from .rows import GROUPS
+from .tables import as_blocks, as_json, as_markdown
+
+DOCUMENT, COMMAND = "docs/performance.md", "python3 dev.py bench --update-docs"
+_CHILD = "maintainers.benchmarks.speed.child"
+
+
+def main(arguments: list[str]) -> int:
+    """Measures, prints, and returns 1 when a measurement failed. A target that is missed is no failure."""
+    options = _parser().parse_args(arguments)
+    rows, measured = chosen(options.row), Measured(options.quick)
+    started = time.monotonic()
+    own = ["--quick"] if options.quick else []
+    for group in GROUPS:
+        if any(row.group == group for row in rows):
+            keys = [row.key for row in (*ROWS, *FLOORS) if row.group == group]
+            child.measure(group, _CHILD, own, measured, started, f"{group} ({', '.join(keys)})")
+    if options.update_docs:
+        if options.row or options.quick or measured.problems or measured.skipped:
+            measured.problems[DOCUMENT] = "left as it is: not everything was measured"
+        else:
+            document.update(ROOT / DOCUMENT, COMMAND, as_markdown(measured, rows))
+    shown = as_json if options.json else as_markdown if options.markdown or not sys.stdout.isatty() else as_blocks
+    print(shown(measured, rows))
+    for key, problem in measured.problems.items():
+        print(f"dev.py bench: {key}: {problem}", file=sys.stderr)
+    return 1 if measured.problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = {row.key: row.title for row in (*ROWS, *FLOORS)}
+    parser = argparse.ArgumentParser(
+        "dev.py bench",
+        description=f"{__doc__}\n`dev.py bench` alone is `dev.py bench speed`. Other subjects: failures, fleet, load.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(named("rows", rows)),
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--markdown", action="store_true", help="as a table also on a terminal")
+    parser.add_argument("--quick", action="store_true", help="a few calls of each, only to see that it runs")
+    parser.add_argument("--update-docs", action="store_true", help=f"puts the whole table into {DOCUMENT}")
+    only = "only this, of those below (all); rows of one group are measured together, shown is what you name"
+    parser.add_argument("--row", action="append", default=[], choices=rows, metavar="ROW", help=only)
+    return parser

@@ -1,0 +1,1 @@
+"""Tests of the template itself, on top of those in tests/."""

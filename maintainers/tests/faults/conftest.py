@@ -1,0 +1,49 @@
+"""An API in this process, and somebody who answers for the Orders API while nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from shared import key_vault
+from tests.support.lab import Lab
+
+from .impatience import Impatience
+
+_ANSWER = b'{"id": 1, "item": "tea", "note": "%s"}' % (b"long enough to drip " * 20)
+
+
+class _Orders(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(_ANSWER)))
+        self.send_header("X-Note", "long enough to drip " * 20)
+        self.end_headers()
+        self.wfile.write(_ANSWER)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing: the audit trail has it."""
+
+
+@pytest.fixture(scope="session")
+def _orders() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Orders) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def impatience(lab: Lab, _orders: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impatience]:
+    """Everything that the API sends goes through here."""
+    impatience = Impatience(lab.clock)
+    monkeypatch.setattr(key_vault, "punctual_session", impatience.session)
+    lab.stack.route_orders_to(_orders)
+    yield impatience
+    lab.stack.route_orders_to(None)

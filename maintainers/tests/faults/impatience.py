@@ -1,0 +1,121 @@
+"""Time-outs in the tests' time: half a second is waited for, and the clock moves by what a deployed API would wait."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from shared.answer import Answer
+from shared.deadline import seconds_left
+from shared.punctual_http import punctual_session
+from shared.transport import Transport, TransportTimeout
+from tests.support.clock import Clock
+
+REAL_SECONDS = 0.5  # enough for a request to be sent, received and written into the audit trail
+
+_HOSTS = {
+    "obo-local.vault.azure.net": "vault",
+    "graph.microsoft.com": "graph",
+    "orders-local.azurewebsites.net": "orders",
+}
+_PATHS = {"openid-configuration": "discovery", "keys": "keys", "token": "token"}
+
+
+class Impatience:
+    """Counts what is sent to each service, and loses patience at once with one that is known not to answer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._hopeless = ""
+        self.connects = True
+        self._hosts = dict(_HOSTS)
+        self._sent: list[str] = []
+        self._pauses: dict[int, float] = {}
+
+    def expect_nothing_of(self, service: str, *, connects: bool = True) -> None:
+        """From now on this one does not answer, or its connections do not even come about; an empty name: all do."""
+        self._hopeless, self.connects = service, connects
+
+    def belongs(self, host: str, service: str) -> None:
+        """All that is sent to this host, too, is for that service."""
+        self._hosts[host] = service
+
+    def sent_to(self, service: str) -> int:
+        """How many requests were tried, whether or not they got anywhere."""
+        return sum(self._service_of(url) == service for url in list(self._sent))
+
+    def sleep(self, seconds: float) -> None:
+        """A pause before another attempt: the clock moves instead."""
+        self._pauses[threading.get_ident()] = self.paused_here() + seconds
+        self._clock.forward(seconds)
+
+    def paused_here(self) -> float:
+        """How long this very thread has paused."""
+        return self._pauses.get(threading.get_ident(), 0.0)
+
+    def forget(self) -> None:
+        self._sent.clear()
+        self._pauses.clear()
+
+    def notes(self, url: str) -> bool:
+        """Counts a request; True when nobody will answer it."""
+        self._sent.append(url)
+        return self._service_of(url) == self._hopeless
+
+    def _service_of(self, url: str) -> str:
+        """The service that an address belongs to, in the words of the matrix."""
+        parts = urlsplit(url)
+        if "/msi/" in parts.path:
+            return "identity"
+        return self._hosts.get(parts.netloc) or _PATHS.get(parts.path.rpartition("/")[2], "elsewhere")
+
+    def passes(self, nominal: float, since: float) -> None:
+        """A time-out is over: the clock shows what it would be, had all of it been waited for."""
+        self._clock.forward(max(0.0, min(since + nominal, self._clock() + seconds_left(nominal)) - self._clock()))
+
+    def transport(self, **options: Any) -> Transport:
+        """What shared.services makes its transports with."""
+        return _ImpatientTransport(self, **options)
+
+    def session(self) -> requests.Session:
+        """What shared.key_vault asks vault and identity with."""
+        session: Any = punctual_session()
+        patiently = session.request
+
+        def request(method: str, url: str, *, timeout: tuple[float, float], **more: Any) -> requests.Response:
+            hopeless, started, (connect, read) = self.notes(url), self._clock(), timeout
+            short = (min(connect, REAL_SECONDS), min(read, REAL_SECONDS)) if hopeless else timeout
+            try:
+                reply: requests.Response = patiently(method, url, timeout=short, **more)
+            except requests.Timeout:
+                self.passes(read if self.connects else connect, started)
+                raise
+            return reply
+
+        session.request = request
+        made: requests.Session = session
+        return made
+
+
+class _ImpatientTransport(Transport):
+    def __init__(self, impatience: Impatience, **options: Any) -> None:
+        super().__init__(**options)
+        self._impatience = impatience
+        self._this_thread = threading.local()
+
+    def send(self, method: str, url: str, **request: Any) -> Answer:
+        (connect, read), started = super().time_outs(), self._now()
+        self._this_thread.hopeless = self._impatience.notes(url)
+        try:
+            return super().send(method, url, **request)
+        except TransportTimeout:
+            self._impatience.passes(read if self._impatience.connects else connect, started)
+            raise
+
+    def time_outs(self) -> tuple[float, float]:
+        connect, read = super().time_outs()
+        hopeless = getattr(self._this_thread, "hopeless", False)
+        return (min(connect, REAL_SECONDS), min(read, REAL_SECONDS)) if hopeless else (connect, read)

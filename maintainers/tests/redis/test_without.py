@@ -1,0 +1,42 @@
+"""Who has no Redis loads nothing of it; who has one connects when it is first needed."""
+
+from __future__ import annotations
+
+from tests.support.lab import Lab, said_by
+
+from .tap import Tap
+
+SAY = """
+import sys
+from shared.libraries import load
+from shared.services import Services
+from shared.settings import Settings
+import function_app, os
+settings = Settings.from_environ(os.environ)
+load(settings)
+services = Services(settings)
+services.on_behalf_of._clients.ready()
+print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "redis_entraid")
+             or name in ("shared.redis_store", "shared.distributed_cache", "shared.sealed")))
+"""
+
+
+def modules(environ: dict[str, str]) -> str:
+    """What of Redis is loaded once the app is, with its libraries and its credential."""
+    return said_by(SAY, environ).strip()
+
+
+def test_without_the_setting_nothing_of_redis_is_imported(lab: Lab) -> None:
+    assert modules(lab.environ()) == "[]"
+
+
+def test_with_it_redis_is_but_not_what_only_an_identity_needs(lab: Lab) -> None:
+    found = modules(lab.environ(TokenCache__Redis__Url="redis://127.0.0.1:1"))
+    assert "'redis'" in found
+    assert "'shared.redis_store'" in found
+    assert "redis_entraid" not in found
+
+
+def test_building_the_services_opens_no_connection(lab: Lab, tap: Tap) -> None:
+    lab.services(TokenCache__Redis__Url=tap.url)
+    assert tap.connections == 0

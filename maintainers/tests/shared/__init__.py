@@ -1,0 +1,1 @@
+"""Tests of shared/ that need the forgery tables or the fault matrix."""

@@ -1,0 +1,114 @@
+"""The documentation against the code: settings, bounds, codes, links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared import (
+    access_token,
+    confidential_client,
+    distributed_cache,
+    jws_header,
+    known_keys,
+    redis_connection,
+    redis_store,
+    settings,
+    signing_keys,
+    transport,
+)
+from shared.credential_settings import SOURCE_TYPES
+
+ROOT = Path(__file__).parents[2]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:
+    source = text("shared/settings.py") + text("shared/credential_settings.py")
+    read = set(re.findall(r'"((?:AzureAd|TokenCache)__\w+?)(?:"|__0)', source)) - {"TokenCache__Redis__"}
+    read |= {f"TokenCache__Redis__{name}" for name in names_under("TokenCache__Redis__", source)}
+    per_credential = set(re.findall(r'at \+ "(\w+)"', text("shared/credential_settings.py")))
+    table = text("docs/configuration.md")
+    documented = set(re.findall(r"^\| `((?:AzureAd|TokenCache)__\w+?)(?:__0__SourceType)?`", table, re.MULTILINE))
+    assert documented == {name.removesuffix("__0") for name in read}
+    rows = [row for row in table.splitlines() if row.startswith("| `") and row.split("`")[1] in SOURCE_TYPES]
+    assert {row.split("`")[1] for row in rows} == set(SOURCE_TYPES)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    assert named == per_credential - {"SourceType"}
+
+
+def names_under(prefix: str, source: str) -> set[str]:
+    """What a function reads below the prefix that it calls `at`."""
+    body = source.partition(f'at = "{prefix}"')[2].partition("\ndef ")[0]
+    return set(re.findall(r'at \+ "(\w+)"', body))
+
+
+@pytest.mark.parametrize(
+    ("constant", "shown"),
+    [
+        (settings.MAX_SESSIONS, "10000"),
+        (settings.MAX_SESSION_MEGABYTES, "64"),
+        (access_token.LEEWAY_SECONDS, "60 s"),
+        (jws_header.MAX_TOKEN_CHARS, "32,768"),
+        (known_keys.MAX_AGE_SECONDS, "every hour"),
+        (signing_keys.COOLDOWN_SECONDS, "30 s"),
+        (signing_keys.UNKNOWN_KEY_WAIT_SECONDS, "0.5 s"),
+        (known_keys.SECOND_LOOK_SECONDS, "5 s"),
+        (transport.CONNECT_SECONDS, "3.05 s"),
+        (transport.READ_SECONDS, "15 s"),
+        (transport.MAX_ANSWER_BYTES, "16 MiB"),
+        (redis_connection.CONNECT_SECONDS, "0.5 s"),
+        (redis_connection.ANSWER_SECONDS, "0.2 s"),
+        (redis_store.SLOW_SECONDS, "0.1 s"),
+        (redis_store.FAILURES, "2 failures in a row"),
+        (redis_connection.MAX_CONNECTIONS, "32"),
+        (redis_store.MAX_ENTRY_BYTES, "64 KiB"),
+        (distributed_cache.LOCK_SECONDS, "4 s"),
+        (distributed_cache.WAIT_SECONDS, "5 s"),
+        (confidential_client.RELOAD_AFTER_SECONDS, "every four hours"),
+    ],
+)
+def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str) -> None:
+    """The right column is what docs/configuration.md says; change both or neither."""
+    words = {"every hour": 3600, "16 MiB": 16 * 1024 * 1024, "64 KiB": 64 * 1024}
+    folded = " ".join(text("docs/configuration.md").split())
+    if shown == "every four hours":
+        assert "again every four hours" in folded
+        assert constant == 4 * 3600
+    else:
+        assert shown in folded
+        assert constant == words.get(shown) or constant == float(shown.replace(",", "").split()[0])
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_names_every_file_and_folder_at_the_top() -> None:
+    kept_quiet = {"LICENSE", "CONTRIBUTING.md", "SECURITY.md", "README.md", "requirements-dev.txt"}
+    top = {
+        path.name
+        for path in ROOT.iterdir()
+        if not path.name.startswith((".", "__")) and path.suffix not in (".ini", ".toml")
+    }
+    for name in top - kept_quiet - {"local.settings.json", "local.settings.json.bak"}:
+        assert f"`{name}" in text("README.md"), name
+
+
+def test_every_test_that_security_md_names_exists_and_so_does_its_module() -> None:
+    tests = [path for folder in ("tests", "maintainers") for path in (ROOT / folder).rglob("*.py")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in tests)
+    named = set(re.findall(r"`(test_\w+)`", text("docs/security.md")))
+    assert len(named) > 30
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+    rules = text("docs/security.md").partition("## The rules")[2].partition("\n## ")[0]
+    modules = set(re.findall(r"`(\w+\.py)`", rules)) - {"leaks.py"}
+    assert {name for name in modules if not (ROOT / "shared" / name).exists()} == set()

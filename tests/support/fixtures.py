@@ -1,0 +1,74 @@
+"""One emulated tenant for the whole run; every log line of the run is scanned for tokens, secrets and claim values."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from emulators.stack import Stack
+from shared import signing_keys
+
+from .clock import RunningClock
+from .lab import Lab, finish_background_work
+from .leaks import LeakWatch
+from .live import Live, running
+
+_PROXY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+_IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+
+
+def pytest_configure() -> None:
+    """Tests stop the programs that they start with SIGINT.
+
+    A shell has its background jobs ignore that, and with them all that they start: a test would then wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def leak_watch() -> Iterator[LeakWatch]:
+    watch = LeakWatch()
+    with watch:
+        yield watch
+    assert watch.found() == []
+
+
+@pytest.fixture(scope="session")
+def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
+    clock = RunningClock()
+    with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock) as stack:
+        stack.entra.single_use_assertions = True  # stricter than Entra: our assertions are never seen twice
+        stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
+        yield stack, clock
+
+
+@pytest.fixture
+def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The emulated tenant, reached from this process as the deployed API reaches the real one."""
+    stack, clock = _tenant
+    environ = stack.environ("api")
+    for name in (*_PROXY, *_IDENTITY):
+        monkeypatch.setenv(name, environ[name])
+    for name in ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    # Half a second is short where many tests run at once; tests that are about that wait set their own.
+    monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 30.0)
+    yield Lab(stack, clock)
+    finish_background_work()
+    stack.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def _live(tmp_path_factory: pytest.TempPathFactory, leak_watch: LeakWatch) -> Iterator[Live]:
+    with running(tmp_path_factory.mktemp("live"), leak_watch) as live:
+        yield live
+
+
+@pytest.fixture
+def live(_live: Live) -> Iterator[Live]:
+    """The API and the Orders API, running, with all faults off."""
+    yield _live
+    _live.stack.faults.clear()
