@@ -5,14 +5,18 @@
                                          the API and everything it talks to, on this machine; Ctrl-C stops it all;
                                          --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
-    python3 dev.py test [pytest args]    the test suite
+    python3 dev.py test [pytest args]    your tests: tests/
+    python3 dev.py test --all            those, and the template's own in maintainers/ (a quarter of an hour)
     python3 dev.py check [--fix]         ruff, mypy, the layer rule, and the check of the package
     python3 dev.py check --package       what would be deployed: is all there that the apps import, and no key?
                                          before `func azure functionapp publish`; azd does it by itself
     python3 dev.py check --infra         the rules for infra/ and every tool found: bicep, azd, checkov, shellcheck ...;
-                                         with --renew: writes the snapshots in maintainers/tests/infra/snapshots anew
     python3 dev.py emulators [--port N] [--redis URL]
                                          all but the API, with local.settings.json written for `func start`
+
+Of the template's maintainers, while the folder maintainers/ is there:
+
+    python3 dev.py check --infra --renew writes the snapshots in maintainers/tests/infra/snapshots anew
     python3 dev.py fuzz [--seconds N] [--seed S]
                                          forged tokens and other odd inputs at random: is any of them let in?
     python3 dev.py mutate [MODULE ...]   which changes to validation and transport does no test notice?
@@ -43,7 +47,7 @@ Examples:
     python3 dev.py call connor --consent /api/me
     python3 dev.py call maya --step-up /api/me
     python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
-    python3 dev.py test maintainers/tests/client -k challenge
+    python3 dev.py test tests/test_function_app.py -k profile
     python3 dev.py exec -- python -c "import function_app"
 
 The packages go to .venv (or .venv-3.X when .venv belongs to another Python). DEV_PYTHON=/path/to/python names an
@@ -61,13 +65,13 @@ import sys
 import time
 from pathlib import Path
 
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 if sys.version_info < OLDEST:  # Python 3.6 must still be able to read this file to the end
     this = sys.version.split()[0]
-    sys.exit("dev.py needs Python 3.10, 3.11, 3.12, 3.13 or 3.14 and this is " + this + ": try python3.12 dev.py run")
+    sys.exit("dev.py needs Python 3.11, 3.12, 3.13 or 3.14 and this is " + this + ": try python3.12 dev.py run")
 
 
-def tell(line: str) -> None:  # Python 3.10 or newer is needed: try python3 dev.py run
+def tell(line: str) -> None:  # Python 3.11 or newer is needed: try python3 dev.py run
     """To the person at the terminal; standard output belongs to the commands."""
     print(line, file=sys.stderr, flush=True)
 
@@ -75,10 +79,11 @@ def tell(line: str) -> None:  # Python 3.10 or newer is needed: try python3 dev.
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements-dev.txt"
-BENCH_REQUIREMENTS = ROOT / "maintainers" / "benchmarks" / "requirements.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
-COMMANDS = (*STACK_COMMANDS, "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
+MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
+COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, "token", "call", "exec", "client")
+MAINTAINERS = ROOT / "maintainers"
 OWN_HELP = ("test", "client", "bench", "mutate")  # their programs explain themselves
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
@@ -86,7 +91,7 @@ ADVICE = {
     "ProxyError|Tunnel connection failed|407 Proxy": "check HTTPS_PROXY (address, user name, password)",
     "CERTIFICATE_VERIFY|SSLError": "set PIP_CERT to the file of the certificate authority that inspects TLS here",
     "NewConnection|NameRes|getaddrinfo|Timeout|Max retries|unreachable": "check the network (and HTTPS_PROXY)",
-    "No matching distribution|Requires-Python": "a package is not there for this Python: try another (3.10 to 3.14), "
+    "No matching distribution|Requires-Python": "a package is not there for this Python: try another (3.11 to 3.14), "
     "or check PIP_INDEX_URL",
     "Permission denied|Access is denied|WinError": "stop whatever runs from that folder, and check whose it is",
 }
@@ -108,6 +113,9 @@ def main(argv: list[str]) -> int:
         guess = f"did you mean python3 dev.py {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
         tell(f"dev.py: there is no command {command!r}; {guess} python3 dev.py --help explains them.")
         return 2
+    if (command in MAINTAINERS_COMMANDS or "--renew" in arguments) and not MAINTAINERS.exists():
+        tell(f"dev.py: {command} is a command of the template's maintainers, and the folder maintainers/ is not here")
+        return 2
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has, unless it is to be ignored (nohup)
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
@@ -127,17 +135,25 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
     if command == "check":
         return check(python, arguments)
     if command == "test":
-        return run([python, "-m", "pytest", *arguments])
+        return test(python, arguments)
     if command in ("fuzz", "soak"):  # Ctrl-C ends them early, with their figures; soak calms down first
         return run([python, "-m", f"maintainers.tests.{command}", *arguments], patience=90)
     if command == "mutate":
         return run([python, "-m", "maintainers.tests.mutation", *arguments], patience=15)
     if command == "bench":
-        add_packages(python, BENCH_REQUIREMENTS)
+        add_packages(python, MAINTAINERS / "benchmarks" / "requirements.txt")
         return run([python, "-m", "maintainers.benchmarks", *map(from_here, arguments)], patience=15)
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
+
+
+def test(python: str, arguments: list[str]) -> int:
+    """The user's tests, or all there are; or what the arguments name."""
+    if "--all" in arguments:
+        arguments = [each for each in arguments if each != "--all"]
+        arguments += ["tests", "maintainers/tests"] if MAINTAINERS.exists() else ["tests"]
+    return run([python, "-m", "pytest", *arguments])
 
 
 def from_here(argument: str) -> str:
@@ -150,8 +166,10 @@ def check(python: str, arguments: list[str]) -> int:
     if arguments not in ([], ["--fix"], ["--infra"], ["--infra", "--renew"], ["--package"]):
         tell(f"dev.py: check takes nothing, --fix, --infra, --infra --renew or --package, not {' '.join(arguments)}")
         return 2
+    if "--renew" in arguments:
+        return run([python, "-m", "maintainers.tests.infra.snapshots"])
     if "--infra" in arguments:
-        return run([python, "-m", "tests.infra.tools", *arguments[1:]])
+        return run([python, "-m", "tests.infra.tools"])
     package = ["infra/hooks/package_check.py", "azd", "func"]
     if arguments == ["--package"]:
         return run([python, *package])

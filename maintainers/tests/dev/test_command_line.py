@@ -167,7 +167,7 @@ def test_python_2_stops_at_a_line_that_says_what_it_lacks() -> None:
     lines = (ROOT / "dev.py").read_text(encoding="ascii").splitlines()
     first = next(line for line in lines if re.search(r"\) -> |\bf\"", line))  # its error message quotes that line
 
-    assert first.endswith("# Python 3.10 or newer is needed: try python3 dev.py run")
+    assert first.endswith("# Python 3.11 or newer is needed: try python3 dev.py run")
 
 
 @pytest.mark.parametrize("value", ["no-such-python", "/no/such/python"])

@@ -83,7 +83,7 @@ def test_a_failure_says_what_failed_where_to_look_and_what_to_do(bare: Path) -> 
     assert told.startswith("dev.py: collecting packages failed:\n")
     assert "ERROR: No matching distribution found for no-such-package==1" in told
     assert str(Path(".local") / "install.log") in told
-    assert "What to do: a package is not there for this Python: try another (3.10 to 3.14)" in told
+    assert "What to do: a package is not there for this Python: try another (3.11 to 3.14)" in told
     assert not (bare / ".venv" / "dev-stamp.txt").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_users_name_in_any_alphabet_is_read_on_every_system(bare: Path) -> Non
             "ERROR: Could not find a version; NameResolutionError: No matching distribution found for x",
             "check the network",
         ),
-        ("ERROR: No matching distribution found for x", "try another (3.10 to 3.14)"),
+        ("ERROR: No matching distribution found for x", "try another (3.11 to 3.14)"),
         ("PermissionError: [WinError 32] The process cannot access the file", "stop whatever runs"),
     ],
 )
