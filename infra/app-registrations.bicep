@@ -1,8 +1,8 @@
 // Lifetime: that of the tenant. Entra is outside the resource group: `azd down` leaves these, and the hook postdown.py
 // deletes them. A unique name stays taken until its app is deleted for good.
-// Role: three app registrations. The client calls the API, and the API calls Microsoft Graph and Orders, always as the user.
-// The client and the developer tools get tokens for the API, and the API gets them for Orders, without a prompt
-// (pre-authorization). To Microsoft Graph somebody must consent; `grantAdminConsent` does it for everybody.
+// Role: the app registrations. The client calls the API, and the API calls Microsoft Graph and other APIs, always as the user.
+// The client and the developer tools get tokens for the API without a prompt (pre-authorization), and so does the API for
+// the downstream API that is registered here. To Microsoft Graph somebody must consent; `grantAdminConsent` does it for everybody.
 // Reason: all in one file and joined by symbols: a new app cannot be looked up at once, so an `existing` reference to it fails.
 
 extension microsoftGraphV1
@@ -26,10 +26,10 @@ param apiIdentityIssuer string
 @description('The audience of those tokens. It depends on the cloud.')
 param apiIdentityAudience string
 
-@description('Lets only those sign in to the API and to Orders who are assigned to them.')
+@description('Lets only those sign in who are assigned.')
 param requireAssignment bool
 
-@description('Object ids of the users and groups that are assigned to both.')
+@description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[]
 
 @description('Object ids of users and service principals that own the registrations beside whoever creates them.')
@@ -55,11 +55,11 @@ param resourceToken string
 
 var clientUniqueName = 'client-${resourceToken}'
 var apiUniqueName = 'api-${resourceToken}'
-var ordersUniqueName = 'orders-${resourceToken}'
+var ordersUniqueName = 'orders-${resourceToken}' // <orders/>
 
 // Known before the app exists, unlike api://{client id}; the tenant id keeps it within Entra's rules for such names.
 var apiUri = 'api://${tenant().tenantId}/${apiUniqueName}'
-var ordersUri = 'api://${tenant().tenantId}/${ordersUniqueName}'
+var ordersUri = 'api://${tenant().tenantId}/${ordersUniqueName}' // <orders/>
 
 var apiScopes = [
   {
@@ -74,6 +74,7 @@ var apiScopes = [
   }
 ]
 
+// <orders>
 var ordersScopes = [
   {
     id: guid(ordersUniqueName, 'Orders.Read')
@@ -97,6 +98,7 @@ var ordersScopes = [
   }
 ]
 
+// </orders>
 var graphAppId = '00000003-0000-0000-c000-000000000000'
 
 // What the API may ask of Microsoft Graph. The ids are the same in every tenant (Graph permissions reference).
@@ -108,9 +110,9 @@ var graphScopes = [
 ]
 
 var apiScopeIds = [for scope in apiScopes: scope.id]
-var ordersScopeIds = [for scope in ordersScopes: scope.id]
-var ordersScopeValues = [for scope in ordersScopes: scope.value]
-var ordersScopeUris = [for scope in ordersScopes: '${ordersUri}/${scope.value}']
+var ordersScopeIds = [for scope in ordersScopes: scope.id] // <orders/>
+var ordersScopeValues = [for scope in ordersScopes: scope.value] // <orders/>
+var ordersScopeUris = [for scope in ordersScopes: '${ordersUri}/${scope.value}'] // <orders/>
 var graphScopeValues = [for scope in graphScopes: scope.value]
 
 var preAuthorizedDeveloperTools = [
@@ -149,6 +151,7 @@ var managementReference = empty(serviceManagementReference) ? null : serviceMana
 
 // No lambda touches a Graph resource: that compiles and then fails at deployment (Azure/bicep#18046).
 
+// <orders>
 resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: ordersUniqueName
   displayName: 'Orders (${environmentName})'
@@ -175,6 +178,7 @@ resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
   }
 }
 
+// </orders>
 resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: apiUniqueName
   displayName: 'API (${environmentName})'
@@ -196,6 +200,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
         }
       ]
     }
+    // <orders>
     {
       resourceAppId: ordersApp.appId
       resourceAccess: [
@@ -205,6 +210,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
         }
       ]
     }
+    // </orders>
   ]
   // No dates: Entra takes them from the certificate and refuses any that lie outside it.
   keyCredentials: [
@@ -247,8 +253,8 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   ]
 }
 
-// The API and Orders again, under the same unique names, now that their callers have client ids. What a declaration leaves
-// out stays as it was; `api` is repeated whole, because that is not documented for its parts.
+// The APIs again, under the same unique names, now that their callers have client ids. What a declaration leaves out stays
+// as it was; `api` is repeated whole, because that is not documented for its parts.
 
 resource apiCallers 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: apiUniqueName
@@ -271,6 +277,7 @@ resource apiCallers 'Microsoft.Graph/applications@v1.0' = {
   }
 }
 
+// <orders>
 resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: ordersUniqueName
   displayName: ordersApp.displayName
@@ -287,6 +294,7 @@ resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
   }
 }
 
+// </orders>
 // The name must come from a symbol: a plain string would not make this wait. From the second declaration, because Entra
 // may refuse two changes of one app at a time.
 resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (apiIdentityVouches) {
@@ -299,12 +307,14 @@ resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityC
 
 // A service principal is the app's presence in this tenant: without one nobody can sign in to it or consent to it.
 
+// <orders>
 resource ordersServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: ordersApp.appId
   owners: owners
   appRoleAssignmentRequired: assignmentRequired
 }
 
+// </orders>
 resource apiServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: apiApp.appId
   owners: owners
@@ -317,8 +327,6 @@ resource clientServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   owners: owners
 }
 
-// To both, because the API asks for tokens for Orders in the name of the same user.
-
 resource apiAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
   for principalId in assignedPrincipalIds: {
     resourceId: apiServicePrincipal.id
@@ -327,6 +335,8 @@ resource apiAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
   }
 ]
 
+// <orders>
+// To Orders as well, because the API asks for tokens for it in the name of the same user.
 resource ordersAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
   for principalId in assignedPrincipalIds: {
     resourceId: ordersServicePrincipal.id
@@ -335,6 +345,7 @@ resource ordersAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
   }
 ]
 
+// </orders>
 resource graphServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' existing = if (grantAdminConsent) {
   appId: graphAppId
 }
@@ -346,6 +357,7 @@ resource graphConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantA
   scope: join(graphScopeValues, ' ')
 }
 
+// <orders>
 // Pre-authorization already lets the API in; the grant shows it where administrators look.
 resource ordersConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent) {
   clientId: apiServicePrincipal.id
@@ -354,16 +366,26 @@ resource ordersConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grant
   scope: join(ordersScopeValues, ' ')
 }
 
+// </orders>
 @description('The client id of the API.')
 output apiClientId string = apiApp.appId
 @description('What a client asks for to call the API.')
 output apiScope string = '${apiUri}/${apiScopes[0].value}'
 @description('The client id of the client.')
 output clientClientId string = clientApp.appId
+// <orders>
 @description('The client id of Orders.')
 output ordersClientId string = ordersApp.appId
 @description('What the API asks for to call Orders: all of its scopes, separated by spaces.')
 output ordersScopes string = join(ordersScopeUris, ' ')
+// </orders>
 
-@description('The object ids of all three, separated by spaces: what they are deleted by.')
-output objectIds string = '${clientApp.id} ${apiApp.id} ${ordersApp.id}'
+@description('The object ids of the registrations, separated by spaces: what they are deleted by.')
+output objectIds string = join(
+  [
+    clientApp.id
+    apiApp.id
+    ordersApp.id // <orders/>
+  ],
+  ' '
+)

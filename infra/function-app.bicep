@@ -3,7 +3,7 @@
 // private network the private endpoints of its storage and, if it is closed, of the app itself.
 // Grants Storage Blob Data Owner on its own storage to its own identity.
 // Reason: the storage knows no keys, and the host keeps its leases there and fetches the deployed package from it. Used
-// twice, so that the API and Orders share nothing that one could reach the other through.
+// twice, so that two apps share nothing that one could reach the other through.
 
 import { place } from 'network.bicep'
 

@@ -1,9 +1,13 @@
 // Lifetime: that of one azd environment. `azd down` deletes the resource group; the app registrations, which are not in it, go
 // by the hook postdown.py.
 // Role: everything the template needs, in the order in which one thing needs the next:
-// identities → monitoring, vault → certificate → app registrations → Orders, token cache → API.
+// identities → monitoring, vault → certificate → app registrations → downstream API, token cache → API.
 // Reason: each module grants the rights to what it creates, so a right is in place before whoever needs it starts, and
 // docs/security.md lists them all.
+// <orders>
+// Marks: what stands between such a line and the next </orders>, or on a line with <orders/>, is there for Orders, the
+// downstream API of the example. `python3 dev.py remove-orders` takes all of it out.
+// </orders>
 
 targetScope = 'subscription'
 
@@ -46,7 +50,7 @@ param browserOrigins string[] = []
 @description('Service or asset id from your own inventory. Give it where the tenant demands one on every app registration.')
 param serviceManagementReference string = ''
 
-@description('The version of Python both apps run on.')
+@description('The version of Python that the apps run on.')
 @allowed(['3.11', '3.12', '3.13', '3.14'])
 param pythonVersion string = '3.13'
 
@@ -54,7 +58,7 @@ param pythonVersion string = '3.13'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Requests one instance serves at a time, and the threads it has for them. The two are one number: with fewer threads requests queue where nothing measures it, with more the rest is never used. 64 suits requests that mostly wait for Entra, Graph and Orders; lower it for functions that compute.')
+@description('Requests one instance serves at a time, and the threads it has for them. The two are one number: with fewer threads requests queue where nothing measures it, with more the rest is never used. 64 suits requests that mostly wait for Entra, Graph and other APIs; lower it for functions that compute.')
 @minValue(1)
 @maxValue(1000)
 param httpConcurrency int = 64
@@ -71,7 +75,7 @@ param alwaysReadyInstances int = 0
 @description('Share exchanged tokens between instances through Azure Managed Redis, so that a user costs one exchange per fleet and not one per instance. Paid for at all times; worth it from a handful of instances on.')
 param sharedTokenCache bool = false
 
-// App registrations of somebody else: four values go together, and registrations.bicep puts them out.
+// App registrations of somebody else: the values go together, and registrations.bicep puts them out.
 
 @description('Client id of the API, registered by somebody else. Then this deployment registers nothing.')
 param existingApiClientId string = ''
@@ -79,11 +83,13 @@ param existingApiClientId string = ''
 @description('What a client asks for to call that API, such as api://…/access_as_user.')
 param existingApiScope string = ''
 
+// <orders>
 @description('Client id of Orders, registered by somebody else.')
 param existingOrdersClientId string = ''
 
 @description('What the API asks for to call that Orders: its scopes, separated by spaces.')
 param existingOrdersScopes string = ''
+// </orders>
 
 @description('Client id of a client registered by somebody else, for the commands that call the API. May be left out.')
 param existingClientAppId string = ''
@@ -101,18 +107,20 @@ param existingCertificatePem string = ''
 
 // A private network.
 
-@description('Closes storage, vault and cache to all but a virtual network that both apps call out from. The API itself stays reachable from everywhere.')
+@description('Closes storage, vault and cache to all but a virtual network that the apps call out from. The API itself stays reachable from everywhere.')
 param privateNetwork bool = false
 
 @description('The addresses of that network, in CIDR notation: a /24 or larger. Give one that no network you will connect to it uses.')
 param networkAddressPrefix string = '10.97.0.0/24'
 
+// <orders>
 @description('Closes Orders as well, so that only the network can call it and deploy to it.')
 param ordersPrivate bool = false
+// </orders>
 
 // Who may call, and who may change the registrations.
 
-@description('Lets only assigned users call the API and Orders. Without it every member and guest of the tenant may sign in.')
+@description('Lets only assigned users call the apps of this deployment. Without it every member and guest of the tenant may sign in.')
 param requireAssignment bool = false
 
 @description('Object ids of the users and groups that are assigned.')
@@ -136,7 +144,13 @@ var useExistingVault = useCertificate && !empty(existingVaultId)
 var makeCertificate = useCertificate && empty(existingVaultId)
 var certificateName = useExistingVault ? existingCertificateName : 'api-client'
 
-var ofTheirRegistrations = [existingApiClientId, existingApiScope, existingOrdersClientId, existingOrdersScopes]
+var ofTheirRegistrations = {
+  existingApiClientId: existingApiClientId
+  existingApiScope: existingApiScope
+  existingOrdersClientId: existingOrdersClientId // <orders/>
+  existingOrdersScopes: existingOrdersScopes // <orders/>
+}
+var givenOfTheirs = filter(items(ofTheirRegistrations), each => !empty(each.value))
 var changesRegistrations = {
   grantAdminConsent: grantAdminConsent
   developerToolClientIds: !empty(developerToolClientIds)
@@ -158,8 +172,8 @@ var refusals = filter(
       each => format(sentences.changesTheirRegistrations, each.key)
     ),
     [
-      contains(ofTheirRegistrations, '') && !empty(join([...ofTheirRegistrations, existingClientAppId], ''))
-        ? sentences.existingRegistrationsIncomplete
+      length(givenOfTheirs) < length(items(ofTheirRegistrations)) && !(empty(givenOfTheirs) && empty(existingClientAppId))
+        ? format(sentences.existingRegistrationsIncomplete, join(objectKeys(ofTheirRegistrations), ', '))
         : ''
       cloud != 'AzureCloud' && !useExistingRegistrations ? sentences.cloudWithoutRegistrations : ''
       empty(existingVaultId) != empty(existingCertificateName) ? sentences.existingVaultIncomplete : ''
@@ -176,7 +190,7 @@ var refusals = filter(
         : ''
       privateNetwork && makeCertificate ? sentences.privateNetworkAndScript : ''
       privateNetwork && parseCidr(networkAddressPrefix).cidr > 24 ? sentences.privateNetworkTooSmall : ''
-      ordersPrivate && !privateNetwork ? sentences.ordersPrivateWithoutNetwork : ''
+      ordersPrivate && !privateNetwork ? sentences.ordersPrivateWithoutNetwork : '' // <orders/>
       privateNetwork && sharedTokenCache && empty(cloudFacts.cacheZone) ? sentences.cacheWithoutZone : ''
       !empty(assignedPrincipalIds) && !requireAssignment ? sentences.assignedWithoutRequirement : ''
     ]
@@ -190,7 +204,7 @@ var resourceGroupName = empty(refusals) ? 'rg-${environmentName}' : fail(join(re
 // the path of its identity and not by its object id. An identity that is deleted and made anew has another object id, which
 // Azure refuses to put into the old assignment: delete that one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
-var ordersIdentityName = 'id-orders-${resourceToken}'
+var ordersIdentityName = 'id-orders-${resourceToken}' // <orders/>
 var keyVaultName = useExistingVault ? last(vaultPath) : 'kv-${resourceToken}'
 var tags = {
   'azd-env-name': environmentName
@@ -211,6 +225,7 @@ module apiIdentity 'identity.bicep' = {
   }
 }
 
+// <orders>
 module ordersIdentity 'identity.bicep' = {
   scope: resourceGroup
   params: {
@@ -220,33 +235,43 @@ module ordersIdentity 'identity.bicep' = {
   }
 }
 
+// </orders>
 module monitoring 'monitoring.bicep' = {
   scope: resourceGroup
   params: {
-    publisherIdentityNames: [apiIdentityName, ordersIdentityName]
+    publisherIdentityNames: [
+      apiIdentityName
+      ordersIdentityName // <orders/>
+    ]
     workspaceName: 'log-${resourceToken}'
     applicationInsightsName: 'appi-${resourceToken}'
     location: location
     tags: tags
   }
-  dependsOn: [apiIdentity, ordersIdentity]
+  dependsOn: [
+    apiIdentity
+    ordersIdentity // <orders/>
+  ]
 }
 
 var networkName = 'vnet-${resourceToken}'
 var endpointSubnet = 'endpoints'
 var blobZone = 'privatelink.blob.${cloudFacts.storageSuffix}'
-var zonesOfOptions = concat(
-  useExistingVault ? [cloudFacts.vaultZone] : [],
-  sharedTokenCache ? [cloudFacts.cacheZone] : [],
-  ordersPrivate ? [cloudFacts.sitesZone] : []
-)
+var zonesOfOptions = flatten([
+  useExistingVault ? [cloudFacts.vaultZone] : []
+  sharedTokenCache ? [cloudFacts.cacheZone] : []
+  ordersPrivate ? [cloudFacts.sitesZone] : [] // <orders/>
+])
 
 module network 'network.bicep' = if (privateNetwork) {
   scope: resourceGroup
   params: {
     name: networkName
     addressPrefix: networkAddressPrefix
-    appSubnetNames: ['api', 'orders']
+    appSubnetNames: [
+      'api'
+      'orders' // <orders/>
+    ]
     endpointSubnetName: endpointSubnet
     zoneNames: [blobZone, ...zonesOfOptions]
     location: location
@@ -261,6 +286,7 @@ var placeOfApi = {
   blobZone: blobZone
 }
 
+// <orders>
 var placeOfOrders = {
   network: networkName
   subnet: 'orders'
@@ -269,6 +295,7 @@ var placeOfOrders = {
   siteZone: ordersPrivate ? cloudFacts.sitesZone : null
 }
 
+// </orders>
 module keyVault 'key-vault.bicep' = if (makeCertificate) {
   scope: resourceGroup
   params: {
@@ -348,18 +375,19 @@ var registered = useExistingRegistrations
   ? {
       apiClientId: existingApiClientId
       apiScope: existingApiScope
-      ordersClientId: existingOrdersClientId
-      ordersScopes: existingOrdersScopes
+      ordersClientId: existingOrdersClientId // <orders/>
+      ordersScopes: existingOrdersScopes // <orders/>
       clientClientId: existingClientAppId
     }
   : {
       apiClientId: appRegistrations!.outputs.apiClientId
       apiScope: appRegistrations!.outputs.apiScope
-      ordersClientId: appRegistrations!.outputs.ordersClientId
-      ordersScopes: appRegistrations!.outputs.ordersScopes
+      ordersClientId: appRegistrations!.outputs.ordersClientId // <orders/>
+      ordersScopes: appRegistrations!.outputs.ordersScopes // <orders/>
       clientClientId: appRegistrations!.outputs.clientClientId
     }
 
+// <orders>
 module orders 'function-app.bicep' = {
   scope: resourceGroup
   params: {
@@ -387,6 +415,7 @@ module orders 'function-app.bicep' = {
   dependsOn: [ordersIdentity, network]
 }
 
+// </orders>
 var keyVaultUrl = useExistingVault
   ? 'https://${keyVaultName}.${cloudFacts.vaultSuffix}/'
   : makeCertificate ? keyVault!.outputs.uri : ''
@@ -436,8 +465,8 @@ module api 'function-app.bicep' = {
       AzureAd__Scopes: 'access_as_user'
       DownstreamApis__Graph__BaseUrl: '${cloudFacts.graphEndpoint}/v1.0'
       DownstreamApis__Graph__Scopes: '${cloudFacts.graphEndpoint}/.default'
-      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl
-      DownstreamApis__Orders__Scopes: registered.ordersScopes
+      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl // <orders/>
+      DownstreamApis__Orders__Scopes: registered.ordersScopes // <orders/>
     })
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     pythonVersion: pythonVersion
@@ -477,6 +506,7 @@ output API_SCOPE string = registered.apiScope
 @description('The client id of the client.')
 output CLIENT_APP_ID string = registered.clientClientId
 
+// <orders>
 @description('The Functions app of Orders.')
 output AZURE_ORDERS_FUNCTION_NAME string = orders.outputs.name
 
@@ -488,6 +518,7 @@ output ORDERS_CLIENT_ID string = registered.ordersClientId
 
 @description('What the API asks for to call Orders, separated by spaces.')
 output ORDERS_SCOPES string = registered.ordersScopes
+// </orders>
 
 @description('What the hook postdown.py deletes: the app registrations are not in the resource group. Empty when they are somebody else\'s.')
 output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? '' : appRegistrations!.outputs.objectIds

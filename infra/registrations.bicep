@@ -1,5 +1,5 @@
 // Lifetime: that of the tenant. Nothing deletes these but the identity team: `azd down` leaves them alone.
-// Role: the three app registrations alone, for an identity team that keeps them to itself. It creates no Azure resource.
+// Role: the app registrations alone, for an identity team that keeps them to itself. It creates no Azure resource.
 // 1. The identity team deploys this file, in any subscription of the tenant:
 //      az deployment sub create --name registrations --location REGION --template-file infra/registrations.bicep
 //        --parameters environmentName=NAME
@@ -37,7 +37,7 @@ param browserOrigins string[] = []
 @description('Service or asset id from your own inventory. Give it where the tenant demands one on every app registration.')
 param serviceManagementReference string = ''
 
-@description('Lets only assigned users call the API and Orders. Without it every member and guest of the tenant may sign in.')
+@description('Lets only assigned users call these APIs. Without it every member and guest of the tenant may sign in.')
 param requireAssignment bool = false
 
 @description('Object ids of the users and groups that are assigned.')
@@ -77,11 +77,13 @@ output EXISTING_API_CLIENT_ID string = appRegistrations.outputs.apiClientId
 @description('What a client asks for to call the API.')
 output EXISTING_API_SCOPE string = appRegistrations.outputs.apiScope
 
+// <orders>
 @description('The client id of Orders.')
 output EXISTING_ORDERS_CLIENT_ID string = appRegistrations.outputs.ordersClientId
 
 @description('What the API asks for to call Orders, separated by spaces.')
 output EXISTING_ORDERS_SCOPES string = appRegistrations.outputs.ordersScopes
+// </orders>
 
 @description('The client id of the client.')
 output EXISTING_CLIENT_APP_ID string = appRegistrations.outputs.clientClientId

@@ -84,9 +84,10 @@ def refusals() -> list[str]:
 def _of_registrations() -> Iterator[str]:
     if registrations_are_theirs():
         yield from (sentence("changesTheirRegistrations", name) for name in OF_THE_REGISTRATIONS if on(name))
-    four = [on(f"existing{name}") for name in ("ApiClientId", "ApiScope", "OrdersClientId", "OrdersScopes")]
-    if not all(four) and (any(four) or on("existingClientAppId")):
-        yield sentence("existingRegistrationsIncomplete")
+    theirs = [name for name in variables() if re.fullmatch(r"existing\w+(ClientId|Scopes?)", name)]
+    given = [name for name in theirs if on(name)]
+    if len(given) < len(theirs) and (given or on("existingClientAppId")):
+        yield sentence("existingRegistrationsIncomplete", ", ".join(theirs))
     if text("cloud", AZURE_CLOUD) not in _read("clouds.json"):
         yield sentence("cloudUnknown")
     elif text("cloud", AZURE_CLOUD) != AZURE_CLOUD and not registrations_are_theirs():
@@ -121,8 +122,8 @@ def _of_the_network() -> Iterator[str]:
             yield sentence("privateNetworkTooSmall")
         if on("sharedTokenCache") and not cloud()["cacheZone"]:
             yield sentence("cacheWithoutZone")
-    elif on("ordersPrivate"):
-        yield sentence("ordersPrivateWithoutNetwork")
+    if on("ordersPrivate") and not on("privateNetwork"):  # <orders/>
+        yield sentence("ordersPrivateWithoutNetwork")  # <orders/>
 
 
 def _read(name: str) -> Any:

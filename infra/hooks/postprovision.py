@@ -11,7 +11,14 @@ import azd
 import options
 import settings_file
 
-NEEDED = ("TENANT_ID", "API_CLIENT_ID", "API_SCOPE", "ORDERS_BASE_URL", "ORDERS_SCOPES", "CLOUD_NAME")
+NEEDED = (
+    "TENANT_ID",
+    "API_CLIENT_ID",
+    "API_SCOPE",
+    "ORDERS_BASE_URL",  # <orders/>
+    "ORDERS_SCOPES",  # <orders/>
+    "CLOUD_NAME",
+)
 OURS = "APP_REGISTRATION_OBJECT_IDS"
 
 
@@ -97,8 +104,8 @@ def local_settings() -> dict[str, str]:
         f"{credential}KeyVaultCertificateName": azd.told("CREDENTIAL_NAME"),
         "DownstreamApis__Graph__BaseUrl": f"{cloud['graphEndpoint']}/v1.0",
         "DownstreamApis__Graph__Scopes": f"{cloud['graphEndpoint']}/.default",
-        "DownstreamApis__Orders__BaseUrl": azd.told("ORDERS_BASE_URL"),
-        "DownstreamApis__Orders__Scopes": azd.told("ORDERS_SCOPES"),
+        "DownstreamApis__Orders__BaseUrl": azd.told("ORDERS_BASE_URL"),  # <orders/>
+        "DownstreamApis__Orders__Scopes": azd.told("ORDERS_SCOPES"),  # <orders/>
     }
 
 

@@ -81,7 +81,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     ),
     "reference('<symbol>').appId": lambda symbol: app_id(_registration(symbol)),
     "reference('<symbol>').id": lambda symbol: object_id(_registration(symbol)),
-    "format('{0} {1} {2}', reference('<symbol>').id, reference('<symbol>').id, reference('<symbol>').id)": (
+    "join(createArray(reference('<symbol>').id, reference('<symbol>').id, reference('<symbol>').id), ' ')": (
         lambda *symbols: " ".join(object_id(_registration(symbol)) for symbol in symbols)
     ),
     "reference(<Microsoft.Resources/deploymentScripts>).outputs.pem": lambda name: (

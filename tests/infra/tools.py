@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.infra import bicep, program
 from tests.infra.bicep import BicepError
 from tests.infra.project import ROOT, Project
@@ -23,7 +25,6 @@ from tests.infra.rules import problems
 
 PATIENCE_SECONDS = 600
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
-DEPLOYED = {"function_app.py", "downstream_app.py", "host.json", "requirements.txt", "shared"}
 NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
 
 # What checkov would have otherwise, and why it is so. By check, from its catalogue.
@@ -116,7 +117,10 @@ def bicep_and_rules(found: str) -> Outcome:
 
 
 def azd(found: str) -> Outcome:
-    """Both services packaged from a copy, with nothing of azd's own left behind; what is in the zips is compared."""
+    """Each service packaged from a copy, with nothing of azd's own left behind; what is in the zips is compared."""
+    sys.path.append(str(ROOT / "infra" / "hooks"))
+    import package_files
+
     with tempfile.TemporaryDirectory() as folder:
         copy, packages = Path(folder, "project"), Path(folder, "packages")
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
@@ -126,11 +130,13 @@ def azd(found: str) -> Outcome:
         if result.returncode:
             return Outcome(ran=True, good=False, words=result.stdout)
         zips = sorted(packages.glob("*.zip"))
-        words = [f"azd made {len(zips)} packages, not 2"] if len(zips) != 2 else []
+        services = yaml.safe_load((copy / "azure.yaml").read_text(encoding="utf-8"))["services"]
+        words = [] if len(zips) == len(services) else [f"azd made {len(zips)} packages, not {len(services)}"]
+        wanted = set(package_files.packaged(copy, package_files.read_rules(copy)[0]))
         for path in zips:
-            held = {name.split("/")[0] for name in zipfile.ZipFile(path).namelist()}
-            words += [f"{path.name}: {name} is too much" for name in sorted(held - DEPLOYED)]
-            words += [f"{path.name}: {name} is missing" for name in sorted(DEPLOYED - held)]
+            held = {name for name in zipfile.ZipFile(path).namelist() if not name.endswith("/")}
+            words += [f"{path.name}: {name} is too much" for name in sorted(held - wanted)]
+            words += [f"{path.name}: {name} is missing" for name in sorted(wanted - held)]
         return Outcome(ran=True, good=not words, words="\n".join(words))
 
 

@@ -313,7 +313,7 @@ BREAKS = {
     "API not configured": Break(
         MAIN,
         "      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl\n"
-        "      DownstreamApis__Orders__Scopes: registered.ordersScopes\n",
+        "      DownstreamApis__Orders__Scopes: registered.ordersScopes // <orders/>\n",
         "",
         "settings",
         "the code calls the API Orders",

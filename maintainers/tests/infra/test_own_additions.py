@@ -27,7 +27,7 @@ QUEUE = """
 
   resource blobs 'blobServices' = {"""
 ADDITIONS = [  # as docs/extend.md has it
-    ("infra/app-registrations.bicep", "\n]\n\nvar ordersScopes", SCOPE.format("orders.write")),
+    ("infra/app-registrations.bicep", "\n]\n\n// <orders>\nvar ordersScopes", SCOPE.format("orders.write")),
     ("infra/function-app.bicep", "\n  resource blobs 'blobServices' = {", QUEUE),
     (
         "infra/function-app.bicep",

@@ -94,7 +94,9 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 def words_of(key: str, given: dict[str, Any]) -> str:
-    """The sentence for a combination; `{0}` is the one parameter that it is about."""
+    """The sentence for a combination; `{0}` is the parameter that it is about, or all that go together."""
+    if key == "existingRegistrationsIncomplete":
+        return SENTENCES[key].replace("{0}", ", ".join(THEIRS))
     about = [name for name in given if name in CHANGES or name == "existingCertificatePem"]
     return SENTENCES[key].replace("{0}", about[-1]) if "{0}" in SENTENCES[key] else SENTENCES[key]
 

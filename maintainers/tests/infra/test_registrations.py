@@ -172,12 +172,13 @@ SCOPE = """
   }}
 ]
 
+// <orders>
 var ordersScopes"""
 
 
 def test_a_scope_in_the_bicep_alone_is_named_with_what_to_do(project: Project, tmp_path: Path) -> None:
     copy = project.copy(tmp_path).changed(
-        "infra/app-registrations.bicep", "\n]\n\nvar ordersScopes", SCOPE.format("api.planted")
+        "infra/app-registrations.bicep", "\n]\n\n// <orders>\nvar ordersScopes", SCOPE.format("api.planted")
     )
     assert differences(LOCAL, deployed(copy.deployment("certificate"))) == [
         f"api: scopes: 'api.planted' is in {THERE} alone: add it to {HERE}",

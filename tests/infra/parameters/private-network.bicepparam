@@ -6,4 +6,4 @@ param cloud = 'AzureCloud'
 param clientCredential = 'managedIdentity'
 param sharedTokenCache = true
 param privateNetwork = true
-param ordersPrivate = true
+param ordersPrivate = true // <orders/>

@@ -56,7 +56,7 @@ def _services(project: Project, found: dict[str, Any]) -> Iterator[str]:
         for key, value in wanted.items():
             if service.get(key) != value:
                 yield f"services.{name}.{key} must be {value!r}"
-    for name in ("requirements.txt", "host.json", "function_app.py", "downstream_app.py"):
+    for name in ("requirements.txt", "host.json", "function_app.py"):
         if name not in project.texts:
             yield f"{name} is not where the services are"
     if "pyproject.toml" in project.texts:

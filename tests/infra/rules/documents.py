@@ -12,7 +12,11 @@ from tests.infra.rules.roles import Grant, grants, show
 
 SECURITY = "docs/security.md"
 GRAPH = "00000003-0000-0000-c000-000000000000"
-REGISTRATIONS = {"client": "client", "api": "API", "orders": "Orders"}  # by the beginning of the unique name
+REGISTRATIONS = {  # by the beginning of the unique name
+    "client": "client",
+    "api": "API",
+    "orders": "Orders",  # <orders/>
+}
 GRAPH_SCOPES = {"e1fe6dd8-ba31-4d61-89e7-88639da4683d": "User.Read"}
 
 

@@ -43,7 +43,7 @@ WANTED: dict[str, dict[str, object]] = {
 }
 OUTPUTS = (
     "AZURE_FUNCTION_NAME",
-    "AZURE_ORDERS_FUNCTION_NAME",
+    "AZURE_ORDERS_FUNCTION_NAME",  # <orders/>
     "API_BASE_URL",
     "API_CLIENT_ID",
     "API_SCOPE",

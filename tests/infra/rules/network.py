@@ -28,6 +28,9 @@ CLOSED = {
     "Microsoft.KeyVault/vaults": "vault",
     "Microsoft.Cache/redisEnterprise": "redisEnterprise",
 }
+# The parameter that closes the site of a service.
+CLOSED_BY: dict[str, str] = {}
+CLOSED_BY["orders"] = "ordersPrivate"  # <orders/>
 PARTS = {**CLOSED, SITE: "sites"}
 FLEX = "Microsoft.App/environments"
 SMALLEST = 27
@@ -42,7 +45,7 @@ def closed(deployment: Deployment) -> Iterator[str]:
             if (at(resource, "properties.publicNetworkAccess") == "Disabled") != private:
                 yield f"{label(resource)}: publicNetworkAccess must be {'Disabled' if private else 'Enabled'}"
     for site in deployment.of_type(SITE):
-        wanted = service_of(site) == "orders" and deployment.parameters["ordersPrivate"]
+        wanted = bool(deployment.parameters.get(CLOSED_BY.get(service_of(site), "")))
         if (at(site, "properties.publicNetworkAccess") == "Disabled") != wanted:
             yield f"{label(site)}: publicNetworkAccess must be {'Disabled' if wanted else 'Enabled'}"
 

@@ -12,7 +12,10 @@ from tests.infra.rules.settings import settings_by_service
 APPS, PRINCIPALS = "Microsoft.Graph/applications", "Microsoft.Graph/servicePrincipals"
 ASSIGNMENTS = "Microsoft.Graph/appRoleAssignedTo"
 NO_ROLE = "00000000-0000-0000-0000-000000000000"
-CALLED = {"apiServicePrincipal": "api", "ordersServicePrincipal": "orders"}
+CALLED = {
+    "apiServicePrincipal": "api",
+    "ordersServicePrincipal": "orders",  # <orders/>
+}
 OF_A_VAULT = ("Microsoft.KeyVault/vaults", "Microsoft.Resources/deploymentScripts")
 
 
@@ -20,7 +23,10 @@ OF_A_VAULT = ("Microsoft.KeyVault/vaults", "Microsoft.Resources/deploymentScript
 def registrations(deployment: Deployment) -> Iterator[str]:
     """With registrations of somebody else nothing is registered or noted, and the settings have their client ids."""
     given = deployment.parameters
-    theirs = {"api": given["existingApiClientId"], "orders": given["existingOrdersClientId"]}
+    theirs = {
+        "api": given["existingApiClientId"],
+        "orders": given["existingOrdersClientId"],  # <orders/>
+    }
     if not theirs["api"]:
         return
     for resource in deployment.resources:
@@ -55,7 +61,7 @@ def vault(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def callers(deployment: Deployment) -> Iterator[str]:
-    """Assignment is required for both APIs or left alone, and who is to be assigned is assigned to both."""
+    """Assignment is required for each API or left alone, and who is to be assigned is assigned to each."""
     required = deployment.parameters["requireAssignment"]
     services = {app_id(service): service for service in CALLED.values()}
     for principal in deployment.of_type(PRINCIPALS):
@@ -67,7 +73,7 @@ def callers(deployment: Deployment) -> Iterator[str]:
     if sorted(each["properties"]["principalId"] for each in found) != wanted:
         yield f"assigned must be, to each of {list(CALLED.values())}: {deployment.parameters['assignedPrincipalIds']}"
     if wanted and len({each["properties"]["resourceId"] for each in found}) != len(CALLED):
-        yield f"somebody is assigned to one of {list(CALLED.values())} and not to the other"
+        yield f"somebody is assigned to one of {list(CALLED.values())} and not to another"
     for each in found:
         if each["properties"]["appRoleId"] != NO_ROLE:
             yield f"{label(each)}: an assignment to the app as such has the role {NO_ROLE}"

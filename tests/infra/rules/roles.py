@@ -44,9 +44,13 @@ APP_INSIGHTS, VAULT, CACHE = "Application Insights", "the vault", "the token cac
 SECRET = "the secret of the certificate"
 ALWAYS = {
     Grant("id-api", "Monitoring Metrics Publisher", APP_INSIGHTS),
-    Grant("id-orders", "Monitoring Metrics Publisher", APP_INSIGHTS),
+    Grant("id-orders", "Monitoring Metrics Publisher", APP_INSIGHTS),  # <orders/>
     Grant("id-api", "Storage Blob Data Owner", "storage of the API"),
-    Grant("id-orders", "Storage Blob Data Owner", "storage of Orders"),
+    Grant("id-orders", "Storage Blob Data Owner", "storage of Orders"),  # <orders/>
+}
+STORAGES = {
+    "stapi": "storage of the API",
+    "storders": "storage of Orders",  # <orders/>
 }
 WITH_TOKEN_CACHE = {Grant("id-api", "access policy default", CACHE)}
 WITH_CERTIFICATE = {
@@ -162,5 +166,5 @@ def _scope(resource_id: str) -> str:
         case "Microsoft.Insights/components":
             return APP_INSIGHTS
         case "Microsoft.Storage/storageAccounts":
-            return "storage of Orders" if name.startswith("storders") else "storage of the API"
+            return next((words for start, words in STORAGES.items() if name.startswith(start)), f"storage {name}")
     return kind or "the whole resource group"
