@@ -312,7 +312,7 @@ BREAKS = {
     ),
     "API not configured": Break(
         MAIN,
-        "      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl\n"
+        "      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl // <orders/>\n"
         "      DownstreamApis__Orders__Scopes: registered.ordersScopes // <orders/>\n",
         "",
         "settings",
@@ -376,8 +376,8 @@ BREAKS = {
     ),
     "role missing": Break(
         MAIN,
-        "publisherIdentityNames: [apiIdentityName, ordersIdentityName]",
-        "publisherIdentityNames: [apiIdentityName]",
+        "      apiIdentityName\n      ordersIdentityName // <orders/>\n",
+        "      apiIdentityName\n",
         "roles",
         "not in the Bicep: id-orders is Mon",
     ),
@@ -464,7 +464,7 @@ BREAKS = {
         AZURE, "hooks/postdown.py", "hooks/post_down.py", "azure_yaml", "hooks.postdown: there is no"
     ),
     "another host": Break(AZURE, "host: function", "host: appservice", "azure_yaml", "services.api"),
-    "service the Bicep does not tag": Break(AZURE, "  orders:\n", "  order:\n", "azure_yaml", "the Bicep tags"),
+    "service the Bicep does not tag": Break(AZURE, "  orders: #", "  order: #", "azure_yaml", "the Bicep tags"),
     "variable the script does not get": Break(
         CERTIFICATE, "'ROTATION_TAG'", "'TAG'", "certificate_script", "reads ROTATION_TAG"
     ),
@@ -575,7 +575,7 @@ BREAKS = {
         NETWORK, "var subnetSize = 26", "var subnetSize = 28", "network", "/27 or larger", "cloud-china"
     ),
     "subnet with an underscore": Break(
-        MAIN, "'api', 'orders']", "'api', 'orders_']", "network", "no subnet", "cloud-china"
+        MAIN, "      'orders' // <orders/>", "      'orders_'", "network", "no subnet", "cloud-china"
     ),
     "one subnet for two apps": Break(
         MAIN, "  subnet: 'orders'", "  subnet: 'api'", "network", "shares its subnet with another app", "cloud-china"
@@ -715,7 +715,7 @@ BREAKS = {
         "resourceId: ordersServicePrincipal.id\n    principalId",
         "resourceId: apiServicePrincipal.id\n    principalId",
         "options",
-        "and not to the other",
+        "and not to another",
     ),
     "nobody assigned": Break(
         ENTRA,
