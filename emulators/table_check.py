@@ -55,7 +55,7 @@ class _Section:
             self.wrong("", f"must be a table: [{at}]")
 
     def wrong(self, name: str, problem: str) -> None:
-        self._problems.append(f"{'.'.join(filter(None, (self._at, name)))} {problem}")
+        self._problems.append(f"{self._path(name)} {problem}")
 
     def has(self, name: str) -> bool:
         return name in self._content
@@ -73,7 +73,12 @@ class _Section:
 
     def section(self, name: str) -> _Section:
         self._known.append(name)
-        return _Section(".".join(filter(None, (self._at, name))), self._content.get(name, {}), self._problems)
+        return _Section(self._path(name), self._content.get(name, {}), self._problems)
+
+    def _path(self, name: str) -> str:
+        """Where an entry is: `apis.Stock.url`; `--api Stock: url` on the command line."""
+        sign = " " if self._at.endswith(":") else "."
+        return sign.join(filter(None, (self._at, name)))
 
     def items(self) -> list[tuple[str, Any]]:
         return list(self._content.items())
