@@ -4,6 +4,8 @@
     python3 dev.py run [--port N] [--redis URL]
                                          the API and everything it talks to, on this machine; Ctrl-C stops it all;
                                          --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
+    python3 dev.py run --api NAME=URL --scope SCOPE ...
+                                         the same with an API of yours that runs at URL; local-stack.toml keeps it
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
     python3 dev.py test [pytest args]    your tests: tests/
     python3 dev.py test --all            those, and the template's own in maintainers/ (a quarter of an hour)
@@ -36,13 +38,15 @@ While `run` or `emulators` is up, from another terminal:
     python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
                                          calls the API as that person; shows status, headers and body;
                                          the flags give what is missing: consent, a second factor
-    python3 dev.py exec -- CMD ...       CMD with exactly the environment of the API process
+    python3 dev.py exec [--api NAME] -- CMD ...
+                                         CMD with exactly the environment of the API process, or of an API behind it
     python3 dev.py client [args]         the client application, signing you in with your browser;
                                          with nothing running, against the tenant its settings name
 
 Examples:
 
     python3 dev.py run --port 8000
+    python3 dev.py run --api Stock=http://127.0.0.1:9000 --scope Stock.Read
     python3 dev.py run --redis redis://127.0.0.1:6379
     python3 dev.py call alice /api/me
     python3 dev.py call connor --consent /api/me

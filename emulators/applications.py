@@ -1,4 +1,4 @@
-"""The application registrations of the emulated tenant, as `az ad app show` would describe them."""
+"""The registrations that every emulated tenant has; registrations.py adds what local-stack.toml says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from .people import CONTOSO
 
 CLIENT_ID = "c11e7a00-64d2-4f0b-9c57-1d2e3f4a5b6c"
 API_ID = "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13"
-ORDERS_ID = "04de4500-3a7f-4d92-b8c4-5e6f7a8b9c0d"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 
@@ -20,6 +19,8 @@ REDIS_URI = "https://redis.azure.com"
 MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
 """Azure Resource Manager, by either of its names."""
 
+EXPOSED_CLAIMS = frozenset({"idtyp", "acrs"})
+"""The optional claims that the API and the APIs behind it ask for."""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Scopes of OpenID Connect; they belong to no resource of their own."""
 
@@ -66,19 +67,10 @@ API = Application(
     identifier_uris=(f"api://{CONTOSO}/obo-api", f"api://{API_ID}"),
     scopes=("access_as_user",),
     redirect_uris=("http://localhost/_emulators/consented",),
-    requires={"graph": ("User.Read",), "orders": ("Orders.Read", "Orders.Write")},
+    requires={"graph": ("User.Read",)},
     known_clients=(CLIENT_ID,),
     pre_authorizes={"client": ("access_as_user",)},
-    optional_claims=frozenset({"idtyp", "acrs"}),
-)
-ORDERS = Application(
-    "orders",
-    "Orders API",
-    ORDERS_ID,
-    identifier_uris=(f"api://{CONTOSO}/obo-orders", f"api://{ORDERS_ID}"),
-    scopes=("Orders.Read", "Orders.Write"),
-    pre_authorizes={"api": ("Orders.Read", "Orders.Write")},
-    optional_claims=frozenset({"idtyp", "acrs"}),
+    optional_claims=EXPOSED_CLAIMS,
 )
 GRAPH = Application(
     "graph",
@@ -90,9 +82,6 @@ GRAPH = Application(
     admin_only=frozenset({"User.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
-
-APPLICATIONS: dict[str, Application] = {app.key: app for app in (CLIENT, API, ORDERS, GRAPH)}
-"""Every registration, by the short name tests and the command line use."""
 
 
 @dataclass(frozen=True)

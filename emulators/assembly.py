@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Scope
 
+from .api_front import ApiFront
 from .control import Controls, build_door
 from .entra.app import build_app
 from .entra.service import HOST as ENTRA_HOST
@@ -15,21 +17,21 @@ from .gateway import Tunnel
 from .graph import GRAPH_HOST, Graph
 from .identity import IdentityEndpoint
 from .management import MANAGEMENT_HOST, Management
-from .orders_proxy import ORDERS_HOST, OrdersFront
 from .subject import from_bearer, from_token_request, nobody
+from .table import Table
 from .vault import VAULT_HOST, Vault
 from .watch import Watch, Watched
 
-HOSTS = frozenset({ENTRA_HOST, GRAPH_HOST, VAULT_HOST, ORDERS_HOST, MANAGEMENT_HOST})
-"""Every host name the gateway leads to."""
 
-TARGETS_OF = {
-    ENTRA_HOST: ("entra.discovery", "entra.keys", "entra.token"),
-    GRAPH_HOST: ("graph",),
-    VAULT_HOST: ("vault",),
-    ORDERS_HOST: ("orders",),
-}
-"""The fault targets behind each host name."""
+def targets_of(table: Table) -> dict[str, tuple[str, ...]]:
+    """Every host name the gateway leads to, and the fault targets behind it."""
+    return {
+        ENTRA_HOST: ("entra.discovery", "entra.keys", "entra.token"),
+        GRAPH_HOST: ("graph",),
+        VAULT_HOST: ("vault",),
+        MANAGEMENT_HOST: (),
+        **{api.host: (api.key,) for api in table.apis},
+    }
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Services:
     identity: IdentityEndpoint
     vault: Vault
     graph: Graph
-    orders: OrdersFront
+    apis: Mapping[str, ApiFront]
     management: Management
 
 
@@ -75,15 +77,24 @@ def build_site(services: Services, watch: Watch, controls: Controls, tunnels: Tu
     entra = Watched(build_app(services.entra), "entra", watch, _entra_target, from_token_request(services.entra))
     graph = Watched(services.graph.build_app(), "graph", watch, lambda _: "graph", from_bearer)
     vault = Watched(services.vault.build_app(), "vault", watch, lambda _: "vault", nobody)
-    orders = Watched(services.orders, "orders", watch, lambda _: "orders", from_bearer)
     management = Watched(services.management.build_app(), "management", watch, lambda _: None, nobody)
-    hosts: dict[str, ASGIApp] = {ENTRA_HOST: entra, GRAPH_HOST: graph, VAULT_HOST: vault, ORDERS_HOST: orders}
-    hosts[MANAGEMENT_HOST] = management
+    hosts: dict[str, ASGIApp] = {
+        ENTRA_HOST: entra,
+        GRAPH_HOST: graph,
+        VAULT_HOST: vault,
+        MANAGEMENT_HOST: management,
+        **{front.api.host: _watched(front, watch) for front in services.apis.values()},
+    }
     return Site(
         fronts=HostFronts(hosts, tunnels.tunnel),
         door=build_door(controls, entra),
         identity=Watched(services.identity.build_app(), "identity", watch, lambda _: "identity", nobody),
     )
+
+
+def _watched(front: ApiFront, watch: Watch) -> Watched:
+    key = front.api.key
+    return Watched(front, key, watch, lambda _: key, from_bearer)
 
 
 def _entra_target(path: str) -> str | None:

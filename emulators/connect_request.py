@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection
 
-CALLERS = ("api", "orders", "client", "browser", "script")
-"""The proxy user names that mean something."""
+CALLERS = frozenset({"api", "client", "browser", "script"})
+"""The proxy user names that mean something, besides the APIs of the table."""
 
 
 class GatewayError(Exception):
@@ -17,7 +18,7 @@ class GatewayError(Exception):
         self.status = status
 
 
-def parse_connect(head: bytes) -> tuple[str, str | None]:
+def parse_connect(head: bytes, callers: Collection[str]) -> tuple[str, str | None]:
     """Target and caller of a CONNECT request; the caller is the user name of the proxy's URL, None when there is none.
 
     Some clients (.NET, curl, Java) send it only after they were asked for it.
@@ -30,13 +31,13 @@ def parse_connect(head: bytes) -> tuple[str, str | None]:
         raise GatewayError("405 Method Not Allowed", "this proxy only tunnels (CONNECT)")
     headers = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
     authorization = headers.get("proxy-authorization")
-    return parts[1], None if authorization is None else _caller(authorization)
+    return parts[1], None if authorization is None else _caller(authorization, callers)
 
 
-def _caller(authorization: str) -> str:
+def _caller(authorization: str, callers: Collection[str]) -> str:
     scheme, _, encoded = authorization.partition(" ")
     try:
         name = base64.b64decode(encoded, validate=True).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return "?"
-    return name if scheme.lower() == "basic" and name in CALLERS else "?"
+    return name if scheme.lower() == "basic" and name in callers else "?"

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from .applications import API, APPLICATIONS
+from .applications import API
 from .audit import Audit
 from .directory import Directory
 from .faults import Faults
@@ -149,11 +149,12 @@ async def _grant(request: Request) -> Response:
     try:
         options = await _options(request, {"person", "resource", "scope"})
         person = _one_of("person", options, PEOPLE)
-        resource = APPLICATIONS[_one_of("resource", options, ("graph", "orders"))]
+        controls = _controls(request)
+        resource = controls.directory.applications[_one_of("resource", options, controls.refused_tokens)]
         scope = _one_of("scope", options, resource.scopes)
     except ValueError as problem:
         return json_reply({"error": str(problem)}, 400)
-    _controls(request).directory.grant(person, API, resource, (scope,))
+    controls.directory.grant(person, API, resource, (scope,))
     return json_reply({"granted": scope})
 
 

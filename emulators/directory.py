@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .applications import APPLICATIONS, ORDERS, Application, ManagedIdentity
+from .applications import Application, ManagedIdentity
 from .certificates import Certificate
 from .people import ADMIN, CONTOSO, NOT_CONSENTED, PEOPLE, TENANTS, Person
+from .registrations import registrations
+from .table import Table
 
 AUTH_CONTEXTS = {"c1": frozenset({"mfa"}), "c2": frozenset({"mfa", "fido"}), "c3": frozenset[str]()}
 """Published authentication contexts → the methods their policies want: a second factor, a passkey; c3 has no policy."""
@@ -28,29 +30,33 @@ class Secret:
 
 
 class Directory:
-    """What administrators and users have set up. Applications are named by key: client, api, orders, graph."""
+    """What administrators and users have set up. Applications have keys: client, api, graph, and those of the table."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self.applications: Mapping[str, Application] = registrations(table)
         self._lock = threading.RLock()
         self._certificates: dict[str, dict[str, Certificate]] = defaultdict(dict)
         self._secrets: dict[str, list[Secret]] = defaultdict(list)
         self._federated: dict[str, set[str]] = defaultdict(set)
         self._consents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._pre_authorized: dict[tuple[str, str], set[str]] = {}
-        self._optional_claims = {app.key: set(app.optional_claims) for app in APPLICATIONS.values()}
+        self._optional_claims = {app.key: set(app.optional_claims) for app in self.applications.values()}
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
-        self._seed()
+        self._seed(table)
 
-    def _seed(self) -> None:
-        for resource in APPLICATIONS.values():
+    def _seed(self, table: Table) -> None:
+        for resource in self.applications.values():
             for client, scopes in resource.pre_authorizes.items():
-                self.pre_authorize(resource, APPLICATIONS[client], scopes)
+                self.pre_authorize(resource, self.applications[client], scopes)
         for person in PEOPLE.values():
             if NOT_CONSENTED not in person.traits:
                 self.consent(person.name)
-        self.assign_role("olga", ORDERS, "Orders.Manager")
+        for key, roles in {"api": table.roles, **{api.key: api.roles for api in table.apis}}.items():
+            for role, people in roles.items():
+                for name in people:
+                    self.assign_role(name, self.applications[key], role)
 
     # Applications and tenants
 
@@ -62,11 +68,11 @@ class Directory:
         """The registration with this client id in that tenant, or None."""
         if tenant != CONTOSO:
             return None
-        return next((app for app in APPLICATIONS.values() if app.client_id == client_id.lower()), None)
+        return next((app for app in self.applications.values() if app.client_id == client_id.lower()), None)
 
     def resource(self, identifier: str) -> Application | None:
         """The registration a scope prefix or audience names, or None."""
-        return next((app for app in APPLICATIONS.values() if app.scopes and app.answers_to(identifier)), None)
+        return next((app for app in self.applications.values() if app.scopes and app.answers_to(identifier)), None)
 
     def ask_for_claim(self, resource: Application, name: str, *, wanted: bool = True) -> None:
         """Changes which optional claims tokens for `resource` carry."""
@@ -127,9 +133,9 @@ class Directory:
 
     def consent(self, person: str, client: str = "api") -> None:
         """The person (or EVERYBODY) consents to all the application's manifest requires."""
-        app = APPLICATIONS[client]
+        app = self.applications[client]
         for resource, scopes in app.requires.items():
-            self.grant(person, app, APPLICATIONS[resource], scopes)
+            self.grant(person, app, self.applications[resource], scopes)
 
     def withdraw_consent(self, person: str, client: str = "api") -> None:
         """Forgets what the person (or EVERYBODY) has consented to for this application."""

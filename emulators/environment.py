@@ -1,16 +1,14 @@
-"""The environment of the three processes: the settings a deployment would have, and the way to the emulators."""
+"""The environment of the processes: the settings a deployment would have, and the way to the emulators."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .applications import API, API_ID, API_IDENTITY, CLIENT_ID, ORDERS, ORDERS_ID
-from .functions_host.layout import HostJson
-from .orders_proxy import ORDERS_HOST
+from .applications import API, API_ID, API_IDENTITY, CLIENT_ID
 from .people import CONTOSO
+from .table import DownstreamApi, Table
 from .vault import VAULT_HOST
 
-ROOT = Path(__file__).parents[1]
 INSTANCE = "https://login.microsoftonline.com/"
 CERTIFICATE_NAME = "api-client"
 THREADS = "64"  # as httpConcurrency in infra/main.bicep
@@ -30,8 +28,8 @@ def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
     }
 
 
-def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
-    """App settings of the API, and what the platform gives an app with a managed identity."""
+def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[str, str]:
+    """App settings of the API, and what the platform gives an app with a managed identity; the table's settings win."""
     credential, downstream = "AzureAd__ClientCredentials__0__", "DownstreamApis__"
     return {
         "IDENTITY_ENDPOINT": identity_url,
@@ -40,7 +38,7 @@ def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
         "AzureAd__Instance": INSTANCE,
         "AzureAd__TenantId": CONTOSO,
         "AzureAd__ClientId": API_ID,
-        "AzureAd__Scopes": API.scopes[0],
+        "AzureAd__Scopes": table.scopes[0],
         "AzureAd__ClientCapabilities__0": "cp1",
         f"{credential}SourceType": "KeyVault",
         f"{credential}KeyVaultUrl": f"https://{VAULT_HOST}/",
@@ -48,20 +46,21 @@ def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
         f"{credential}ManagedIdentityClientId": API_IDENTITY.client_id,
         f"{downstream}Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
         f"{downstream}Graph__Scopes": "https://graph.microsoft.com/.default",
-        f"{downstream}Orders__BaseUrl": f"https://{ORDERS_HOST}{HostJson.read(ROOT / 'host.json').base_path}/api",
-        f"{downstream}Orders__Scopes": " ".join(f"{ORDERS.identifier_uris[0]}/{scope}" for scope in ORDERS.scopes),
+        **{f"{downstream}{api.name}__BaseUrl": api.base_url for api in table.apis},
+        **{f"{downstream}{api.name}__Scopes": api.full_scopes for api in table.apis},
+        **table.settings,
     }
 
 
-def orders_settings() -> dict[str, str]:
-    """App settings of the Orders API."""
+def downstream_settings(api: DownstreamApi) -> dict[str, str]:
+    """What an API of the table needs in order to check its tokens."""
     return {
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
         "AzureAd__TenantId": CONTOSO,
-        "AzureAd__ClientId": ORDERS_ID,
-        "AzureAd__Scopes": "Orders.Read",
-        "PYTHON_SCRIPT_FILE_NAME": "downstream_app.py",
+        "AzureAd__ClientId": api.client_id,
+        "AzureAd__Scopes": api.scopes[0],
+        **({"PYTHON_SCRIPT_FILE_NAME": api.app} if api.app else {}),
     }
 
 
@@ -75,10 +74,10 @@ def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
     }
 
 
-def client_settings() -> dict[str, str]:
+def client_settings(table: Table) -> dict[str, str]:
     """What the sample client needs to know of the tenant."""
     return {
         "TENANT_ID": CONTOSO,
         "CLIENT_APP_ID": CLIENT_ID,
-        "API_SCOPE": f"{API.identifier_uris[0]}/{API.scopes[0]}",
+        "API_SCOPE": f"{API.identifier_uris[0]}/{table.scopes[0]}",
     }

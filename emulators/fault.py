@@ -9,10 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-TARGETS = frozenset(
-    {"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph", "orders"},
-)
-"""Everything that can be made to fail."""
+SERVICES = frozenset({"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph"})
+"""What can be made to fail, besides the APIs of the table, each by its short name."""
 
 NETWORK: Mapping[str, str] = {
     "refused": "connection refused",

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from .fault import DRIPS, NETWORK, ON_CONNECT, TARGETS, Fault
+from .fault import DRIPS, NETWORK, ON_CONNECT, Fault
 from .people import PEOPLE
 
-_PERSONAL = frozenset({"entra.token", "graph", "orders"})
+PERSONAL = frozenset({"entra.token", "graph"})
+"""Targets whose requests tell whom they are about, besides the APIs of the table."""
 _WITH_A_REPLY = DRIPS | {"reset"}
 _WITHOUT_A_DELAY = ON_CONNECT | {"hang"}
 _OPTIONAL = frozenset({"status", "times", "person", "network", "without"})
@@ -20,16 +21,19 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Fields = Mapping[str, Any]
 
 
-def check(fault: Fault) -> None:
+def check(fault: Fault, targets: Collection[str], personal: Collection[str]) -> None:
     """Raises ValueError for a field that holds what it cannot, and for a fault that would do nothing, or not this."""
     fields = {**vars(fault), "times": fault.left}
-    for name, (is_good, allowed) in _ALLOWED.items():
+    for name, (is_good, allowed) in {"target": _one_of(sorted(targets)), **_ALLOWED}.items():
         value = fields[name]
         if not is_good(value) and not (value is None and name in _OPTIONAL):
             raise ValueError(f"{name} must be {allowed}, not {value!r}")
     for is_wrong, message in _TOGETHER:
         if is_wrong(fields):
             raise ValueError(message.format_map(fields))
+    if fault.person is not None and fault.target not in personal:
+        known = ", ".join(sorted(personal))
+        raise ValueError(f"a request to {fault.target} cannot be told by the person: only {known} can")
 
 
 def _one_of(names: Collection[str]) -> tuple[Callable[[Any], bool], str]:
@@ -50,7 +54,6 @@ def _is_header(name: Any, value: Any) -> bool:
 
 
 _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "target": _one_of(sorted(TARGETS)),
     "status": (lambda value: _is_whole(value) and 200 <= value <= 599, "a whole number from 200 to 599"),
     "headers": (
         lambda value: isinstance(value, Mapping) and all(_is_header(*pair) for pair in value.items()),
@@ -92,9 +95,5 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     (
         lambda fault: fault["person"] is not None and fault["network"] in ON_CONNECT,
         "network {network!r} hits a connection, which cannot be told by the person",
-    ),
-    (
-        lambda fault: fault["person"] is not None and fault["target"] not in _PERSONAL,
-        "a request to {target} cannot be told by the person: only " + ", ".join(sorted(_PERSONAL)) + " can",
     ),
 )

@@ -8,16 +8,19 @@ from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from typing import Any
 
-from .fault import ON_CONNECT, TARGETS, Fault
-from .fault_check import check
+from .fault import ON_CONNECT, SERVICES, Fault
+from .fault_check import PERSONAL, check
 
-__all__ = ["TARGETS", "Fault", "Faults"]
+__all__ = ["Fault", "Faults"]
 
 
 class Faults:
     """The switches that are on, in the order they were added; the first that fits a request applies to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, apis: Collection[str] = ()) -> None:
+        """`apis` are the short names of the APIs in the table; they are targets, too."""
+        self.targets = SERVICES.union(apis)
+        self._personal = PERSONAL.union(apis)
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.on_drip: Callable[[], None] | None = None
@@ -48,7 +51,7 @@ class Faults:
         """
         given = {} if headers is None else headers
         fault = Fault(target, status, given, body, delay, times, person, network, without, every)
-        check(fault)
+        check(fault, self.targets, self._personal)
         with self._lock:
             self._faults.append(fault)
         if network in ON_CONNECT and self.disconnect is not None:

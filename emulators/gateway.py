@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from .audit import Audit, Entry
@@ -50,7 +50,8 @@ class Gateway:
 
     def __init__(
         self,
-        hosts: frozenset[str],
+        hosts: Collection[str],
+        callers: Collection[str],
         behind: Behind,
         tunnels: dict[int, Tunnel],
         audit: Audit,
@@ -58,6 +59,7 @@ class Gateway:
         fault_of: Callable[[str], Fault | None],
     ) -> None:
         self._hosts = hosts
+        self._callers = callers
         self._behind = behind
         self._audit = audit
         self._now = now
@@ -118,7 +120,7 @@ class Gateway:
             caller: str | None = None
             target = "?"
             try:
-                target, caller = parse_connect(head)
+                target, caller = parse_connect(head, self._callers)
                 self._admit(target)
             except GatewayError as refusal:
                 self._record(caller or "?", target, int(refusal.status[:3]), f"refused: {refusal}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
-from .assembly import TARGETS_OF, Site, TunnelLookup
+from .assembly import Site, TunnelLookup
 from .audit import Entry
 from .authority import impostors_context
 from .fault import Fault
@@ -33,13 +34,21 @@ class Network:
     """Opens everything when made. `ports` are the real ones."""
 
     def __init__(
-        self, site: Site, watch: Watch, tunnels: TunnelLookup, hosts: frozenset[str], certificate: Path, ports: Ports
+        self,
+        site: Site,
+        watch: Watch,
+        tunnels: TunnelLookup,
+        targets_of: Mapping[str, Collection[str]],
+        callers: Collection[str],
+        certificate: Path,
+        ports: Ports,
     ) -> None:
+        """`targets_of`: every host name, with the fault targets behind it; `callers`: who may name themselves."""
         door, front, impostor, identity, gateway = listeners = _bind(ports)
         self.ports = Ports(_port(door), _port(gateway), _port(identity))
-        self._watch, self._hosts = watch, hosts
+        self._watch, self._targets_of = watch, targets_of
         behind = Behind(_port(front), _port(impostor))
-        self._gateway = Gateway(hosts, behind, tunnels.by_port, watch.audit, watch.now, self._fault_of)
+        self._gateway = Gateway(targets_of, callers, behind, tunnels.by_port, watch.audit, watch.now, self._fault_of)
         self._identity = WebServer(site.identity, identity, admits=self._admits_to_identity)
         self._servers = [WebServer(site.fronts, front, certificate), WebServer(site.door, door), self._identity]
         self._loop = LoopThread("emulators")
@@ -54,14 +63,14 @@ class Network:
 
     async def _start(self, gateway: socket, impostor: socket) -> list[asyncio.Server]:
         await asyncio.gather(*(server.start() for server in self._servers))
-        tls = impostors_context(self._hosts)
+        tls = impostors_context(self._targets_of)
         return [
             await asyncio.start_server(_leave, sock=impostor, ssl=tls),
             await asyncio.start_server(self._gateway.serve, sock=gateway, limit=MAX_HEAD),
         ]
 
     def _fault_of(self, host: str) -> Fault | None:
-        return self._watch.faults.take_on_connect(TARGETS_OF.get(host, ()))
+        return self._watch.faults.take_on_connect(self._targets_of.get(host, ()))
 
     def _admits_to_identity(self) -> bool:
         fault = self._watch.faults.take_on_connect({"identity"})
@@ -74,7 +83,7 @@ class Network:
     def _disconnect(self, target: str) -> None:
         if target == "identity":
             self._identity.disconnect()
-        for host in (host for host, targets in TARGETS_OF.items() if target in targets):
+        for host in (host for host, targets in self._targets_of.items() if target in targets):
             self._gateway.disconnect(host)
 
     def stop(self) -> None:

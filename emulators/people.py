@@ -115,7 +115,7 @@ _EVERYBODY = (
         "sessions revoked: must sign in again, and is revoked again",
         REVOKED,
     ),
-    _member("olga", "Olsen", "019a0000-acbd-4e8f-9a9b-27c8d9eafb0c", "role Orders.Manager: sees everybody's orders"),
+    _member("olga", "Olsen", "019a0000-acbd-4e8f-9a9b-27c8d9eafb0c", "all is well"),
 )
 
 PEOPLE: dict[str, Person] = {person.name: person for person in _EVERYBODY}

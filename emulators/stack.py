@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from .applications import API, API_IDENTITY, APPLICATIONS, CLIENT
-from .assembly import HOSTS, Services, TunnelLookup, build_site
+from .api_front import ApiFront
+from .applications import API, API_IDENTITY
+from .assembly import Services, TunnelLookup, build_site, targets_of
 from .audit import Audit
 from .authority import Authority
 from .certificates import Certificate, issue_certificate
+from .connect_request import CALLERS
 from .control import Controls
 from .directory import Directory
 from .entra.service import Entra
@@ -22,7 +25,7 @@ from .environment import (
     CERTIFICATE_NAME,
     api_settings,
     client_settings,
-    orders_settings,
+    downstream_settings,
     script_settings,
     transport,
 )
@@ -32,8 +35,8 @@ from .identity import IdentityEndpoint
 from .loopback import PortTaken
 from .management import Management
 from .network import ANY_FREE, Network, Ports
-from .orders_proxy import OrdersFront
 from .redis_front import RedisFront
+from .table import Table, read_table
 from .vault import Vault
 from .vault_policy import usual_policy
 from .watch import Watch
@@ -45,7 +48,7 @@ class Stack:
     """The whole tenant. Make one with `Stack.start`; as a context manager it stops itself."""
 
     def __init__(
-        self, signing: Certificate, client: Certificate, authority: Authority, now: Callable[[], float]
+        self, signing: Certificate, client: Certificate, authority: Authority, table: Table, now: Callable[[], float]
     ) -> None:
         self._now = now
         self._authority = authority
@@ -55,40 +58,53 @@ class Stack:
         self.client_certificate = client
         """The API's newest client certificate."""
         self.audit = Audit()
-        self.faults = Faults()
-        self.directory = Directory()
+        self.table = table
+        self.faults = Faults(table.keys)
+        self.directory = Directory(table)
         self.entra = Entra(self.directory, SigningKeys(signing), now)
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
-        self.orders = OrdersFront()
+        self.apis = {api.key: ApiFront(api) for api in table.apis}
+        """The APIs of the table, by short name."""
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
         self.vault.put_certificate(CERTIFICATE_NAME, client)
         self.vault.certificate_service.policies[CERTIFICATE_NAME] = usual_policy(CERTIFICATE_NAME)
 
     @classmethod
-    def start(cls, folder: Path, ports: Ports = ANY_FREE, now: Callable[[], float] = time.time) -> Stack:
-        """Starts everything; writes ca.pem and the servers' certificate into `folder`. Raises PortTaken."""
+    def start(
+        cls,
+        folder: Path,
+        ports: Ports = ANY_FREE,
+        now: Callable[[], float] = time.time,
+        table: Table | None = None,
+    ) -> Stack:
+        """Starts everything; writes ca.pem and the servers' certificate into `folder`.
+
+        `table` is that of local-stack.toml unless given. Raises PortTaken, and TableError for a wrong entry.
+        """
+        table = read_table() if table is None else table
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(2) as pool:
             signing = pool.submit(issue_certificate, "accounts.accesscontrol.windows.net", now(), 1825)
             client = pool.submit(issue_certificate, CERTIFICATE_NAME, now())
             authority = Authority(folder)
-            server = authority.certify("server", HOSTS)
-        stack = cls(signing.result(), client.result(), authority, now)
+            server = authority.certify("server", targets_of(table))
+        stack = cls(signing.result(), client.result(), authority, table, now)
         stack._open(ports, server)
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(self.entra, self.identity, self.vault, self.graph, self.orders, Management(self.entra))
+        services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra))
         watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
-        refused = {"graph": self.graph.refused_tokens, "orders": self.orders.refused_tokens}
+        refused = {"graph": self.graph.refused_tokens, **{key: api.refused_tokens for key, api in self.apis.items()}}
         controls = Controls(
             self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate, refused, self.directory
         )
         site = build_site(services, watch, controls, self._tunnels)
-        self._network = Network(site, watch, self._tunnels, HOSTS, server_certificate, ports)
+        callers = CALLERS.union(self.table.keys)
+        self._network = Network(site, watch, self._tunnels, targets_of(self.table), callers, server_certificate, ports)
         self.entra.door = f"{self.sign_in_url}/login.microsoftonline.com"
 
     def stop(self) -> None:
@@ -118,12 +134,12 @@ class Stack:
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
-        """The variables the process "api", "orders", "client" or "script" needs beyond PATH and the like."""
+        """What a process needs beyond PATH and the like: "api", "client", "script", or an API of the table."""
         identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
         settings: dict[str, Callable[[], dict[str, str]]] = {
-            "api": lambda: api_settings(identity_url, self.identity.header),
-            "orders": orders_settings,
-            "client": client_settings,
+            "api": lambda: api_settings(self.table, identity_url, self.identity.header),
+            "client": lambda: client_settings(self.table),
+            **{api.key: partial(downstream_settings, api) for api in self.table.apis},
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
@@ -133,9 +149,9 @@ class Stack:
         certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # what speaks no HTTP needs no proxy
         return RedisFront(self.entra, self.audit, certificate, target)
 
-    def route_orders_to(self, url: str | None) -> None:
-        """Sends requests for the Orders API's host name there, for instance to "http://127.0.0.1:7072"."""
-        self.orders.target = url
+    def route(self, api: str, url: str | None) -> None:
+        """Sends requests for the host name of an API of the table there, for instance to "http://127.0.0.1:7072"."""
+        self.apis[api].target = url
 
     def issue_access_token(
         self,
@@ -157,14 +173,15 @@ class Stack:
 
     def issue_id_token(self, person: str, *, audience: str = "client", **claims: object) -> str:
         """A genuine ID token; `audience` is the key of the application it is for."""
-        changes: Mapping[str, object] = {"aud": APPLICATIONS[audience].client_id, **claims}
+        changes: Mapping[str, object] = {"aud": self.directory.applications[audience].client_id, **claims}
         return self.entra.id_token(usual_grant(self.directory, person, "api"), changes=changes)
 
     def issue_app_token(
         self, *, app: str = "api", roles: tuple[str, ...] = ("Everything.Read",), version: int | None = None
     ) -> str:
         """A genuine app-only token for `app`: it stands for the client application and for no person."""
-        return self.entra.app_token(CLIENT, APPLICATIONS[app], roles, version)
+        known = self.directory.applications
+        return self.entra.app_token(known["client"], known[app], roles, version)
 
     def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
         """Signs anything with Entra's current key; see `SigningKeys.sign`."""

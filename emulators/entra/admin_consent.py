@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..applications import APPLICATIONS, Application
+from ..applications import Application
 from ..people import Person
 from ..requests_io import note
 from . import pages
@@ -31,13 +31,15 @@ async def admin_consent(request: Request) -> Response:
         redirect_uri = form.get("redirect_uri")
         if redirect_uri is not None and not is_registered(client, redirect_uri):
             raise EntraError(50011, redirect_uri=redirect_uri, client=client.name)
-        scopes = parse_scopes(entra.directory, client, tenant, form["scope"]) if "scope" in form else _all(client)
+        scopes = (
+            parse_scopes(entra.directory, client, tenant, form["scope"]) if "scope" in form else _all(entra, client)
+        )
     except EntraError as refused:
         return refusal_page(entra, request, refused)
     reply_to = ReplyTo(redirect_uri, "query", form.get("state")) if redirect_uri else None
 
     def finish(journey: Journey, _person: Person) -> Response:
-        granted = [name for p in wanted_permissions(journey) for name in p.scopes]
+        granted = [name for p in wanted_permissions(entra, journey) for name in p.scopes]
         if reply_to is None:
             return pages.done_page("Consent is granted for everybody in this tenant.")
         return reply_to.send({"admin_consent": "True", "tenant": tenant, "scope": " ".join(granted)})
@@ -51,6 +53,7 @@ async def admin_consent(request: Request) -> Response:
     return begin(entra, request, journey)
 
 
-def _all(client: Application) -> RequestedScopes:
-    groups = tuple(ResourceScopes(APPLICATIONS[key], "", names) for key, names in client.requires.items())
+def _all(entra: Entra, client: Application) -> RequestedScopes:
+    known = entra.directory.applications
+    groups = tuple(ResourceScopes(known[key], "", names) for key, names in client.requires.items())
     return RequestedScopes(groups, frozenset())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..applications import APPLICATIONS, Application
+from ..applications import Application
 from ..directory import EVERYBODY
 from ..people import Person
 from .records import Journey, Permission
 from .service import Entra
 
 
-def wanted_permissions(journey: Journey) -> list[Permission]:
+def wanted_permissions(entra: Entra, journey: Journey) -> list[Permission]:
     """Everything the sign-in asks for; with `.default` all the client requires, and in turn what is required by those
     of its resources that know it.
 
@@ -19,24 +19,25 @@ def wanted_permissions(journey: Journey) -> list[Permission]:
     """
     groups = journey.scopes.resources
     named = [Permission(journey.client, g.resource, tuple(g.names)) for g in groups if g.names and not g.default]
-    return [*named, *_combined(journey.client)] if any(group.default for group in groups) else named
+    return [*named, *_combined(entra, journey.client)] if any(group.default for group in groups) else named
 
 
-def _combined(client: Application) -> Iterator[Permission]:
-    for permission in required_permissions(client):
+def _combined(entra: Entra, client: Application) -> Iterator[Permission]:
+    for permission in required_permissions(entra, client):
         yield permission
         if client.client_id in permission.resource.known_clients:
-            yield from required_permissions(permission.resource)
+            yield from required_permissions(entra, permission.resource)
 
 
-def required_permissions(app: Application) -> list[Permission]:
+def required_permissions(entra: Entra, app: Application) -> list[Permission]:
     """Everything the application's manifest requires."""
-    return [Permission(app, APPLICATIONS[key], scopes) for key, scopes in app.requires.items()]
+    known = entra.directory.applications
+    return [Permission(app, known[key], scopes) for key, scopes in app.requires.items()]
 
 
 def missing_permissions(entra: Entra, journey: Journey, person: Person) -> list[Permission]:
     """What consent is to be asked for; empty when nothing is missing and nobody insists on asking."""
-    wanted = wanted_permissions(journey)
+    wanted = wanted_permissions(entra, journey)
     if journey.ask_consent:
         return wanted
     return [p for p in wanted if not set(p.scopes) <= entra.directory.granted(person, p.client, p.resource)]
@@ -45,5 +46,5 @@ def missing_permissions(entra: Entra, journey: Journey, person: Person) -> list[
 def record_consent(entra: Entra, journey: Journey, person: Person) -> None:
     """Writes into the directory that the person, or an administrator for everybody, has agreed."""
     who = EVERYBODY if journey.for_everybody else person.name
-    for permission in wanted_permissions(journey):
+    for permission in wanted_permissions(entra, journey):
         entra.directory.grant(who, permission.client, permission.resource, permission.scopes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..applications import APPLICATIONS, OIDC_SCOPES, Application
+from ..applications import GRAPH, OIDC_SCOPES, Application
 from ..directory import Directory
 from .refusals import EntraError
 
@@ -40,7 +40,7 @@ class RequestedScopes:
         """The only resource: a token is for exactly one. OpenID scopes alone mean Graph, as at Entra."""
         if len(self.resources) > 1:
             raise EntraError(28000, scopes=", ".join(r.resource.name for r in self.resources))
-        return self.resources[0] if self.resources else ResourceScopes(APPLICATIONS["graph"], "", ())
+        return self.resources[0] if self.resources else ResourceScopes(GRAPH, "", ())
 
 
 def parse_scopes(directory: Directory, client: Application, tenant: str, text: str | None) -> RequestedScopes:
@@ -67,7 +67,7 @@ def parse_scopes(directory: Directory, client: Application, tenant: str, text: s
 def _resolve(directory: Directory, tenant: str, item: str) -> tuple[str, Application, str]:
     prefix, slash, name = item.rpartition("/")
     if not slash:
-        return "", APPLICATIONS["graph"], item
+        return "", directory.applications["graph"], item
     resource = directory.resource(prefix)
     if resource is None:
         raise EntraError(500011, resource=prefix or "(none)", tenant=tenant)

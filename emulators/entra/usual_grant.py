@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..applications import API, APPLICATIONS, CLIENT
 from ..directory import Directory
 from ..people import CONTOSO, PEOPLE
 from .claims import Grant
@@ -18,7 +17,8 @@ def usual_grant(
     directory: Directory, person: str, app: str, scopes: Iterable[str] | None = None, *, mfa: bool = False
 ) -> Grant:
     """The client calls the API, or the API one of the others; all scopes of the resource unless some are named."""
-    resource, client = APPLICATIONS[app], CLIENT if app == "api" else API
+    known = directory.applications
+    resource, client = known[app], known["client" if app == "api" else "api"]
     usual = GRAPH_SCOPES if app == "graph" else resource.scopes
     account = PEOPLE[person]
     methods = ("pwd", "mfa") if mfa else ("pwd",)

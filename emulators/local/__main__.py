@@ -8,9 +8,11 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from emulators.local import interrupts
 from emulators.local.errors import LocalError
+from emulators.table import TableError, read_table
 
 _OWN = ("emulators", "shared", "client")
 
@@ -26,6 +28,9 @@ def main(argv: Sequence[str]) -> int:
     except LocalError as problem:
         sys.stderr.write(f"dev.py: {problem}\n")
         return problem.exit_code
+    except TableError as problem:
+        sys.stderr.write(f"dev.py: {problem}\n")
+        return 2
     except ModuleNotFoundError as missing:  # a Python that DEV_PYTHON named: nothing is installed into that
         if str(missing.name).partition(".")[0] in _OWN:
             raise
@@ -43,9 +48,7 @@ def _run(argv: Sequence[str], started: float) -> int:
     if command in ("exec", "client"):  # whatever follows is not ours to read
         from emulators.local import commands
 
-        return (
-            commands.execute(rest[1:] if rest[:1] == ["--"] else rest) if command == "exec" else commands.client(rest)
-        )
+        return _execute(rest) if command == "exec" else commands.client(rest)
     options = _parsed(argv)
     if command in ("token", "call"):
         from emulators.local import commands
@@ -60,6 +63,7 @@ def _run(argv: Sequence[str], started: float) -> int:
             step_up=options.step_up,
             consent=options.consent,
         )
+    table = read_table(more=getattr(options, "apis", None))
     if command == "run":
         _tell_ignored_settings()
     interrupts.all_as_keyboard_interrupt()
@@ -68,19 +72,28 @@ def _run(argv: Sequence[str], started: float) -> int:
     if command == "run" and options.once:
         from emulators.local.once import run_once
 
-        return run_once(options.port or 0, options.engine, redis=options.redis, started=started)
+        return run_once(options.port or 0, options.engine, table, redis=options.redis, started=started)
     from emulators.local.ports import DEFAULT_PORT
     from emulators.local.serving import serve
 
     first_port = DEFAULT_PORT if options.port is None else options.port
-    return serve(command, first_port, getattr(options, "engine", "auto"), redis=options.redis, started=started)
+    return serve(command, first_port, getattr(options, "engine", "auto"), table, redis=options.redis, started=started)
+
+
+def _execute(rest: list[str]) -> NoReturn:
+    from emulators.local import commands
+
+    process = "api"
+    if rest[:1] == ["--api"]:
+        process, rest = (rest[1] if len(rest) > 1 else ""), rest[2:]
+    commands.execute(rest[1:] if rest[:1] == ["--"] else rest, process)
 
 
 def _tell_ignored_settings() -> None:
     from emulators.local.environment import ignored_settings
 
     if names := ", ".join(ignored_settings()):
-        sys.stderr.write(f"ignored from your shell: {names} (dev.py run sets its own, in emulators/environment.py)\n")
+        sys.stderr.write(f"ignored from your shell: {names} (dev.py run sets its own; add yours to local-stack.toml)\n")
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
@@ -102,6 +115,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     for command in (run, emulators):
         command.add_argument("--port", type=_port, metavar="N", help="the first of five ports in a row; 0 takes any")
         command.add_argument("--redis", metavar="URL", help="where the API shares what it has exchanged")
+        command.add_argument("--api", action=_Api, metavar="NAME=URL", help="an API of yours that runs at URL")
+        command.add_argument("--scope", action=_Scope, metavar="SCOPE", help="a scope of the --api before it")
         command.add_argument("--stop-with-stdin", action="store_true", help=argparse.SUPPRESS)
     run.add_argument("--once", action="store_true", help="sign alice in, call the API twice, show every hop, stop")
     run.add_argument("--engine", choices=["auto", "func", "worker", "sdk"], default="auto", help="what serves the API")
@@ -114,6 +129,29 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     call.add_argument("--consent", action="store_true", help="give a consent that is missing, instead of showing it")
     call.add_argument("--step-up", action="store_true", help="answer a claims challenge instead of showing it")
     return parser, commands.choices
+
+
+class _Api(argparse.Action):
+    """`--api NAME=URL`: begins the entry of an API, as it would be in local-stack.toml."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        name, sign, url = str(values).partition("=")
+        if not sign:
+            parser.error(f"--api takes NAME=URL, such as Stock=http://127.0.0.1:9000, not {values!r}")
+        apis: dict[str, dict[str, Any]] = getattr(namespace, "apis", {})
+        if name in apis:
+            parser.error(f"--api {name} is there twice: give each API another name")
+        namespace.apis = {**apis, name: {"url": url}}
+
+
+class _Scope(argparse.Action):
+    """`--scope SCOPE`: belongs to the last --api."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        apis: dict[str, dict[str, Any]] = getattr(namespace, "apis", {})
+        if not apis:
+            parser.error(f"--scope {values} comes after the --api that it belongs to")
+        apis[next(reversed(apis))].setdefault("scopes", []).append(str(values))
 
 
 def _port(text: str) -> int:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from emulators.local.state import StackState
 from emulators.people import PEOPLE
+from emulators.table import Table
 
 PYTHON = "py" if os.name == "nt" else "python3"
 
 
-def banner(state: StackState, *, started_in: float, api: str, redis: str = "", notes: Sequence[str] = ()) -> str:
+def banner(
+    state: StackState, table: Table, *, started_in: float, api: str, redis: str = "", notes: Sequence[str] = ()
+) -> str:
     """Addresses, people, and the commands to try next.
 
     `api` says what serves the API, `redis` where the one it shares is, if any; `notes` come before the end.
@@ -20,12 +26,12 @@ def banner(state: StackState, *, started_in: float, api: str, redis: str = "", n
         f"Ready in {started_in:.1f} s. Everything runs on this machine; nothing leaves it.",
         "",
         f"  API           {state.api_url}/api/me   ({api})",
-        f"  Orders API    {state.orders_url}/api/orders",
+        *_apis(state, table),
         f"  Sign-in page  {state.sign_in_url}",
         *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),
         f"  Logs          .local{os.sep}*.log",
         "",
-        *people(),
+        *people(table),
         "",
         *_next_commands(state),
         "",
@@ -35,9 +41,32 @@ def banner(state: StackState, *, started_in: float, api: str, redis: str = "", n
     return "\n".join(lines)
 
 
-def people() -> list[str]:
+def people(table: Table) -> list[str]:
     """One line each: the name to use in a command, and what it shows."""
-    return [f"  {person.name:<8}{person.about}" for person in PEOPLE.values()]
+    return [f"  {person.name:<8}{'; '.join([person.about, *_roles(table, person.name)])}" for person in PEOPLE.values()]
+
+
+def _roles(table: Table, person: str) -> list[str]:
+    every = [*table.roles.items(), *(each for api in table.apis for each in api.roles.items())]
+    return [f"role {role}" for role, people in every if person in people]
+
+
+def _apis(state: StackState, table: Table) -> list[str]:
+    lines = []
+    for api in table.apis:
+        lines.append(f"  {api.title:<12}  {state.apis[api.key]}{api.base_path if api.app else ''}")
+        if api.url:
+            lines.append(f"  {'':12}  yours; its client id is {api.client_id}")
+            if not _listens(api.url):
+                lines.append(f"  {'':12}  nothing listens there yet: start it, or correct the address")
+    return lines
+
+
+def _listens(url: str) -> bool:
+    where = urlsplit(url)
+    with contextlib.suppress(OSError), socket.create_connection((where.hostname or "", where.port or 80), timeout=1):
+        return True
+    return False
 
 
 def _next_commands(state: StackState) -> list[str]:

@@ -36,11 +36,18 @@ def call(person: str, path: str, method: str | None, body: str | None, *, step_u
     _as_client(person, *options, "--", path)
 
 
-def execute(command: Sequence[str]) -> NoReturn:
-    """`command` with exactly the environment of the API process; `func` is told which interpreter to use, too."""
+def execute(command: Sequence[str], process: str = "api") -> NoReturn:
+    """`command` with exactly the environment of the API process, or of an API behind it.
+
+    `func` is told which interpreter to use, too.
+    """
     if not command:
         raise LocalError("which command? For instance: python3 dev.py exec -- python -V")
-    environ = process_environ(_needed().environ["api"])
+    environs = _needed().environ
+    if process.lower() not in environs:
+        known = ", ".join(name for name in environs if name != "client")
+        raise LocalError(f"the running stack knows no API {process!r}; there are {known}")
+    environ = process_environ(environs[process.lower()])
     _become(command, func_environ(environ) if Path(command[0]).stem == "func" else environ)
 
 

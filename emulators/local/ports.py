@@ -1,14 +1,16 @@
-"""The five ports of a stack: consecutive, from the one a person chooses."""
+"""The ports of a stack: consecutive, from the one a person chooses."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 
 from emulators.local.errors import LocalError
 
+LAST_PORT = 65_535
 DEFAULT_PORT = 7071  # where Core Tools serve an app, too
 
 
@@ -17,33 +19,52 @@ class StackPorts:
     """0 stands for any free port."""
 
     api: int = 0
-    orders: int = 0
     sign_in: int = 0
     gateway: int = 0
     identity: int = 0
+    apps: Mapping[str, int] = field(default_factory=dict)
+    """Those of the Functions apps behind the API, by short name."""
 
     @classmethod
-    def starting_at(cls, first: int) -> StackPorts:
-        """Five in a row; all of them free ones when `first` is 0."""
-        return cls(*range(first, first + 5)) if first else cls()
+    def starting_at(cls, first: int, apps: Sequence[str] = ()) -> StackPorts:
+        """Five in a row, and more for each of `apps` after the first; all of them free ones when `first` is 0.
+
+        Raises LocalError when there are not that many ports after the first.
+        """
+        if not first:
+            return cls(apps=dict.fromkeys(apps, 0))
+        if first + _size(apps) - 1 > LAST_PORT:
+            raise LocalError(f"--port must be {LAST_PORT + 1 - _size(apps)} or less, for {_size(apps)} ports in a row")
+        of_apps = [first + 1, *range(first + 5, first + _size(apps))]
+        return cls(first, first + 2, first + 3, first + 4, dict(zip(apps, of_apps, strict=False)))
 
     def check(self, command: str) -> None:
         """Raises LocalError for the first port that is taken, with a command that would work."""
-        for what, port in vars(self).items():
+        named = {name: port for name, port in vars(self).items() if name != "apps"}
+        for what, port in {**named, **self.apps}.items():
             if port and _is_taken(port):
-                raise port_taken(port, what, command)
+                raise port_taken(port, what, command, self.size)
+
+    @property
+    def size(self) -> int:
+        """How many ports in a row a stack with these apps takes."""
+        return _size(self.apps)
 
 
-def port_taken(port: int, what: str, command: str) -> LocalError:
-    """What to tell when another program listens on `port`."""
+def port_taken(port: int, what: str, command: str, size: int) -> LocalError:
+    """What to tell when another program listens on `port`, one of `size` in a row."""
     text = f"port {port} ({what.replace('_', '-')}) is taken by another program. Try: python3 dev.py {command} --port"
-    return LocalError(f"{text} {_free_block()}")
+    return LocalError(f"{text} {_free_block(size)}")
 
 
-def _free_block() -> int:
-    """The first of five free ports in a row; 0 (any) when the usual places are all taken."""
+def _size(apps: Sized) -> int:
+    return 4 + max(1, len(apps))
+
+
+def _free_block(size: int) -> int:
+    """The first of so many free ports in a row; 0 (any) when the usual places are all taken."""
     candidates = range(DEFAULT_PORT + 100, 60_000, 100)
-    return next((first for first in candidates if not any(map(_is_taken, range(first, first + 5)))), 0)
+    return next((first for first in candidates if not any(map(_is_taken, range(first, first + size)))), 0)
 
 
 def _is_taken(port: int) -> bool:

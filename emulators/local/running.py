@@ -15,14 +15,18 @@ from emulators.local.processes import AppProcess
 from emulators.local.shared_cache import cache_settings
 from emulators.local.timeline import Timeline
 from emulators.stack import Ports, PortTaken, Stack
+from emulators.table import Table
 
-# Microsoft's worker library where it exists. Never `func` for Orders: two of them would read one local.settings.json.
+# Microsoft's worker library where it exists. Never `func` for a second app: both would read one local.settings.json.
 _ENGINE_BESIDE = "worker" if sys.version_info >= (3, 13) else "sdk"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A tenant and the apps beside it. `apps` holds "orders", and "api" unless somebody else runs that one."""
+    """A tenant and the apps beside it.
+
+    `apps` are the Functions apps of the table by short name, and "api" unless somebody else runs that one.
+    """
 
     stack: Stack
     apps: dict[str, AppProcess]
@@ -34,9 +38,13 @@ class Running:
         """What the stack adds to the environment of each process."""
         return {
             "api": api_environ({**self.stack.environ("api"), **self.chosen}),
-            "orders": self.stack.environ("orders"),
-            "client": self.stack.environ("client"),
+            **{name: self.stack.environ(name) for name in ("client", *self.stack.table.keys)},
         }
+
+    @property
+    def apis(self) -> dict[str, str]:
+        """Where each API behind the API runs, by short name."""
+        return {api.key: api.url or self.apps[api.key].url for api in self.stack.table.apis}
 
     def check(self) -> None:
         """Raises LocalError when an app has ended by itself."""
@@ -51,6 +59,7 @@ def up(
     ports: StackPorts,
     folder: Path,
     timeline: Timeline,
+    table: Table,
     *,
     with_api: bool = True,
     engine: str = "auto",
@@ -61,9 +70,10 @@ def up(
     ports.check(command)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stopping:
-        running = Running(_start_stack(command, ports, folder), {}, chosen)
+        running = Running(_start_stack(command, ports, folder, table), {}, chosen)
         stopping.callback(running.stack.stop)
-        wanted = {"orders": (ports.orders, _ENGINE_BESIDE), **({"api": (ports.api, engine)} if with_api else {})}
+        wanted = {name: (port, _ENGINE_BESIDE) for name, port in ports.apps.items()}
+        wanted |= {"api": (ports.api, engine)} if with_api else {}
         for name, (port, engine_of_app) in wanted.items():
             environ = process_environ(running.environ[name])
             app = AppProcess(name, port, environ, folder / f"{name}.log", timeline.logged, engine_of_app)
@@ -71,12 +81,14 @@ def up(
             running.apps[name] = app
         for app in running.apps.values():
             app.ready()
-        running.stack.route_orders_to(running.apps["orders"].url)
+        for name in ports.apps:
+            running.stack.route(name, running.apps[name].url)
         yield running
 
 
-def _start_stack(command: str, ports: StackPorts, folder: Path) -> Stack:
+def _start_stack(command: str, ports: StackPorts, folder: Path, table: Table) -> Stack:
     try:
-        return Stack.start(folder, Ports(sign_in=ports.sign_in, gateway=ports.gateway, identity=ports.identity))
+        wanted = Ports(sign_in=ports.sign_in, gateway=ports.gateway, identity=ports.identity)
+        return Stack.start(folder, wanted, table=table)
     except PortTaken as taken:  # taken between the check and now
-        raise port_taken(taken.port, taken.what, command) from taken
+        raise port_taken(taken.port, taken.what, command, ports.size) from taken

@@ -15,16 +15,17 @@ from emulators.local.settings_file import local_settings, overriding
 from emulators.local.shared_cache import address
 from emulators.local.state import FOLDER, ROOT, published, running
 from emulators.local.timeline import Timeline
+from emulators.table import Table
 
 
-def serve(command: str, first_port: int, engine: str, *, redis: str | None, started: float) -> int:
+def serve(command: str, first_port: int, engine: str, table: Table, *, redis: str | None, started: float) -> int:
     """Everything up and the hops shown until Ctrl-C; with `emulators`, the API is left to `func start`."""
     timeline = Timeline()
     _refuse_a_second()
-    ports = StackPorts.starting_at(first_port)
+    ports = StackPorts.starting_at(first_port, [api.key for api in table.apis if api.app])
     alone = command == "emulators"
     with contextlib.ExitStack() as stopping:
-        starting = up(command, ports, FOLDER, timeline, with_api=not alone, engine=engine, redis=redis)
+        starting = up(command, ports, FOLDER, timeline, table, with_api=not alone, engine=engine, redis=redis)
         tenant = stopping.enter_context(starting)
         api_url = _address_of_func(ports) if alone else tenant.apps["api"].base_url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
@@ -33,7 +34,7 @@ def serve(command: str, first_port: int, engine: str, *, redis: str | None, star
             kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
         took = time.monotonic() - started
-        timeline.say(banner(state, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
+        timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
         if state.api_fault:
             timeline.say(f"{state.api_fault}\n")
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
@@ -59,7 +60,7 @@ def _where(command: str, api_url: str, tenant: Running) -> dict[str, object]:
     return {
         "command": command,
         "api_url": api_url,
-        "orders_url": tenant.apps["orders"].base_url,
+        "apis": tenant.apis,
         "sign_in_url": tenant.stack.sign_in_url,
         "environ": tenant.environ,
         "api_fault": _fault(tenant),

@@ -21,11 +21,14 @@ _FILE = "stack.json"
 
 @dataclass(frozen=True)
 class StackState:
-    """Where everything is. `environ` holds what the stack adds to the environment of "api", "orders" and "client"."""
+    """Where everything is; `apis` are those behind the API, by short name.
+
+    `environ` holds what the stack adds to the environment of "api", of "client", and of each of `apis`.
+    """
 
     command: str
     api_url: str
-    orders_url: str
+    apis: Mapping[str, str]
     sign_in_url: str
     environ: Mapping[str, Mapping[str, str]]
     pid: int

@@ -17,7 +17,7 @@ _GUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 _TENANTS = {CONTOSO: "contoso", FABRIKAM: "fabrikam"}
 _LOGGED = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 _REQUEST = re.compile(r"INFO Host\.Requests: (?P<method>\S+) (?P<path>\S+) (?P<status>\d{3}) (?P<ms>[\d.]+) ms")
-_CALLERS = {"api": "client"}  # what calls Orders goes through the gateway, which reports it already
+_CALLERS = {"api": "client"}  # what calls an API behind it goes through the gateway, which reports it already
 _RED, _GREEN, _YELLOW, _DIM = "31", "32", "33", "2"
 
 

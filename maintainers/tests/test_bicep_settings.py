@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from emulators.applications import API, API_ID, API_IDENTITY, ORDERS, ORDERS_ID
+from emulators.applications import API, API_ID, API_IDENTITY
 from emulators.functions_host import worker_library
 from emulators.local.processes import AppProcess
-from emulators.orders_proxy import ORDERS_HOST
 from emulators.people import CONTOSO
 from emulators.stack import Stack
 from emulators.vault import VAULT_HOST
+from maintainers.tests.orders import ORDERS, ORDERS_HOST, ORDERS_ID
 from tests.infra.bicep import TENANT
 from tests.infra.fixtures import compiled_project
 from tests.infra.open_values import app_id, client_id
@@ -102,7 +102,7 @@ def deployed(
             app = AppProcess(name, 0, environ_of(stack, project, kind, name), folder / f"{name}.log", on_line, ENGINE)
             exits.callback(app.stop)
             urls[name] = app.ready().url
-        stack.route_orders_to(urls["orders"])
+        stack.route("orders", urls["orders"])
         live = Live(stack, urls["api"], urls["orders"], leak_watch)
         exits.callback(live.close)
         yield kind, live

@@ -75,12 +75,13 @@ def running(folder: Path, watch: LeakWatch) -> Iterator[Live]:
     with ExitStack() as exits:
         stack = exits.enter_context(Stack.start(folder))
         stack.entra.single_use_assertions = True
-        apps = []
-        for name in ("orders", "api"):
+        urls = {}
+        for name in (*(api.key for api in stack.table.apis if api.app), "api"):
             app = start_app(name, stack.environ(name), folder, watch)
             exits.callback(app.stop)
-            apps.append(app)
-        stack.route_orders_to(apps[0].url)
-        live = Live(stack, apps[1].url, apps[0].url, watch)
+            urls[name] = app.url
+            if name != "api":
+                stack.route(name, app.url)
+        live = Live(stack, urls["api"], urls.get("orders", ""), watch)
         exits.callback(live.close)
         yield live

@@ -32,7 +32,7 @@ class Tenant:
         self.ca = Path(os.environ["SSL_CERT_FILE"])
         self.pfx = folder / "client.pfx"
         self.write_certificate()
-        stack.route_orders_to(catcher.url)
+        stack.route("orders", catcher.url)
 
     def write_certificate(self) -> None:
         """Puts the API's newest certificate where the peers that know no vault read it."""

@@ -90,7 +90,7 @@ def running(folder: Path, processes: int, *, with_redis: bool) -> Iterator[Plant
         apis = [_start(exits, f"api-{number}", environ, folder, observed) for number in range(processes)]
         for app in (orders, *apis):
             app.ready()
-        stack.route_orders_to(orders.url)
+        stack.route("orders", orders.url)
         stack.faults.add("entra.token", delay=ENTRA_SECONDS)
         stack.faults.add("graph", delay=API_SECONDS)
         stack.faults.add("orders", delay=API_SECONDS)

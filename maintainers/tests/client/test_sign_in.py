@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from emulators.applications import API, APPLICATIONS
+from emulators.applications import API
 from emulators.browser import play
 from emulators.local.sign_in import client_environ
 from emulators.people import PEOPLE
 from emulators.stack import Stack
 from maintainers.tests.client.http_server import Answer, serving
 from maintainers.tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED
+from maintainers.tests.orders import APPLICATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -102,7 +102,7 @@ def test_a_stack_file_left_by_a_crash_confuses_nobody(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:  # somebody else's port by now, who says something else
         port = other.getsockname()[1]
         state = (
-            '{"command": "run", "api_url": "x", "orders_url": "x", "sign_in_url": "x", "environ": {},'
+            '{"command": "run", "api_url": "x", "apis": {}, "sign_in_url": "x", "environ": {},'
             f' "pid": 1, "pulse_port": {port}, "pulse": "0123"}}'
         )
         (folder / "stack.json").write_text(state, encoding="utf-8")

@@ -30,7 +30,7 @@ def get(stack: Serving, path: str, token: str) -> requests.Response:
 def test_the_banner_says_where_everything_is_and_who_lives_there(stack: Serving) -> None:
     state = stack.project.state()
 
-    for text in (state["api_url"], state["orders_url"], state["sign_in_url"], "TOKEN", "call alice /api/me"):
+    for text in (state["api_url"], state["apis"]["orders"], state["sign_in_url"], "TOKEN", "call alice /api/me"):
         assert text in stack.text
     for person in ("alice", "maya", "connor", "greta", "blake", "rhea", "olga"):
         assert re.search(rf"^  {person} +\S", stack.text, re.MULTILINE)
@@ -267,7 +267,7 @@ def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
     assert serving.text.rstrip().endswith("Stopping everything.")
     assert project.processes() == []
     assert not (project.root / ".local" / "stack.json").exists()
-    for url in (state["api_url"], state["orders_url"], state["sign_in_url"]):
+    for url in (state["api_url"], state["apis"]["orders"], state["sign_in_url"]):
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=2)
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from emulators.applications import API, API_ID, API_IDENTITY, CLIENT_ID, ORDERS_ID, TOKEN_EXCHANGE_URI, VAULT_URI
+from emulators.applications import API, API_ID, API_IDENTITY, CLIENT_ID, TOKEN_EXCHANGE_URI, VAULT_URI
 from emulators.certificates import issue_certificate
 from emulators.people import CONTOSO, FABRIKAM
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS_ID
 
 from .support import AUTHORITY, TOKEN_URL, Clock, Http, assert_refused, client_assertion, decode, obo_form
 

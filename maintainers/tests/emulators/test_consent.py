@@ -6,12 +6,13 @@ from urllib.parse import urljoin
 
 import requests
 
-from emulators.applications import API, API_ID, CLIENT, GRAPH, ORDERS
+from emulators.applications import API, API_ID, CLIENT, GRAPH
 from emulators.browser import play
 from emulators.directory import EVERYBODY
 from emulators.index_page import ADMIN_CONSENT
 from emulators.people import PEOPLE
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS
 
 from .support import (
     API_SCOPE,

@@ -20,11 +20,12 @@ from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets._shared import http_challenge_cache
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from emulators.applications import API_ID, API_IDENTITY, CLIENT_ID, ORDERS
+from emulators.applications import API_ID, API_IDENTITY, CLIENT_ID
 from emulators.browser import play
 from emulators.certificates import Certificate
 from emulators.people import CONTOSO, PEOPLE
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS
 
 from .support import API_SCOPE, AUTHORITY, GRAPH_DEFAULT, Http, client_assertion, decode
 

@@ -9,10 +9,11 @@ import time
 import jwt
 import pytest
 
-from emulators.applications import API_ID, GRAPH_ID, ORDERS, ORDERS_ID
+from emulators.applications import API_ID, GRAPH_ID
 from emulators.certificates import issue_certificate
 from emulators.people import CONTOSO, FABRIKAM, PEOPLE
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS, ORDERS_ID
 
 from .support import GRAPH_DEFAULT, TOKEN_URL, Clock, Http, assert_refused, decode, obo_form
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import jwt
 import pytest
 
-from emulators.applications import API_ID, ORDERS_ID
+from emulators.applications import API_ID
 from emulators.audit import Audit, Entry
 from emulators.people import CONTOSO, PEOPLE
 from emulators.stack import Ports, PortTaken, Stack
+from maintainers.tests.orders import ORDERS_ID
 
 from .support import AUTHORITY, TOKEN_URL, Clock, Http, decode, obo_form
 

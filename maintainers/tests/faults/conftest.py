@@ -44,6 +44,6 @@ def impatience(lab: Lab, _orders: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Everything that the API sends goes through here."""
     impatience = Impatience(lab.clock)
     monkeypatch.setattr(key_vault, "punctual_session", impatience.session)
-    lab.stack.route_orders_to(_orders)
+    lab.stack.route("orders", _orders)
     yield impatience
-    lab.stack.route_orders_to(None)
+    lab.stack.route("orders", None)

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 
 from emulators import environment
-from emulators.applications import API, APPLICATIONS, CLIENT, GRAPH, ORDERS, Application
+from emulators.applications import GRAPH, Application
 from emulators.directory import Directory
 from emulators.people import CONTOSO, PEOPLE
+from maintainers.tests.orders import APPLICATIONS, ORDERS, TABLE
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import Deployment, Project, at
 from tests.infra.rules.documents import GRAPH_SCOPES
 
-HERE, THERE = "emulators/applications.py", "infra/app-registrations.bicep"
+API, CLIENT = APPLICATIONS["api"], APPLICATIONS["client"]
+HERE, THERE = "local-stack.toml", "infra/app-registrations.bicep"
 KEYS = ("client", "api", "orders")
 # What the laptop has and Azure does not, with the reason.
 ONLY_HERE: dict[tuple[str, str], tuple[set[str], str]] = {
@@ -203,7 +205,7 @@ def test_each_role_that_is_assigned_on_the_laptop_is_declared_in_azure(project: 
         for app in project.deployment("certificate").of_type("Microsoft.Graph/applications")
         for role in app["properties"].get("appRoles", ())
     }
-    directory = Directory()
+    directory = Directory(TABLE)
     assigned = {
         (app.key, role) for app in LOCAL.values() for who in PEOPLE.values() for role in directory.roles(who, app)
     }

@@ -72,7 +72,7 @@ def deployed(
             exits.callback(app.stop)
             urls[name] = app.ready().url
             assert app.engine == ENGINE
-        stack.route_orders_to(urls["orders"])
+        stack.route("orders", urls["orders"])
         live = Live(stack, urls["api"], urls["orders"], leak_watch)
         exits.callback(live.close)
         yield live

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from client.api import Api
-from emulators.applications import API, APPLICATIONS, ORDERS
+from emulators.applications import API
 from emulators.directory import EVERYBODY
 from emulators.stack import Stack
+from maintainers.tests.orders import APPLICATIONS, ORDERS
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.support.lab import Lab

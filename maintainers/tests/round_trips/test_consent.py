@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 import pytest
 
 from client.api import Api, Reply, call_as_user
-from emulators.applications import API, API_ID, GRAPH, ORDERS
+from emulators.applications import API, API_ID, GRAPH
 from emulators.browser import PlayError
 from emulators.people import CONTOSO, PEOPLE
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS
 from tests.support.lab import at_once
 
 from .people import Someone

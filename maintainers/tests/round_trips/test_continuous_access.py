@@ -66,11 +66,11 @@ def orders_app(lab: Lab, auth_context: str | None) -> Iterator[None]:
         return {"id": user.id}
 
     with served({"/api/orders": orders}) as url:
-        lab.stack.route_orders_to(url)
+        lab.stack.route("orders", url)
         try:
             yield
         finally:
-            lab.stack.route_orders_to(None)
+            lab.stack.route("orders", None)
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from emulators.applications import API, GRAPH, ORDERS
+from emulators.applications import API, GRAPH
 from emulators.local.processes import AppProcess
 from emulators.people import NOT_CONSENTED, Person
 from emulators.stack import Stack
+from maintainers.tests.orders import ORDERS
 from tests.support.live import start_app
 
 from .callers import Callers, new_session
@@ -128,7 +129,7 @@ def _apps(stack: Stack, logs: Path, sieve: Sieve) -> Iterator[AppProcess]:
             app = start_app(name, stack.environ(name), logs, sieve)
             exits.callback(app.stop)
             apps.append(app)
-        stack.route_orders_to(apps[0].url)
+        stack.route("orders", apps[0].url)
         yield apps[1]
 
 

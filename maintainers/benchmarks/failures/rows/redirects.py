@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulators.orders_proxy import ORDERS_HOST
+from maintainers.tests.orders import ORDERS_HOST
 
 from ..outcome import Outcome
 from ..subject import Subject

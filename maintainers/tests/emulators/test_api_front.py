@@ -50,7 +50,7 @@ def routed(stack: Stack) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        stack.route_orders_to(address)
+        stack.route("orders", address)
         yield address
         server.shutdown()
         thread.join()
@@ -60,7 +60,7 @@ def routed(stack: Stack) -> Iterator[str]:
 def test_a_token_that_was_shown_before_can_be_refused_and_a_new_one_is_not(stack: Stack, own: Http) -> None:
     shown, fresh = (stack.issue_access_token("olga", app="orders") for _ in range(2))
     assert own.get(ORDERS, shown).status_code == 200
-    stack.orders.refused_tokens.refuse_seen()
+    stack.apis["orders"].refused_tokens.refuse_seen()
     refused = own.get(ORDERS, shown)
     assert (refused.status_code, refused.json()) == (401, {"code": "invalid_token"})
     assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -96,8 +96,8 @@ def test_hands_refusals_on_with_their_reason(stack: Stack, own: Http) -> None:
 
 def test_without_an_orders_api(stack: Stack, own: Http) -> None:
     assert own.get(ORDERS).status_code == 503
-    stack.route_orders_to("http://127.0.0.1:1")
+    stack.route("orders", "http://127.0.0.1:1")
     assert own.get(ORDERS).status_code == 502
     assert "cannot be reached" in stack.audit.entries()[-1].verdict
-    stack.route_orders_to(None)
+    stack.route("orders", None)
     assert own.get(ORDERS).status_code == 503

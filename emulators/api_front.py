@@ -1,4 +1,4 @@
-"""The front of the Orders API's host name: hands requests on to the functions host that runs it."""
+"""The front of the host name of one API of the table: hands requests on to where it runs. It checks no token."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
+from .table import FILE, DownstreamApi
 
-ORDERS_HOST = "orders-local.azurewebsites.net"
 TIMEOUT = 60.0
 MAX_REPLY = 10_000_000
 HOP_BY_HOP = frozenset(
@@ -26,11 +26,12 @@ HOP_BY_HOP = frozenset(
 REWRITTEN = HOP_BY_HOP | {b"content-length", b"date", b"server"}
 
 
-class OrdersFront:
+class ApiFront:
     """A reverse proxy with one target, which can be changed while it runs."""
 
-    def __init__(self) -> None:
-        self.target: str | None = None
+    def __init__(self, api: DownstreamApi) -> None:
+        self.api = api
+        self.target = api.url
         self.refused_tokens = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,31 +42,34 @@ class OrdersFront:
 
     async def _forward(self, request: Request) -> Response:
         written = note(request)
-        written.action = "orders"
+        written.action = self.api.key
         token = bearer(request)
         if token is not None and not self.refused_tokens.accepts(token):
             written.verdict = "refused: invalid_token"
             return json_reply({"code": "invalid_token"}, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if self.target is None:
-            written.verdict = "no Orders API is running"
-            return json_reply({"error": "The Orders API is not running."}, 503)
+            written.verdict = f"no {self.api.title} is running"
+            return json_reply({"error": f"The {self.api.title} is not running."}, 503)
         try:
             reply = await asyncio.wait_for(self._exchange(self.target, request), TIMEOUT)
         except TimeoutError:
-            written.verdict = f"the Orders API did not answer in {TIMEOUT:g} s"
-            return json_reply({"error": "The Orders API did not answer in time."}, 504)
+            written.verdict = f"the {self.api.title} did not answer in {TIMEOUT:g} s"
+            return json_reply({"error": f"The {self.api.title} did not answer in time."}, 504)
         except (OSError, EOFError, h11.ProtocolError) as problem:
-            written.verdict = f"the Orders API cannot be reached: {type(problem).__name__}"
-            return json_reply({"error": "The Orders API cannot be reached."}, 502)
-        written.verdict = _verdict(reply)
+            written.verdict = f"the {self.api.title} cannot be reached: {type(problem).__name__}{self._advice()}"
+            return json_reply({"error": f"The {self.api.title} cannot be reached."}, 502)
+        written.verdict = _verdict(self.api, reply)
         return reply
+
+    def _advice(self) -> str:
+        return f"; start it at {self.api.url}, or correct its address in {FILE} or --api" if self.api.url else ""
 
     async def _exchange(self, target: str, request: Request) -> Response:
         where = urlsplit(target)
         reader, writer = await asyncio.open_connection(where.hostname, where.port or 80)
         try:
             connection = h11.Connection(h11.CLIENT)
-            for event in (_head(request), h11.Data(data=await request.body()), h11.EndOfMessage()):
+            for event in (_head(self.api, request), h11.Data(data=await request.body()), h11.EndOfMessage()):
                 writer.write(connection.send(event) or b"")
             await writer.drain()
             return await _read(connection, reader)
@@ -75,11 +79,11 @@ class OrdersFront:
                 await writer.wait_closed()
 
 
-def _head(request: Request) -> h11.Request:
+def _head(api: DownstreamApi, request: Request) -> h11.Request:
     headers = [(name, value) for name, value in request.headers.raw if name not in HOP_BY_HOP]
     if not any(name == b"content-length" for name, _ in headers) and request.method in ("POST", "PUT", "PATCH"):
         headers.append((b"content-length", b"0"))
-    headers += [(b"x-forwarded-proto", b"https"), (b"x-forwarded-host", ORDERS_HOST.encode())]
+    headers += [(b"x-forwarded-proto", b"https"), (b"x-forwarded-host", api.host.encode())]
     headers.append((b"connection", b"close"))
     path = request.scope.get("raw_path") or request.url.path.encode()
     query = request.scope["query_string"]
@@ -112,11 +116,11 @@ def _reply(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> 
     return reply
 
 
-def _verdict(reply: Response) -> str:
+def _verdict(api: DownstreamApi, reply: Response) -> str:
     if reply.status_code < 400:
-        return f"ok: {reply.status_code} from the Orders API"
+        return f"ok: {reply.status_code} from the {api.title}"
     try:
         code = json.loads(bytes(reply.body))["code"]
     except (ValueError, KeyError, TypeError):
         code = "no reason given"
-    return f"refused by the Orders API: {code}"
+    return f"refused by the {api.title}: {code}"

@@ -1,0 +1,192 @@
+"""local-stack.toml: what it makes of the tenant, and that every wrong entry is named with what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulators.people import CONTOSO, PEOPLE
+from emulators.registrations import registrations
+from emulators.stack import Stack
+from emulators.table import DownstreamApi, Table, TableError, read_table
+
+from .support import GRAPH_DEFAULT, TOKEN_URL, Http, decode, obo_form
+
+FULL = """
+scopes = ["access_as_user", "notes.write"]
+
+[roles]
+"Notes.Editor" = ["olga", "alice"]
+
+[settings]
+Notes__MaxLength = "500"
+
+[graph]
+permissions = ["User.Read", "Files.Read"]
+run_once = "/api/me"
+
+[apis.Stock]
+url = "http://127.0.0.1:9000/v1"
+scopes = ["Stock.Read", "Stock.Write"]
+roles = { "Stock.Keeper" = ["olga"] }
+consent = "asked"
+client_id = "5701cc00-2d6e-4f3a-8b4c-72d3e4f5a6b7"
+
+[apis.Bank]
+app = "bank_app.py"
+scopes = ["Bank.Pay"]
+path = "/v2"
+run_once = "/api/payments"
+"""
+
+
+def table(folder: Path, text: str) -> Table:
+    (folder / "bank_app.py").touch()
+    (folder / "local-stack.toml").write_text(text, encoding="utf-8")
+    return read_table(folder)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(TableError) as raised:
+        table(folder, text)
+    assert str(raised.value).startswith("the local stack cannot start with these entries:\n  ")
+    assert str(raised.value).endswith("docs/local-stack.md explains them.")
+    return raised.value.problems
+
+
+def test_every_entry_is_read(tmp_path: Path) -> None:
+    read = table(tmp_path, FULL)
+
+    assert (read.scopes, read.graph) == (("access_as_user", "notes.write"), ("User.Read", "Files.Read"))
+    assert read.roles == {"Notes.Editor": ("olga", "alice")}
+    assert (read.settings, read.graph_run_once) == ({"Notes__MaxLength": "500"}, "/api/me")
+    stock, bank = read.apis
+    assert (stock.key, stock.base_url) == ("stock", "https://stock-local.azurewebsites.net/v1")
+    assert (stock.client_id, stock.pre_authorized) == ("5701cc00-2d6e-4f3a-8b4c-72d3e4f5a6b7", False)
+    assert stock.full_scopes == f"api://{CONTOSO}/obo-stock/Stock.Read api://{CONTOSO}/obo-stock/Stock.Write"
+    assert (bank.app, bank.base_url) == ("bank_app.py", "https://bank-local.azurewebsites.net/v2")
+    assert (bank.run_once, bank.pre_authorized) == ("/api/payments", True)
+
+
+def test_without_a_file_there_is_the_api_alone(tmp_path: Path) -> None:
+    read = read_table(tmp_path)
+
+    assert read == Table()
+    assert list(registrations(read)) == ["client", "api", "graph"]
+    with Stack.start(tmp_path, table=read) as stack, Http(stack).session:
+        assert not [name for name in stack.environ("api") if "Orders" in name]
+        assert "orders" not in stack.faults.targets
+
+
+def test_the_tenant_is_what_the_table_says(tmp_path: Path) -> None:
+    """Scopes, roles, permissions and consents, in tokens that Entra issues."""
+    with Stack.start(tmp_path, table=table(tmp_path, FULL)) as stack:
+        http = Http(stack)
+        with http.session:
+            bearer = stack.issue_access_token("olga")
+            assert decode(bearer)["scp"] == "access_as_user notes.write"
+            assert decode(bearer)["roles"] == ["Notes.Editor"]
+            stock = stack.environ("api")["DownstreamApis__Stock__Scopes"]
+            issued = http.post(TOKEN_URL, obo_form(stack, bearer, scope=stock)).json()["access_token"]
+            assert decode(issued)["aud"] == stack.environ("stock")["AzureAd__ClientId"]
+            assert (decode(issued)["scp"], decode(issued)["roles"]) == ("Stock.Read Stock.Write", ["Stock.Keeper"])
+            graph = http.post(TOKEN_URL, obo_form(stack, bearer, scope=GRAPH_DEFAULT)).json()["access_token"]
+            assert set(decode(graph)["scp"].split()) >= {"User.Read", "Files.Read"}
+
+            connor = stack.issue_access_token("connor")  # he has consented to nothing: Stock asks, Bank does not
+            assert http.post(TOKEN_URL, obo_form(stack, connor, scope=stock)).json()["error_codes"] == [65001]
+            bank = stack.environ("api")["DownstreamApis__Bank__Scopes"]
+            assert http.post(TOKEN_URL, obo_form(stack, connor, scope=bank)).status_code == 200
+
+
+def test_settings_of_the_table_reach_the_api_and_win(tmp_path: Path) -> None:
+    text = '[settings]\nAzureAd__ClientCapabilities__0 = "cp2"\nMine = "1"'
+    with Stack.start(tmp_path, table=table(tmp_path, text)) as stack:
+        environ = stack.environ("api")
+    assert (environ["AzureAd__ClientCapabilities__0"], environ["Mine"]) == ("cp2", "1")
+
+
+ONE = '[apis.Stock]\nurl = "http://127.0.0.1:9000"\nscopes = ["Stock.Read"]\n'
+WRONG = {
+    "not TOML": ("scopes = [", "local-stack.toml cannot be read: "),
+    "unknown entry": ('scope = ["a"]', "scope is not known: did you mean scopes?"),
+    "unknown entry of an API": (ONE + 'consents = "asked"', "apis.Stock.consents is not known: did you mean consent?"),
+    "scopes as a text": ('scopes = "a"', "scopes must be a list of one or more different scope names"),
+    "no scope": ("scopes = []", "scopes must be a list"),
+    "scope with a blank": ('scopes = ["a b"]', "scopes must be a list"),
+    "scope twice": ('scopes = ["a", "a"]', "scopes must be a list"),
+    "a scope of OpenID": ('scopes = ["openid"]', "scopes must be a list"),
+    "a section as a text": ('graph = "User.Read"', "graph must be a table: [graph]"),
+    "permission as a number": ("[graph]\npermissions = [1]", "graph.permissions must be a list such as"),
+    "path without a slash": ('[graph]\nrun_once = "api/me"', "graph.run_once must be a path"),
+    "role without a list": ('roles = { "A" = "olga" }', 'roles."A" must be a list of people'),
+    "role of a stranger": ('roles = { "A" = ["eve"] }', "must be a list of people, of alice, maya,"),
+    "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
+    "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),
+    "setting with a bad name": ('[settings]\n"a b" = "1"', "must be the name of a setting"),
+    "a setting of the stack": (
+        '[settings]\nHTTPS_PROXY = "x"',
+        "settings.HTTPS_PROXY is set by the local stack itself",
+    ),
+    "an identity of its own": ('[settings]\nidentity_endpoint = "x"', "is set by the local stack itself"),
+    "a Redis elsewhere": ('[settings]\nTokenCache__Redis__Url = "rediss://x"', "python3 dev.py run --redis"),
+    "API without scopes": ('[apis.Stock]\nurl = "http://127.0.0.1:9000"', "apis.Stock.scopes must be a list"),
+    "API that is nowhere": ('[apis.Stock]\nscopes = ["a"]', "apis.Stock needs either app ="),
+    "API in two places": (ONE + 'app = "bank_app.py"', "apis.Stock needs either app ="),
+    "API elsewhere": (
+        ONE.replace("127.0.0.1", "example.com"),
+        "apis.Stock.url must be the address of your API on this",
+    ),
+    "API over TLS": (ONE.replace("http:", "https:"), "apis.Stock.url must be the address"),
+    "no port": (ONE.replace(":9000", ""), "apis.Stock.url must be the address"),
+    "port too high": (ONE.replace(":9000", ":90000"), "apis.Stock.url must be the address"),
+    "password in the address": (ONE.replace("127", "u:p@127"), "apis.Stock.url must be the address"),
+    "path beside a URL": (ONE + 'path = "/v1"', "apis.Stock.path goes with app"),
+    "app that is not there": (
+        '[apis.Stock]\napp = "no.py"\nscopes = ["a"]',
+        "apis.Stock.app must be a file in the top",
+    ),
+    "app outside": ('[apis.Stock]\napp = "../bank_app.py"\nscopes = ["a"]', "apis.Stock.app must be a file"),
+    "the API itself": ('[apis.Stock]\napp = "function_app.py"\nscopes = ["a"]', "apis.Stock.app must be a file"),
+    "unknown consent": (ONE + 'consent = "no"', 'apis.Stock.consent must be "pre-authorized" or "asked", not \'no\''),
+    "client id": (ONE + 'client_id = "7"', "apis.Stock.client_id must be a client id (a GUID)"),
+    "client id of Graph": (
+        ONE + 'client_id = "00000003-0000-0000-c000-000000000000"',
+        "belongs to another application",
+    ),
+    "name of a service": (ONE.replace("Stock]", "Graph]"), "apis.Graph must have another name"),
+    "name with a dash": (ONE.replace("apis.Stock", 'apis."my-stock"'), "must have a name of letters and digits"),
+    "one name twice": (ONE + ONE.replace("Stock]", "STOCK]"), "the API stock is there 2 times"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), WRONG.values(), ids=WRONG)
+def test_a_wrong_entry_is_named_with_what_to_do(tmp_path: Path, text: str, problem: str) -> None:
+    (told,) = problems(tmp_path, text)
+    assert problem in told
+    assert told.startswith("local-stack.toml")
+
+
+def test_all_wrong_entries_are_named_at_once(tmp_path: Path) -> None:
+    told = problems(tmp_path, "scopes = 1\n[graph]\nnothing = 1\n[settings]\nA = 1\n[apis.Stock]\n[apis.Bank]\napp = 1")
+    assert [line.split()[1] for line in told] == [
+        "scopes",
+        "graph.nothing",
+        "settings.A",
+        "apis.Stock.scopes",
+        "apis.Stock",
+        "apis.Bank.scopes",
+        "apis.Bank.app",
+    ]
+
+
+def test_an_api_of_the_command_line_is_named_by_its_option(tmp_path: Path) -> None:
+    read = read_table(tmp_path, {"Stock": {"url": "http://127.0.0.1:9000", "scopes": ["Stock.Read"]}})
+    assert read.apis == (DownstreamApi("Stock", ("Stock.Read",), url="http://127.0.0.1:9000"),)
+    with pytest.raises(TableError, match=r"--api Stock: scopes must be a list"):
+        read_table(tmp_path, {"Stock": {"url": "http://127.0.0.1:9000"}})
+
+
+def test_this_repositorys_table_names_people_of_the_tenant() -> None:
+    assert {name for api in read_table().apis for people in api.roles.values() for name in people} <= PEOPLE.keys()
