@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .functions_host.layout import HostJson
 from .people import CONTOSO
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +66,8 @@ class DownstreamApi:
         """What each path begins with: the path of `url`; of an app the route prefix of host.json, and `path`."""
         if self.url is not None:
             return urlsplit(self.url).path.rstrip("/")
+        from .functions_host.layout import HostJson  # late: the command line reads this module before h11 may be there
+
         return f"{HostJson.read(ROOT / 'host.json').base_path}{self.path}".rstrip("/")
 
     @property

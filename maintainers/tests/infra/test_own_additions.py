@@ -36,11 +36,7 @@ ADDITIONS = [  # as docs/extend.md has it
     ),
     ("infra/main.bicep", "      AzureAd__Scopes: 'access", "      PAGE_SIZE: '50'\n      AzureAd__Scopes: 'access"),
 ]
-ON_THE_LAPTOP = [
-    ('    scopes=("access_as_user",),', '    scopes=("access_as_user", "orders.write"),'),
-    ('requires={"api": ("access_as_user",)}', 'requires={"api": ("access_as_user", "orders.write")}'),
-    ('pre_authorizes={"client": ("access_as_user",)}', 'pre_authorizes={"client": ("access_as_user", "orders.write")}'),
-]
+ON_THE_LAPTOP = [('scopes = ["access_as_user"]', 'scopes = ["access_as_user", "orders.write"]')]
 QUICK = (
     "tests/infra/test_rules.py",
     "maintainers/tests/infra/test_snapshots.py",
@@ -67,12 +63,12 @@ def test_the_suite_names_only_the_snapshots_to_renew(project: Project, tmp_path:
     folder = tmp_path / "project"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
     extended(Project(folder, project.compiler))
-    applications = folder / "emulators" / "applications.py"
-    text = applications.read_text(encoding="utf-8")
+    table = folder / "local-stack.toml"
+    text = table.read_text(encoding="utf-8")
     for old, new in ON_THE_LAPTOP:
         assert old in text
         text = text.replace(old, new)
-    applications.write_text(text, encoding="utf-8")
+    table.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *QUICK]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     failed = set(re.findall(r"^(?:FAILED|ERROR) \S+::(\w+)", done.stdout, re.MULTILINE))

@@ -106,6 +106,7 @@ def infra(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of infra/, for parameter files beside it."""
     folder = tmp_path_factory.mktemp("project") / "infra"
     shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(INFRA.with_name("host.json"), folder.with_name("host.json"))  # Bicep reads the route prefix from it
     return folder
 
 
