@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from shared import entra_errors
-from shared.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -22,7 +20,9 @@ from shared.errors import (
     ServiceUnavailable,
     UserTokenRequired,
 )
-from shared.settings import Settings
+from shared.exchange import entra_errors
+from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
+from shared.settings.settings import Settings
 
 from .test_settings import CLIENT, GOOD, TENANT
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.answer import Answer
-from shared.deadline import seconds_left
-from shared.metadata import EntraBusyError, Metadata, UnknownTenantError
-from shared.transport import Transport, TransportError, TransportTimeout
+from shared.net.deadline import seconds_left
+from shared.net.response import Response
+from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.validation.metadata import EntraBusyError, Metadata, UnknownTenantError
 from tests.support.clock import Clock
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
@@ -21,8 +21,10 @@ DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 KEYS = "https://login.example/tenant/keys"
 
 
-def reply(status: int, body: object, **headers: str) -> Answer:
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+def reply(status: int, body: object, **headers: str) -> Response:
+    return Response(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
+    )
 
 
 class Entra(Transport):
@@ -30,14 +32,14 @@ class Entra(Transport):
 
     def __init__(self) -> None:
         key = public_jwk(STRANGER.public_key(), kid="kid", use="sig")
-        self.says: dict[str, list[Answer | Exception]] = {
+        self.says: dict[str, list[Response | Exception]] = {
             DISCOVERY: [reply(200, {"issuer": ISSUER, "jwks_uri": KEYS})],
             KEYS: [reply(200, {"keys": [key]})],
         }
         self.asked: list[tuple[str, str]] = []
         self.left: set[float] = set()
 
-    def send(self, method: str, url: str, **_: Any) -> Answer:
+    def send(self, method: str, url: str, **_: Any) -> Response:
         self.asked.append((method, url))
         self.left.add(seconds_left(1000))
         says = self.says[url]
@@ -137,7 +139,7 @@ def test_any_other_document_brings_no_keys(
 
 
 def test_what_is_not_json_brings_no_keys(entra: Entra, metadata: Metadata) -> None:
-    entra.says[DISCOVERY] = [Answer(400, {}, b"<html>")]
+    entra.says[DISCOVERY] = [Response(400, {}, b"<html>")]
     with pytest.raises(ValueError, match=r".") as raised:
         metadata.fetch_keys()
     assert not isinstance(raised.value, UnknownTenantError)

@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 
-from shared.answer import Answer
-from shared.circuit import FAILURES
 from shared.errors import ApiError, ServerMisconfigured, ServiceUnavailable, Throttled
-from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, msal_application, no_token_cache
-from shared.settings import Settings
-from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
+from shared.exchange.msal_client import (
+    DiscoveryCache,
+    EntraUnavailable,
+    MsalHttpClient,
+    msal_application,
+    no_token_cache,
+)
+from shared.net.circuit_breaker import FAILURES
+from shared.net.response import Response
+from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
+from shared.settings.settings import Settings
 from tests.support.clock import Clock
 
 from .test_settings import GOOD
@@ -25,18 +31,20 @@ class Entra(Transport):
     """Says what it is told to say, and remembers what it was sent."""
 
     def __init__(self) -> None:
-        self.says: Answer | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
+        self.says: Response | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
 
-    def send(self, method: str, url: str, **request: Any) -> Answer:
+    def send(self, method: str, url: str, **request: Any) -> Response:
         self.sent.append((method, url, request))
         if isinstance(self.says, BaseException):
             raise self.says
         return self.says
 
 
-def reply(status: int, body: object = None, **headers: str) -> Answer:
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+def reply(status: int, body: object = None, **headers: str) -> Response:
+    return Response(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
+    )
 
 
 @pytest.fixture
@@ -97,12 +105,12 @@ def test_an_answer_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClie
         (reply(399, {}), EntraUnavailable, 5),
         (reply(204), EntraUnavailable, 5),
         (reply(200, [1]), EntraUnavailable, 5),
-        (Answer(400, {}, b"<html>"), EntraUnavailable, 5),
+        (Response(400, {}, b"<html>"), EntraUnavailable, 5),
         (TransportError("ConnectionError"), EntraUnavailable, 5),
     ],
 )
 def test_anything_else_is_an_error_that_says_when_to_come_back(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception, kind: type[ApiError], wait: int
+    entra: Entra, http: MsalHttpClient, says: Response | Exception, kind: type[ApiError], wait: int
 ) -> None:
     entra.says = says
     error = failure(http)
@@ -118,12 +126,12 @@ def test_anything_else_is_an_error_that_says_when_to_come_back(
         (reply(302), False, None),
         (reply(200, [1]), False, None),
         (TransportError("ConnectionError"), True, None),
-        (AnswerTooLarge("answer too large"), False, None),
+        (ResponseTooLarge("answer too large"), False, None),
         (TransportTimeout("ReadTimeout", cut_short=False), False, None),
     ],
 )
 def test_what_may_be_repeated_at_once_is_said(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception, may_repeat: bool, asked: int | None
+    entra: Entra, http: MsalHttpClient, says: Response | Exception, may_repeat: bool, asked: int | None
 ) -> None:
     entra.says = says
     error = failure(http)
@@ -131,7 +139,7 @@ def test_what_may_be_repeated_at_once_is_said(
     assert (error.may_repeat, error.asked) == (may_repeat, asked)
 
 
-def left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> bool:
+def left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> bool:
     """Whether nobody is let through to Entra, after it has said this to so many in a row."""
     entra.says = says
     for _ in range(FAILURES):
@@ -146,9 +154,9 @@ def left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> 
 @pytest.mark.parametrize(
     "says",
     [reply(503), reply(502), reply(501), reply(302), reply(200, [1]), TransportError("ConnectionError"),
-     TransportTimeout("ReadTimeout", cut_short=False), AnswerTooLarge("answer too large")],
+     TransportTimeout("ReadTimeout", cut_short=False), ResponseTooLarge("answer too large")],
 )  # fmt: skip
-def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> None:
+def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> None:
     assert left_alone(entra, http, says)
     assert failure(http).retry_after == 1
 
@@ -159,13 +167,13 @@ def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient,
      ValueError("a header or the method is not valid")],
 )  # fmt: skip
 def test_what_concerns_one_caller_alone_does_not_close_the_door(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception
+    entra: Entra, http: MsalHttpClient, says: Response | Exception
 ) -> None:
     assert not left_alone(entra, http, says)
 
 
 @pytest.mark.parametrize("between", [reply(200, {}), reply(400, {"error": "invalid_grant"}), reply(429)])
-def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient, between: Answer) -> None:
+def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient, between: Response) -> None:
     for says in [reply(503)] * (FAILURES - 1) + [between]:
         entra.says = says
         with contextlib.suppress(ServiceUnavailable):
@@ -180,7 +188,7 @@ def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient
     [(reply(500), True), (ValueError("a header"), True), (KeyboardInterrupt(), True), (reply(503), False)],
 )
 def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
-    entra: Entra, says: Answer | BaseException, is_probe_again: bool
+    entra: Entra, says: Response | BaseException, is_probe_again: bool
 ) -> None:
     clock = Clock()
     http = MsalHttpClient(entra, clock)
@@ -204,7 +212,7 @@ def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
 
 
 def test_no_error_says_what_was_sent_or_answered(entra: Entra, http: MsalHttpClient) -> None:
-    entra.says = Answer(200, {}, b"eyJhbGciOi secret")
+    entra.says = Response(200, {}, b"eyJhbGciOi secret")
     error = failure(http)
     assert "eyJ" not in f"{error!r} {error.reason} {error.detail}"
     assert error.__suppress_context__
@@ -235,7 +243,7 @@ class ASecret:
 ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": TOKEN_URL}
 
 
-def application(entra: Entra, discovery: Answer, **settings: str) -> Any:
+def application(entra: Entra, discovery: Response, **settings: str) -> Any:
     """MSAL's application, made where Entra publishes this document."""
     http = MsalHttpClient(entra, Clock(), lambda url: discovery if "openid-configuration" in url else None)
     credential: Any = ASecret()

@@ -10,8 +10,6 @@ import pytest
 
 from emulators.applications import API
 from emulators.people import PEOPLE
-from shared.circuit import FAILURES, FIRST_OPEN_SECONDS
-from shared.deadline import within
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -21,6 +19,8 @@ from shared.errors import (
     ServerMisconfigured,
     ServiceUnavailable,
 )
+from shared.net.circuit_breaker import FAILURES, FIRST_OPEN_SECONDS
+from shared.net.deadline import within
 from tests.support.lab import Lab
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import Settings
-from shared.web_settings import HARMLESS, IGNORED, REFUSED
+from shared.settings.identity_web import HARMLESS, IGNORED, REFUSED
+from shared.settings.settings import Settings
 from tests.support.lab import ROOT
 
 from .test_settings import CLIENT, GOOD, TENANT, problems
@@ -91,7 +91,7 @@ def test_what_changes_nothing_is_ignored_with_one_warning(caplog: pytest.LogCapt
     changes = {spelled(setting): "<hunter2>" for setting in IGNORED}
     assert Settings.from_environ({**GOOD, **changes}) is not None
     (warning,) = caplog.records
-    assert (warning.levelname, warning.name) == ("WARNING", "shared.web_settings")
+    assert (warning.levelname, warning.name) == ("WARNING", "shared.settings.identity_web")
     assert all(name in warning.getMessage() for name in changes)
     assert "hunter2" not in warning.getMessage()
 

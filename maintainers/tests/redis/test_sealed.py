@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from emulators.people import PEOPLE
-from shared.distributed_cache import DistributedCache
-from shared.sealed import Seal
+from shared.redis.cache import DistributedCache
+from shared.redis.sealed import Seal
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 from tests.support.tokens import parts
