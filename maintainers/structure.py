@@ -104,7 +104,8 @@ def longest_chain(graph: Imports) -> list[str]:
         return (name, *(max(ways, key=len) if ways else ()))
 
     ways = [below(name) for name in sorted(graph)]
-    return list(max(ways, key=len))
+    longest = max(ways, key=len)
+    return list(longest)
 
 
 def _named(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:

@@ -45,7 +45,7 @@ class Flights(SingleFlight[str, None]):
         if self.hangs:
             raise ServiceUnavailable(retry_after=5)
 
-    def start(self, key: str, work: Callable[[], None]) -> Future[None] | None:
+    def run_in_background(self, key: str, work: Callable[[], None]) -> Future[None] | None:
         self.in_background += 1
         if not self.hangs:
             work()
