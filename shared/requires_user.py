@@ -101,7 +101,7 @@ class _Guard:
         record, realm = self._record(request, arguments), ""
         try:
             ready = self._provider.get()
-            realm = ready.settings.tenant_id
+            realm = ready.settings.authority.realm
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
                 context = RequestContext(ready.sessions, await open_session(ready.sessions, bearer), bearer, record)
@@ -129,7 +129,7 @@ class _Guard:
         if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
         if self._auth_context and self._auth_context not in context.access_token.auth_contexts():
-            claims, address = auth_context_claims(self._auth_context), ready.settings.authorization_uri
+            claims, address = auth_context_claims(self._auth_context), ready.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
     def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:

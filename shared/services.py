@@ -43,7 +43,9 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        self.on_behalf_of = OnBehalfOf(settings, MsalHttpClient(entra, now, metadata.known), now, sleep)
+        self.on_behalf_of = OnBehalfOf(
+            settings, MsalHttpClient(settings.authority, entra, now, metadata.known), now, sleep
+        )
         validator = AccessTokenValidator(settings, self.signing_keys, now)
         exchanger: TokenSource = self.on_behalf_of
         self._preparations = [self.on_behalf_of.prepare]
@@ -148,7 +150,7 @@ def _shared(
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     store = RedisStore(settings.redis, now)
-    return DistributedCache(settings, entra, store, now, sleep), store.prepare
+    return DistributedCache(settings.authority, entra, store, now, sleep), store.prepare
 
 
 services = LazyServices(os.environ)

@@ -45,13 +45,14 @@ class DownstreamApis:
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.settings, self.transport, self.now = settings, transport, now
+        self.authority, self.transport, self.now = settings.authority, transport, now
+        self._settings = settings.downstream_apis
         self.threads = ThreadPoolExecutor(settings.waiting_threads, "on-behalf-of")  # starts none before it is used
         self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
 
     def named(self, name: str) -> DownstreamApiSettings:
         """The settings `DownstreamApis__<name>__…`. Raises ServerMisconfigured when there are none."""
-        api = self.settings.downstream_apis.get(name.lower())
+        api = self._settings.get(name.lower())
         if api is None:
             raise ServerMisconfigured(reason=f"no settings DownstreamApis__{name}__BaseUrl and __Scopes")
         return api
@@ -78,7 +79,7 @@ class DownstreamApi(HttpVerbs[Response]):
                 response = self._send(url, another, request)
         if 200 <= response.status_code < 300 or response.status_code == 304:
             return ApiResponse(response.status_code, response.headers, response.content)
-        raise error_from_api(response, self._api.name, self._apis.settings, self._apis.now())
+        raise error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
 
     def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
         """One with which the call may fare better, if a new exchange brings it; see docs/errors.md.
@@ -102,7 +103,7 @@ class DownstreamApi(HttpVerbs[Response]):
         try:
             return self._context.token_for(self._api, Refusal(refused.token, claims))
         except InvalidToken as error:
-            address = self._apis.settings.authorization_uri
+            address = self._apis.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
@@ -119,7 +120,7 @@ class DownstreamApi(HttpVerbs[Response]):
                     self._retries.succeeded()
                     return response
                 now = self._apis.now()
-                failure, may_repeat = error_from_api(response, self._api.name, self._apis.settings, now), True
+                failure, may_repeat = error_from_api(response, self._api.name, self._apis.authority, now), True
                 asked = response.retry_after(now)
             if not (request.idempotent and may_repeat and self._retries.again(attempt, asked)):
                 raise failure

@@ -14,19 +14,19 @@ from ..errors import (
     ServiceUnavailable,
 )
 from ..net import Response, claims_of, parse_object
-from ..settings import Settings
+from ..settings import Authority
 
 RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
 _OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could fix
 _MAX_PROBLEM_BYTES = 4 * 1024
 
 
-def error_from_api(response: Response, api: str, settings: Settings, now: float) -> ApiError:
+def error_from_api(response: Response, api: str, authority: Authority, now: float) -> ApiError:
     """The error that this answer of the API so named means to our caller."""
     status, reason = response.status_code, f"{api}: HTTP {response.status_code}{_error_code(response)}"
     claims = claims_of(response)
     if claims:
-        return ClaimsChallenge(claims, authorization_uri=settings.authorization_uri, reason=reason)
+        return ClaimsChallenge(claims, authorization_uri=authority.authorization_uri, reason=reason)
     if status == 429 or (status == 503 and "Retry-After" in response.headers):
         wait = response.retry_after(now)
         return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)

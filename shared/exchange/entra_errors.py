@@ -21,7 +21,7 @@ from ..errors import (
     UserTokenRequired,
 )
 from ..net import requested_claims
-from ..settings import Settings
+from ..settings import Authority
 
 RETRY_AFTER_SECONDS = 5  # where Entra names no time of its own
 
@@ -44,15 +44,15 @@ def refuses_our_credential(body: Mapping[str, Any]) -> bool:
     return bool(_CREDENTIAL & _numbers(body))
 
 
-def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], settings: Settings) -> ApiError:
+def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
     """The error that an error reply of the token endpoint means to our caller; `scopes` are those asked for."""
     numbers, error, suberror = _numbers(body), str(body.get("error")), str(body.get("suberror"))
     reason = describe(body)
     claims = _claims(body)
     if claims:
-        return ClaimsChallenge(claims, authorization_uri=settings.authorization_uri, reason=reason)
+        return ClaimsChallenge(claims, authorization_uri=authority.authorization_uri, reason=reason)
     if suberror == "consent_required" or error == "consent_required" or _CONSENT & numbers:
-        return ConsentRequired(scopes, admin_consent_url=settings.admin_consent_url, reason=reason)
+        return ConsentRequired(scopes, admin_consent_url=authority.admin_consent_url, reason=reason)
     if suberror in _DENIED_SUBERRORS or _DENIED & numbers:
         return AccessDenied(reason=reason)
     if _APP_ONLY & numbers:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
-from ..net import CircuitBreaker, Response, Transport, TransportError, TransportTimeout, compact
-from ..settings import Settings
+from ..net import CircuitBreaker, Response, Transport, TransportError, TransportTimeout, compact, is_on_host_of
+from ..settings import Authority, Settings
 from .entra_errors import RETRY_AFTER_SECONDS
 from .token_response import written_anew
 
@@ -38,17 +38,28 @@ class MsalHttpClient:
     """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for all that is no answer of the protocol."""
 
     def __init__(
-        self, transport: Transport, now: Callable[[], float], known: Callable[[str], Response | None] = lambda _: None
+        self,
+        authority: Authority,
+        transport: Transport,
+        now: Callable[[], float],
+        known: Callable[[str], Response | None] = lambda _: None,
     ) -> None:
         """`known`: what is published at an address, where it need not be fetched again; see Metadata.known."""
-        self._transport, self._now, self._known = transport, now, known
+        self._authority, self._transport, self._now, self._known = authority, transport, now, known
         self._circuit = CircuitBreaker("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
+        """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""
         known = self._known(url)
         if known is None:
-            return self._checked("GET", url, params=params, headers=headers)
-        return replace(known, content=compact(known.json()).encode())  # MSAL's parser does not take a byte order mark
+            response = self._checked("GET", url, params=params, headers=headers)
+        else:
+            response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
+        document = response.json()
+        token_endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
+        if isinstance(token_endpoint, str):
+            self._check_host(token_endpoint)
+        return response
 
     def post(
         self,
@@ -60,11 +71,17 @@ class MsalHttpClient:
         **_: Any,
     ) -> Response:
         """`correlation_id` is ours: MSAL hands on what it does not know, and would otherwise make one up."""
+        self._check_host(url)
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
         return self._checked("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 
     def close(self) -> None:
         """MSAL never calls it while it works; the transport belongs to whoever made it."""
+
+    def _check_host(self, address: str) -> None:
+        """Raises EntraUnavailable for a token endpoint elsewhere: it would get the user's token and our assertion."""
+        if not is_on_host_of(address, self._authority.url):
+            raise EntraUnavailable("token endpoint on another host")
 
     def _checked(self, method: str, url: str, **request: Any) -> Response:
         self._circuit.check()
@@ -133,8 +150,8 @@ def msal_application(
     try:
         return ConfidentialClientApplication(
             settings.client_id,
-            client_credential=credential.for_msal(settings.client_id, f"{settings.authority}/oauth2/v2.0/token"),
-            authority=settings.authority,
+            client_credential=credential.for_msal(settings.client_id, f"{settings.authority.url}/oauth2/v2.0/token"),
+            authority=settings.authority.url,
             http_client=http,
             http_cache=discovery,
             token_cache=no_token_cache(),

@@ -92,7 +92,7 @@ class OnBehalfOf:
         sleep: Callable[[float], None] = time.sleep,
         load: Callable[..., ClientCredential] | None = None,
     ) -> None:
-        self._settings, self._now = settings, now
+        self._authority, self._now = settings.authority, now
         self._clients = ConfidentialClients(settings, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
@@ -126,7 +126,7 @@ class OnBehalfOf:
             body = body if client is refused else self._ask(client, assertion, scopes, claims, correlation_id)
         token = body.get("access_token")
         if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
-            raise error_from_entra(body, scopes, self._settings)
+            raise error_from_entra(body, scopes, self._authority)
         try:
             lifetime = life_seconds(body.get("expires_in"))
         except ValueError as error:

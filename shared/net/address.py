@@ -20,5 +20,8 @@ def normalized(address: str) -> str:
 
 
 def is_on_host_of(address: str, other: str) -> bool:
-    """Whether scheme, host, port and user of two normalized addresses are the same."""
-    return urlsplit(address)[:2] == urlsplit(other)[:2]
+    """Whether scheme, host, port and user of two addresses are the same; false for what is not an address."""
+    try:
+        return urlsplit(normalized(address))[:2] == urlsplit(normalized(other))[:2]
+    except ValueError:
+        return False

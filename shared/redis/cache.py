@@ -15,7 +15,7 @@ from contextlib import suppress
 from ..errors import ApiError
 from ..exchange import DownstreamToken, Refusal, TokenSource
 from ..net import compact, parse_object, seconds_left
-from ..settings import Settings
+from ..settings import Authority
 from .cache_backend import BackendError, CacheBackend
 from .sealed import Seal
 
@@ -30,14 +30,14 @@ class DistributedCache:
 
     def __init__(
         self,
-        settings: Settings,
+        authority: Authority,
         entra: TokenSource,
         store: CacheBackend,
         now: Callable[[], float],
         sleep: Callable[[float], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._settings, self._entra, self._store = settings, entra, store
+        self._authority, self._entra, self._store = authority, entra, store
         self._now, self._sleep, self._jitter = now, sleep, jitter
 
     def exchange(
@@ -129,7 +129,7 @@ class DistributedCache:
         return True
 
     def _binding(self, scopes: Sequence[str]) -> bytes:
-        return json.dumps([self._settings.tenant_id, self._settings.client_id, *scopes]).encode()
+        return json.dumps([self._authority.tenant_id, self._authority.client_id, *scopes]).encode()
 
 
 def _token_in(content: bytes) -> DownstreamToken | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import SettingsError
+from .authority import Authority
 from .credentials import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_redis_url
 from .identity_web import judge_web_settings
@@ -59,18 +60,9 @@ class Settings:
     waiting_threads: int
 
     @property
-    def authority(self) -> str:
-        """The tenant's authority, without a slash at its end."""
-        return f"{self.instance}/{self.tenant_id}"
-
-    @property
-    def authorization_uri(self) -> str:
-        return f"{self.authority}/oauth2/v2.0/authorize"
-
-    @property
-    def admin_consent_url(self) -> str:
-        """The page where an administrator consents to all that this API's registration asks for."""
-        return f"{self.authority}/adminconsent?client_id={self.client_id}"
+    def authority(self) -> Authority:
+        """The tenant that issues the access tokens for this API."""
+        return Authority(self.instance, self.tenant_id, self.client_id)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:

@@ -53,11 +53,7 @@ class AccessTokenValidator:
 
     def __init__(self, settings: Settings, keys: Keys, now: Callable[[], float]) -> None:
         self._settings, self._keys, self._now = settings, keys, now
-        self._issuer_of_keys = f"{settings.authority}/v2.0"  # keys name it even where they sign v1 tokens
-        self._issuers = (
-            ("1.0", f"https://sts.windows.net/{settings.tenant_id}/"),
-            ("2.0", self._issuer_of_keys),
-        )
+        self._authority, self._token_issuers = settings.authority, settings.authority.token_issuers
 
     def validate(self, token: str) -> AccessToken:
         """The access token that this string is.
@@ -80,11 +76,11 @@ class AccessTokenValidator:
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
-        if tenant_id != self._settings.tenant_id:
+        if tenant_id != self._authority.tenant_id:
             raise InvalidToken(reason="tenant")
-        if (claims.get("ver"), claims.get("iss")) not in self._issuers:
+        if (claims.get("ver"), claims.get("iss")) not in self._token_issuers:
             raise InvalidToken(reason="issuer")
-        if not key.may_sign_for((claims["iss"], self._issuer_of_keys), tenant_id):
+        if not key.may_sign_for((claims["iss"], self._authority.issuer), tenant_id):
             raise InvalidToken(reason="issuer of the signing key")
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..net import Response, Transport, TransportError, is_on_host_of, normalized, within
+from ..settings import Authority
 
 if TYPE_CHECKING:
     from .key_set import SigningKey
@@ -25,6 +26,10 @@ class ForeignKeySetError(ValueError):
     """The discovery document's `jwks_uri` is not on the authority's own host."""
 
 
+class ForeignTokenEndpointError(ValueError):
+    """The discovery document's `token_endpoint` is not on the authority's own host."""
+
+
 class EntraBusyError(ValueError):
     """Entra wants to be left alone for so many seconds."""
 
@@ -34,11 +39,10 @@ class EntraBusyError(ValueError):
 
 
 class Metadata:
-    """The documents of one authority, such as `https://login.microsoftonline.com/{tenant}`. Thread-safe."""
+    """The documents of one authority. Thread-safe."""
 
-    def __init__(self, authority: str, transport: Transport, now: Callable[[], float]) -> None:
+    def __init__(self, authority: Authority, transport: Transport, now: Callable[[], float]) -> None:
         self._authority, self._transport, self._now = authority, transport, now
-        self._address = f"{authority}/v2.0/.well-known/openid-configuration"
         self._discovery: Response | None = None
 
     def fetch_keys(self) -> dict[str, SigningKey]:
@@ -52,22 +56,25 @@ class Metadata:
         discovery = self._fetch_discovery()
         address, cloud = discovery.get("jwks_uri"), discovery.get("cloud_instance_name")
         address = normalized(address) if isinstance(address, str) else ""
-        if not is_on_host_of(address, self._authority):
+        if not is_on_host_of(address, self._authority.url):
             raise ForeignKeySetError
         return parse_key_set(_json_object(self._get(address)), cloud)
 
     def known(self, address: str) -> Response | None:
         """The discovery document as it was last fetched with the keys, if this is its address."""
-        return self._discovery if address == self._address else None
+        return self._discovery if address == self._authority.discovery_url else None
 
     def _fetch_discovery(self) -> dict[str, Any]:
         """The discovery document, if it is this authority's own (OpenID Connect Discovery 1.0 §4.3)."""
-        response = self._get(self._address)
+        response = self._get(self._authority.discovery_url)
         if response.status_code == 400 and _says_unknown_tenant(response):
             raise UnknownTenantError
         document = _json_object(response)
-        if document.get("issuer") != f"{self._authority}/v2.0":
+        if document.get("issuer") != self._authority.issuer:
             raise ForeignIssuerError
+        token_endpoint = document.get("token_endpoint", self._authority.url)
+        if not (isinstance(token_endpoint, str) and is_on_host_of(token_endpoint, self._authority.url)):
+            raise ForeignTokenEndpointError
         self._discovery = response
         return document
 

@@ -10,13 +10,14 @@ import pytest
 from shared.net.deadline import seconds_left
 from shared.net.response import Response
 from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.settings.authority import Authority
 from shared.validation.metadata import EntraBusyError, Metadata, UnknownTenantError
 from tests.support.clock import Clock
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
 
-AUTHORITY = "https://login.example/tenant"
-ISSUER = f"{AUTHORITY}/v2.0"
+AUTHORITY = Authority("https://login.example", "tenant", "client")
+ISSUER = "https://login.example/tenant/v2.0"
 DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 KEYS = "https://login.example/tenant/keys"
 
@@ -125,6 +126,9 @@ def test_a_time_out_is_not_tried_again(entra: Entra, metadata: Metadata) -> None
         (200, {"issuer": ISSUER, "jwks_uri": "https://evil.example/keys"}, False),
         (200, {"issuer": "https://login.example/other/v2.0", "jwks_uri": KEYS}, False),
         (200, {"jwks_uri": KEYS}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": "https://evil.example/token"}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": "https://login.example@evil.example/t"}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": None}, False),
     ],
 )
 def test_any_other_document_brings_no_keys(

@@ -19,11 +19,13 @@ from shared.exchange.msal_client import (
 from shared.net.circuit_breaker import FAILURES
 from shared.net.response import Response
 from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
+from shared.settings.authority import Authority
 from shared.settings.settings import Settings
 from tests.support.clock import Clock
 
 from .test_settings import GOOD
 
+AUTHORITY = Authority("https://login.example", GOOD["AzureAd__TenantId"], GOOD["AzureAd__ClientId"])
 TOKEN_URL = "https://login.example/tenant/oauth2/v2.0/token"
 
 
@@ -54,7 +56,7 @@ def entra() -> Entra:
 
 @pytest.fixture
 def http(entra: Entra) -> MsalHttpClient:
-    return MsalHttpClient(entra, Clock())
+    return MsalHttpClient(AUTHORITY, entra, Clock())
 
 
 def failure(http: MsalHttpClient) -> ApiError:
@@ -76,11 +78,46 @@ def test_a_post_is_sent_with_our_correlation_id_beside_msals_headers(entra: Entr
 
 def test_a_get_is_sent_as_it_is_unless_the_answer_is_known(entra: Entra) -> None:
     discovery = reply(200, {"issuer": "x"})
-    http = MsalHttpClient(entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
+    http = MsalHttpClient(AUTHORITY, entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
     assert json.loads(http.get("https://known.example").content) == {"issuer": "x"}
     assert entra.sent == []
     assert http.get("https://other.example", params={"p": "1"}, headers={"a": "b"}, timeout=5).status_code == 200
     assert entra.sent == [("GET", "https://other.example", {"params": {"p": "1"}, "headers": {"a": "b"}})]
+
+
+FOREIGN = [
+    "https://evil.example/tenant/oauth2/v2.0/token",
+    "https://login.example.evil.example/token",
+    "https://login.example@evil.example/token",
+    "https://login.example:444/token",
+    "http://login.example/token",
+    "https://[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+def test_a_token_endpoint_elsewhere_gets_nothing(entra: Entra, http: MsalHttpClient, address: str) -> None:
+    with pytest.raises(EntraUnavailable) as raised:
+        http.post(address, data={"assertion": "a user's token"})
+    assert raised.value.reason == "Entra: token endpoint on another host"
+    assert entra.sent == []
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+def test_a_discovery_document_with_a_token_endpoint_elsewhere_is_not_handed_to_msal(
+    entra: Entra, http: MsalHttpClient, address: str
+) -> None:
+    """Neither one that it fetches itself, nor one that came with the signing keys."""
+    entra.says = reply(200, {"token_endpoint": address})
+    with pytest.raises(EntraUnavailable):
+        http.get("https://login.example/tenant/v2.0/.well-known/openid-configuration")
+    with pytest.raises(EntraUnavailable):
+        application(entra, reply(200, {**ENDPOINTS, "token_endpoint": address}))
+
+
+def test_the_host_of_a_token_endpoint_is_compared_without_case_and_default_port(http: MsalHttpClient) -> None:
+    assert http.post("https://Login.EXAMPLE:443/tenant/oauth2/v2.0/token").status_code == 200
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 428, 430, 499])
@@ -191,7 +228,7 @@ def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
     entra: Entra, says: Response | BaseException, is_probe_again: bool
 ) -> None:
     clock = Clock()
-    http = MsalHttpClient(entra, clock)
+    http = MsalHttpClient(AUTHORITY, entra, clock)
     assert left_alone(entra, http, reply(503))
     clock.forward(1)
     for _ in range(2):
@@ -203,7 +240,7 @@ def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
 
 def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
     clock = Clock()
-    http = MsalHttpClient(entra, clock)
+    http = MsalHttpClient(AUTHORITY, entra, clock)
     assert left_alone(entra, http, reply(503))
     clock.forward(1)
     entra.says = reply(200, {})
@@ -240,14 +277,16 @@ class ASecret:
         return "secret"
 
 
-ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": TOKEN_URL}
+MICROSOFT = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"  # an instance that MSAL knows
+ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": MICROSOFT}
 
 
 def application(entra: Entra, discovery: Response, **settings: str) -> Any:
     """MSAL's application, made where Entra publishes this document."""
-    http = MsalHttpClient(entra, Clock(), lambda url: discovery if "openid-configuration" in url else None)
+    made = Settings.from_environ({**GOOD, **settings})
+    http = MsalHttpClient(made.authority, entra, Clock(), lambda url: discovery if "openid-conf" in url else None)
     credential: Any = ASecret()
-    return msal_application(Settings.from_environ({**GOOD, **settings}), credential, http, DiscoveryCache())
+    return msal_application(made, credential, http, DiscoveryCache())
 
 
 @pytest.mark.parametrize(
@@ -277,7 +316,7 @@ def test_what_msal_sends(entra: Entra, settings: dict[str, str], claims: object)
     result = msal.acquire_token_on_behalf_of("assertion", ["https://graph.microsoft.com/.default"])
     assert result["access_token"] == "t"
     (method, url, request) = entra.sent[-1]
-    assert (method, url) == ("POST", TOKEN_URL)
+    assert (method, url) == ("POST", MICROSOFT)
     assert set(request["data"]["scope"].split()) == {"https://graph.microsoft.com/.default", "openid", "profile"}
     assert (request["data"]["assertion"], request["data"]["requested_token_use"]) == ("assertion", "on_behalf_of")
     assert json.loads(request["data"].get("claims") or "null") == claims

@@ -19,7 +19,7 @@ WITHOUT_TENANT = {name: value for name, value in GOOD.items() if name != "AzureA
 def test_an_authority_stands_for_instance_and_tenant(authority: str) -> None:
     authority = authority.replace("HTTPS", "https")
     settings = Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority})
-    assert settings.authority.lower() == AUTHORITY
+    assert settings.authority.url.lower() == AUTHORITY
     both = Settings.from_environ(
         {**GOOD, "AzureAd__Instance": AUTHORITY.rpartition("/")[0], "AzureAd__Authority": authority}
     )
@@ -28,7 +28,7 @@ def test_an_authority_stands_for_instance_and_tenant(authority: str) -> None:
 
 def test_the_authority_of_another_cloud_is_taken_at_its_word() -> None:
     authority = f"https://login.microsoftonline.us/{TENANT}/v2.0"
-    assert Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority}).authority == authority[:-5]
+    assert Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority}).authority.url == authority[:-5]
 
 
 @pytest.mark.parametrize(

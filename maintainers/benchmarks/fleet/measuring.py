@@ -87,7 +87,7 @@ def _second_level(
     """What stood for Redis; seconds for a token found there and for one that was new; bytes of an entry."""
     scopes = settings.downstream_apis["graph"].scopes
     with _store() as (name, store, bytes_used):
-        cache = DistributedCache(settings, _Entra(token), store, time.time, time.sleep)
+        cache = DistributedCache(settings.authority, _Entra(token), store, time.time, time.sleep)
 
         def find(bearer: str) -> DownstreamToken:
             return cache.exchange(bearer, scopes, correlation_id="")

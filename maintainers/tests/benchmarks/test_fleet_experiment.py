@@ -69,7 +69,7 @@ def play(fleet: Fleet, *, shared: bool) -> Played:
     began, entra, store = clock.at, CountingEntra(clock), DictStore(clock)
     exchanger: TokenSource = entra
     if shared:
-        exchanger = DistributedCache(Settings.from_environ(IDS), entra, store, clock, clock.forward)
+        exchanger = DistributedCache(Settings.from_environ(IDS).authority, entra, store, clock, clock.forward)
     instances = [
         Sessions(Validator(), EveryKeyIsGood(), exchanger, clock, int(fleet.sessions), 10**12)
         for _ in range(fleet.instances)

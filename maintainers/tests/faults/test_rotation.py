@@ -265,7 +265,9 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
         return lab.clock()
 
     settings = Settings.from_environ(lab.environ())
-    clients = ConfidentialClients(settings, MsalHttpClient(Transport(), lab.clock), now, load_client_credential)
+    clients = ConfidentialClients(
+        settings, MsalHttpClient(settings.authority, Transport(), lab.clock), now, load_client_credential
+    )
     clients.ready()
     refused = clients.newest(clients.ready())
     held.set()

@@ -146,7 +146,7 @@ error_bodies: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 def entra_errors(settings: Settings) -> Callable[[dict[str, Any], Figures], None]:
     def check(body: dict[str, Any], figures: Figures) -> None:
-        error = figures.of(lambda: error_from_entra(body, ("scope",), settings))
+        error = figures.of(lambda: error_from_entra(body, ("scope",), settings.authority))
         figures.answered(error.status)
         assert isinstance(error, ApiError)
         assert error.status in ANSWERS_OF_ENTRA

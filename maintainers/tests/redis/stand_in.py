@@ -57,7 +57,9 @@ class Instance:
         self.clock = clock
         self.entra = entra or CountingEntra(clock)
         self.store = store(url, clock)
-        self.cache = DistributedCache(settings(), self.entra, self.store, clock, sleep or clock.forward, lambda: 1.0)
+        self.cache = DistributedCache(
+            settings().authority, self.entra, self.store, clock, sleep or clock.forward, lambda: 1.0
+        )
 
     def token(
         self, bearer: str, scopes: Sequence[str] = SCOPES, claims: str | None = None, refusal: Refusal | None = None

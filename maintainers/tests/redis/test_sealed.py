@@ -98,7 +98,7 @@ def test_an_entry_opens_for_its_own_token_scopes_tenant_and_client_alone(
     assert mine.token(BEARER) == mine.token(BEARER) == "downstream-1-nature-1"
     bearer, theirs, scopes = stranger
     entra = CountingEntra(clock)
-    other = DistributedCache(theirs, entra, mine.store, clock, clock.forward)  # type: ignore[arg-type]
+    other = DistributedCache(theirs.authority, entra, mine.store, clock, clock.forward)  # type: ignore[arg-type]
     with server.client() as client:
         _, value = entry(client)
         other.exchange(bearer, scopes, correlation_id="")
