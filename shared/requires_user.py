@@ -9,23 +9,27 @@ from typing import Any
 
 import azure.functions as func
 
-from .async_user import AsyncUser
-from .azure_function import as_azure_function, request_among
-from .caller import Caller
-from .claims_challenge import auth_context_claims
-from .deadline import within
-from .declaration import check, is_async
 from .errors import ClaimsChallenge, InsufficientScope
-from .http_reply import reply_to, reply_to_error
-from .http_request import bearer_token
-from .invocation import awaited, called, finished, is_being_cancelled, opened, opened_async
-from .operator_notes import notes
-from .request_record import RequestRecord
+from .hosting import (
+    as_azure_function,
+    awaited,
+    bearer_token,
+    called,
+    check,
+    finished,
+    is_async,
+    is_being_cancelled,
+    opened,
+    opened_async,
+    reply_to,
+    reply_to_error,
+    request_among,
+)
+from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .session import Session
-from .sessions import Sessions
-from .user import SignedInUser, User
-from .worker_trace import worker_trace
+from .sessions import RequestContext, Session, Sessions
+from .telemetry import RequestRecord, notes, worker_trace
+from .user import AsyncUser, SignedInUser, User
 
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
@@ -97,12 +101,12 @@ class _Guard:
         record, realm = self._record(request, arguments), ""
         try:
             ready = self._provider.get()
-            realm = ready.settings.tenant_id
+            realm = ready.settings.authority.realm
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
-                caller = Caller(ready.sessions, await open_session(ready.sessions, bearer), bearer, record)
-                self._check(caller, ready)
-                user = user_type(caller, ready.apis)
+                context = RequestContext(ready.sessions, await open_session(ready.sessions, bearer), bearer, record)
+                self._check(context, ready)
+                user = user_type(context, ready.apis)
                 reply = reply_to(await call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
             if is_being_cancelled(error):  # and a leaked CancelledError would never be answered
@@ -119,13 +123,13 @@ class _Guard:
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _check(self, caller: Caller, ready: Services) -> None:
+    def _check(self, context: RequestContext, ready: Services) -> None:
         """Raises InsufficientScope or ClaimsChallenge: the client may not call this, the user has not proved enough."""
         required = ready.settings.scopes if self._scopes is None else self._scopes
-        if caller.access_token.scopes.isdisjoint(required):
+        if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
-        if self._auth_context and self._auth_context not in caller.access_token.auth_contexts():
-            claims, address = auth_context_claims(self._auth_context), ready.settings.authorization_uri
+        if self._auth_context and self._auth_context not in context.access_token.auth_contexts():
+            claims, address = auth_context_claims(self._auth_context), ready.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
     def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:

@@ -9,18 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from .access_token import AccessTokenValidator
-from .downstream_api import DownstreamApis
+from .downstream import DownstreamApis
 from .errors import SettingsError
-from .libraries import load_beside
-from .metadata import Metadata
-from .msal_http import MsalHttpClient
-from .on_behalf_of import Exchanger, OnBehalfOf
-from .operator_notes import notes
+from .exchange import MsalHttpClient, OnBehalfOf, TokenSource
+from .net import Transport
+from .preload import preload_in_background
 from .sessions import Sessions
 from .settings import Settings
-from .signing_keys import SigningKeys
-from .transport import Transport
+from .telemetry import notes
+from .validation import AccessTokenValidator, Metadata, SigningKeys
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. They are named one by one: "azure"
@@ -46,9 +43,11 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        self.on_behalf_of = OnBehalfOf(settings, MsalHttpClient(entra, now, metadata.known), now, sleep)
+        self.on_behalf_of = OnBehalfOf(
+            settings, MsalHttpClient(settings.authority, entra, now, metadata.known), now, sleep
+        )
         validator = AccessTokenValidator(settings, self.signing_keys, now)
-        exchanger: Exchanger = self.on_behalf_of
+        exchanger: TokenSource = self.on_behalf_of
         self._preparations = [self.on_behalf_of.prepare]
         if settings.redis.url.reveal():
             exchanger, prepare = _shared(settings, self.on_behalf_of, now, sleep)
@@ -103,7 +102,7 @@ class LazyServices:
         settings = self._settings()
         with self._lock:
             if self._libraries is None and not isinstance(settings, SettingsError):
-                self._libraries = load_beside(settings)
+                self._libraries = preload_in_background(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
@@ -141,15 +140,17 @@ def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
 
 def _shared(
     settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
-) -> tuple[Exchanger, Callable[[], None]]:
+) -> tuple[TokenSource, Callable[[], None]]:
     """The second level in front of Entra, and what prepares it."""
-    from .distributed_cache import DistributedCache  # here: who has no Redis loads nothing for it
-    from .redis_store import RedisStore
+    from .redis import (
+        DistributedCache,  # here: who has no Redis loads nothing for it
+        RedisStore,
+    )
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     store = RedisStore(settings.redis, now)
-    return DistributedCache(settings, entra, store, now, sleep), store.prepare
+    return DistributedCache(settings.authority, entra, store, now, sleep), store.prepare
 
 
 services = LazyServices(os.environ)

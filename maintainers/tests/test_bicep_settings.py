@@ -136,7 +136,7 @@ def test_each_app_uses_its_own_identity_and_no_key(kind: str, project: Project) 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_shared_token_cache_is_the_apis_alone_and_off_unless_it_is_asked_for(kind: str, project: Project) -> None:
-    from shared.settings import Settings
+    from shared.settings.settings import Settings
 
     off = settings_of(project, kind, "api")
     on = settings_of(project, WITH_CACHE[kind], "api")
@@ -163,7 +163,7 @@ def test_a_setting_that_only_azure_knows_is_an_error_until_it_has_a_value(projec
 
 def test_a_misspelt_setting_keeps_the_api_from_starting(project: Project, tmp_path: Path) -> None:
     from shared.errors import SettingsError
-    from shared.settings import Settings
+    from shared.settings.settings import Settings
 
     copy = project.copy(tmp_path).changed("infra/main.bicep", "__0__KeyVaultUrl", "__0__KeyVaultUri")
     with pytest.raises(SettingsError) as raised:

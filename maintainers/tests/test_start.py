@@ -60,7 +60,7 @@ def test_the_example_of_local_settings_is_refused_by_name_until_it_is_filled_in(
     import json
 
     from shared.errors import SettingsError
-    from shared.settings import Settings
+    from shared.settings.settings import Settings
 
     example = json.loads((ROOT / "local.settings.json.example").read_text(encoding="utf-8"))["Values"]
     with pytest.raises(SettingsError) as raised:

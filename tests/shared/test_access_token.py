@@ -15,10 +15,10 @@ import pytest
 from emulators.people import CONTOSO, FABRIKAM
 from shared import AsyncUser
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
-from shared.key_set import SigningKey
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 from tests.support.tokens import STRANGER, decoded, encoded, parts, signed

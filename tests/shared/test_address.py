@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.address import is_on_host_of, normalized
+from shared.net.address import is_on_host_of, normalized
 
 PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
 

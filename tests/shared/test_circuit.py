@@ -6,16 +6,16 @@ import logging
 
 import pytest
 
-from shared.circuit import FAILURES, FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS, Circuit
 from shared.errors import ServiceUnavailable
+from shared.net.circuit_breaker import FAILURES, FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS, CircuitBreaker
 from tests.support.clock import Clock
 
 
-def broken() -> tuple[Circuit, Clock]:
+def broken() -> tuple[CircuitBreaker, Clock]:
     clock = Clock()
-    circuit = Circuit("Entra", clock)
+    circuit = CircuitBreaker("Entra", clock)
     for _ in range(FAILURES):
-        circuit.admit()
+        circuit.check()
         circuit.failed()
     return circuit, clock
 
@@ -24,45 +24,45 @@ def test_so_many_failures_in_a_row_open_it_and_the_caller_is_told_for_how_long()
     circuit, clock = broken()
     clock.forward(FIRST_OPEN_SECONDS / 2)
     with pytest.raises(ServiceUnavailable) as raised:
-        circuit.admit()
+        circuit.check()
     assert raised.value.retry_after == 1
 
 
 def test_one_success_starts_the_count_anew() -> None:
-    circuit = Circuit("Entra", Clock())
+    circuit = CircuitBreaker("Entra", Clock())
     for _ in range(3 * FAILURES):
         for _ in range(FAILURES - 1):
             circuit.failed()
         circuit.succeeded()
-        circuit.admit()
+        circuit.check()
 
 
 def test_then_one_call_at_a_time_finds_out_whether_it_is_back() -> None:
     circuit, clock = broken()
     clock.forward(FIRST_OPEN_SECONDS)
-    circuit.admit()
+    circuit.check()
     with pytest.raises(ServiceUnavailable):
-        circuit.admit()
+        circuit.check()
     circuit.failed()
     with pytest.raises(ServiceUnavailable):
-        circuit.admit()
+        circuit.check()
 
 
 def test_a_probe_that_succeeds_closes_it_for_all() -> None:
     circuit, clock = broken()
     clock.forward(FIRST_OPEN_SECONDS)
-    circuit.admit()
+    circuit.check()
     circuit.succeeded()
     for _ in range(10):
-        circuit.admit()
+        circuit.check()
 
 
 def test_a_probe_that_never_reports_does_not_keep_it_open_for_ever() -> None:
     circuit, clock = broken()
     clock.forward(FIRST_OPEN_SECONDS)
-    circuit.admit()
+    circuit.check()
     clock.forward(MAX_OPEN_SECONDS)
-    circuit.admit()
+    circuit.check()
 
 
 def test_each_probe_that_fails_doubles_the_time_to_the_next_up_to_a_bound() -> None:
@@ -72,7 +72,7 @@ def test_each_probe_that_fails_doubles_the_time_to_the_next_up_to_a_bound() -> N
         started = clock()
         while True:
             try:
-                circuit.admit()
+                circuit.check()
                 break
             except ServiceUnavailable:
                 clock.forward(0.5)
@@ -86,7 +86,7 @@ def test_calls_from_before_it_opened_do_not_prolong_it() -> None:
     for _ in range(50):
         circuit.failed()
     clock.forward(FIRST_OPEN_SECONDS)
-    circuit.admit()
+    circuit.check()
 
 
 def test_opening_and_closing_is_one_log_line_each(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +94,7 @@ def test_opening_and_closing_is_one_log_line_each(caplog: pytest.LogCaptureFixtu
         circuit, clock = broken()
         circuit.failed()
         clock.forward(FIRST_OPEN_SECONDS)
-        circuit.admit()
+        circuit.check()
         circuit.succeeded()
         circuit.succeeded()
     assert [record.getMessage() for record in caplog.records] == [
@@ -107,8 +107,8 @@ def test_a_probe_that_learns_nothing_leaves_the_next_caller_to_find_out() -> Non
     circuit, clock = broken()
     clock.forward(FIRST_OPEN_SECONDS)
     for _ in range(3):
-        circuit.admit()
+        circuit.check()
         circuit.undecided()
-    circuit.admit()
+    circuit.check()
     circuit.succeeded()
-    circuit.admit()
+    circuit.check()

@@ -7,21 +7,21 @@ import json
 
 import pytest
 
-from shared.answer import Answer
-from shared.claims_challenge import (
+from shared.net.claims_challenge import (
     MAX_CLAIMS_CHARS,
     auth_context_claims,
     bearer_challenges,
     claims_of,
     requested_claims,
 )
+from shared.net.response import Response
 
 CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1?>~"}}}'
 ENCODED = base64.b64encode(CLAIMS.encode()).decode()
 
 
 def challenged(header: str, status: int = 401) -> str:
-    return claims_of(Answer(status, {"WWW-Authenticate": header}, b""))
+    return claims_of(Response(status, {"WWW-Authenticate": header}, b""))
 
 
 def encoded(text: str) -> str:
@@ -78,7 +78,7 @@ def test_anything_else_is_none(header: str) -> None:
 @pytest.mark.parametrize("status", [200, 400, 403, 402, 500])
 def test_only_a_401_challenges(status: int) -> None:
     assert challenged(f'Bearer error="insufficient_claims", claims="{ENCODED}"', status) == ""
-    assert claims_of(Answer(401, {}, b"")) == ""
+    assert claims_of(Response(401, {}, b"")) == ""
 
 
 def of_length(length: int) -> str:

@@ -12,10 +12,10 @@ import pytest
 
 from emulators.applications import API
 from emulators.certificates import Certificate, issue_certificate
-from shared import key_vault
-from shared.certificate import CertificateError, load_certificate
-from shared.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from shared.errors import ServerMisconfigured, ServiceUnavailable
+from shared.exchange import azure_identity
+from shared.exchange.certificate import CertificateError, load_certificate
+from shared.exchange.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from tests.support.lab import Lab, finish_background_work
 
 
@@ -270,7 +270,7 @@ def test_without_an_identity_named_the_developers_own_sign_in_is_used(
     """DefaultAzureCredential: here its environment variables, standing in for `az login`."""
     from azure.identity import DefaultAzureCredential
 
-    from shared.key_vault import azure_credential
+    from shared.exchange.azure_identity import azure_credential
 
     monkeypatch.setenv("PATH", str(tmp_path))
     with azure_credential("") as credential:
@@ -294,6 +294,6 @@ def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
 
 def test_vault_and_identity_are_asked_with_our_own_bounds() -> None:
     """azure-core takes time-outs from the transport that it is given, and from nowhere else: 300 seconds by default."""
-    with key_vault._bounds()["transport"] as transport:
-        assert transport.connection_config.timeout == key_vault.CONNECT_SECONDS
-        assert transport.connection_config.read_timeout == key_vault.READ_SECONDS
+    with azure_identity.azure_options()["transport"] as transport:
+        assert transport.connection_config.timeout == azure_identity.CONNECT_SECONDS
+        assert transport.connection_config.read_timeout == azure_identity.READ_SECONDS

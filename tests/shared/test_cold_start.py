@@ -8,7 +8,7 @@ import azure.functions as func
 import pytest
 
 from shared import User
-from shared.certificate import Certificate, load_certificate
+from shared.exchange.certificate import Certificate, load_certificate
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.support.lab import Lab, at_once, said_by
@@ -57,7 +57,7 @@ def test_the_certificate_is_read_and_parsed_once_however_many_first_requests_com
         parsed.append(len(data))
         return load_certificate(data, password)
 
-    monkeypatch.setattr("shared.client_credential.load_certificate", counted)
+    monkeypatch.setattr("shared.exchange.client_credential.load_certificate", counted)
     provider = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
 
     @RequiresUser(provider)()

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from shared.deadline import seconds_left, within
 from shared.errors import ServiceUnavailable
-from shared.single_flight import SingleFlight
+from shared.net.deadline import seconds_left, within
+from shared.net.single_flight import SingleFlight
 from tests.support.clock import Clock
 
 
@@ -55,7 +55,7 @@ def test_a_deadline_goes_along_with_the_context_but_not_into_other_threads() -> 
 def test_whoever_waits_for_another_thread_waits_no_longer_than_that() -> None:
     flights: SingleFlight[str, str] = SingleFlight()
     release, clock = threading.Event(), Clock()
-    flights.start("key", lambda: "late" if release.wait(30) else "")
+    flights.run_in_background("key", lambda: "late" if release.wait(30) else "")
     with within(1, clock):
         clock.forward(2)
         with pytest.raises(ServiceUnavailable) as raised:
@@ -71,8 +71,8 @@ def test_work_beside_the_request_outlives_it() -> None:
     with within(1, clock):
         clock.forward(2)
         with pytest.raises(ServiceUnavailable):
-            flights.do_beside("key", lambda: "loaded" if release.wait(30) else "")
-    waiting = flights.start("key", lambda: "a second load")
+            flights.wait_in_background("key", lambda: "loaded" if release.wait(30) else "")
+    waiting = flights.run_in_background("key", lambda: "a second load")
     release.set()
     assert waiting is not None
     assert waiting.result(30) == "loaded"

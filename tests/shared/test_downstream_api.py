@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from shared.claims_challenge import bearer_challenges
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -18,6 +17,7 @@ from shared.errors import (
     ServerMisconfigured,
     ServiceUnavailable,
 )
+from shared.net.claims_challenge import bearer_challenges
 from tests.support.lab import Lab
 
 PROBLEM = {"Content-Type": "application/problem+json"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.downstream_api import ATTEMPTS
+from shared.downstream.api import ATTEMPTS
 from shared.errors import ApiError, BadGateway, ServiceUnavailable
 from tests.support.lab import Lab
 
@@ -89,4 +89,4 @@ def test_an_api_that_is_down_soon_gets_each_call_only_once(lab: Lab) -> None:
         with pytest.raises(BadGateway):
             lab.user(services, token).api("Graph").get("/me")
     sent = [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"]
-    assert len(sent) == 10 + 4  # what the budget of shared/retries.py allows
+    assert len(sent) == 10 + 4  # what the budget of shared/net/retries.py allows

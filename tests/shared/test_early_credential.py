@@ -8,12 +8,12 @@ from collections.abc import Callable
 import azure.functions as func
 import pytest
 
-from shared.client_credential import SecretCredential
-from shared.credential_loader import FRESH_SECONDS, KEPT_SECONDS, CredentialLoader
-from shared.credential_settings import CredentialSettings
 from shared.errors import ServiceUnavailable
+from shared.exchange.client_credential import SecretCredential
+from shared.exchange.credential_loader import FRESH_SECONDS, KEPT_SECONDS, CredentialLoader
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
+from shared.settings.credentials import CredentialSettings
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 
@@ -44,30 +44,30 @@ def parts() -> tuple[CredentialLoader, Vault, Clock]:
 
 def test_what_was_loaded_early_is_taken_once(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
     loader, vault, _ = parts
-    loader.early(SOURCES)
+    loader.prefetch(SOURCES)
     finish_background_work()
-    assert loader.take(SOURCES) is LOADED
+    assert loader.get(SOURCES) is LOADED
     assert vault.asked == 1
-    loader.take(SOURCES)
+    loader.get(SOURCES)
     assert vault.asked == 2
 
 
 def test_who_comes_while_it_is_loading_waits_for_that(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
     loader, vault, _ = parts
     vault.open.clear()
-    loader.early(SOURCES)
+    loader.prefetch(SOURCES)
     threading.Timer(0.05, vault.open.set).start()
-    assert loader.take(SOURCES) is LOADED
+    assert loader.get(SOURCES) is LOADED
     assert vault.asked == 1
 
 
 def test_it_is_not_older_than_it_seems(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
     """Its four hours begin with the first exchange, which may come long after the first request."""
     loader, vault, clock = parts
-    loader.early(SOURCES)
+    loader.prefetch(SOURCES)
     finish_background_work()
     clock.forward(KEPT_SECONDS)
-    loader.take(SOURCES)
+    loader.get(SOURCES)
     assert vault.asked == 2
 
 
@@ -77,14 +77,14 @@ def test_a_failure_is_the_answer_to_who_comes_at_once_and_to_nobody_else(
 ) -> None:
     loader, vault, clock = parts
     vault.down = True
-    loader.early(SOURCES)
+    loader.prefetch(SOURCES)
     finish_background_work()
     clock.forward(later)
     with pytest.raises(ServiceUnavailable):
-        loader.take(SOURCES)
+        loader.get(SOURCES)
     assert vault.asked == asked
     vault.down = False
-    assert loader.take(SOURCES) is LOADED
+    assert loader.get(SOURCES) is LOADED
 
 
 def test_the_first_request_begins_to_load_it_and_no_other_does(lab: Lab) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from shared import entra_errors
-from shared.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -22,7 +20,9 @@ from shared.errors import (
     ServiceUnavailable,
     UserTokenRequired,
 )
-from shared.settings import Settings
+from shared.exchange import entra_errors
+from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
+from shared.settings.settings import Settings
 
 from .test_settings import CLIENT, GOOD, TENANT
 
@@ -82,13 +82,15 @@ TABLE: list[tuple[dict[str, Any], type[ApiError]]] = [
     ("body", "kind"), TABLE, ids=[f"{body.get('error_codes')}-{kind.__name__}" for body, kind in TABLE]
 )
 def test_the_table(body: dict[str, Any], kind: type[ApiError]) -> None:
-    error = error_from_entra(body, SCOPES, Settings.from_environ(GOOD))
+    error = error_from_entra(body, SCOPES, Settings.from_environ(GOOD).authority)
     assert type(error) is kind
     assert "alice" not in f"{error} {error.extra} {error.detail}"
 
 
 def test_a_claims_challenge_has_entras_documented_form() -> None:
-    error = error_from_entra(said("interaction_required", 50076, claims=CLAIMS), SCOPES, Settings.from_environ(GOOD))
+    error = error_from_entra(
+        said("interaction_required", 50076, claims=CLAIMS), SCOPES, Settings.from_environ(GOOD).authority
+    )
     challenge = error.challenge() or {}
     assert challenge["authorization_uri"] == f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/authorize"
     assert challenge["error"] == "insufficient_claims"
@@ -97,7 +99,7 @@ def test_a_claims_challenge_has_entras_documented_form() -> None:
 
 
 def test_missing_consent_names_the_scopes_and_the_page_to_consent_on() -> None:
-    error = error_from_entra(said("invalid_grant", 65001), SCOPES, Settings.from_environ(GOOD))
+    error = error_from_entra(said("invalid_grant", 65001), SCOPES, Settings.from_environ(GOOD).authority)
     page = f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}"
     assert error.extra == {"scopes": list(SCOPES), "admin_consent_url": page}
 
@@ -133,7 +135,7 @@ def documented() -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("number", "code"), documented())
 def test_every_number_in_the_docs_becomes_what_they_say(number: int, code: str) -> None:
-    assert error_from_entra(said("invalid_request", number), SCOPES, Settings.from_environ(GOOD)).code == code
+    assert error_from_entra(said("invalid_request", number), SCOPES, Settings.from_environ(GOOD).authority).code == code
 
 
 def test_every_number_in_the_table_is_in_the_docs() -> None:
@@ -157,11 +159,11 @@ def test_every_number_in_the_table_is_in_the_docs() -> None:
 )
 def test_without_a_number_the_words_decide(body: dict[str, Any], kind: type[ApiError]) -> None:
     """Each member by itself, as Entra may stop sending the others."""
-    assert type(error_from_entra(body, SCOPES, Settings.from_environ(GOOD))) is kind
+    assert type(error_from_entra(body, SCOPES, Settings.from_environ(GOOD).authority)) is kind
 
 
 def test_a_busy_entra_is_asked_again_after_five_seconds() -> None:
-    error = error_from_entra(said("temporarily_unavailable"), SCOPES, Settings.from_environ(GOOD))
+    error = error_from_entra(said("temporarily_unavailable"), SCOPES, Settings.from_environ(GOOD).authority)
     assert error.retry_after == 5
 
 

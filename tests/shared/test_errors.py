@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared import errors
-from shared.answer import Answer
-from shared.http_reply import reply_to, reply_to_error
+from shared.hosting.response import reply_to, reply_to_error
+from shared.net.response import Response
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -63,7 +63,7 @@ def test_an_unknown_failure_tells_the_caller_nothing() -> None:
         (({"a": 1}, 201), 201, "application/json", b'{"a": 1}'),
         ("text", 200, "text/plain", b"text"),
         (None, 204, "text/plain", b""),
-        (Answer(207, {"Content-Type": "text/csv", "Set-Cookie": "x=1"}, b"a,b"), 207, "text/plain", b"a,b"),
+        (Response(207, {"Content-Type": "text/csv", "Set-Cookie": "x=1"}, b"a,b"), 207, "text/plain", b"a,b"),
     ],
 )
 def test_what_a_function_returns_becomes_the_reply(result: object, status: int, mimetype: str, body: bytes) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shared.expiring_lru import ExpiringLru
+from shared.sessions.expiring_lru import ExpiringLru
 from tests.support.clock import Clock
 
 

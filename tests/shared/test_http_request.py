@@ -8,7 +8,7 @@ import azure.functions as func
 import pytest
 
 from shared.errors import BadRequest, MissingToken
-from shared.http_request import bearer_token, json_body
+from shared.hosting.request import bearer_token, json_body
 
 
 def request(body: bytes = b"", **headers: str) -> func.HttpRequest:

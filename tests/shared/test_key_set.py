@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.errors import InvalidToken
-from shared.key_set import SigningKey
+from shared.validation.key_set import SigningKey
 from tests.support.tokens import STRANGER, encoded, signed
 
 HEADER, CLAIMS = {"alg": "RS256", "kid": "x"}, {"sub": "alice"}

@@ -1,4 +1,4 @@
-"""The table of shared/signing_keys.py, to the second: who waits for a fetch, how long, and what they hear then.
+"""The table of shared/validation/signing_keys.py, to the second: who waits, how long, and what they hear then.
 
 There is no thread: each fetch is made at once, or not at all. The seconds that somebody would wait are written down.
 """
@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.errors import ApiError, InvalidToken, ServerMisconfigured, ServiceUnavailable
-from shared.key_set import SigningKey
-from shared.metadata import EntraBusyError, UnknownTenantError
-from shared.signing_keys import SigningKeys
-from shared.single_flight import SingleFlight
-from shared.transport import TransportError
+from shared.net.single_flight import SingleFlight
+from shared.net.transport import TransportError
+from shared.validation.key_set import SigningKey
+from shared.validation.metadata import EntraBusyError, UnknownTenantError
+from shared.validation.signing_keys import SigningKeys
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER
 
@@ -36,7 +36,7 @@ class Flights(SingleFlight[str, None]):
         self.hangs = False
         self.instead: Callable[[], None] | None = None
 
-    def do_beside(self, key: str, work: Callable[[], None], *, wait: float = 40.0) -> None:
+    def wait_in_background(self, key: str, work: Callable[[], None], *, wait: float = 40.0) -> None:
         self.join(key, wait=wait)
         (self.instead or work)()
 
@@ -45,7 +45,7 @@ class Flights(SingleFlight[str, None]):
         if self.hangs:
             raise ServiceUnavailable(retry_after=5)
 
-    def start(self, key: str, work: Callable[[], None]) -> Future[None] | None:
+    def run_in_background(self, key: str, work: Callable[[], None]) -> Future[None] | None:
         self.in_background += 1
         if not self.hangs:
             work()

@@ -1,4 +1,4 @@
-"""The layer rule of shared/__init__.py, held against the imports of the code."""
+"""The layer rule: which package of shared/ may import from which."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARED = sorted(path for path in (ROOT / "shared").glob("*.py") if path.stem != "__init__")
+SHARED = ROOT / "shared"
+MODULES = sorted(path for path in SHARED.rglob("*.py") if path != SHARED / "__init__.py")
+
+# The layer rule. A package or module imports only from the lines above its own.
+LAYERS = [
+    "errors",
+    "net",
+    "settings telemetry",
+    "validation exchange preload",
+    "redis sessions",
+    "downstream",
+    "user",
+    "hosting services",
+    "requires_user",
+]
 
 
-def declared() -> dict[str, set[str]]:
-    """The table in the docstring of shared: module → what it may import."""
-    text = ast.get_docstring(ast.parse((ROOT / "shared/__init__.py").read_text(encoding="utf-8"))) or ""
-    table: dict[str, set[str]] = {}
-    unfolded = re.sub(r",\n +", ", ", text)
-    for modules, allowed in re.findall(r"^ *([\w, ]+) ← ([\w, ]+)$", unfolded, re.MULTILINE):
-        names = set() if allowed == "nothing of ours" else set(allowed.split(", "))
-        table.update(dict.fromkeys(modules.split(", "), names))
-    return table
+def layer_of(name: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if name in names.split())
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every imported module, wherever in the file: `.name` for those of the same package."""
     return imported(path.read_text(encoding="utf-8"))
 
 
 def imported(source: str) -> Iterator[str]:
-    """Every module that the source imports."""
+    """Every module that the source imports, wherever it stands, with the dots of a relative import."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -40,35 +46,20 @@ def imported(source: str) -> Iterator[str]:
             yield "." * node.level + (node.module or "")
 
 
-@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
-def test_a_module_of_shared_imports_only_what_the_table_allows(path: Path) -> None:
-    ours = {name[1:] for name in imports(path) if name.startswith(".")}
-    assert ours == declared()[path.stem]
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SHARED).as_posix())
+def test_a_module_of_shared_imports_only_from_the_layers_below_it(path: Path) -> None:
+    parts = path.relative_to(SHARED).with_suffix("").parts
+    outside = "." * len(parts)  # what a relative import of another package begins with
+    foreign = {name.removeprefix(outside) for name in imports(path) if name.startswith(outside)}
+    assert {name for name in foreign if layer_of(name.split(".")[0]) >= layer_of(parts[0])} == set()
     assert not any(name.split(".")[0] in ("shared", "emulators", "client", "tests") for name in imports(path))
 
 
-def test_the_table_names_every_module_and_has_no_cycle() -> None:
-    table = declared()
-    assert set(table) == {path.stem for path in SHARED}
-    settled: set[str] = set()
-    while len(settled) < len(table):
-        ready = {name for name, allowed in table.items() if name not in settled and allowed <= settled}
-        assert ready, f"cycle among {sorted(set(table) - settled)}"
-        settled |= ready
-
-
 def test_azure_functions_and_the_environment_stay_where_they_belong() -> None:
-    sources = {path.stem: path.read_text(encoding="utf-8") for path in SHARED}
-    with_functions = {path.stem for path in SHARED if any(name.startswith("azure.functions") for name in imports(path))}
-    assert with_functions == {
-        "azure_function",
-        "declaration",
-        "http_reply",
-        "http_request",
-        "requires_user",
-        "sendable",
-    }
-    assert {name for name, source in sources.items() if re.search(r"\bos\.(environ|getenv)\b", source)} == {"services"}
+    users = {path for path in MODULES if any(name.startswith("azure.functions") for name in imports(path))}
+    assert {path.relative_to(SHARED).parts[0] for path in users} <= {"hosting", "requires_user.py"}
+    readers = {path for path in MODULES if re.search(r"\bos\.(environ|getenv)\b", path.read_text(encoding="utf-8"))}
+    assert readers <= {SHARED / "services.py"}
 
 
 @pytest.mark.parametrize("folder", ["emulators", "client"])
@@ -93,8 +84,8 @@ def test_an_entry_point_imports_only_what_shared_exports(entry: str) -> None:
         ("from people_blueprint import people", None),
         ("import pandas", None),
         ("import client_for_stock", None),
-        ("from shared.settings import Settings", "shared.settings"),
-        ("import shared.sessions", "shared.sessions"),
+        ("from shared.settings.settings import Settings", "shared.settings.settings"),
+        ("import shared.sessions.cache", "shared.sessions.cache"),
         ("from emulators.people import PEOPLE", "emulators.people"),
         ("import tests.support.tokens", "tests.support.tokens"),
     ],
@@ -107,12 +98,6 @@ def breaches(source: str) -> set[str]:
     """Imports of the inside of shared, and of what is not deployed."""
     workshop = {"dev", "emulators", "maintainers", "tests"}
     return {name for name in imported(source) if name.startswith("shared.") or name.split(".")[0] in workshop}
-
-
-def test_no_module_outgrows_its_job() -> None:
-    assert {
-        path.name: lines for path in SHARED if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 170
-    } == {}
 
 
 def test_there_is_no_pyproject_at_the_root() -> None:

@@ -7,22 +7,25 @@ from typing import Any
 
 import pytest
 
-from shared.answer import Answer
-from shared.deadline import seconds_left
-from shared.metadata import EntraBusyError, Metadata, UnknownTenantError
-from shared.transport import Transport, TransportError, TransportTimeout
+from shared.net.deadline import seconds_left
+from shared.net.response import Response
+from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.settings.authority import Authority
+from shared.validation.metadata import EntraBusyError, Metadata, UnknownTenantError
 from tests.support.clock import Clock
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
 
-AUTHORITY = "https://login.example/tenant"
-ISSUER = f"{AUTHORITY}/v2.0"
+AUTHORITY = Authority("https://login.example", "tenant", "client")
+ISSUER = "https://login.example/tenant/v2.0"
 DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 KEYS = "https://login.example/tenant/keys"
 
 
-def reply(status: int, body: object, **headers: str) -> Answer:
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+def reply(status: int, body: object, **headers: str) -> Response:
+    return Response(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
+    )
 
 
 class Entra(Transport):
@@ -30,14 +33,14 @@ class Entra(Transport):
 
     def __init__(self) -> None:
         key = public_jwk(STRANGER.public_key(), kid="kid", use="sig")
-        self.says: dict[str, list[Answer | Exception]] = {
+        self.says: dict[str, list[Response | Exception]] = {
             DISCOVERY: [reply(200, {"issuer": ISSUER, "jwks_uri": KEYS})],
             KEYS: [reply(200, {"keys": [key]})],
         }
         self.asked: list[tuple[str, str]] = []
         self.left: set[float] = set()
 
-    def send(self, method: str, url: str, **_: Any) -> Answer:
+    def send(self, method: str, url: str, **_: Any) -> Response:
         self.asked.append((method, url))
         self.left.add(seconds_left(1000))
         says = self.says[url]
@@ -123,6 +126,9 @@ def test_a_time_out_is_not_tried_again(entra: Entra, metadata: Metadata) -> None
         (200, {"issuer": ISSUER, "jwks_uri": "https://evil.example/keys"}, False),
         (200, {"issuer": "https://login.example/other/v2.0", "jwks_uri": KEYS}, False),
         (200, {"jwks_uri": KEYS}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": "https://evil.example/token"}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": "https://login.example@evil.example/t"}, False),
+        (200, {"issuer": ISSUER, "jwks_uri": KEYS, "token_endpoint": None}, False),
     ],
 )
 def test_any_other_document_brings_no_keys(
@@ -137,7 +143,7 @@ def test_any_other_document_brings_no_keys(
 
 
 def test_what_is_not_json_brings_no_keys(entra: Entra, metadata: Metadata) -> None:
-    entra.says[DISCOVERY] = [Answer(400, {}, b"<html>")]
+    entra.says[DISCOVERY] = [Response(400, {}, b"<html>")]
     with pytest.raises(ValueError, match=r".") as raised:
         metadata.fetch_keys()
     assert not isinstance(raised.value, UnknownTenantError)

@@ -8,16 +8,24 @@ from typing import Any
 
 import pytest
 
-from shared.answer import Answer
-from shared.circuit import FAILURES
 from shared.errors import ApiError, ServerMisconfigured, ServiceUnavailable, Throttled
-from shared.msal_http import DiscoveryCache, EntraUnavailable, MsalHttpClient, msal_application, no_token_cache
-from shared.settings import Settings
-from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
+from shared.exchange.msal_client import (
+    DiscoveryCache,
+    EntraUnavailable,
+    MsalHttpClient,
+    msal_application,
+    no_token_cache,
+)
+from shared.net.circuit_breaker import FAILURES
+from shared.net.response import Response
+from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
+from shared.settings.authority import Authority
+from shared.settings.settings import Settings
 from tests.support.clock import Clock
 
 from .test_settings import GOOD
 
+AUTHORITY = Authority("https://login.example", GOOD["AzureAd__TenantId"], GOOD["AzureAd__ClientId"])
 TOKEN_URL = "https://login.example/tenant/oauth2/v2.0/token"
 
 
@@ -25,18 +33,20 @@ class Entra(Transport):
     """Says what it is told to say, and remembers what it was sent."""
 
     def __init__(self) -> None:
-        self.says: Answer | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
+        self.says: Response | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
 
-    def send(self, method: str, url: str, **request: Any) -> Answer:
+    def send(self, method: str, url: str, **request: Any) -> Response:
         self.sent.append((method, url, request))
         if isinstance(self.says, BaseException):
             raise self.says
         return self.says
 
 
-def reply(status: int, body: object = None, **headers: str) -> Answer:
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+def reply(status: int, body: object = None, **headers: str) -> Response:
+    return Response(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
+    )
 
 
 @pytest.fixture
@@ -46,7 +56,7 @@ def entra() -> Entra:
 
 @pytest.fixture
 def http(entra: Entra) -> MsalHttpClient:
-    return MsalHttpClient(entra, Clock())
+    return MsalHttpClient(AUTHORITY, entra, Clock())
 
 
 def failure(http: MsalHttpClient) -> ApiError:
@@ -68,11 +78,46 @@ def test_a_post_is_sent_with_our_correlation_id_beside_msals_headers(entra: Entr
 
 def test_a_get_is_sent_as_it_is_unless_the_answer_is_known(entra: Entra) -> None:
     discovery = reply(200, {"issuer": "x"})
-    http = MsalHttpClient(entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
+    http = MsalHttpClient(AUTHORITY, entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
     assert json.loads(http.get("https://known.example").content) == {"issuer": "x"}
     assert entra.sent == []
     assert http.get("https://other.example", params={"p": "1"}, headers={"a": "b"}, timeout=5).status_code == 200
     assert entra.sent == [("GET", "https://other.example", {"params": {"p": "1"}, "headers": {"a": "b"}})]
+
+
+FOREIGN = [
+    "https://evil.example/tenant/oauth2/v2.0/token",
+    "https://login.example.evil.example/token",
+    "https://login.example@evil.example/token",
+    "https://login.example:444/token",
+    "http://login.example/token",
+    "https://[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+def test_a_token_endpoint_elsewhere_gets_nothing(entra: Entra, http: MsalHttpClient, address: str) -> None:
+    with pytest.raises(EntraUnavailable) as raised:
+        http.post(address, data={"assertion": "a user's token"})
+    assert raised.value.reason == "Entra: token endpoint on another host"
+    assert entra.sent == []
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+def test_a_discovery_document_with_a_token_endpoint_elsewhere_is_not_handed_to_msal(
+    entra: Entra, http: MsalHttpClient, address: str
+) -> None:
+    """Neither one that it fetches itself, nor one that came with the signing keys."""
+    entra.says = reply(200, {"token_endpoint": address})
+    with pytest.raises(EntraUnavailable):
+        http.get("https://login.example/tenant/v2.0/.well-known/openid-configuration")
+    with pytest.raises(EntraUnavailable):
+        application(entra, reply(200, {**ENDPOINTS, "token_endpoint": address}))
+
+
+def test_the_host_of_a_token_endpoint_is_compared_without_case_and_default_port(http: MsalHttpClient) -> None:
+    assert http.post("https://Login.EXAMPLE:443/tenant/oauth2/v2.0/token").status_code == 200
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 428, 430, 499])
@@ -97,12 +142,12 @@ def test_an_answer_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClie
         (reply(399, {}), EntraUnavailable, 5),
         (reply(204), EntraUnavailable, 5),
         (reply(200, [1]), EntraUnavailable, 5),
-        (Answer(400, {}, b"<html>"), EntraUnavailable, 5),
+        (Response(400, {}, b"<html>"), EntraUnavailable, 5),
         (TransportError("ConnectionError"), EntraUnavailable, 5),
     ],
 )
 def test_anything_else_is_an_error_that_says_when_to_come_back(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception, kind: type[ApiError], wait: int
+    entra: Entra, http: MsalHttpClient, says: Response | Exception, kind: type[ApiError], wait: int
 ) -> None:
     entra.says = says
     error = failure(http)
@@ -118,12 +163,12 @@ def test_anything_else_is_an_error_that_says_when_to_come_back(
         (reply(302), False, None),
         (reply(200, [1]), False, None),
         (TransportError("ConnectionError"), True, None),
-        (AnswerTooLarge("answer too large"), False, None),
+        (ResponseTooLarge("answer too large"), False, None),
         (TransportTimeout("ReadTimeout", cut_short=False), False, None),
     ],
 )
 def test_what_may_be_repeated_at_once_is_said(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception, may_repeat: bool, asked: int | None
+    entra: Entra, http: MsalHttpClient, says: Response | Exception, may_repeat: bool, asked: int | None
 ) -> None:
     entra.says = says
     error = failure(http)
@@ -131,7 +176,7 @@ def test_what_may_be_repeated_at_once_is_said(
     assert (error.may_repeat, error.asked) == (may_repeat, asked)
 
 
-def left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> bool:
+def left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> bool:
     """Whether nobody is let through to Entra, after it has said this to so many in a row."""
     entra.says = says
     for _ in range(FAILURES):
@@ -146,9 +191,9 @@ def left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> 
 @pytest.mark.parametrize(
     "says",
     [reply(503), reply(502), reply(501), reply(302), reply(200, [1]), TransportError("ConnectionError"),
-     TransportTimeout("ReadTimeout", cut_short=False), AnswerTooLarge("answer too large")],
+     TransportTimeout("ReadTimeout", cut_short=False), ResponseTooLarge("answer too large")],
 )  # fmt: skip
-def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Answer | Exception) -> None:
+def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> None:
     assert left_alone(entra, http, says)
     assert failure(http).retry_after == 1
 
@@ -159,13 +204,13 @@ def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient,
      ValueError("a header or the method is not valid")],
 )  # fmt: skip
 def test_what_concerns_one_caller_alone_does_not_close_the_door(
-    entra: Entra, http: MsalHttpClient, says: Answer | Exception
+    entra: Entra, http: MsalHttpClient, says: Response | Exception
 ) -> None:
     assert not left_alone(entra, http, says)
 
 
 @pytest.mark.parametrize("between", [reply(200, {}), reply(400, {"error": "invalid_grant"}), reply(429)])
-def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient, between: Answer) -> None:
+def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient, between: Response) -> None:
     for says in [reply(503)] * (FAILURES - 1) + [between]:
         entra.says = says
         with contextlib.suppress(ServiceUnavailable):
@@ -180,10 +225,10 @@ def test_a_sign_of_life_begins_the_count_anew(entra: Entra, http: MsalHttpClient
     [(reply(500), True), (ValueError("a header"), True), (KeyboardInterrupt(), True), (reply(503), False)],
 )
 def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
-    entra: Entra, says: Answer | BaseException, is_probe_again: bool
+    entra: Entra, says: Response | BaseException, is_probe_again: bool
 ) -> None:
     clock = Clock()
-    http = MsalHttpClient(entra, clock)
+    http = MsalHttpClient(AUTHORITY, entra, clock)
     assert left_alone(entra, http, reply(503))
     clock.forward(1)
     for _ in range(2):
@@ -195,7 +240,7 @@ def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
 
 def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
     clock = Clock()
-    http = MsalHttpClient(entra, clock)
+    http = MsalHttpClient(AUTHORITY, entra, clock)
     assert left_alone(entra, http, reply(503))
     clock.forward(1)
     entra.says = reply(200, {})
@@ -204,7 +249,7 @@ def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
 
 
 def test_no_error_says_what_was_sent_or_answered(entra: Entra, http: MsalHttpClient) -> None:
-    entra.says = Answer(200, {}, b"eyJhbGciOi secret")
+    entra.says = Response(200, {}, b"eyJhbGciOi secret")
     error = failure(http)
     assert "eyJ" not in f"{error!r} {error.reason} {error.detail}"
     assert error.__suppress_context__
@@ -232,14 +277,16 @@ class ASecret:
         return "secret"
 
 
-ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": TOKEN_URL}
+MICROSOFT = "https://login.microsoftonline.com/tenant/oauth2/v2.0/token"  # an instance that MSAL knows
+ENDPOINTS = {"authorization_endpoint": "https://login.example/a", "token_endpoint": MICROSOFT}
 
 
-def application(entra: Entra, discovery: Answer, **settings: str) -> Any:
+def application(entra: Entra, discovery: Response, **settings: str) -> Any:
     """MSAL's application, made where Entra publishes this document."""
-    http = MsalHttpClient(entra, Clock(), lambda url: discovery if "openid-configuration" in url else None)
+    made = Settings.from_environ({**GOOD, **settings})
+    http = MsalHttpClient(made.authority, entra, Clock(), lambda url: discovery if "openid-conf" in url else None)
     credential: Any = ASecret()
-    return msal_application(Settings.from_environ({**GOOD, **settings}), credential, http, DiscoveryCache())
+    return msal_application(made, credential, http, DiscoveryCache())
 
 
 @pytest.mark.parametrize(
@@ -269,7 +316,7 @@ def test_what_msal_sends(entra: Entra, settings: dict[str, str], claims: object)
     result = msal.acquire_token_on_behalf_of("assertion", ["https://graph.microsoft.com/.default"])
     assert result["access_token"] == "t"
     (method, url, request) = entra.sent[-1]
-    assert (method, url) == ("POST", TOKEN_URL)
+    assert (method, url) == ("POST", MICROSOFT)
     assert set(request["data"]["scope"].split()) == {"https://graph.microsoft.com/.default", "openid", "profile"}
     assert (request["data"]["assertion"], request["data"]["requested_token_use"]) == ("assertion", "on_behalf_of")
     assert json.loads(request["data"].get("claims") or "null") == claims

@@ -10,8 +10,6 @@ import pytest
 
 from emulators.applications import API
 from emulators.people import PEOPLE
-from shared.circuit import FAILURES, FIRST_OPEN_SECONDS
-from shared.deadline import within
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -21,6 +19,8 @@ from shared.errors import (
     ServerMisconfigured,
     ServiceUnavailable,
 )
+from shared.net.circuit_breaker import FAILURES, FIRST_OPEN_SECONDS
+from shared.net.deadline import within
 from tests.support.lab import Lab
 
 
@@ -266,7 +266,7 @@ def test_metadata_that_breaks_after_the_keys_came_is_not_missed(lab: Lab) -> Non
 
 def _metadata(lab: Lab) -> dict[str, object]:
     services = lab.services()
-    address = f"{services.settings.authority}/v2.0/.well-known/openid-configuration"
+    address = f"{services.settings.authority.url}/v2.0/.well-known/openid-configuration"
     answer = services.apis.transport.send("GET", address)
     document: dict[str, object] = answer.json()
     return document
@@ -277,11 +277,17 @@ def test_metadata_with_a_byte_order_mark_serves_msal_as_well_as_us(lab: Lab) -> 
     assert lab.me(lab.services(), lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name
 
 
-@pytest.mark.parametrize("token_endpoint", [5, None, ["https://login.microsoftonline.com/"], ""])
-def test_metadata_that_msal_stumbles_over_is_no_bug_of_the_function(lab: Lab, token_endpoint: object) -> None:
-    document = {**_metadata(lab), "token_endpoint": token_endpoint}
+@pytest.mark.parametrize(
+    "token_endpoint", [5, None, ["https://login.microsoftonline.com/"], "", "https://graph.microsoft.com/token"]
+)
+def test_metadata_without_a_token_endpoint_on_the_authoritys_own_host_is_refused(
+    lab: Lab, token_endpoint: object
+) -> None:
+    document, mark = {**_metadata(lab), "token_endpoint": token_endpoint}, lab.stack.audit.mark()
     lab.stack.faults.add("entra.discovery", status=200, body=document)
-    assert type(failure(lab, "alice")) is ServerMisconfigured
+    assert type(failure(lab, "alice")) is ServiceUnavailable
+    assert lab.exchanges(mark) == []
+    assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"] == []
 
 
 def test_msal_keeps_no_token(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.operator_notes import MAX_CHARS, MAX_NOTES, REPEAT_AFTER_SECONDS, OperatorNotes
+from shared.telemetry.operator_notes import MAX_CHARS, MAX_NOTES, REPEAT_AFTER_SECONDS, OperatorNotes
 from tests.support.clock import Clock
 
 log = logging.getLogger("shared_notes_test.part")

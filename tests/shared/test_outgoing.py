@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from shared.access_token import AccessToken
-from shared.caller import Caller
-from shared.downstream_api import DownstreamApi, DownstreamApis
+from shared.downstream.api import DownstreamApi, DownstreamApis
 from shared.errors import BadGateway
-from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken, Refusal
-from shared.request_record import RequestRecord
-from shared.sessions import Sessions
-from shared.settings import Settings
-from shared.transport import Transport
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.net.transport import Transport
+from shared.sessions.cache import Sessions
+from shared.sessions.request_context import RequestContext
+from shared.settings.settings import Settings
+from shared.telemetry.request_record import RequestRecord
+from shared.validation.access_token import AccessToken
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER
 from tests.support.wire import Wire, listening
@@ -71,7 +71,7 @@ class Api:
     def __call__(self, method: str = "GET", path: str = "/orders", **options: Any) -> list[bytes]:
         """Calls, and returns what arrived."""
         self.wire.taken()
-        caller = Caller(self._sessions, self._sessions.open("bearer"), "bearer", RequestRecord())
+        caller = RequestContext(self._sessions, self._sessions.open("bearer"), "bearer", RequestRecord())
         DownstreamApi("Orders", self._apis, caller).request(method, path, **options)
         return self.wire.taken()
 

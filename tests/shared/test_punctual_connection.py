@@ -11,9 +11,9 @@ import requests
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
-from shared.deadline import within
-from shared.punctual_connection import Pool, SecurePool, _PunctualReader, socket_options
-from shared.punctual_http import PunctualAdapter, is_timeout, punctual_session
+from shared.net.deadline import within
+from shared.net.deadline_connection import Pool, SecurePool, _PunctualReader, socket_options
+from shared.net.deadline_http import DeadlineAdapter, deadline_session, is_timeout
 from tests.support.clock import Clock
 
 
@@ -59,7 +59,7 @@ class Unreachable:
 def test_all_addresses_of_a_name_share_one_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = Unreachable(monkeypatch, "192.0.2.1", "192.0.2.2", "192.0.2.2", "2001:db8::1")
     with pytest.raises(requests.ConnectTimeout):
-        punctual_session().get("https://login.example", timeout=(3, 15))
+        deadline_session().get("https://login.example", timeout=(3, 15))
     assert [address for address, _ in unreachable.tried] == ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
     assert 0.9 < unreachable.tried[0][1] <= 1
     assert unreachable.tried[-1][1] <= 3
@@ -68,21 +68,21 @@ def test_all_addresses_of_a_name_share_one_time_out(monkeypatch: pytest.MonkeyPa
 def test_connecting_keeps_to_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = Unreachable(monkeypatch, "192.0.2.1")
     with within(1, lambda: 0.0), pytest.raises(requests.ConnectTimeout):
-        punctual_session().get("https://login.example", timeout=(3, 15))
+        deadline_session().get("https://login.example", timeout=(3, 15))
     assert unreachable.tried[0][1] <= 1
 
 
 def test_after_an_address_that_refuses_comes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = Unreachable(monkeypatch, "127.0.0.1", "192.0.2.1")
     with pytest.raises(requests.ConnectTimeout):
-        punctual_session().get("https://login.example", timeout=(3, 15))
+        deadline_session().get("https://login.example", timeout=(3, 15))
     assert [address for address, _ in unreachable.tried] == ["127.0.0.1", "192.0.2.1"]
 
 
 def test_without_time_it_is_tried_for_a_moment_as_0_would_mean_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     unreachable = Unreachable(monkeypatch, "192.0.2.1")
     with within(0, lambda: 0.0), pytest.raises(requests.ConnectTimeout):
-        punctual_session().get("https://login.example", timeout=(3, 15))
+        deadline_session().get("https://login.example", timeout=(3, 15))
     assert 0 < unreachable.tried[0][1] <= 0.001
 
 
@@ -94,7 +94,7 @@ def test_a_name_without_an_address_is_an_error_of_requests(monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(requests.ConnectTimeout):
-        punctual_session().get("https://login.example", timeout=(3, 15))
+        deadline_session().get("https://login.example", timeout=(3, 15))
     assert [address for address, _ in unreachable.tried] == ["login.example"]
 
 
@@ -112,8 +112,8 @@ def test_the_handshake_has_what_connecting_left_over(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_every_connection_keeps_to_the_deadline_with_a_proxy_or_without(scheme: str) -> None:
     """Plain http is for the managed identity's endpoint on this machine."""
-    adapter = punctual_session().get_adapter(f"{scheme}://localhost")
-    assert isinstance(adapter, PunctualAdapter)
+    adapter = deadline_session().get_adapter(f"{scheme}://localhost")
+    assert isinstance(adapter, DeadlineAdapter)
     pool = {"http": Pool, "https": SecurePool}[scheme]
     for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.example:8080")):
         assert manager.pool_classes_by_scheme[scheme] is pool

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from shared import redis_connection
-from shared.deadline import within
-from shared.environ import Secret
-from shared.redis_connection import CONNECT_SECONDS, Connections
-from shared.redis_store import RedisStore
-from shared.settings import RedisSettings
-from shared.store import StoreError
+from shared.net.deadline import within
+from shared.redis import connection as redis_connection
+from shared.redis.cache_backend import BackendError
+from shared.redis.connection import CONNECT_SECONDS, Connections
+from shared.redis.store import RedisStore
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings
 
 URLS = ["redis://cache.example:6379", "rediss://cache.example:6380"]
 
@@ -50,7 +50,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
 def test_all_addresses_of_its_name_share_one_time_out(url: str, waits: list[tuple[str, float]]) -> None:
     store = redis_at(url)
     for _ in range(2):
-        with pytest.raises(StoreError):
+        with pytest.raises(BackendError):
             store.get("name")
     assert [address for address, _ in waits] == ADDRESSES * 2
     for first in (0, 4):
@@ -60,7 +60,7 @@ def test_all_addresses_of_its_name_share_one_time_out(url: str, waits: list[tupl
 
 @pytest.mark.parametrize("url", URLS)
 def test_connecting_keeps_to_the_deadline(url: str, waits: list[tuple[str, float]]) -> None:
-    with within(0.2, lambda: 0.0), pytest.raises(StoreError):
+    with within(0.2, lambda: 0.0), pytest.raises(BackendError):
         redis_at(url, lambda: 0.0).get("name")
     assert max(seconds for _, seconds in waits) <= 0.2
 
@@ -79,7 +79,7 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(url: str, monkeypa
     monkeypatch.setattr(socket, "getaddrinfo", mute)
     store = redis_at(url.replace("cache", "mute-" + urlsplit(url).scheme))
     for kind in ["TimeoutError"] * 2 + ["circuit open"]:
-        with pytest.raises(StoreError, match=kind):
+        with pytest.raises(BackendError, match=kind):
             store.get("name")
     assert len(asked) == 1
     answer.set()

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared import redis_credentials
-from shared.environ import Secret
-from shared.redis_credentials import EntraCredentials, NoTokenYetError
-from shared.settings import RedisSettings
+from shared.redis import credentials as redis_credentials
+from shared.redis.credentials import EntraCredentials, NoTokenYetError
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings
 from tests.support.clock import Clock
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from emulators.applications import API, GRAPH
-from shared.async_user import AsyncUser
-from shared.caller import Caller
 from shared.errors import AccessDenied, ApiError, BadGateway, InvalidToken, ServiceUnavailable
-from shared.request_record import RequestRecord
 from shared.services import Services
-from shared.session import ANEW_SECONDS
+from shared.sessions.request_context import RequestContext
+from shared.sessions.session import ANEW_SECONDS
+from shared.telemetry.request_record import RequestRecord
+from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab, at_once
 
 
@@ -205,7 +205,7 @@ def test_one_callers_minute_is_not_anothers(desk: Desk) -> None:
 def test_it_is_the_same_for_a_function_that_awaits(desk: Desk) -> None:
     desk.lab.stack.faults.add("graph", status=401, times=1)
     session = desk.services.sessions.open(desk.bearer)
-    user = AsyncUser(Caller(desk.services.sessions, session, desk.bearer, RequestRecord()), desk.services.apis)
+    user = AsyncUser(RequestContext(desk.services.sessions, session, desk.bearer, RequestRecord()), desk.services.apis)
     assert asyncio.run(user.api("Graph").get("/me")).status_code == 200  # type: ignore[arg-type]  # an Awaitable
     assert desk.since() == (1, [401, 200])
 
@@ -222,7 +222,7 @@ def test_the_line_in_the_log_tells_of_both_tokens_and_both_calls(desk: Desk, cap
     record = RequestRecord()
     session = desk.services.sessions.open(desk.bearer)
     user = desk.lab.user(desk.services, desk.bearer)
-    user._caller = Caller(desk.services.sessions, session, desk.bearer, record)
+    user._context = RequestContext(desk.services.sessions, session, desk.bearer, record)
     desk.lab.stack.faults.add("graph", status=401)
     for _ in range(2):
         with pytest.raises(BadGateway):

@@ -18,12 +18,12 @@ import pytest
 
 from emulators.people import PEOPLE
 from shared import AsyncUser, User
-from shared.answer import Answer
-from shared.operator_notes import notes
+from shared.net.response import Response
+from shared.net.transport import Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.settings import Settings
-from shared.transport import Transport
+from shared.settings.settings import Settings
+from shared.telemetry.operator_notes import notes
 from tests.support.lab import Lab, finish_background_work
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -95,7 +95,7 @@ class Overheard(Transport):
 
     seen: ClassVar[list[str]] = []
 
-    def send(self, *args: Any, **options: Any) -> Answer:
+    def send(self, *args: Any, **options: Any) -> Response:
         self.seen.append((options.get("headers") or {}).get("traceparent", ""))
         return super().send(*args, **options)
 

@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from shared.errors import AccessDenied, BadGateway, ServerMisconfigured
-from shared.request_record import MAX_ENTRIES, RequestRecord
+from shared.telemetry.request_record import MAX_ENTRIES, RequestRecord
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.deadline import within
-from shared.retries import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, Retries
+from shared.net.deadline import within
+from shared.net.retries import FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, Retries
 from tests.support.clock import Clock
 
 

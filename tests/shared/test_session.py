@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared.access_token import AccessToken
 from shared.errors import ApiError, ServiceUnavailable, Throttled
-from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken, Refusal
-from shared.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
-from shared.sessions import Sessions
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.sessions.cache import Sessions
+from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
+from shared.validation.access_token import AccessToken
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import finish_background_work
 from tests.support.tokens import STRANGER

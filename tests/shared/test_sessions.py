@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from shared.access_token import AccessToken
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
-from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal
 from shared.services import Services
-from shared.session import Scopes
-from shared.sessions import Sessions
+from shared.sessions.cache import Sessions
+from shared.sessions.session import Scopes
+from shared.validation.access_token import AccessToken
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 from tests.support.tokens import STRANGER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 TENANT, CLIENT = "4b1c8a52-7f3e-4a0f-9d5e-0c8f6f0b1a2d", "9e2d7c41-5b6a-4c3d-8e1f-2a3b4c5d6e7f"
 GOOD = {
@@ -29,7 +29,7 @@ def problems(**changes: str) -> dict[str, str]:
 
 def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() -> None:
     settings = Settings.from_environ(GOOD)
-    assert settings.authority == f"https://login.microsoftonline.com/{TENANT}"
+    assert settings.authority.url == f"https://login.microsoftonline.com/{TENANT}"
     assert settings.audiences == (CLIENT, f"api://{CLIENT}")
     assert settings.client_capabilities == settings.allowed_clients == ()
     assert settings.downstream_apis["graph"].scopes == ("https://graph.microsoft.com/.default",)
@@ -38,8 +38,8 @@ def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() 
 def test_the_pages_of_entra_are_those_of_the_tenant() -> None:
     settings = Settings.from_environ({**GOOD, "AzureAd__Instance": "https://login.microsoftonline.us/"})
     authority = f"https://login.microsoftonline.us/{TENANT}"
-    assert settings.authorization_uri == f"{authority}/oauth2/v2.0/authorize"
-    assert settings.admin_consent_url == f"{authority}/adminconsent?client_id={CLIENT}"
+    assert settings.authority.authorization_uri == f"{authority}/oauth2/v2.0/authorize"
+    assert settings.authority.admin_consent_url == f"{authority}/adminconsent?client_id={CLIENT}"
 
 
 def test_a_request_may_take_a_minute_or_as_long_as_is_set() -> None:

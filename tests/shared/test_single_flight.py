@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ServiceUnavailable
-from shared.single_flight import MAX_BACKGROUND, SingleFlight
+from shared.net.single_flight import MAX_BACKGROUND, SingleFlight
 from tests.support.lab import finish_background_work
 
 
@@ -76,13 +76,13 @@ def test_nothing_is_left_behind() -> None:
 def test_work_beside_the_requests_is_bounded() -> None:
     flights: SingleFlight[int, int] = SingleFlight()
     release = threading.Event()
-    started = [flights.start(number, lambda: int(release.wait(30))) for number in range(MAX_BACKGROUND)]
-    assert flights.start(MAX_BACKGROUND, lambda: 1) is None
-    assert flights.do_beside(MAX_BACKGROUND, lambda: 2) == 2
+    started = [flights.run_in_background(number, lambda: int(release.wait(30))) for number in range(MAX_BACKGROUND)]
+    assert flights.run_in_background(MAX_BACKGROUND, lambda: 1) is None
+    assert flights.wait_in_background(MAX_BACKGROUND, lambda: 2) == 2
     release.set()
     assert [flight.result(30) for flight in started if flight] == [1] * MAX_BACKGROUND
     finish_background_work()
-    assert flights.start(0, lambda: 3) is not None
+    assert flights.run_in_background(0, lambda: 3) is not None
 
 
 def test_a_thread_that_cannot_be_had_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +93,9 @@ def test_a_thread_that_cannot_be_had_keeps_nobody_waiting(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(threading.Thread, "start", none_left)
     for _ in range(2 * MAX_BACKGROUND):
-        assert flights.start("key", lambda: 1) is None
+        assert flights.run_in_background("key", lambda: 1) is None
     assert flights.do("key", lambda: 2) == 2
-    assert flights.do_beside("key", lambda: 3) == 3
+    assert flights.wait_in_background("key", lambda: 3) == 3
 
 
 class LandsAsItTimesOut(Future[int]):
@@ -148,7 +148,7 @@ def test_join_waits_for_what_is_under_way_and_for_nothing_else() -> None:
         seen.append("ran")
         return 1
 
-    flights.start("key", slow)
+    flights.run_in_background("key", slow)
     flights.join("another key")
     assert seen == []
     release.set()
@@ -166,24 +166,26 @@ def test_join_raises_what_the_work_raised_and_waits_no_longer_than_it_is_told() 
         release.wait(30)
         raise ZeroDivisionError
 
-    flights.start("key", fails)
+    flights.run_in_background("key", fails)
     with pytest.raises(ServiceUnavailable) as raised:
         flights.join("key", wait=0)
     assert raised.value.retry_after == 5
-    for wait in (flights.do, flights.do_beside):
+    for wait in (flights.do, flights.wait_in_background):
         with pytest.raises(ServiceUnavailable):
             wait("key", lambda: 1, wait=0)
-    joined = flights.start("key", lambda: 1)
+    joined = flights.run_in_background("key", lambda: 1)
     release.set()
     assert joined is not None
     assert isinstance(joined.exception(30), ZeroDivisionError)
     finish_background_work()
-    assert flights.do_beside("key", lambda: 2) == 2
+    assert flights.wait_in_background("key", lambda: 2) == 2
 
 
 def test_work_in_the_background_has_a_thread_of_that_name_that_ends_with_the_process() -> None:
     flights: SingleFlight[str, tuple[str, bool]] = SingleFlight()
-    flight = flights.start("keys", lambda: (threading.current_thread().name, threading.current_thread().daemon))
+    flight = flights.run_in_background(
+        "keys", lambda: (threading.current_thread().name, threading.current_thread().daemon)
+    )
     assert flight is not None
     assert flight.result(30) == ("background keys", True)
 
@@ -191,11 +193,11 @@ def test_work_in_the_background_has_a_thread_of_that_name_that_ends_with_the_pro
 def test_one_key_has_one_run_whether_in_the_background_or_not() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     release = threading.Event()
-    first = flights.start("key", lambda: int(release.wait(30)))
+    first = flights.run_in_background("key", lambda: int(release.wait(30)))
     for _ in range(2 * MAX_BACKGROUND):  # whoever joins takes no thread
-        assert flights.start("key", lambda: 5) is first
+        assert flights.run_in_background("key", lambda: 5) is first
     release.set()
-    assert flights.do_beside("key", lambda: 5) in (1, 5)
+    assert flights.wait_in_background("key", lambda: 5) in (1, 5)
     finish_background_work()
     assert not flights._flights
 
@@ -204,10 +206,10 @@ def test_sixteen_at_a_time_work_in_the_background_and_a_wait_for_one_of_them_sta
     flights: SingleFlight[int, int] = SingleFlight()
     release = threading.Event()
     try:
-        assert None not in [flights.start(number, lambda: int(release.wait(30))) for number in range(16)]
-        assert flights.start(16, lambda: 1) is None
+        assert None not in [flights.run_in_background(number, lambda: int(release.wait(30))) for number in range(16)]
+        assert flights.run_in_background(16, lambda: 1) is None
         with pytest.raises(ServiceUnavailable):
-            flights.do_beside(5, lambda: 1, wait=0)
+            flights.wait_in_background(5, lambda: 1, wait=0)
     finally:
         release.set()
     finish_background_work()
@@ -226,10 +228,10 @@ def test_a_thread_that_cannot_be_had_is_an_error_for_whoever_has_joined_and_for_
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", none_left)
         for _ in range(2 * MAX_BACKGROUND):
-            flights.start("key", lambda: 1)
+            flights.run_in_background("key", lambda: 1)
     assert {str(flight.exception(0)) for flight in joined} == {"can't start new thread"}
-    assert flights.do_beside("key", lambda: 2) == 2
-    started = flights.start("key", lambda: 3)
+    assert flights.wait_in_background("key", lambda: 2) == 2
+    started = flights.run_in_background("key", lambda: 3)
     assert started is not None
     assert started.result(30) in (2, 3)
     finish_background_work()

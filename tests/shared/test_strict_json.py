@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.strict_json import compact, parse_body, parse_object
+from shared.net.strict_json import compact, parse_body, parse_object
 
 
 def test_an_object_is_read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.token_response import fingerprint_of, life_seconds, written_anew
+from shared.exchange.token_response import fingerprint_of, life_seconds, written_anew
 
 WHOLE = {
     "access_token": "token",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.deadline import seconds_left, within
-from shared.transport import AnswerTooLarge, Transport, TransportError, TransportTimeout
+from shared.net.deadline import seconds_left, within
+from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
 from tests.support.clock import Clock
 from tests.support.lab import at_once
 from tests.support.wire import ANSWER, Wire, listening
@@ -129,7 +129,7 @@ def test_an_answer_of_16_mib_is_read_whole(wire: Wire, transport: Transport, siz
 def test_a_larger_answer_is_refused_at_that_byte(wire: Wire, transport: Transport) -> None:
     length = f"Content-Length: {16 * len(MEGABYTE) + 1}"
     wire.reply = answering(head("200 OK", length), *[MEGABYTE] * 16, b"x")
-    with pytest.raises(AnswerTooLarge) as raised:
+    with pytest.raises(ResponseTooLarge) as raised:
         transport.send("GET", url(wire))
     assert raised.value.may_repeat is False
 
@@ -150,7 +150,7 @@ def test_an_endless_answer_is_not_read_to_its_end(wire: Wire, transport: Transpo
             done.set()
 
     wire.reply = reply
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         transport.send("GET", url(wire))
     if not packed:
         assert done.wait(30)

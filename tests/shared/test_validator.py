@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.access_token import AccessToken, AccessTokenValidator
 from shared.errors import InvalidToken, UserTokenRequired
-from shared.key_set import SigningKey
-from shared.settings import Settings
+from shared.settings.settings import Settings
+from shared.validation.access_token import AccessToken, AccessTokenValidator
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER, signed
 

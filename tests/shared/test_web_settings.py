@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import Settings
-from shared.web_settings import HARMLESS, IGNORED, REFUSED
+from shared.settings.identity_web import HARMLESS, IGNORED, REFUSED
+from shared.settings.settings import Settings
 from tests.support.lab import ROOT
 
 from .test_settings import CLIENT, GOOD, TENANT, problems
@@ -19,7 +19,7 @@ WITHOUT_TENANT = {name: value for name, value in GOOD.items() if name != "AzureA
 def test_an_authority_stands_for_instance_and_tenant(authority: str) -> None:
     authority = authority.replace("HTTPS", "https")
     settings = Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority})
-    assert settings.authority.lower() == AUTHORITY
+    assert settings.authority.url.lower() == AUTHORITY
     both = Settings.from_environ(
         {**GOOD, "AzureAd__Instance": AUTHORITY.rpartition("/")[0], "AzureAd__Authority": authority}
     )
@@ -28,7 +28,7 @@ def test_an_authority_stands_for_instance_and_tenant(authority: str) -> None:
 
 def test_the_authority_of_another_cloud_is_taken_at_its_word() -> None:
     authority = f"https://login.microsoftonline.us/{TENANT}/v2.0"
-    assert Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority}).authority == authority[:-5]
+    assert Settings.from_environ({**WITHOUT_TENANT, "AzureAd__Authority": authority}).authority.url == authority[:-5]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_changes_nothing_is_ignored_with_one_warning(caplog: pytest.LogCapt
     changes = {spelled(setting): "<hunter2>" for setting in IGNORED}
     assert Settings.from_environ({**GOOD, **changes}) is not None
     (warning,) = caplog.records
-    assert (warning.levelname, warning.name) == ("WARNING", "shared.web_settings")
+    assert (warning.levelname, warning.name) == ("WARNING", "shared.settings.identity_web")
     assert all(name in warning.getMessage() for name in changes)
     assert "hunter2" not in warning.getMessage()
 

@@ -17,14 +17,14 @@ import azure.functions as func
 import pytest
 
 from shared import ApiError, AsyncUser, Forbidden, User
-from shared.answer import Answer
+from shared.net.response import Response
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.shared.guarded import body_of, reply_of, request
 from tests.support.lab import Lab
 
 GUID = uuid.UUID("0f5b1c52-6a4e-4d6c-9f53-64f0b7a1c001")
-ANSWER = Answer(200, {}, b"{}")
+ANSWER = Response(200, {}, b"{}")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def internal_error(reply: func.HttpResponse, caplog: pytest.LogCaptureFixture) -
         "correlation_id": body_of(reply)["correlation_id"],
     }
     assert reply.headers["Cache-Control"] == "no-store"
-    (record,) = (record for record in caplog.records if record.name == "shared.request_record")
+    (record,) = (record for record in caplog.records if record.name == "shared.telemetry.request_record")
     assert record.levelno == logging.ERROR
     assert "function=act" in record.getMessage()
     assert f"correlation_id={body_of(reply)['correlation_id']}" in record.getMessage()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from emulators.stack import Stack
-from shared import signing_keys
+from shared.validation import signing_keys
 
 from .clock import RunningClock
 from .lab import Lab, finish_background_work

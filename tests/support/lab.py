@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from emulators.audit import Entry
 from emulators.stack import Stack
-from shared.caller import Caller
-from shared.request_record import RequestRecord
 from shared.services import Services
-from shared.settings import Settings
-from shared.user import User
+from shared.sessions.request_context import RequestContext
+from shared.settings.settings import Settings
+from shared.telemetry.request_record import RequestRecord
+from shared.user.user import User
 
 from .clock import RunningClock
 
@@ -50,7 +50,7 @@ class Lab:
     def user(self, services: Services, token: str) -> User:
         """The user of this token, as a function is handed them."""
         session = services.sessions.open(token)
-        return User(Caller(services.sessions, session, token, RequestRecord()), services.apis)
+        return User(RequestContext(services.sessions, session, token, RequestRecord()), services.apis)
 
     def me(self, services: Services, token: str) -> str:
         """Who Graph says this token's user is."""

@@ -19,14 +19,14 @@ from emulators.stack import Stack
 from maintainers.benchmarks.environment import enter
 from maintainers.benchmarks.machine import machine
 from maintainers.tests.redis.server import RedisServer, program
-from shared.access_token import AccessTokenValidator
-from shared.distributed_cache import DistributedCache
-from shared.environ import Secret
-from shared.on_behalf_of import DownstreamToken, Refusal
-from shared.redis_store import RedisStore
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.redis.cache import DistributedCache
+from shared.redis.cache_backend import CacheBackend
+from shared.redis.store import RedisStore
 from shared.services import LazyServices
-from shared.settings import RedisSettings, Settings
-from shared.store import Store
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings, Settings
+from shared.validation.access_token import AccessTokenValidator
 
 from .costs import Costs
 from .dict_store import DictStore
@@ -87,7 +87,7 @@ def _second_level(
     """What stood for Redis; seconds for a token found there and for one that was new; bytes of an entry."""
     scopes = settings.downstream_apis["graph"].scopes
     with _store() as (name, store, bytes_used):
-        cache = DistributedCache(settings, _Entra(token), store, time.time, time.sleep)
+        cache = DistributedCache(settings.authority, _Entra(token), store, time.time, time.sleep)
 
         def find(bearer: str) -> DownstreamToken:
             return cache.exchange(bearer, scopes, correlation_id="")
@@ -113,7 +113,7 @@ class _Entra:
 
 
 @contextmanager
-def _store() -> Iterator[tuple[str, Store, Callable[[], float]]]:
+def _store() -> Iterator[tuple[str, CacheBackend, Callable[[], float]]]:
     if program() is None:
         standing_in = _Weighed(time.time)
         yield "a dictionary: no redis-server on the PATH", standing_in, standing_in.bytes_used

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from shared.circuit import MAX_OPEN_SECONDS
+from shared.net.circuit_breaker import MAX_OPEN_SECONDS
 
 from .mix import NEW, PATHS, Step
 from .observed import Observed

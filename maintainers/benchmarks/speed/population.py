@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from shared.access_token import AccessToken
-from shared.on_behalf_of import DownstreamToken
+from shared.exchange.on_behalf_of import DownstreamToken
 from shared.services import Services
-from shared.sessions import Sessions
+from shared.sessions.cache import Sessions
+from shared.validation.access_token import AccessToken
 
 TOKEN_CHARS = 2000  # of a downstream token
 SCOPES = ("https://graph.microsoft.com/.default",)

@@ -57,7 +57,7 @@ def _hear(process: subprocess.Popen[str]) -> str:
 
 def _template(task: Mapping[str, str]) -> Callable[[], object]:
     from shared.services import Services
-    from shared.settings import Settings
+    from shared.settings.settings import Settings
 
     own = {"TokenCache__Redis__Url": task["redis"]} if task["redis"] else {}
     services, bearer = Services(Settings.from_environ({**os.environ, **own})), task["bearer"]

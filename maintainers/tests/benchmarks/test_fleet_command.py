@@ -167,7 +167,7 @@ def test_measured_costs_are_those_of_real_work(caplog: pytest.LogCaptureFixture)
     assert all(each > 0 for each in asdict(costs).values() if isinstance(each, float))
     assert min(costs.entry_bytes, costs.token_bytes) > 1_500  # both hold a whole token
     assert costs.session_bytes > 500
-    written = [record.getMessage() for record in caplog.records if record.name == "shared.request_record"]
+    written = [record.getMessage() for record in caplog.records if record.name == "shared.telemetry.request_record"]
     assert len(written) > 300  # a known token's cost is that of a whole request, with its line in the log
     assert all("status=204" in line and "tokens=Graph:hit" in line for line in written)
 

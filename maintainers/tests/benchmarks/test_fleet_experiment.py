@@ -13,12 +13,12 @@ from maintainers.benchmarks.fleet.dict_store import DictStore
 from maintainers.benchmarks.fleet.fleet import HOUR, Fleet
 from maintainers.benchmarks.fleet.model import SHARED_HIT, SHARED_NEW, answer
 from maintainers.benchmarks.fleet.simulation import Request, requests, simulate
-from shared.access_token import AccessToken
-from shared.distributed_cache import DistributedCache
-from shared.key_set import SigningKey
-from shared.on_behalf_of import DownstreamToken, Exchanger, Refusal
-from shared.sessions import Sessions
-from shared.settings import Settings
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal, TokenSource
+from shared.redis.cache import DistributedCache
+from shared.sessions.cache import Sessions
+from shared.settings.settings import Settings
+from shared.validation.access_token import AccessToken
+from shared.validation.key_set import SigningKey
 from tests.support.clock import Clock
 
 IDS = {
@@ -67,9 +67,9 @@ def play(fleet: Fleet, *, shared: bool) -> Played:
     """The requests of the simulation, answered by real sessions."""
     clock = Clock()
     began, entra, store = clock.at, CountingEntra(clock), DictStore(clock)
-    exchanger: Exchanger = entra
+    exchanger: TokenSource = entra
     if shared:
-        exchanger = DistributedCache(Settings.from_environ(IDS), entra, store, clock, clock.forward)
+        exchanger = DistributedCache(Settings.from_environ(IDS).authority, entra, store, clock, clock.forward)
     instances = [
         Sessions(Validator(), EveryKeyIsGood(), exchanger, clock, int(fleet.sessions), 10**12)
         for _ in range(fleet.instances)

@@ -10,10 +10,10 @@ import pytest
 
 from maintainers.benchmarks.fleet.dict_store import DictStore
 from maintainers.tests.redis.server import WHY_NOT, RedisServer, program
-from shared.environ import Secret
-from shared.redis_store import RedisStore
-from shared.settings import RedisSettings
-from shared.store import Store
+from shared.redis.cache_backend import CacheBackend
+from shared.redis.store import RedisStore
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings
 from tests.support.clock import Clock
 
 HELD_SECONDS = 60.0
@@ -28,26 +28,26 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-def real(server: RedisServer) -> Store:
+def real(server: RedisServer) -> CacheBackend:
     with server.client() as client:
         client.flushall()
     return RedisStore(RedisSettings(Secret(server.url), ""), time.time)
 
 
 @pytest.fixture(params=["dictionary", "redis-server"])
-def store(request: pytest.FixtureRequest) -> Store:
+def store(request: pytest.FixtureRequest) -> CacheBackend:
     if request.param == "dictionary":
         return DictStore(Clock())
     return real(cast(RedisServer, request.getfixturevalue("_server")))
 
 
-def locked(store: Store) -> str:
+def locked(store: CacheBackend) -> str:
     found, lock = store.get_or_lock("n", HELD_SECONDS)
     assert found is None
     return lock
 
 
-def test_one_gets_the_lock_and_all_find_what_was_put_under_it(store: Store) -> None:
+def test_one_gets_the_lock_and_all_find_what_was_put_under_it(store: CacheBackend) -> None:
     assert store.get("n") is None
     mine = locked(store)
     assert mine
@@ -57,7 +57,7 @@ def test_one_gets_the_lock_and_all_find_what_was_put_under_it(store: Store) -> N
     assert store.get_or_lock("n", HELD_SECONDS) == (b"new", "")
 
 
-def test_what_will_not_do_is_as_good_as_nothing(store: Store) -> None:
+def test_what_will_not_do_is_as_good_as_nothing(store: CacheBackend) -> None:
     store.put("n", b"due", ENTRY_SECONDS)
     found, mine = store.get_or_lock("n", HELD_SECONDS, unless=b"due")
     assert (found, bool(mine)) == (None, True)
@@ -66,14 +66,14 @@ def test_what_will_not_do_is_as_good_as_nothing(store: Store) -> None:
     assert store.get_or_lock("n", HELD_SECONDS, unless=b"due") == (b"new", "")
 
 
-def test_a_put_ends_the_lock_its_own_or_without_one_any(store: Store) -> None:
+def test_a_put_ends_the_lock_its_own_or_without_one_any(store: CacheBackend) -> None:
     for lock in (locked(store), ""):
         store.put("n", b"x", ENTRY_SECONDS, lock)
         store.drop("n")
         assert locked(store)
 
 
-def test_after_an_unlock_everybody_has_the_same_lock_and_the_first_put_ends_it(store: Store) -> None:
+def test_after_an_unlock_everybody_has_the_same_lock_and_the_first_put_ends_it(store: CacheBackend) -> None:
     store.unlock("n", locked(store))
     everybodys = locked(store)
     assert everybodys
@@ -83,7 +83,7 @@ def test_after_an_unlock_everybody_has_the_same_lock_and_the_first_put_ends_it(s
     assert store.get("n") == b"first"
 
 
-def test_nobody_gives_back_or_ends_the_lock_of_another_one(store: Store) -> None:
+def test_nobody_gives_back_or_ends_the_lock_of_another_one(store: CacheBackend) -> None:
     locked(store)
     store.unlock("n", "not its value")
     assert locked(store) == ""
@@ -103,7 +103,7 @@ def test_nobody_gives_back_or_ends_the_lock_of_another_one(store: Store) -> None
     ],
     ids=["held", "given back"],
 )
-def test_a_lock_ends_by_itself(seconds: float, end: Callable[[Store], object]) -> None:
+def test_a_lock_ends_by_itself(seconds: float, end: Callable[[CacheBackend], object]) -> None:
     clock = Clock()
     store = DictStore(clock)
     end(store)

@@ -24,7 +24,7 @@ from maintainers.benchmarks.load.recovery import rounds
 from maintainers.benchmarks.load.run import Ask, Run, new_sessions
 from maintainers.benchmarks.machine import machine
 from maintainers.tests.redis.server import WHY_NOT, program
-from shared.circuit import MAX_OPEN_SECONDS, Circuit
+from shared.net.circuit_breaker import MAX_OPEN_SECONDS, CircuitBreaker
 from tests.support.clock import Clock
 
 ROOT = Path(__file__).parents[3]
@@ -86,7 +86,11 @@ def test_what_ails_redis_is_told_from_where_it_is() -> None:
 def test_a_process_leaves_redis_alone_until_the_circuits_own_words_say_otherwise(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    observed, reading, writing = Observed(), Circuit("Redis", Clock(0.0), 2), Circuit("Redis, writing", Clock(0.0), 2)
+    observed, reading, writing = (
+        Observed(),
+        CircuitBreaker("Redis", Clock(0.0), 2),
+        CircuitBreaker("Redis, writing", Clock(0.0), 2),
+    )
 
     def told() -> set[tuple[str, str]]:
         for record in caplog.records:

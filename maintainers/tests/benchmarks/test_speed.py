@@ -25,7 +25,7 @@ from maintainers.benchmarks.speed.rows import GROUPS
 from maintainers.benchmarks.speed.rows.requests import of_logged, of_quiet, without_its_line
 from maintainers.benchmarks.speed.tables import FLOOR_HEADER, HEADER, as_blocks, as_markdown
 from maintainers.tests.redis.server import WHY_NOT, program
-from shared.request_record import RequestRecord
+from shared.telemetry.request_record import RequestRecord
 
 ROOT = Path(__file__).parents[3]
 NEEDS_REDIS = {"processes", "redis-get", "redis-put"}

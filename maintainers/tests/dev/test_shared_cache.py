@@ -12,7 +12,7 @@ from emulators.local.settings_file import NAME
 from emulators.local.shared_cache import address, cache_settings
 from maintainers.tests.dev.project import Project
 from maintainers.tests.redis.server import WHY_NOT, RedisServer, dump, program
-from shared.environ import is_redis_url
+from shared.settings.environ import is_redis_url
 
 SETTING = "TokenCache__Redis__Url"
 

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from shared import key_vault
+from shared.exchange import azure_identity
 from tests.support.lab import Lab
 
 from .impatience import Impatience
@@ -43,7 +43,7 @@ def _orders() -> Iterator[str]:
 def impatience(lab: Lab, _orders: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impatience]:
     """Everything that the API sends goes through here."""
     impatience = Impatience(lab.clock)
-    monkeypatch.setattr(key_vault, "punctual_session", impatience.session)
+    monkeypatch.setattr(azure_identity, "http_session", impatience.session)
     lab.stack.route("orders", _orders)
     yield impatience
     lab.stack.route("orders", None)

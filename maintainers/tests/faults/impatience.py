@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from shared.answer import Answer
-from shared.deadline import seconds_left
-from shared.punctual_http import punctual_session
-from shared.transport import Transport, TransportTimeout
+from shared.net.deadline import seconds_left
+from shared.net.deadline_http import deadline_session
+from shared.net.response import Response
+from shared.net.transport import Transport, TransportTimeout
 from tests.support.clock import Clock
 
 REAL_SECONDS = 0.5  # enough for a request to be sent, received and written into the audit trail
@@ -81,8 +81,8 @@ class Impatience:
         return _ImpatientTransport(self, **options)
 
     def session(self) -> requests.Session:
-        """What shared.key_vault asks vault and identity with."""
-        session: Any = punctual_session()
+        """What Azure SDK clients ask vault and identity with."""
+        session: Any = deadline_session()
         patiently = session.request
 
         def request(method: str, url: str, *, timeout: tuple[float, float], **more: Any) -> requests.Response:
@@ -106,7 +106,7 @@ class _ImpatientTransport(Transport):
         self._impatience = impatience
         self._this_thread = threading.local()
 
-    def send(self, method: str, url: str, **request: Any) -> Answer:
+    def send(self, method: str, url: str, **request: Any) -> Response:
         (connect, read), started = super().time_outs(), self._now()
         self._this_thread.hopeless = self._impatience.notes(url)
         try:

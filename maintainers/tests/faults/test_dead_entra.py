@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.circuit import FAILURES, MAX_OPEN_SECONDS
+from shared.net.circuit_breaker import FAILURES, MAX_OPEN_SECONDS
 from tests.support.lab import Lab, finish_background_work
 
 from .api import Api

@@ -14,18 +14,18 @@ import pytest
 from emulators.applications import API
 from emulators.audit import Entry
 from emulators.stack import Stack
-from shared import signing_keys
-from shared.client_credential import load_client_credential
-from shared.confidential_client import (
+from shared.exchange.client_credential import load_client_credential
+from shared.exchange.confidential_client import (
     RELOAD_AFTER_SECONDS,
     RELOAD_COOLDOWN_SECONDS,
     RETURN_AFTER_SECONDS,
     ConfidentialClients,
 )
-from shared.msal_http import MsalHttpClient
-from shared.settings import Settings
-from shared.signing_keys import COOLDOWN_SECONDS
-from shared.transport import Transport
+from shared.exchange.msal_client import MsalHttpClient
+from shared.net.transport import Transport
+from shared.settings.settings import Settings
+from shared.validation import signing_keys
+from shared.validation.signing_keys import COOLDOWN_SECONDS
 from tests.support.clock import RunningClock
 from tests.support.lab import Lab, finish_background_work
 
@@ -265,14 +265,16 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
         return lab.clock()
 
     settings = Settings.from_environ(lab.environ())
-    clients = ConfidentialClients(settings, MsalHttpClient(Transport(), lab.clock), now, load_client_credential)
+    clients = ConfidentialClients(
+        settings, MsalHttpClient(settings.authority, Transport(), lab.clock), now, load_client_credential
+    )
     clients.ready()
     refused = clients.newest(clients.ready())
     held.set()
     with ThreadPoolExecutor(2) as pool:
         newest = pool.submit(clients.newest, refused)
         assert look_at_the_clock.wait(30)
-        before = pool.submit(clients.before_newest, refused)
+        before = pool.submit(clients.previous_certificate, refused)
         wait([before], 0.5)  # it may need the other to end, and may not
         go_on.set()
         assert newest.result(30) is not None

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from shared.errors import ApiError
-from shared.known_keys import MAX_AGE_SECONDS
 from shared.services import Services
-from shared.session import Session
-from shared.settings import Settings
-from shared.signing_keys import COOLDOWN_SECONDS
+from shared.sessions.session import Session
+from shared.settings.settings import Settings
+from shared.validation.known_keys import MAX_AGE_SECONDS
+from shared.validation.signing_keys import COOLDOWN_SECONDS
 from tests.support.clock import Clock
 from tests.support.genuine import Genuine
 from tests.support.lab import Lab

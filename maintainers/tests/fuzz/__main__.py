@@ -21,7 +21,7 @@ from statistics import median
 from time import thread_time
 
 from maintainers.tests.forgery.door import Door
-from shared.settings import Settings
+from shared.settings.settings import Settings
 from tests.support.clock import RunningClock
 from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch

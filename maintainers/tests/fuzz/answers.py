@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.answer import MAX_RETRY_AFTER_SECONDS, Answer
-from shared.claims_challenge import claims_of, requested_claims
-from shared.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.errors import ApiError, ClaimsChallenge
-from shared.key_set import parse_key_set
-from shared.settings import Settings
+from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
+from shared.net.claims_challenge import claims_of, requested_claims
+from shared.net.response import MAX_RETRY_AFTER_SECONDS, Response
+from shared.settings.settings import Settings
+from shared.validation.key_set import parse_key_set
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
 
@@ -58,7 +58,7 @@ def is_claims_request(text: str) -> bool:
 
 def check_challenge(header: str, figures: Figures) -> None:
     for status in (401, 403, 200):
-        claims = figures.of(lambda status=status: claims_of(Answer(status, {"WWW-Authenticate": header}, b"")))  # type: ignore[misc]
+        claims = figures.of(lambda status=status: claims_of(Response(status, {"WWW-Authenticate": header}, b"")))  # type: ignore[misc]
         assert claims == "" or (status == 401 and is_claims_request(claims) and "insufficient_claims" in header)
         if claims:
             again = ClaimsChallenge(claims, authorization_uri="https://x", reason="")
@@ -91,7 +91,7 @@ waits = st.one_of(
 
 
 def check_wait(value: str, figures: Figures) -> None:
-    wait = figures.of(lambda: Answer(503, {"Retry-After": value}, b"").retry_after(NOW))
+    wait = figures.of(lambda: Response(503, {"Retry-After": value}, b"").retry_after(NOW))
     assert wait is None or (type(wait) is int and 0 <= wait <= MAX_RETRY_AFTER_SECONDS)
 
 
@@ -146,7 +146,7 @@ error_bodies: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 def entra_errors(settings: Settings) -> Callable[[dict[str, Any], Figures], None]:
     def check(body: dict[str, Any], figures: Figures) -> None:
-        error = figures.of(lambda: error_from_entra(body, ("scope",), settings))
+        error = figures.of(lambda: error_from_entra(body, ("scope",), settings.authority))
         figures.answered(error.status)
         assert isinstance(error, ApiError)
         assert error.status in ANSWERS_OF_ENTRA

@@ -14,13 +14,13 @@ import azure.functions as func
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.downstream_path import join
-from shared.environ import Secret
+from shared.downstream.path import join
+from shared.downstream.request_checks import RESERVED, check_headers, check_method
 from shared.errors import ApiError, BadRequest, MissingToken, ServiceUnavailable, SettingsError
-from shared.http_request import bearer_token, json_body
-from shared.outgoing import RESERVED, check_headers, check_method
-from shared.request_record import RequestRecord
-from shared.settings import Settings
+from shared.hosting.request import bearer_token, json_body
+from shared.settings.environ import Secret
+from shared.settings.settings import Settings
+from shared.telemetry.request_record import RequestRecord
 
 from .case import MARK, Case, Figures
 from .values import ODD, bodies, header_values, texts, words

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from maintainers.tests.forgery.door import Door
-from shared.settings import Settings
+from shared.settings.settings import Settings
 from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
 from tests.support.live import Live

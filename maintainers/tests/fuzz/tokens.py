@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from maintainers.tests.forgery.door import Door
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
-from shared.http_reply import reply_to_error
+from shared.hosting.response import reply_to_error
 from tests.support.genuine import Genuine
 from tests.support.tokens import STRANGER, encoded
 

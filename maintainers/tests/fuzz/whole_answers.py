@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shared.answer import Answer
 from shared.errors import ApiError
-from shared.http_reply import reply_to
+from shared.hosting.response import reply_to
+from shared.net.response import Response
+from shared.net.transport import Transport, TransportError, TransportTimeout
 from shared.services import Services
-from shared.settings import Settings
-from shared.transport import Transport, TransportError, TransportTimeout
+from shared.settings.settings import Settings
 from tests.support.lab import Lab
 
 from .answers import ANSWERS_OF_ENTRA, challenges, claims_requests, error_bodies, waits
@@ -56,7 +56,7 @@ failures = st.sampled_from([TransportError("reset"), TransportTimeout("slow", cu
 
 def answers(bodies_of_the_service: Any) -> Any:
     mine = bodies_of_the_service.map(lambda value: spoilt_json(value, "raw"))
-    return failures | st.builds(Answer, statuses, headers.map(Lenient), anything | mine | mine)
+    return failures | st.builds(Response, statuses, headers.map(Lenient), anything | mine | mine)
 
 
 def one_line(value: str) -> str:
@@ -75,9 +75,9 @@ class Bent(Transport):
     """The real one, but for a host whose answers are made up."""
 
     host = "-"
-    answer: Answer | Exception | None = None
+    answer: Response | Exception | None = None
 
-    def send(self, method: str, url: str, **options: Any) -> Answer:
+    def send(self, method: str, url: str, **options: Any) -> Response:
         is_meant = self.host in url and (self.host != ENTRA or method == "POST")
         if not is_meant or Bent.answer is None:
             return super().send(method, url, **options)
@@ -94,7 +94,7 @@ class Target:
         self._expected = ANSWERS_OF_ENTRA | {502} if host == ENTRA else ANSWERS_OF_AN_API  # 502: a token that is none
         self._renew()
 
-    def call(self, answer: Answer | Exception, figures: Figures) -> None:
+    def call(self, answer: Response | Exception, figures: Figures) -> None:
         """Calls Graph as a new caller, while the host answers like this."""
         self._left -= 1
         if self._left < 0:
@@ -137,11 +137,11 @@ class Target:
 def cases(lab: Lab) -> list[Case]:
     entra, graph = Target(lab, ENTRA), Target(lab, "graph.microsoft.com")
 
-    def check_entra(answer: Answer | Exception, figures: Figures) -> None:
+    def check_entra(answer: Response | Exception, figures: Figures) -> None:
         entra.call(answer, figures)
         entra.check_recovery()
 
-    def check_graph(answer: Answer | Exception, figures: Figures) -> None:
+    def check_graph(answer: Response | Exception, figures: Figures) -> None:
         graph.call(answer, figures)
 
     claims_in_error = st.fixed_dictionaries({"error": st.just("interaction_required"), "claims": claims_requests})

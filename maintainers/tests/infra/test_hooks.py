@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"

@@ -7,9 +7,11 @@ import json
 import sys
 import time
 
-from shared import distributed_cache, redis_connection, redis_store
+from shared.redis import cache as distributed_cache
+from shared.redis import connection as redis_connection
+from shared.redis import store as redis_store
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from shared.distributed_cache import DistributedCache
-from shared.environ import Secret
 from shared.errors import ApiError
-from shared.on_behalf_of import DownstreamToken, Refusal
-from shared.redis_store import RedisStore
-from shared.settings import RedisSettings, Settings
+from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.redis.cache import DistributedCache
+from shared.redis.store import RedisStore
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings, Settings
 from tests.support.clock import Clock
 
 TENANT, CLIENT = "4b1c8a52-7f3e-4a0f-9d5e-0c8f6f0b1a2d", "9e2d7c41-5b6a-4c3d-8e1f-2a3b4c5d6e7f"
@@ -57,7 +57,9 @@ class Instance:
         self.clock = clock
         self.entra = entra or CountingEntra(clock)
         self.store = store(url, clock)
-        self.cache = DistributedCache(settings(), self.entra, self.store, clock, sleep or clock.forward, lambda: 1.0)
+        self.cache = DistributedCache(
+            settings().authority, self.entra, self.store, clock, sleep or clock.forward, lambda: 1.0
+        )
 
     def token(
         self, bearer: str, scopes: Sequence[str] = SCOPES, claims: str | None = None, refusal: Refusal | None = None

@@ -20,10 +20,10 @@ from emulators.applications import API_IDENTITY, CERTIFICATE_IDENTITY, REDIS_URI
 from emulators.audit import Entry
 from emulators.authority import Authority
 from emulators.redis_front import RedisFront
-from shared import redis_credentials
-from shared.redis_store import RedisStore
+from shared.redis import credentials as redis_credentials
+from shared.redis.cache_backend import BackendError
+from shared.redis.store import RedisStore
 from shared.services import Services
-from shared.store import StoreError
 from tests.support.lab import Lab, at_once
 
 from .server import RedisServer
@@ -112,7 +112,7 @@ def test_a_token_that_is_on_its_way_says_nothing_about_redis(
     fault = lab.stack.faults.add("identity", network="hang")
     store = RedisStore(services.settings.redis, time.time)
     for _ in range(5):
-        with pytest.raises(StoreError, match="NoTokenYetError"):
+        with pytest.raises(BackendError, match="NoTokenYetError"):
             store.get("name")
     lab.stack.faults.remove(fault)
     assert comes_true(lambda: answers(store))
@@ -120,7 +120,7 @@ def test_a_token_that_is_on_its_way_says_nothing_about_redis(
 
 
 def answers(store: RedisStore) -> bool:
-    with contextlib.suppress(StoreError):
+    with contextlib.suppress(BackendError):
         return store.get("name") is None
     return False
 

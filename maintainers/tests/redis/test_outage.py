@@ -12,12 +12,13 @@ from collections.abc import Callable
 import pytest
 
 from emulators.loopback import bind
-from shared import redis_connection, redis_store
-from shared.circuit import FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS
-from shared.deadline import within
 from shared.errors import AccessDenied, ApiError, SettingsError
-from shared.settings import Settings
-from shared.store import StoreError
+from shared.net.circuit_breaker import FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS
+from shared.net.deadline import within
+from shared.redis import connection as redis_connection
+from shared.redis import store as redis_store
+from shared.redis.cache_backend import BackendError
+from shared.settings.settings import Settings
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once
 
@@ -114,7 +115,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(tap: Tap, c
     redis.put("a", b"first", 60)
     redis.put("b", b"second", 60)
     tap.mode, tap.delay = "slow", SLOW
-    with pytest.raises(StoreError):
+    with pytest.raises(BackendError):
         redis.get("a")
     tap.mode = "pass"
     assert redis.get("b") == b"second"
@@ -329,7 +330,7 @@ def test_a_wrong_password_costs_two_attempts_and_is_never_shown(
     assert PASSWORD not in shown
     assert len(lines(caplog)) == 1
     clock.forward(MAX_OPEN_SECONDS)
-    with pytest.raises(StoreError) as raised:
+    with pytest.raises(BackendError) as raised:
         instance.store.get("x")
     assert "circuit" not in str(raised.value)
     assert PASSWORD not in "".join(traceback.format_exception(raised.value))
@@ -354,10 +355,10 @@ def test_an_open_circuit_is_a_store_error_and_asks_nobody(
     tap.mode = "reset"
     broken = store(tap.url, clock)
     for _ in range(redis_store.FAILURES):
-        with pytest.raises(StoreError):
+        with pytest.raises(BackendError):
             broken.drop("x")
     tried = tap.connections
-    with pytest.raises(StoreError, match="circuit open"):
+    with pytest.raises(BackendError, match="circuit open"):
         call(broken)
     assert tap.connections == tried
 

@@ -11,8 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from emulators.people import PEOPLE
-from shared.distributed_cache import DistributedCache
-from shared.sealed import Seal
+from shared.redis.cache import DistributedCache
+from shared.redis.sealed import Seal
+from shared.settings import Settings
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 from tests.support.tokens import parts
@@ -91,14 +92,14 @@ def test_while_somebody_asks_entra_the_lock_says_nothing_either(server: RedisSer
     ],
 )
 def test_an_entry_opens_for_its_own_token_scopes_tenant_and_client_alone(
-    server: RedisServer, clock: Clock, stranger: tuple[str, object, tuple[str, ...]]
+    server: RedisServer, clock: Clock, stranger: tuple[str, Settings, tuple[str, ...]]
 ) -> None:
     """The entry is even put where the stranger looks for it."""
     mine = Instance(server.url, clock)
     assert mine.token(BEARER) == mine.token(BEARER) == "downstream-1-nature-1"
     bearer, theirs, scopes = stranger
     entra = CountingEntra(clock)
-    other = DistributedCache(theirs, entra, mine.store, clock, clock.forward)  # type: ignore[arg-type]
+    other = DistributedCache(theirs.authority, entra, mine.store, clock, clock.forward)
     with server.client() as client:
         _, value = entry(client)
         other.exchange(bearer, scopes, correlation_id="")

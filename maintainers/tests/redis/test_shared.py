@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from shared import redis_store
-from shared.caller import Caller
-from shared.deadline import within
-from shared.distributed_cache import LOCK_SECONDS, WAIT_SECONDS
 from shared.errors import AccessDenied, ApiError, ServiceUnavailable
-from shared.on_behalf_of import Refusal
-from shared.redis_store import RedisStore
-from shared.request_record import RequestRecord
-from shared.store import StoreError
+from shared.exchange.on_behalf_of import Refusal
+from shared.net.deadline import within
+from shared.redis import store as redis_store
+from shared.redis.cache import LOCK_SECONDS, WAIT_SECONDS
+from shared.redis.cache_backend import BackendError
+from shared.redis.store import RedisStore
+from shared.sessions.request_context import RequestContext
+from shared.telemetry.request_record import RequestRecord
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once
 
@@ -63,7 +63,7 @@ def test_the_log_tells_where_the_cache_is_and_which_tokens_it_had(
     for environ in ({"TokenCache__Redis__Url": server.url}, {"TokenCache__Redis__Url": server.url}, {}):
         services, record = lab.services(**environ), RequestRecord()
         for _ in range(2):
-            caller = Caller(services.sessions, services.sessions.open(bearer), bearer, record)
+            caller = RequestContext(services.sessions, services.sessions.open(bearer), bearer, record)
             caller.token_for(services.apis.named("Graph"))
         record.close(200)
     tokens = [message.partition(" tokens=")[2] for message in caplog.messages]
@@ -329,7 +329,7 @@ def test_an_instance_that_dropped_a_token_does_not_find_it_again(lab: Lab, serve
 
 def test_a_store_out_of_use_says_so_by_the_kind_of_error_alone(server: RedisServer, clock: Clock) -> None:
     instance = Instance("redis://:s3cr3t-hunter2@127.0.0.1:1", clock)
-    with pytest.raises(StoreError) as raised:
+    with pytest.raises(BackendError) as raised:
         instance.store.get("x")
     assert (str(raised.value), raised.value.__cause__) == ("ConnectionError", None)
     assert raised.value.__suppress_context__

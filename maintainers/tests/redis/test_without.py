@@ -8,16 +8,16 @@ from .tap import Tap
 
 SAY = """
 import sys
-from shared.libraries import load
+from shared.preload import load
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 import function_app, os
 settings = Settings.from_environ(os.environ)
 load(settings)
 services = Services(settings)
 services.on_behalf_of._clients.ready()
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "redis_entraid")
-             or name in ("shared.redis_store", "shared.distributed_cache", "shared.sealed")))
+             or name in ("shared.redis.store", "shared.redis.cache", "shared.redis.sealed")))
 """
 
 
@@ -33,7 +33,7 @@ def test_without_the_setting_nothing_of_redis_is_imported(lab: Lab) -> None:
 def test_with_it_redis_is_but_not_what_only_an_identity_needs(lab: Lab) -> None:
     found = modules(lab.environ(TokenCache__Redis__Url="redis://127.0.0.1:1"))
     assert "'redis'" in found
-    assert "'shared.redis_store'" in found
+    assert "'shared.redis.store'" in found
     assert "redis_entraid" not in found
 
 

@@ -13,12 +13,13 @@ import azure.functions as func
 import pytest
 
 from maintainers.tests.forgery import TABLES, UNKNOWN_KEYS
-from shared import AsyncUser, User, signing_keys
-from shared.deadline import within
+from shared import AsyncUser, User
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
+from shared.net.deadline import within
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.signing_keys import COOLDOWN_SECONDS
+from shared.validation import signing_keys
+from shared.validation.signing_keys import COOLDOWN_SECONDS
 from tests.support.genuine import Genuine
 from tests.support.lab import Lab, at_once, finish_background_work
 

@@ -12,20 +12,20 @@ import pytest
 from emulators.people import CONTOSO, FABRIKAM
 from maintainers.tests.faults.api import Api
 from maintainers.tests.faults.impatience import Impatience
-from shared import signing_keys
-from shared.access_token import AccessTokenValidator
 from shared.errors import InvalidToken, ServiceUnavailable
-from shared.key_set import SigningKey, parse_key_set
-from shared.known_keys import DIFFERENCE_COUNTS_SECONDS, MAX_AGE_SECONDS, SECOND_LOOK_SECONDS
+from shared.net.transport import Transport, TransportError
 from shared.services import Services
-from shared.signing_keys import (
+from shared.validation import signing_keys
+from shared.validation.access_token import AccessTokenValidator
+from shared.validation.key_set import SigningKey, parse_key_set
+from shared.validation.known_keys import DIFFERENCE_COUNTS_SECONDS, MAX_AGE_SECONDS, SECOND_LOOK_SECONDS
+from shared.validation.signing_keys import (
     COOLDOWN_SECONDS,
     EMPTY_COOLDOWN_SECONDS,
     FAILED_COOLDOWN_SECONDS,
     FAILURE_COUNTS_SECONDS,
     SigningKeys,
 )
-from shared.transport import Transport, TransportError
 from tests.support.clock import Clock
 from tests.support.genuine import GONE, Genuine, changed
 from tests.support.lab import Lab, at_once, finish_background_work

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.errors import SettingsError
-from shared.settings import Settings
+from shared.settings.settings import Settings
 from tests.infra.open_values import app_id, client_id
 from tests.infra.project import Deployment, Resource, at, label
 from tests.infra.rules import deployment_rule

@@ -10,9 +10,9 @@ from typing import Any
 import azure.functions as func
 
 from shared import User
+from shared.net.transport import Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from shared.transport import Transport
 
 from ..outcome import Outcome, replied
 from ..tenant import Tenant

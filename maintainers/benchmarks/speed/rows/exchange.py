@@ -14,9 +14,9 @@ from azure.identity import OnBehalfOfCredential
 
 from emulators.applications import API_ID
 from emulators.people import CONTOSO
-from shared.certificate import Certificate, load_certificate
+from shared.exchange.certificate import Certificate, load_certificate
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 from ..msal_peer import AUTHORITY, MsalPeer
 from ..population import SCOPES

@@ -11,7 +11,7 @@ from uuid import uuid4
 from maintainers.benchmarks.together import at_once
 from maintainers.tests.redis.server import WHY_NOT, RedisServer, program
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 from ..msal_peer import MsalPeer
 from ..population import SCOPES

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from shared.certificate import load_certificate
+from shared.exchange.certificate import load_certificate
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 from ..raw import hashing, signing, verifying
 from ..result import Result, compared

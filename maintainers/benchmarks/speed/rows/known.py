@@ -10,11 +10,11 @@ from itertools import cycle
 import jwt
 
 from emulators.applications import API_ID
-from shared.caller import Caller
-from shared.request_record import RequestRecord
 from shared.services import Services
-from shared.settings import Settings
-from shared.user import User
+from shared.sessions.request_context import RequestContext
+from shared.settings.settings import Settings
+from shared.telemetry.request_record import RequestRecord
+from shared.user.user import User
 
 from ..msal_peer import AUTHORITY, MsalPeer
 from ..population import Population
@@ -68,7 +68,7 @@ def _ours(services: Services, token: str, size: int) -> Callable[[], object]:
 
     def known() -> tuple[str, str]:
         bearer = regular()
-        caller = Caller(sessions, sessions.open(bearer), bearer, RequestRecord("me", "GET", _TRACE))
+        caller = RequestContext(sessions, sessions.open(bearer), bearer, RequestRecord("me", "GET", _TRACE))
         user = User(caller, services.apis)
         return user.id, user.token("Graph")
 

@@ -10,7 +10,7 @@ from threading import Barrier
 from time import perf_counter
 
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 from ..population import SCOPES, Population
 from ..result import Result, Spread, compared

@@ -9,10 +9,10 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 
 from maintainers.tests.soak.memory import megabytes
-from shared.access_token import AccessTokenValidator
 from shared.services import Services
-from shared.sessions import Sessions
-from shared.settings import Settings
+from shared.sessions.cache import Sessions
+from shared.settings.settings import Settings
+from shared.validation.access_token import AccessTokenValidator
 
 from ..msal_peer import MsalPeer
 from ..population import SCOPES, TOKEN_CHARS, Population

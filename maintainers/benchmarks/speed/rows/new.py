@@ -10,9 +10,9 @@ from time import time
 import jwt
 
 from emulators.applications import API_ID
-from shared.access_token import AccessTokenValidator
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
+from shared.validation.access_token import AccessTokenValidator
 
 from ..msal_peer import AUTHORITY
 from ..raw import verifying

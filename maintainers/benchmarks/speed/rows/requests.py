@@ -74,7 +74,7 @@ def of_quiet(taken: Mapping[str, Sequence[float]]) -> str:
 @contextmanager
 def without_its_line() -> Iterator[None]:
     """Guarded requests of this process write nothing into the log inside the block."""
-    logger = logging.getLogger("shared.request_record")
+    logger = logging.getLogger("shared.telemetry.request_record")
     before = logger.level
     logger.setLevel(logging.WARNING)
     try:

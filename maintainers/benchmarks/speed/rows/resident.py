@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from maintainers.tests.soak.memory import megabytes
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings.settings import Settings
 
 from ..msal_peer import MsalPeer
 from ..population import Population

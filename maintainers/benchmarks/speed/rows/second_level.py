@@ -12,10 +12,10 @@ from time import time
 import redis
 
 from maintainers.tests.redis.server import WHY_NOT, RedisServer, program
-from shared.environ import Secret
-from shared.redis_store import RedisStore
-from shared.sealed import Seal
-from shared.settings import RedisSettings
+from shared.redis.sealed import Seal
+from shared.redis.store import RedisStore
+from shared.settings.environ import Secret
+from shared.settings.settings import RedisSettings
 
 from ..population import SCOPES, TOKEN_CHARS
 from ..result import Result, compared

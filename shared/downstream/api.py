@@ -1,0 +1,151 @@
+"""Calls one named API as the user: its address, its scopes, its failures. Microsoft Graph is one of them.
+
+The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any
+
+from ..errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
+from ..exchange import DownstreamToken, Refusal
+from ..net import Response, Retries, Transport, TransportError, TransportTimeout, claims_of
+from ..sessions import ExchangedLately, RequestContext
+from ..settings import DownstreamApiSettings, Settings
+from .errors import error_from_api
+from .path import join
+from .request import HttpVerbs, Request
+
+ATTEMPTS = 3  # of a call that may be repeated
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
+
+
+class ApiResponse(Response):
+    """An API's answer; that it is not the JSON it should be is the API's failure, not the function's."""
+
+    def json(self) -> Any:
+        """The body as JSON. Raises BadGateway when it is none."""
+        try:
+            return super().json()
+        except ValueError:
+            raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
+
+
+class DownstreamApis:
+    """The APIs that the settings name, callable on behalf of whoever is given."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        now: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.authority, self.transport, self.now = settings.authority, transport, now
+        self._settings = settings.downstream_apis
+        self.threads = ThreadPoolExecutor(settings.waiting_threads, "on-behalf-of")  # starts none before it is used
+        self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
+
+    def named(self, name: str) -> DownstreamApiSettings:
+        """The settings `DownstreamApis__<name>__…`. Raises ServerMisconfigured when there are none."""
+        api = self._settings.get(name.lower())
+        if api is None:
+            raise ServerMisconfigured(reason=f"no settings DownstreamApis__{name}__BaseUrl and __Scopes")
+        return api
+
+
+class DownstreamApi(HttpVerbs[Response]):
+    """One downstream API, called on behalf of one user for the length of one request. Made by `User.api`."""
+
+    def __init__(self, name: str, apis: DownstreamApis, context: RequestContext) -> None:
+        self._api, self._apis, self._context = apis.named(name), apis, context
+        self._retries = apis.retries[name.lower()]
+
+    def send(self, request: Request) -> Response:
+        """See `request`."""
+        url = join(self._api.base_url, request.path)
+        token = self._context.token_for(self._api)
+        response = self._send(url, token, request)
+        claims = claims_of(response)
+        if claims:  # continuous access evaluation: one more exchange, with what the API asks for
+            response = self._send(url, self._token_with(claims, token), request)
+        elif response.status_code in (401, 403):
+            another = self._another_token(token, response.status_code)
+            if another is not None and request.idempotent:
+                response = self._send(url, another, request)
+        if 200 <= response.status_code < 300 or response.status_code == 304:
+            return ApiResponse(response.status_code, response.headers, response.content)
+        raise error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
+
+    def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
+        """One with which the call may fare better, if a new exchange brings it; see docs/errors.md.
+
+        401: the API knows something against this token, and no more of it is said. 403: perhaps a permission that was
+        consented to after the exchange; a token with the same scopes would be refused as this one was.
+        """
+        refusal = Refusal(refused.token, is_void=status == 401)
+        try:
+            another = self._context.token_for(self._api, refusal)
+        except ExchangedLately:
+            return None
+        except ApiError:
+            if status == 401:
+                raise
+            return None  # the API's no stands, whatever ails Entra
+        return None if status == 403 and another.granted == refused.granted else another
+
+    def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:
+        """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them."""
+        try:
+            return self._context.token_for(self._api, Refusal(refused.token, claims))
+        except InvalidToken as error:
+            address = self._apis.authority.authorization_uri
+            raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
+
+    def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
+        """The API's answer, unless it is one that another attempt may better; then that one's, if there may be one."""
+        attempt = 1
+        while True:
+            asked: int | None = None
+            try:
+                response = self._send_once(url, token, request)
+            except TransportError as error:
+                failure, may_repeat = self._unanswered(error), error.may_repeat
+            else:
+                if response.status_code not in _PASSING:
+                    self._retries.succeeded()
+                    return response
+                now = self._apis.now()
+                failure, may_repeat = error_from_api(response, self._api.name, self._apis.authority, now), True
+                asked = response.retry_after(now)
+            if not (request.idempotent and may_repeat and self._retries.again(attempt, asked)):
+                raise failure
+            attempt += 1
+
+    def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Response:
+        record, started, outcome = self._context.record, perf_counter(), "unanswered"
+        own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
+        try:
+            response = self._apis.transport.send(
+                request.method,
+                url,
+                bearer=token.token,
+                params=request.params,
+                data=request.data,
+                headers={**own, **request.headers},
+            )
+            outcome = str(response.status_code)
+            return response
+        except TransportTimeout:
+            outcome = "timeout"
+            raise
+        finally:
+            record.call_ended(self._api.name, outcome, started)
+
+    def _unanswered(self, error: TransportError) -> ApiError:
+        kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
+        return kind(reason=f"{self._api.name}: {error}")

@@ -1,0 +1,48 @@
+"""The identity that Azure gives this app, or a developer's own sign-in: what proves the API to the vault and to Redis.
+
+azure-identity is imported where it is used: most requests never need it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
+
+
+def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) -> Any:
+    """An azure-identity credential. The setting decides, never a look at where the code runs.
+
+    Args:
+        managed_identity_client_id: of the managed identity; empty: the developer who is signed in.
+        retries: how often azure-core repeats a request that got no response.
+    """
+    from azure import identity
+
+    if managed_identity_client_id:
+        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **azure_options(retries))
+    return identity.DefaultAzureCredential(**azure_options(retries))
+
+
+def azure_options(retries: int = RETRIES) -> dict[str, Any]:
+    """Options of every Azure SDK client: our HTTP session and no retry by status.
+
+    azure-core would sleep for a whole Retry-After, and every request that waits for it as well.
+    """
+    from azure.core.pipeline.transport import RequestsTransport
+
+    return {
+        "transport": RequestsTransport(
+            session=http_session(), connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+        ),
+        "permit_redirects": False,
+        "retry_total": retries,
+        "retry_status": 0,
+    }
+
+
+def http_session() -> Any:
+    """The `requests.Session` that Azure SDK clients send with; it keeps to the deadline."""
+    from ..net import deadline_http
+
+    return deadline_http.deadline_session()

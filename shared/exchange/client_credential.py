@@ -1,0 +1,160 @@
+"""How the API proves itself to Entra: one interface over five sources, tried in the order of the settings.
+
+    KeyVault                            a certificate in Key Vault, read through managed identity
+    SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
+    Path, Base64Encoded                 a certificate from a file or a setting
+    ClientSecret                        a secret, for development
+
+Loading begins with the first request; see credential_loader.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import ServerMisconfigured, ServiceUnavailable
+from ..net import Response
+from ..settings import CredentialSettings
+from .azure_identity import azure_credential
+from .certificate import Certificate, CertificateError, load_certificate
+from .key_vault import decode, read_key_vault
+
+RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
+MAX_RETRY_AFTER_SECONDS = 600
+EXPIRY_WARNING_DAYS = 30
+
+log = logging.getLogger(__name__)
+
+
+class ClientCredential(Protocol):
+    """A loaded credential. Thread-safe."""
+
+    source_type: str
+    version: str
+    """The id of the version in the vault that it was read from; "" when it is from elsewhere."""
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> str | dict[str, Callable[[], str]]:
+        """What `msal.ConfidentialClientApplication` takes as `client_credential`; called again for every exchange."""
+        ...
+
+
+class CertificateCredential:
+    def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float], version: str = "") -> None:
+        self.source_type, self._certificate, self._now, self.version = source_type, certificate, now, version
+        _log_validity(source_type, certificate, now())
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:
+        return {"client_assertion": lambda: self._certificate.client_assertion(client_id, token_endpoint, self._now)}
+
+
+def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
+    """When the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error once it has ended."""
+    until, days = certificate.not_after.date(), math.floor((certificate.not_after.timestamp() - now) / 86_400)
+    if days >= EXPIRY_WARNING_DAYS:
+        log.info("client credential: certificate from %s, valid to %s", source_type, until)
+    elif days >= 0:
+        log.warning(
+            "client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until
+        )
+    else:
+        log.error("client credential: certificate from %s ended on %s: Entra refuses it, rotate it", source_type, until)
+
+
+class FederatedCredential:
+    """https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity"""
+
+    version = ""
+
+    def __init__(self, source: CredentialSettings) -> None:
+        self.source_type = source.source_type
+        self._scope = f"{source.token_exchange_url}/.default"
+        self._identity = azure_credential(source.managed_identity_client_id)
+        self._assertion()  # so that an identity that is not there lets the next credential have its turn
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:  # noqa: ARG002
+        return {"client_assertion": self._assertion}
+
+    def _assertion(self) -> str:
+        token: str = self._identity.get_token(self._scope).token
+        return token
+
+
+class SecretCredential:
+    version = ""
+
+    def __init__(self, source: CredentialSettings) -> None:
+        self.source_type, self._secret = source.source_type, source.client_secret
+
+    def for_msal(self, client_id: str, token_endpoint: str) -> str:  # noqa: ARG002
+        return self._secret.reveal()
+
+
+def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+    """The first credential that can be loaded; which one it is, and why others were passed over, is logged.
+
+    Raises:
+        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
+        ServerMisconfigured: none could be loaded, and only an operator can fix that.
+    """
+    may_recover, wait, failures = False, 0, []
+    for source in sources:
+        try:
+            credential = _load(source, now)
+        except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
+            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
+            failures.append(f"{source.source_type}: {_describe(error)}")
+            log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
+        else:
+            log.info("client credential: using %s", credential.source_type)
+            return credential
+    if may_recover:
+        raise ServiceUnavailable(
+            retry_after=wait or RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
+        )
+    raise ServerMisconfigured(reason=f"no client credential ({', '.join(failures)})")
+
+
+def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredential:
+    if source.source_type == "ClientSecret":
+        return SecretCredential(source)
+    if source.source_type == "SignedAssertionFromManagedIdentity":
+        return FederatedCredential(source)
+    version, password = "", source.certificate_password.reveal()
+    if source.source_type == "KeyVault":
+        data, version = read_key_vault(source)
+    elif source.source_type == "Path":
+        data = Path(source.certificate_disk_path).read_bytes()
+    else:
+        data = decode(source.base64_encoded_value.reveal())
+    return CertificateCredential(source.source_type, load_certificate(data, password), now, version)
+
+
+def _is_passing(error: Exception, source: CredentialSettings) -> bool:
+    """Whether it may be better in a moment: anything but a clear no of the vault or the identity, or of our own."""
+    from azure.core.exceptions import AzureError
+    from azure.identity import CredentialUnavailableError
+
+    if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
+        return bool(source.managed_identity_client_id)
+    if isinstance(error, json.JSONDecodeError):  # out of the libraries' parsers: an answer that is none
+        return True
+    status = getattr(error, "status_code", None) or 0
+    return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
+
+
+def _asked_to_wait(error: Exception, now: float) -> int:
+    """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_RETRY_AFTER_SECONDS)
+
+
+def _describe(error: Exception) -> str:
+    """The kind of failure and, of our own errors, the text: other libraries' texts can hold what was sent."""
+    status = getattr(error, "status_code", None)
+    own = f": {error}" if isinstance(error, CertificateError) else ""
+    return f"{type(error).__name__}{f' {status}' if status else ''}{own}"

@@ -1,0 +1,162 @@
+"""What MSAL is given to work with: our transport, and caches that remember nothing of a person.
+
+MSAL by itself replays one user's throttling and refusals to the next caller, keeps every token for ever, and logs an
+answer that is not JSON whole. With these three parts it does the protocol and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
+from ..net import CircuitBreaker, Response, Transport, TransportError, TransportTimeout, compact, is_on_host_of
+from ..settings import Authority, Settings
+from .entra_errors import RETRY_AFTER_SECONDS
+from .token_response import written_anew
+
+if TYPE_CHECKING:
+    from .client_credential import ClientCredential
+
+
+class EntraUnavailable(ServiceUnavailable):
+    """Entra gave no answer of the protocol.
+
+    `may_repeat`: asking once more at once might help. `asked`: the pause in seconds that it asks for, if it does.
+    `is_down`: it would have been none for anybody; a 500 may be about this one request.
+    """
+
+    def __init__(
+        self, reason: str, *, may_repeat: bool = False, asked: int | None = None, is_down: bool = True
+    ) -> None:
+        super().__init__(retry_after=RETRY_AFTER_SECONDS if asked is None else asked, reason=f"Entra: {reason}")
+        self.may_repeat, self.asked, self.is_down = may_repeat, asked, is_down
+
+
+class MsalHttpClient:
+    """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for all that is no answer of the protocol."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        transport: Transport,
+        now: Callable[[], float],
+        known: Callable[[str], Response | None] = lambda _: None,
+    ) -> None:
+        """`known`: what is published at an address, where it need not be fetched again; see Metadata.known."""
+        self._authority, self._transport, self._now, self._known = authority, transport, now, known
+        self._circuit = CircuitBreaker("Entra", now)
+
+    def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
+        """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""
+        known = self._known(url)
+        if known is None:
+            response = self._checked("GET", url, params=params, headers=headers)
+        else:
+            response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
+        document = response.json()
+        token_endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
+        if isinstance(token_endpoint, str):
+            self._check_host(token_endpoint)
+        return response
+
+    def post(
+        self,
+        url: str,
+        params: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        correlation_id: str | None = None,
+        **_: Any,
+    ) -> Response:
+        """`correlation_id` is ours: MSAL hands on what it does not know, and would otherwise make one up."""
+        self._check_host(url)
+        own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
+        return self._checked("POST", url, params=params, data=data, headers={**(headers or {}), **own})
+
+    def close(self) -> None:
+        """MSAL never calls it while it works; the transport belongs to whoever made it."""
+
+    def _check_host(self, address: str) -> None:
+        """Raises EntraUnavailable for a token endpoint elsewhere: it would get the user's token and our assertion."""
+        if not is_on_host_of(address, self._authority.url):
+            raise EntraUnavailable("token endpoint on another host")
+
+    def _checked(self, method: str, url: str, **request: Any) -> Response:
+        self._circuit.check()
+        try:
+            response = self._answer_of_protocol(method, url, request)
+        except EntraUnavailable as error:
+            (self._circuit.failed if error.is_down else self._circuit.undecided)()
+            raise
+        except ServiceUnavailable:
+            self._circuit.succeeded()  # one caller's limit says nothing of the others
+            raise
+        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learnt of Entra
+            self._circuit.undecided()
+            raise
+        self._circuit.succeeded()
+        return response
+
+    def _answer_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Response:
+        try:
+            response = self._transport.send(method, url, **request)
+        except TransportError as error:
+            has_failed = not (isinstance(error, TransportTimeout) and error.cut_short)  # else it is we who had no time
+            raise EntraUnavailable(str(error), may_repeat=error.may_repeat, is_down=has_failed) from None
+        status, asked = response.status_code, response.retry_after(self._now())
+        if status == 429:
+            wait = RETRY_AFTER_SECONDS if asked is None else asked
+            raise (Throttled if asked else ServiceUnavailable)(retry_after=wait, reason="Entra: HTTP 429")
+        if status != 200 and not 400 <= status < 500:
+            raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, asked=asked, is_down=status != 500)
+        try:
+            return Response(status, response.headers, written_anew(response.content, is_token=method == "POST"))
+        except ValueError:
+            raise EntraUnavailable("not JSON") from None
+
+
+class DiscoveryCache(dict[str, Any]):
+    """The `http_cache` of MSAL, for discovery alone: MSAL's memory of failed POSTs, replayed to others, is not kept."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not key.startswith("POST "):
+            super().__setitem__(key, value)
+
+
+def no_token_cache() -> Any:
+    """A `token_cache` that stores nothing: MSAL's finds tokens by account, whichever assertion they came from."""
+    from msal import TokenCache
+
+    class NoTokenCache(TokenCache):  # type: ignore[misc]  # msal ships no types
+        def add(self, event: Any, now: Any = None) -> None:
+            """Forgets what MSAL would remember."""
+
+    return NoTokenCache()
+
+
+def msal_application(
+    settings: Settings, credential: ClientCredential, http: MsalHttpClient, discovery: DiscoveryCache
+) -> Any:
+    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
+
+    Raises:
+        ServiceUnavailable: Entra does not answer.
+        ServerMisconfigured: Entra does not know the tenant.
+    """
+    from msal import ConfidentialClientApplication  # here: a quarter of a second; see libraries
+
+    try:
+        return ConfidentialClientApplication(
+            settings.client_id,
+            client_credential=credential.for_msal(settings.client_id, f"{settings.authority.url}/oauth2/v2.0/token"),
+            authority=settings.authority.url,
+            http_client=http,
+            http_cache=discovery,
+            token_cache=no_token_cache(),
+            exclude_scopes=["offline_access"],
+            client_capabilities=list(settings.client_capabilities) or None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole answer
+        raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

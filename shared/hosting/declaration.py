@@ -1,0 +1,151 @@
+"""What @requires_user can stand above. Everything else is refused where it is declared, in one sentence.
+
+Otherwise Azure would index no function at all, in words that name neither the function nor the reason; or a request
+would be the first to find out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from azure.functions.decorators.function_app import FunctionBuilder
+
+from ..user import AsyncUser, User
+
+Function = Callable[..., Any]
+Parameter = inspect.Parameter
+
+_STREAMING = ("fastapi", "starlette")  # what azurefunctions-extensions-http-fastapi hands to functions
+_WORDS = re.compile(r"\w+")
+
+
+def is_async(function: Function) -> bool:
+    """Whether it is `async def`, or a decorator's function around one: what that returns must be awaited, too."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def hints_of(function: Function) -> dict[str, Any]:
+    """The types of the parameters, resolved where the author wrote them; none when a name is for type checkers only."""
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, AttributeError, TypeError, SyntaxError):  # the worker asks for no types
+        return {}
+
+
+def check(function: object) -> None:
+    """Raises TypeError, naming the function and what to do, when @requires_user cannot stand above it."""
+    if isinstance(function, FunctionBuilder):
+        _refuse(function, "@requires_user goes directly above the function, below @app.route")
+    if not inspect.isfunction(function):
+        kind = type(function).__name__
+        _refuse(
+            function, f"@requires_user goes directly above a def or async def, not a {kind}: write one that calls it"
+        )
+    if hasattr(function, "guarded_at"):
+        _refuse(function, "it has @requires_user already; keep one, with all its scopes")
+    if function.__name__ == "<lambda>":
+        _refuse(function, "@requires_user needs a function with a name; write def instead of lambda")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        _refuse(function, "a function with yield cannot be answered; return the whole result")
+    _check_parameters(function)
+    _check_types(function)
+    _check_name(function)
+
+
+def place_of(function: Function) -> str:
+    """File and line of a function, as an error message shows them."""
+    code = getattr(inspect.unwrap(function), "__code__", None) or function.__code__
+    return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+
+
+def _check_parameters(function: Function) -> None:
+    parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name in ("self", "cls"):
+        _refuse(function, "Azure Functions calls no methods; move it out of the class, or write a def that calls it")
+    if any(p.kind is Parameter.POSITIONAL_ONLY for p in parameters):
+        _refuse(function, "Azure Functions passes arguments by name; remove the / from its parameters")
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    if not any(p.kind in named and p.name not in ("user", "context") for p in parameters):
+        _refuse(
+            function,
+            "it has no parameter for the request; write (req: func.HttpRequest, user: User). "
+            "A decorator between it and @requires_user needs functools.wraps",
+        )
+
+
+def _check_types(function: Function) -> None:
+    hints = hints_of(function)
+    if any(_is_streaming(hint) for hint in hints.values()) or _streaming_is_on():
+        _refuse(
+            function,
+            "@requires_user does not support HTTP streaming; take func.HttpRequest, and leave out "
+            "azurefunctions-extensions-http-fastapi, which changes every function of an app",
+        )
+    parameter = inspect.signature(function).parameters.get("user")
+    words = _words_of(hints.get("user", parameter.annotation)) if parameter is not None else set()
+    wanted, other = (AsyncUser, User) if is_async(function) else (User, AsyncUser)
+    if other.__name__ in words and wanted.__name__ not in words:
+        kind = "async def" if is_async(function) else "def"
+        _refuse(function, f"a function with {kind} is handed {wanted.__name__}; annotate user: {wanted.__name__}")
+
+
+def _words_of(annotation: Any) -> set[str]:
+    """The names in an annotation: of a type, of a union's members, of what stands unresolved in a string."""
+    if isinstance(annotation, type):
+        return {annotation.__name__}
+    if isinstance(annotation, str):
+        return set(_WORDS.findall(annotation))
+    return {word for part in typing.get_args(annotation) for word in _words_of(part)}
+
+
+def _is_streaming(hint: Any) -> bool:
+    return isinstance(hint, type) and hint.__module__.partition(".")[0] in _STREAMING
+
+
+def _streaming_is_on() -> bool:
+    """Once the extension is imported, the worker hands every function of the app another kind of request."""
+    base = sys.modules.get("azurefunctions.extensions.base")
+    return base is not None and bool(base.HttpV2FeatureChecker.http_v2_enabled())
+
+
+def _check_name(function: Any) -> None:
+    """Azure indexes none of an app's functions when two have one name, and does not say where they are."""
+    earlier = function.__globals__.get(function.__name__) if function.__qualname__ == function.__name__ else None
+    if not isinstance(earlier, FunctionBuilder):
+        return
+    try:
+        built = earlier.build()
+    except ValueError:  # no trigger: azure-functions will say so
+        return
+    first = built.get_user_function()
+    place = getattr(first, "guarded_at", None) or place_of(first)
+    if built.get_function_name() != function.__name__ or place == place_of(function) or _is_renamed(function):
+        return  # other names, or the same function again in a module that is loaded again
+    _refuse(function, f"a function of this name is declared in {place} already; rename one of them")
+
+
+def _is_renamed(function: Function) -> bool:
+    """Whether `@app.function_name("…")`, which comes later, gives it another name."""
+    try:
+        return ".function_name(" in inspect.getsource(function).partition("def ")[0]
+    except OSError:
+        return True  # no source: nobody can tell
+
+
+def _refuse(function: Any, why: str) -> NoReturn:
+    raise TypeError(f"{_name_of(function)}: {why}")
+
+
+def _name_of(function: Any) -> str:
+    if isinstance(function, FunctionBuilder):
+        function = function._function.get_user_function()  # build() refuses what has no trigger yet
+    if not inspect.isfunction(function):
+        function = getattr(function, "__func__", None) or getattr(function, "func", function)
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{name} ({place_of(function)})" if inspect.isfunction(function) else str(name)

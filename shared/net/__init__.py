@@ -1,0 +1,35 @@
+"""Talking to other services over HTTP: one transport, a deadline for every wait, retries and a circuit breaker.
+
+`deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
+"""
+
+from .address import is_on_host_of, normalized
+from .circuit_breaker import CircuitBreaker
+from .claims_challenge import auth_context_claims, claims_of, requested_claims
+from .deadline import seconds_left, within
+from .response import Response
+from .retries import Retries
+from .single_flight import WAIT_SECONDS, SingleFlight
+from .strict_json import compact, parse_body, parse_object
+from .transport import Transport, TransportError, TransportTimeout
+
+__all__ = [
+    "WAIT_SECONDS",
+    "CircuitBreaker",
+    "Response",
+    "Retries",
+    "SingleFlight",
+    "Transport",
+    "TransportError",
+    "TransportTimeout",
+    "auth_context_claims",
+    "claims_of",
+    "compact",
+    "is_on_host_of",
+    "normalized",
+    "parse_body",
+    "parse_object",
+    "requested_claims",
+    "seconds_left",
+    "within",
+]

@@ -1,0 +1,79 @@
+"""Leaves a service that is down alone for a while, so that callers fail at once and it can recover."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+
+from ..errors import ServiceUnavailable
+
+FAILURES = 5  # in a row: no answer, or one that says that the service is broken
+FIRST_OPEN_SECONDS = 1.0  # a blip of the service should not become an outage of ours
+MAX_OPEN_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class CircuitBreaker:
+    """Closed until FAILURES calls in a row have failed; then open, but for one call, the probe, now and then.
+
+    The first probe comes after a second; each one that fails doubles the time to the next. Thread-safe.
+    """
+
+    def __init__(self, service: str, now: Callable[[], float], failures: int = FAILURES) -> None:
+        self._service, self._now, self._limit = service, now, failures
+        self._failures = 0
+        self._opened_for, self._open_until = FIRST_OPEN_SECONDS, float("-inf")
+        self._is_probing = False
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        """To be asked before each call.
+
+        Raises:
+            ServiceUnavailable: the circuit is open; says for how long.
+        """
+        if self._failures < self._limit:
+            return
+        with self._lock:
+            wait = self._open_until - self._now()
+            if self._failures < self._limit:
+                return
+            if wait > 0:
+                raise ServiceUnavailable(retry_after=math.ceil(wait), reason=f"{self._service}: circuit open")
+            self._is_probing, self._open_until = True, self._now() + MAX_OPEN_SECONDS  # in case it never reports
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody but a probe is admitted."""
+        return self._failures >= self._limit
+
+    def succeeded(self) -> None:
+        """To be told of every answer, whatever it says: the service is there."""
+        if self._failures:
+            with self._lock:
+                was_open, self._failures = self._failures >= self._limit, 0
+            if was_open:
+                log.warning("%s: circuit closed, it answers again", self._service)
+
+    def undecided(self) -> None:
+        """To be told of every call that says nothing about the service; if it was the probe, the next one is."""
+        with self._lock:
+            if self._is_probing:
+                self._is_probing, self._open_until = False, self._now()
+
+    def failed(self, kind: str = "no answer") -> None:
+        """To be told of every call without an answer, or with one that says it is broken; `kind` goes into the log."""
+        with self._lock:
+            self._failures += 1
+            opens = self._failures == self._limit
+            if opens:
+                self._opened_for = FIRST_OPEN_SECONDS
+            elif self._is_probing:  # else a call from before it opened, which tells nothing new
+                self._opened_for = min(2 * self._opened_for, MAX_OPEN_SECONDS)
+            if opens or self._is_probing:
+                self._open_until, self._is_probing = self._now() + self._opened_for, False
+        if opens:
+            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, kind)

@@ -1,0 +1,82 @@
+"""A claims challenge: what Entra must see before a user is let in, from a downstream API or from Entra itself.
+
+https://learn.microsoft.com/entra/identity-platform/claims-challenge
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+from .response import Response
+from .strict_json import compact, parse_object
+
+MAX_CLAIMS_CHARS = 4 * 1024  # base64 of it must fit into a response header
+_MAX_HEADER_CHARS = 16 * 1024
+_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SEPARATORS = re.compile(r"[\s,]*")  # by itself: in front of the other it would be tried again at every comma
+_PARAMETER = re.compile(
+    rf'(?:(?P<scheme>{_WORD}) +)?(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s,"]*))'
+)
+
+
+def claims_of(response: Response) -> str:
+    """The JSON text of a claims challenge (401, `error="insufficient_claims"`); empty when the answer holds none."""
+    if response.status_code != 401:
+        return ""
+    for parameters in bearer_challenges(response.headers.get("WWW-Authenticate", "")):
+        if parameters.get("error") == "insufficient_claims":
+            return _decoded(parameters.get("claims", ""))
+    return ""
+
+
+def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
+    """The parameters of each Bearer challenge in a WWW-Authenticate field, which may hold several (RFC 9110 §11.6.1).
+
+    What departs from the grammar is passed over, up to the next comma.
+    """
+    scheme, parameters, position = "", dict[str, str](), 0
+    while 0 <= position < min(len(header), _MAX_HEADER_CHARS):
+        position = _SEPARATORS.match(header, position).end()  # type: ignore[union-attr]  # it matches nothing as well
+        match = _PARAMETER.match(header, position)
+        if match is None:
+            position = header.find(",", position) + 1 or -1
+            continue
+        if match["scheme"]:
+            if scheme == "bearer":
+                yield parameters
+            scheme, parameters = match["scheme"].lower(), {}
+        quoted = match["quoted"]
+        value = match["word"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        parameters.setdefault(match["name"].lower(), value)
+        position = match.end()
+    if scheme == "bearer":
+        yield parameters
+
+
+def _decoded(claims: str) -> str:
+    encoded = claims.replace("-", "+").replace("_", "/")
+    try:
+        return requested_claims(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode())
+    except ValueError:
+        return ""
+
+
+def auth_context_claims(auth_context: str) -> str:
+    """The claims request for an authentication context, such as `c1`, which then shows in the claim `acrs`.
+
+    https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context
+    """
+    return compact({"access_token": {"acrs": {"essential": True, "value": auth_context}}})
+
+
+def requested_claims(text: str) -> str:
+    """A claims request (OpenID Connect Core §5.5) as compact JSON; empty when it is not one, or too long."""
+    try:
+        request = parse_object(text.encode()) if len(text) <= MAX_CLAIMS_CHARS else {}
+        is_request = bool(request) and all(isinstance(part, dict) for part in request.values())
+        claims = compact(request) if is_request else ""
+    except ValueError:
+        return ""
+    return claims if len(claims) <= MAX_CLAIMS_CHARS else ""  # one character beyond ASCII becomes six

@@ -1,0 +1,127 @@
+"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded answer and no second send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .deadline import seconds_left, within
+from .response import Response
+
+if TYPE_CHECKING:
+    import requests
+
+CONNECT_SECONDS = 3.05  # just over one TCP retransmission
+READ_SECONDS = 15.0  # of silence; an answer that drips in has both together
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+class TransportError(Exception):
+    """No complete answer came: refused, reset, broken TLS. Its text names the kind only.
+
+    `may_repeat`: asking once more at once might fare better.
+    """
+
+    may_repeat = True
+
+
+class TransportTimeout(TransportError):
+    """No answer in time. `cut_short`: the other side had less time than usual, as the request's deadline was near."""
+
+    may_repeat = False
+
+    def __init__(self, kind: str, *, cut_short: bool) -> None:
+        super().__init__(kind)
+        self.cut_short = cut_short
+
+
+class ResponseTooLarge(TransportError):
+    """The answer has more than MAX_RESPONSE_BYTES."""
+
+    may_repeat = False
+
+
+class Transport:
+    """Pooled, thread-safe HTTPS. Every request is sent once; who may repeat it is for others to say."""
+
+    def __init__(
+        self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
+    ) -> None:
+        from .deadline_http import deadline_session  # here: requests takes longer to import than all of ours together
+
+        self._session = deadline_session()
+        self._connect, self._read, self._now = connect, read, now
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+        params: Mapping[str, str] | None = None,
+        data: Any = None,
+    ) -> Response:
+        """Sends one request and reads the whole answer, whatever its status.
+
+        Raises:
+            ValueError: the address is not https, or a header or the method cannot be sent.
+            TransportTimeout: no complete answer came in time: within `read` seconds, or less near the deadline.
+            TransportError: no complete answer came.
+        """
+        from .deadline_http import BearerAuth, RequestException, no_auth
+
+        if not url.startswith("https://"):
+            raise ValueError("only https:// addresses are called")
+        cut_short = seconds_left(self._connect + self._read) < self._connect + self._read
+        connect, read = self.time_outs()
+        if read <= 0:
+            raise TransportTimeout("no time left to send it", cut_short=True)
+        try:
+            with within(connect + read, self._now):
+                return self._answered(
+                    method,
+                    url,
+                    headers=dict(headers or {}),
+                    auth=BearerAuth(bearer) if bearer else no_auth,
+                    params=dict(params) if params else None,
+                    data=data,
+                    timeout=(connect, read),
+                )
+        except (RequestException, OSError) as error:
+            raise _by_kind(error, cut_short) from None
+        except ValueError:  # http.client quotes the header, which may be the token
+            raise ValueError("a header or the method is not valid") from None
+
+    def time_outs(self) -> tuple[float, float]:
+        """Seconds to connect and to answer, for a request that is sent now."""
+        return seconds_left(self._connect), seconds_left(self._read)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _answered(self, method: str, url: str, **request: Any) -> Response:
+        with self._session.request(method, url, allow_redirects=False, stream=True, **request) as answered:
+            return Response(answered.status_code, answered.headers, _read_bounded(answered))
+
+
+def _by_kind(error: Exception, cut_short: bool) -> Exception:
+    """The library's texts can hold addresses and header bytes; the kind of failure is enough."""
+    from .deadline_http import is_timeout
+
+    if isinstance(error, ValueError):
+        return ValueError("a header or the address is not valid")
+    kind = type(error).__name__
+    return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
+
+
+def _read_bounded(answered: requests.Response) -> bytes:
+    chunks, size = [], 0
+    for chunk in answered.iter_content(_CHUNK):
+        size += len(chunk)
+        if size > MAX_RESPONSE_BYTES:
+            raise ResponseTooLarge("answer too large")
+        chunks.append(chunk)
+    return b"".join(chunks)

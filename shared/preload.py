@@ -1,0 +1,39 @@
+"""Imports the big libraries beside the app's start: that stays short, and the first request finds them loaded."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from contextlib import suppress
+
+from .settings import Settings
+
+_IMPORT_FIRST_SECONDS = 0.05  # the app's own import comes first
+_AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromManagedIdentity"}
+
+
+def preload_in_background(settings: Settings) -> threading.Thread:
+    """A thread that imports what the first request will need. It asks nobody anything."""
+    thread = threading.Thread(target=load, args=(settings,), name="libraries")
+    thread.start()
+    return thread
+
+
+def load(settings: Settings) -> None:
+    """Imports what these settings call for, in the order in which it will be needed."""
+    time.sleep(_IMPORT_FIRST_SECONDS)
+    with suppress(ImportError):  # whoever needs it will say what is missing
+        for name in _modules(settings):
+            importlib.import_module(name, __package__)
+
+
+def _modules(settings: Settings) -> list[str]:
+    names = [".net.deadline_http", ".validation.key_set"]
+    sources = {source.source_type for source in settings.client_credentials}
+    if settings.downstream_apis:
+        names += [".exchange.client_credential", "msal"]
+        names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
+        names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
+        names += [".redis"] if settings.redis.url.reveal() else []
+    return names

@@ -1,0 +1,168 @@
+"""Redis as a place that may be slow, full, wrong or gone at any time: small bounds, a circuit, and never an obstacle.
+
+Imported only where the setting TokenCache__Redis__Url stands.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import redis
+
+from ..errors import ServiceUnavailable
+from ..net import CircuitBreaker, seconds_left, within
+from ..settings import RedisSettings
+from .cache_backend import BackendError
+from .connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, Connections
+from .credentials import EntraCredentials, NoTokenYetError
+from .scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
+
+PLACE_SECONDS = 0.2  # for one of the connections to be free
+SLOW_SECONDS = 0.1  # of an answer
+NEAR_SECONDS = 1.0
+FAILURES = 2  # in a row; then nobody waits for Redis for a while
+MAX_ENTRY_BYTES = 64 * 1024
+FREE_MILLISECONDS = 1000
+_COMMAND_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS
+
+
+class RedisStore:
+    """Named bytes that end by themselves, and locks on names. Thread-safe; connects when first used."""
+
+    def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
+        self._now = now
+        self._reading = CircuitBreaker("Redis", now, failures=FAILURES)
+        self._writing = CircuitBreaker(
+            "Redis, writing", now, failures=FAILURES
+        )  # it may be full or held, and still be read
+        self._quick_at = now()
+        self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
+        for _ in range(MAX_CONNECTIONS):
+            self._places.put(None)
+        self._credentials = EntraCredentials(settings, now) if settings.managed_identity_client_id else None
+        self._connections = Connections(settings.url.reveal(), self._credentials)
+
+    def prepare(self) -> None:
+        """Begins to get what the first connection will need. Waits for nothing, raises nothing."""
+        if self._credentials is not None:
+            self._credentials.prepare()
+
+    def get(self, name: str) -> bytes | None:
+        """What was put there; None also for what cannot be an entry of ours. Raises BackendError."""
+        try:  # no more of it than an entry may have
+            found = self._attempt(self._reading, "GETRANGE", _entry(name), 0, MAX_ENTRY_BYTES)
+        except redis.ResponseError:  # another type lies there; the next `put` replaces it
+            self._reading.succeeded()
+            return None
+        return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
+
+    def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
+        """See CacheBackend. Raises BackendError; then nobody can have the lock."""
+        arguments = (MAX_ENTRY_BYTES, unless, secrets.token_hex(16), int(seconds * 1000), FREE)
+        match self._write(GET_OR_LOCK, [_entry(name), _lock(name)], *arguments):
+            case [bytes(found), bytes(lock)]:
+                return found or None, lock.decode("ascii", "replace")
+        raise BackendError("not the script's answer")
+
+    def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
+        """See CacheBackend. Raises BackendError."""
+        self._write(PUT, [_entry(name), _lock(name)], content, seconds, lock)
+
+    def unlock(self, name: str, lock: str) -> None:
+        """See CacheBackend. Raises BackendError."""
+        self._free(lambda: self._run(self._reading, UNLOCK, [_lock(name)], lock, FREE, FREE_MILLISECONDS))
+
+    def drop(self, name: str) -> None:
+        """Raises BackendError."""
+        self._free(lambda: self._attempt(self._reading, "DEL", _entry(name)))
+
+    def _free(self, attempt: Callable[[], object]) -> None:
+        """What makes room is tried even when it is full."""
+        try:
+            attempt()
+        except redis.ResponseError as error:
+            self._reading.succeeded()
+            raise BackendError(type(error).__name__) from None
+
+    def _write(self, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
+        if self._reading.is_open:
+            raise BackendError("circuit open")
+        try:
+            return self._run(self._writing, script, keys, *arguments)
+        except redis.ResponseError as error:  # full, or read only
+            self._writing.failed(type(error).__name__)
+            raise BackendError(type(error).__name__) from None
+
+    def _run(self, circuit: CircuitBreaker, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
+        try:
+            return self._attempt(circuit, "EVALSHA", script.hash, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:  # it is new to this Redis, which remembers it until it is restarted
+            circuit.undecided()
+            return self._attempt(circuit, "EVAL", script.text, len(keys), *keys, *arguments)
+
+    def _attempt(self, circuit: CircuitBreaker, *command: str | bytes | int) -> Any:
+        """The answer. Raises BackendError when there is none, redis.ResponseError when it is a refusal."""
+        try:
+            self._places.get(timeout=seconds_left(PLACE_SECONDS))
+        except Empty:
+            raise BackendError("all connections are in use") from None
+        has_time = seconds_left(_COMMAND_SECONDS) >= _COMMAND_SECONDS
+        try:
+            _admit(circuit)
+            with within(_COMMAND_SECONDS, self._now):
+                response, seconds = self._answer(*command)
+        except (BackendError, redis.ResponseError):
+            raise
+        except Exception as error:  # noqa: BLE001 — redis-py's, azure's and the socket's own kinds: all mean the same here
+            kind = type(error).__name__
+            if has_time and not isinstance(error, NoTokenYetError):
+                circuit.failed(kind)
+            else:  # it is we who were short of time
+                circuit.undecided()
+            raise BackendError(kind) from None
+        finally:
+            self._places.put(None)
+        self._judge(circuit, seconds)
+        return response
+
+    def _judge(self, circuit: CircuitBreaker, seconds: float) -> None:
+        """Several slow answers would hold each request; but near a quick one it is we who were slow."""
+        now = self._now()
+        if seconds <= SLOW_SECONDS:
+            self._quick_at = now
+        if now - self._quick_at > NEAR_SECONDS:
+            circuit.failed("slow")
+        else:
+            circuit.succeeded()
+
+    def _answer(self, *command: str | bytes | int) -> tuple[Any, float]:
+        """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing.
+
+        With the seconds that it took, apart from connecting.
+        """
+        with self._connections.one() as connection:
+            sent_at = self._now()
+            try:
+                connection.send_command(*command)
+                return connection.read_response(), self._now() - sent_at
+            except redis.ReadOnlyError:  # after a failover: the name leads to another one by now
+                connection.disconnect()
+                raise
+
+
+def _entry(name: str) -> str:
+    return f"obo:1:{{{name}}}"  # in braces: what a cluster computes the slot from
+
+
+def _lock(name: str) -> str:
+    return _entry(name) + ":lock"
+
+
+def _admit(circuit: CircuitBreaker) -> None:
+    try:
+        circuit.check()
+    except ServiceUnavailable:
+        raise BackendError("circuit open") from None

@@ -1,0 +1,168 @@
+"""The session per bearer token: who the user is, validated once, and every token exchanged for them.
+
+Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token, and what was
+exchanged for the first must not answer for the second. The bearer token itself is not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import ApiError, Throttled
+from ..exchange import DownstreamToken, Refusal, TokenSource
+from ..net import SingleFlight
+from ..validation import AccessToken
+from .expiring_lru import ExpiringLru
+from .session import Scopes, Session
+
+if TYPE_CHECKING:
+    from ..validation.key_set import SigningKey
+
+_LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
+_RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
+_TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
+
+log = logging.getLogger(__name__)
+
+
+class Validator(Protocol):
+    def validate(self, token: str) -> AccessToken: ...
+
+
+class KeyCheck(Protocol):
+    def still_valid(self, key_id: str, key: SigningKey) -> bool | None: ...
+
+
+class Sessions:
+    """A bounded, thread-safe cache of sessions. No lock is held while Entra is asked."""
+
+    def __init__(
+        self,
+        validator: Validator,
+        keys: KeyCheck,
+        exchanger: TokenSource,
+        now: Callable[[], float],
+        max_sessions: int,
+        max_bytes: int,
+    ) -> None:
+        self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
+        self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
+        self._flights: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
+        self._lock = threading.Lock()
+        self._evictions_told, self._tell_again_at = 0, float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def find(self, bearer: str) -> Session | None:
+        """The session of a token that was validated before and still holds. Waits for nothing."""
+        digest = _digest(bearer)
+        session = self._sessions.get(digest)
+        if session is None:
+            return None
+        token = session.access_token
+        is_valid = self._keys.still_valid(token.key_id, token.key)
+        if is_valid is False:  # its signing key was withdrawn; None: the token must be validated again
+            self._sessions.remove(digest)
+        return session if is_valid else None
+
+    def open(self, bearer: str) -> Session:
+        """The session of this token, validating it if it is new. Raises what AccessTokenValidator.validate raises."""
+        session = self.find(bearer)
+        if session is None:
+            token, digest = self._validator.validate(bearer), _digest(bearer)
+            new = Session(digest, token)
+            session = self._sessions.put(digest, new, token.expires_at, new.size())
+            self._tell_if_too_small()
+        return session
+
+    def token_for(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
+    ) -> DownstreamToken:
+        """An access token for these scopes on behalf of the session's user; at most one exchange at a time for them.
+
+        Args:
+            refusal: why an earlier token does not do. Without claims, only one exchange a minute is made for it.
+
+        Raises:
+            ExchangedLately: that one was made already.
+            ApiError: the exchange failed; the failure is not kept, the next call tries again.
+        """
+        known = self.known_token(session, scopes, refusal)
+        if known is not None:
+            return known
+        flight = (session.digest, scopes, refusal.digest() if refusal else b"")
+        due = session.downstream_tokens.get(scopes)
+        if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
+            self._flights.run_in_background(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
+            return due
+        return self._flights.do(
+            flight,
+            lambda: (
+                self.known_token(session, scopes, refusal)
+                or self._exchange(session, bearer, scopes, refusal, correlation_id)
+            ),
+        )
+
+    def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
+        """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
+        token = session.downstream_tokens.get(scopes)
+        if token is None or (refusal and refusal.token == token.token):
+            return None
+        if self._now() >= min(token.renew_at, token.expires_at - _LAST_USE_SECONDS):
+            return None
+        return token
+
+    def _tell_if_too_small(self) -> None:
+        if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
+            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
+            log.warning(
+                "sessions make room for others before their tokens end (%d so far), and are validated and exchanged "
+                "again; higher TokenCache__MaxSessions and TokenCache__MaxMegabytes would spare that",
+                self._evictions_told,
+            )
+
+    def _renew(
+        self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
+    ) -> DownstreamToken:
+        """A new token, beside the requests that use the one that is due; if none is to be had, again a little later."""
+        try:
+            return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
+        except ApiError as error:
+            log.warning("a downstream token could not be renewed yet (%s)", error)
+            later = replace(due, renew_at=self._now() + _RENEW_AGAIN_SECONDS)
+            if session.downstream_tokens.get(scopes) is due:
+                session.downstream_tokens[scopes] = later
+            return later
+
+    def _exchange(
+        self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
+    ) -> DownstreamToken:
+        known = session.downstream_tokens.get(scopes)
+        if refusal and not refusal.claims:
+            with self._lock:
+                session.check_not_exchanged_lately(scopes, self._now())
+        try:
+            session.check_not_throttled(scopes, self._now())
+            token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
+        except ApiError as error:
+            if isinstance(error, Throttled):
+                session.throttle(scopes, self._now(), error.retry_after)
+            if refusal and refusal.is_void:
+                session.drop(scopes, refusal)
+                self._sessions.resize(session.digest, session, session.size)
+            raise
+        if refusal and refusal.claims:  # it meets what no other token can be known to meet
+            known = session.downstream_tokens.get(scopes)
+        session.keep(scopes, token, instead_of=known)
+        self._sessions.resize(session.digest, session, session.size)
+        return token
+
+
+def _digest(bearer: str) -> bytes:
+    return hashlib.sha256(bearer.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,72 @@
+"""The session of one bearer token: who the user is, and every token that was exchanged for it."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import ApiError, Throttled
+from ..exchange import DownstreamToken, Refusal
+from ..validation import AccessToken
+
+MAX_TOKENS_PER_SESSION = 16
+ANEW_SECONDS = 60.0  # between two exchanges because an API refused a token and did not say what it misses
+_SESSION_BYTES = 850
+_TOKEN_BYTES = 350
+
+Scopes = tuple[str, ...]
+
+
+class ExchangedLately(ApiError):  # noqa: N818 — no failure, but a reason to leave it at the API's answer
+    """A token that was refused is not exchanged anew: that was done less than a minute ago."""
+
+
+class Session:
+    """What is known about one bearer token. Lives at most as long as that token."""
+
+    __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
+
+    def __init__(self, digest: bytes, access_token: AccessToken) -> None:
+        self.digest, self.access_token = digest, access_token
+        self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
+        self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
+        self._anew_from: dict[Scopes, float] | None = None  # likewise
+
+    def size(self) -> int:
+        """Bytes in memory, nearly: what does not depend on the tokens was measured."""
+        tokens = sum(_TOKEN_BYTES + len(token.token) for token in list(self.downstream_tokens.values()))
+        return _SESSION_BYTES + len(self.access_token.payload) + tokens
+
+    def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
+        """Keeps the token, unless another than `instead_of` has come meanwhile: it may have met a claims challenge."""
+        is_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
+        if is_room and self.downstream_tokens.get(scopes) is instead_of:
+            self.downstream_tokens[scopes] = token
+
+    def drop(self, scopes: Scopes, refusal: Refusal) -> None:
+        """Forgets the token that was refused."""
+        known = self.downstream_tokens.get(scopes)
+        if known and known.token == refusal.token:
+            self.downstream_tokens.pop(scopes, None)
+
+    def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
+        """Entra wants no exchange of this very token for these scopes for so long.
+
+        While that runs it is not made longer: a client that asks again all the time would wait for ever.
+        """
+        if now >= (self._not_before or {}).get(scopes, now):
+            self._not_before = {**(self._not_before or {}), scopes: now + seconds}
+
+    def check_not_throttled(self, scopes: Scopes, now: float) -> None:
+        """Raises Throttled while Entra wants to be left alone."""
+        until = (self._not_before or {}).get(scopes, now)
+        if now < until:
+            raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
+
+    def check_not_exchanged_lately(self, scopes: Scopes, now: float) -> None:
+        """Raises ExchangedLately, or the next call within a minute does. For one thread at a time.
+
+        So an API that refuses every token does not cost an exchange for each call.
+        """
+        if now < (self._anew_from or {}).get(scopes, now):
+            raise ExchangedLately
+        self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}

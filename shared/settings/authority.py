@@ -1,0 +1,55 @@
+"""One Entra tenant as this API's authority: its issuers and endpoints, and where users sign in or consent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The tenant `tenant_id` at `instance`, such as https://login.microsoftonline.com, for the app `client_id`.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
+    """
+
+    instance: str
+    tenant_id: str
+    client_id: str
+
+    @property
+    def url(self) -> str:
+        """The authority's own address, without a slash at its end."""
+        return f"{self.instance}/{self.tenant_id}"
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens."""
+        return f"{self.url}/v2.0"
+
+    @property
+    def token_issuers(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of `ver` and `iss` that an access token of this tenant may have.
+
+        https://learn.microsoft.com/entra/identity-platform/access-tokens#token-formats
+        """
+        return ("1.0", f"https://sts.windows.net/{self.tenant_id}/"), ("2.0", self.issuer)
+
+    @property
+    def discovery_url(self) -> str:
+        """Of the discovery document (OpenID Connect Discovery 1.0 §4)."""
+        return f"{self.issuer}/.well-known/openid-configuration"
+
+    @property
+    def realm(self) -> str:
+        """The realm of a challenge in `WWW-Authenticate` (RFC 6750 §3)."""
+        return self.tenant_id
+
+    @property
+    def authorization_uri(self) -> str:
+        """Where a user signs in again, for the challenge of a 401."""
+        return f"{self.url}/oauth2/v2.0/authorize"
+
+    @property
+    def admin_consent_url(self) -> str:
+        """The page where an administrator consents to all that this API's registration asks for."""
+        return f"{self.url}/adminconsent?client_id={self.client_id}"

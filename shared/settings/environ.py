@@ -1,0 +1,168 @@
+"""Reads settings from environment variables and remembers everything that is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ..net import normalized
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
+
+
+class Secret:
+    """A value that must not be shown: its text comes out of `reveal()` alone."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class EnvironReader:
+    """Typed look-ups over environment variables. A bad one becomes a line in `problems`, never an exception.
+
+    Names are compared without regard to case, as .NET configuration does and as Windows does with its environment.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.problems: dict[str, str] = {}
+        self._values = {name.lower(): value.strip() for name, value in environ.items()}
+        self._as_given = {name.lower(): name for name in environ}
+        self._twins = [name for name in environ if self._as_given[name.lower()] != name]
+        self._asked: dict[str, str] = {}
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The value; without one, the default; without that, a problem."""
+        self._asked[name.lower()] = name
+        value = self._values.get(name.lower(), "")
+        if _PLACEHOLDER.search(value):
+            self.problems[name] = "still holds its placeholder; put the real value there"
+        elif not value and default is None:
+            self.problems[name] = "is missing"
+        return value or default or ""
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """The choice that the value names, spelt as in `choices`."""
+        value = self.text(name)
+        match = next((choice for choice in choices if choice.lower() == value.lower()), "")
+        if not match:
+            self.problems.setdefault(name, f"must be one of {', '.join(choices)}")
+        return match
+
+    def guid(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default)
+        if value and not _GUID.fullmatch(value):
+            self.problems.setdefault(name, "must be a GUID such as 3c1a…-…")
+        return value.lower()
+
+    def secret(self, name: str, default: str | None = None) -> Secret:
+        return Secret(self.text(name, default))
+
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false when it is not set."""
+        value = self.text(name, "false").lower()
+        if value not in ("true", "false"):
+            self.problems.setdefault(name, "must be true or false")
+        return value == "true"
+
+    def whole_number(self, name: str, default: int, least: int, most: int) -> int:
+        """A number between two bounds, which are allowed themselves."""
+        value = self.text(name, str(default))
+        number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+        if not least <= number <= most:
+            self.problems.setdefault(name, f"must be a whole number from {least} to {most}")
+        return number
+
+    def https_url(self, name: str, default: str | None = None) -> str:
+        """An https address without user, query or fragment; normalized, no slash at its end."""
+        value = self.text(name, default)
+        if value and not _is_https_url(value):
+            self.problems.setdefault(name, "must be an https:// address without user, query or fragment")
+            return value
+        return normalized(value).rstrip("/")
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
+        if self._values.get(name.lower()) == "":
+            self.problems[name] = "is empty; name something or leave the setting out"
+        listed: list[str] = []
+        while f"{name}__{len(listed)}".lower() in self._values:
+            listed.append(self.text(f"{name}__{len(listed)}"))
+        return tuple(self.text(name, "").split() + listed)
+
+    def given(self, name: str) -> list[str]:
+        """The variables of this name and below it, as they are written; they count as known from now on."""
+        lower = name.lower()
+        found = [key for key in self._values if key == lower or key.startswith(f"{lower}__")]
+        self._asked.update((key, self._as_given[key]) for key in found)
+        return [self._as_given[key] for key in found]
+
+    def says(self, name: str, value: str) -> bool:
+        """Whether the variable has this value, whatever the case. Makes no problem of any other."""
+        return self._values.get(name.lower(), "").lower() == value.lower()
+
+    def children(self, prefix: str) -> tuple[str, ...]:
+        """The names one level below `prefix`: for `DownstreamApis` and `DownstreamApis__Graph__BaseUrl`: `Graph`."""
+        start, level = f"{prefix}__".lower(), prefix.count("__") + 1
+        given = {key: self._as_given[key] for key in self._values if key.startswith(start)}
+        return tuple({key.split("__")[level]: name.split("__")[level] for key, name in given.items()}.values())
+
+    def refuse_unknown(self, *prefixes: str) -> None:
+        """A misspelt setting under one of the prefixes is a problem, too: it might have been a restriction."""
+        ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are how it is written elsewhere
+        for name in filter(ours.match, self._twins):
+            self.problems[name] = "is set twice, in upper and lower case"
+        for key in self._values.keys() - self._asked.keys():
+            if ours.match(key):
+                near = difflib.get_close_matches(key, self._asked, n=1)
+                hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
+                self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
+            elif section := _misspelt(key.partition("__"), prefixes):
+                self.problems[self._as_given[key]] = f"is not a setting of this API; did you mean {section}__…?"
+
+
+def _misspelt(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
+    """The section that a name's first level nearly is; names without levels are of others."""
+    names = {section.lower(): section for section in sections}
+    near = difflib.get_close_matches(parts[0], names, n=1, cutoff=0.85) if parts[1] else []
+    return names[near[0]] if near else ""
+
+
+def is_redis_url(value: str) -> bool:
+    """TLS, unless it stays on this machine: entries are sealed, but the password in front of them is not."""
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 — as below
+    except ValueError:
+        return False
+    names_database = not url.path.strip("/") or url.path.strip("/").isdigit()
+    is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    known = url.scheme == "rediss" or (url.scheme == "redis" and is_local)
+    return (
+        known
+        and names_database
+        and url.port != 0
+        and bool(url.hostname)
+        and not url.query
+        and not url.fragment
+        and value.isascii()
+        and " " not in value
+    )
+
+
+def _is_https_url(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 — reading it raises ValueError for a port that is no number
+    except ValueError:
+        return False
+    plain = not ("@" in url.netloc or url.query or url.fragment)
+    return url.scheme == "https" and bool(url.hostname) and plain and value.isascii() and " " not in value

@@ -1,0 +1,153 @@
+"""The settings, in the schema of Microsoft.Identity.Web, read once from app settings (environment variables).
+
+Every variable is listed in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import SettingsError
+from .authority import Authority
+from .credentials import CredentialSettings, client_credentials
+from .environ import EnvironReader, Secret, is_redis_url
+from .identity_web import judge_web_settings
+
+MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
+MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
+_INSTANCE = "https://login.microsoftonline.com"
+_AUTHORITY = re.compile(r"(https://[^/]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/v2\.0)?", re.IGNORECASE)
+_RESERVED_SCOPES = {"openid", "profile", "offline_access"}
+
+
+@dataclass(frozen=True)
+class DownstreamApiSettings:
+    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes asked for it."""
+
+    name: str
+    base_url: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """`TokenCache__Redis`: where all instances share what they exchanged. An empty URL: nowhere."""
+
+    url: Secret  # it may hold a password
+    managed_identity_client_id: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the API must be told. Frozen; secrets do not show in its repr."""
+
+    instance: str
+    tenant_id: str
+    client_id: str
+    audiences: tuple[str, ...]
+    scopes: tuple[str, ...]
+    allowed_clients: tuple[str, ...]
+    client_capabilities: tuple[str, ...]
+    enable_pii_logging: bool
+    request_timeout: float  # seconds
+    client_credentials: tuple[CredentialSettings, ...]
+    downstream_apis: Mapping[str, DownstreamApiSettings]
+    max_sessions: int
+    max_session_bytes: int
+    redis: RedisSettings
+    waiting_threads: int
+
+    @property
+    def authority(self) -> Authority:
+        """The tenant that issues the access tokens for this API."""
+        return Authority(self.instance, self.tenant_id, self.client_id)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from environment variables.
+
+        Raises:
+            SettingsError: names every missing, wrong or unknown variable at once.
+        """
+        env = EnvironReader(environ)
+        client_id, (instance, tenant_id) = env.guid("AzureAd__ClientId"), _instance_and_tenant(env)
+        audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
+        settings = cls(
+            instance=instance,
+            tenant_id=tenant_id,
+            client_id=client_id,
+            audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
+            scopes=env.words("AzureAd__Scopes"),
+            allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
+            client_capabilities=env.words("AzureAd__ClientCapabilities"),
+            enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
+            request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
+            client_credentials=client_credentials(env),
+            downstream_apis=_downstream_apis(env),
+            max_sessions=env.whole_number("TokenCache__MaxSessions", MAX_SESSIONS, 1, 1_000_000),
+            max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
+            * 1_000_000,
+            redis=_redis(env),
+            waiting_threads=_waiting_threads(environ),
+        )
+        if settings.downstream_apis and not settings.client_credentials:
+            env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
+        judge_web_settings(env)
+        env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
+        if env.problems:
+            raise SettingsError(env.problems)
+        return settings
+
+
+def _waiting_threads(environ: Mapping[str, str]) -> int:
+    """How many calls of `async def` functions may wait at a time: never fewer than `def` functions may.
+
+    The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions; it logs a value that it refuses.
+    """
+    asked = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    return min(max(int(asked), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if asked.isdecimal() else MIN_WAITING_THREADS
+
+
+def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
+    """Entra's address and the tenant's id: apart, or both as `AzureAd__Authority`."""
+    name = "AzureAd__Authority"
+    authority = env.https_url(name, "")
+    if not authority:
+        return env.https_url("AzureAd__Instance", _INSTANCE), env.guid("AzureAd__TenantId")
+    match = _AUTHORITY.fullmatch(authority) if name not in env.problems else None
+    if match is None:
+        env.problems.setdefault(name, "must be https://login.microsoftonline.com/{tenant id, a GUID}/v2.0")
+    of_both = (match[1], match[2].lower()) if match else ("", "")
+    apart = env.https_url("AzureAd__Instance", of_both[0]), env.guid("AzureAd__TenantId", of_both[1])
+    if match and (apart[0].lower(), apart[1]) != (of_both[0].lower(), of_both[1]):
+        env.problems.setdefault(name, "names another tenant or instance than AzureAd__TenantId and AzureAd__Instance")
+    return apart
+
+
+def _redis(env: EnvironReader) -> RedisSettings:
+    at = "TokenCache__Redis__"
+    url, identity = env.secret(at + "Url", ""), env.guid(at + "ManagedIdentityClientId", "")
+    if url.reveal() and not is_redis_url(url.reveal()):
+        env.problems.setdefault(
+            at + "Url", "must be rediss://host:port (redis:// is for 127.0.0.1 and localhost alone)"
+        )
+    if identity and "@" in url.reveal():
+        env.problems.setdefault(at + "Url", f"must not hold a password beside {at}ManagedIdentityClientId")
+    if identity and not url.reveal():
+        env.problems.setdefault(at + "Url", f"is missing; {at}ManagedIdentityClientId is of no use without it")
+    return RedisSettings(url, identity)
+
+
+def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
+    apis = {}
+    for name in env.children("DownstreamApis"):
+        at = f"DownstreamApis__{name}__"
+        scopes = env.words(at + "Scopes")
+        if not scopes:
+            env.problems.setdefault(at + "Scopes", "is missing")
+        if _RESERVED_SCOPES.intersection(scopes):
+            env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes)
+    return apis

@@ -1,0 +1,98 @@
+"""What one request did: an id by which it is found everywhere, and one line in the log.
+
+    request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
+
+No token, no claim, no address and no text from elsewhere; docs/errors.md explains the fields.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from time import perf_counter
+
+from ..errors import ApiError
+
+MAX_ENTRIES = 20  # of tokens and of calls in one line; the rest is counted
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?", re.ASCII
+)
+
+log = logging.getLogger(__name__)
+
+
+class RequestRecord:
+    """The record of one request. The correlation id is the trace id of W3C Trace Context, written as a GUID.
+
+    So one value finds the request in Application Insights (`operation_Id`), in Entra's sign-in log, in the logs of the
+    downstream APIs and in the error reply. https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+
+    def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
+        """`traceparent`: of whoever called; without a valid one, a new trace begins."""
+        match = _TRACEPARENT.fullmatch(traceparent)
+        trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
+        self._function, self._method, self._trace_id = function, method, trace
+        self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
+        self.user = "-"
+        self._tokens: list[str] = []
+        self._calls: list[str] = []
+        self._queued_ms = 0
+        self._started = perf_counter()
+
+    def traceparent(self) -> str:
+        """The header for a call onwards, which is a new span of the same trace."""
+        return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
+
+    def token_was_known(self, api: str) -> None:
+        self._tokens.append(f"{api}:hit")
+
+    def token_took(self, api: str, since: float, *, is_shared: bool = False) -> None:
+        """The token for `api` was waited for, since this value of perf_counter(): found in the second level, or not."""
+        self._tokens.append(f"{api}:{'shared' if is_shared else 'miss'}:{_milliseconds(since)}ms")
+
+    def call_ended(self, api: str, outcome: object, since: float) -> None:
+        """A call of `api` ended with this status, or with this kind of failure."""
+        self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
+
+    def queued(self, since: float) -> None:
+        """A call of an `async def` function waited for a free thread, since this value of perf_counter()."""
+        self._queued_ms = max(self._queued_ms, _milliseconds(since))
+
+    def close(self, status: int, error: BaseException | None = None) -> None:
+        """Writes the line. An unexpected error brings its traceback along."""
+        level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
+        line = (
+            f"function={self._function} method={self._method} status={status} ms={_milliseconds(self._started)} "
+            f"user={self.user} correlation_id={self.correlation_id}"
+        )
+        unexpected = error if error is not None and not isinstance(error, ApiError) else None
+        code, reason = _kind_of(error) if error is not None else ("", "")
+        queued = f"{self._queued_ms}ms" if self._queued_ms else ""
+        more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
+        more["reason"] = reason
+        for name, value in more.items():
+            if value:
+                line += f" {name}={value}"
+        log.log(level, "request %s", line, exc_info=unexpected)
+
+
+def _kind_of(error: BaseException) -> tuple[str, str]:
+    """Code and reason of a failure; of one that is not ours only its type, as its text may be anything."""
+    if isinstance(error, ApiError):
+        return error.code, json.dumps(error.reason) if error.reason else ""
+    return ApiError.code, type(error).__name__
+
+
+def _milliseconds(since: float) -> int:
+    return round((perf_counter() - since) * 1000)
+
+
+def _some_of(entries: list[str]) -> str:
+    shown = entries[:MAX_ENTRIES]
+    return ",".join(shown) + (f",+{len(entries) - len(shown)}" if len(entries) > len(shown) else "")

@@ -1,0 +1,11 @@
+"""The signed-in user, as a function sees them: `User` in `def`, `AsyncUser` in `async def` functions."""
+
+from .async_user import AsyncUser, validated
+from .user import SignedInUser, User
+
+__all__ = [
+    "AsyncUser",
+    "SignedInUser",
+    "User",
+    "validated",
+]

@@ -1,0 +1,72 @@
+"""The signed-in user for `async def` functions: what may wait for the network is awaited, the rest is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+from typing import Any, TypeVar
+
+from ..downstream import DownstreamApi, HttpVerbs, Request
+from ..errors import GatewayTimeout
+from ..net import Response, seconds_left
+from .user import SignedInUser
+
+_WAIT_SECONDS = 230.0
+
+T = TypeVar("T")
+_validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own: strangers can make it wait, not us
+
+
+async def validated(call: Callable[[str], T], bearer: str) -> T:
+    """`call(bearer)`, which may wait for Entra's signing keys, beside the event loop."""
+    return await _in_a_thread(_validations, call, bearer)
+
+
+async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+    """With the caller's context variables, as asyncio.to_thread does it."""
+    work = partial(contextvars.copy_context().run, call, *args)
+    waiting = asyncio.get_running_loop().run_in_executor(threads, work)
+    try:
+        return await asyncio.wait_for(waiting, seconds_left(_WAIT_SECONDS) + 1)  # what runs has its own, earlier end
+    except TimeoutError:
+        raise GatewayTimeout(reason="no thread was free in time") from None
+
+
+class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
+    """The calls of `DownstreamApi`, awaited."""
+
+    def __init__(self, name: str, user: AsyncUser) -> None:
+        self._api, self._user = DownstreamApi(name, user._apis, user._context), user
+
+    async def send(self, request: Request) -> Response:
+        """See `request`."""
+        return await self._user._wait_for(self._api.send, request)
+
+
+class AsyncUser(SignedInUser):
+    """The signed-in user, for `async def` functions."""
+
+    def api(self, name: str) -> AsyncDownstreamApi:
+        """See User.api; `await user.api("Graph").get("/me")`."""
+        return AsyncDownstreamApi(name, self)
+
+    async def token(self, name: str) -> str:
+        """See User.token."""
+        return (await self._wait_for(self._context.token_for, self._apis.named(name))).token
+
+    async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
+        """The result of a blocking call, made in one of as many threads as calls may wait at a time.
+
+        What it waits for a free thread counts against the deadline, and shows in the request's line.
+        """
+        submitted = perf_counter()
+
+        def run() -> T:
+            self._context.record.queued(submitted)
+            return call(*args)
+
+        return await _in_a_thread(self._apis.threads, run)

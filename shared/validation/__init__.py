@@ -1,0 +1,15 @@
+"""Validation: a caller's bearer token → an access token that may be trusted.
+
+`key_set` is imported where it is used: PyJWT and cryptography are not needed before the first token.
+"""
+
+from .access_token import AccessToken, AccessTokenValidator
+from .metadata import Metadata
+from .signing_keys import SigningKeys
+
+__all__ = [
+    "AccessToken",
+    "AccessTokenValidator",
+    "Metadata",
+    "SigningKeys",
+]

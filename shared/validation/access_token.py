@@ -1,0 +1,143 @@
+"""A caller's bearer token → an access token that may be trusted. Signature first, then claims; no I/O of its own.
+
+The checks are those of https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import InvalidToken, UserTokenRequired
+from ..settings import Settings
+from .jws_header import key_id_of, parse_segment
+
+if TYPE_CHECKING:
+    from .key_set import SigningKey
+
+LEEWAY_SECONDS = 60
+
+
+class Keys(Protocol):
+    def get(self, key_id: str) -> SigningKey: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessToken:
+    """A validated access token: what it says, until when, and which key vouches for it. Not the token itself."""
+
+    payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
+    expires_at: float
+    scopes: frozenset[str]
+    key_id: str
+    key: SigningKey
+    name_in_log: str  # a pseudonym, unless AzureAd__EnablePiiLogging
+
+    def claims(self) -> dict[str, Any]:
+        """The claims, parsed anew at each call."""
+        parsed: dict[str, Any] = json.loads(self.payload)
+        return parsed
+
+    def auth_contexts(self) -> frozenset[str]:
+        """The Conditional Access authentication contexts that the user has satisfied (`acrs`)."""
+        contexts = self.claims().get("acrs")
+        return frozenset(filter(_is_text, contexts)) if isinstance(contexts, list) else frozenset()
+
+
+class AccessTokenValidator:
+    """Validates access tokens that Entra issued to this API for a signed-in user."""
+
+    def __init__(self, settings: Settings, keys: Keys, now: Callable[[], float]) -> None:
+        self._settings, self._keys, self._now = settings, keys, now
+        self._authority, self._token_issuers = settings.authority, settings.authority.token_issuers
+
+    def validate(self, token: str) -> AccessToken:
+        """The access token that this string is.
+
+        Raises:
+            InvalidToken: it is malformed, forged, expired, or meant for somebody else.
+            UserTokenRequired: it is genuine, but an application's own (app-only).
+            ServiceUnavailable: Entra's signing keys cannot be had.
+        """
+        key_id = key_id_of(token)
+        key = self._keys.get(key_id)
+        payload = key.verify(token)
+        claims = parse_segment(payload)
+        self._check_issuer(claims, key)
+        self._check_audience(claims)
+        expires_at = self._check_time(claims)
+        _check_delegated(claims)
+        scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
+        return AccessToken(payload, expires_at, scopes, key_id, key, name)
+
+    def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
+        tenant_id = claims.get("tid")
+        if tenant_id != self._authority.tenant_id:
+            raise InvalidToken(reason="tenant")
+        if (claims.get("ver"), claims.get("iss")) not in self._token_issuers:
+            raise InvalidToken(reason="issuer")
+        if not key.may_sign_for((claims["iss"], self._authority.issuer), tenant_id):
+            raise InvalidToken(reason="issuer of the signing key")
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        if claims.get("aud") not in self._settings.audiences:
+            raise InvalidToken(reason="audience")
+        client = claims.get("azp" if claims["ver"] == "2.0" else "appid")
+        if self._settings.allowed_clients and client not in self._settings.allowed_clients:
+            raise InvalidToken(reason="client application")
+
+    def _check_time(self, claims: Mapping[str, Any]) -> float:
+        issued_at, not_before, expires_at = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
+        now = self._now()
+        if now >= expires_at + LEEWAY_SECONDS:
+            raise InvalidToken(reason="expired")
+        if now < max(not_before, issued_at) - LEEWAY_SECONDS:
+            raise InvalidToken(reason="not yet valid")
+        return float(expires_at + LEEWAY_SECONDS)
+
+    def _name_in_log(self, claims: Mapping[str, Any]) -> str:
+        """The same for all tokens of one user. Whoever has the directory can tell who it is; the log alone cannot."""
+        if self._settings.enable_pii_logging:
+            return str(claims["oid"])
+        return hashlib.sha256(f"{self._settings.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
+
+
+def _is_identifier(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> int:
+    value = claims.get(name)
+    if type(value) is not int or not 0 < value < 1 << 40:  # bool is an int, too; Entra sends whole seconds
+        raise InvalidToken(reason=f"{name} missing or not a time")
+    return value
+
+
+def _check_delegated(claims: Mapping[str, Any]) -> None:
+    """Only tokens of a signed-in user: `scp` and `oid` present. An ID token has neither `scp` nor a client."""
+    if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
+        raise InvalidToken(reason="no subject")
+    if "cnf" in claims:  # bound to a key that a bearer header does not prove (RFC 7800)
+        raise InvalidToken(reason="proof-of-possession token")
+    scopes = claims.get("scp")
+    is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp") != "app"
+    if is_user:
+        return
+    of_client = isinstance(claims.get("azp", claims.get("appid")), str)
+    if claims.get("idtyp") == "app" or (of_client and claims["oid"] == claims["sub"]):
+        raise UserTokenRequired(reason="app-only token")
+    raise InvalidToken(reason="not an access token of a user")
+
+
+@lru_cache(maxsize=256)
+def _split_scopes(scopes: str) -> frozenset[str]:
+    """One shared set for the handful of scope strings that a tenant's clients ask for."""
+    return frozenset(filter(None, scopes.split(" ")))  # RFC 6749 §3.3: a space, and no other white space

@@ -1,0 +1,104 @@
+"""What Entra publishes about one authority: its discovery document and the keys that it signs with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..net import Response, Transport, TransportError, is_on_host_of, normalized, within
+from ..settings import Authority
+
+if TYPE_CHECKING:
+    from .key_set import SigningKey
+
+DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
+
+
+class UnknownTenantError(ValueError):
+    """Entra has no such tenant (AADSTS90002)."""
+
+
+class ForeignIssuerError(ValueError):
+    """The discovery document says that it is another authority's."""
+
+
+class ForeignKeySetError(ValueError):
+    """The discovery document's `jwks_uri` is not on the authority's own host."""
+
+
+class ForeignTokenEndpointError(ValueError):
+    """The discovery document's `token_endpoint` is not on the authority's own host."""
+
+
+class EntraBusyError(ValueError):
+    """Entra wants to be left alone for so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Metadata:
+    """The documents of one authority. Thread-safe."""
+
+    def __init__(self, authority: Authority, transport: Transport, now: Callable[[], float]) -> None:
+        self._authority, self._transport, self._now = authority, transport, now
+        self._discovery: Response | None = None
+
+    def fetch_keys(self) -> dict[str, SigningKey]:
+        """The keys that Entra publishes now, by key id.
+
+        Raises:
+            TransportError, ValueError: they are not to be had.
+        """
+        from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
+
+        discovery = self._fetch_discovery()
+        address, cloud = discovery.get("jwks_uri"), discovery.get("cloud_instance_name")
+        address = normalized(address) if isinstance(address, str) else ""
+        if not is_on_host_of(address, self._authority.url):
+            raise ForeignKeySetError
+        return parse_key_set(_json_object(self._get(address)), cloud)
+
+    def known(self, address: str) -> Response | None:
+        """The discovery document as it was last fetched with the keys, if this is its address."""
+        return self._discovery if address == self._authority.discovery_url else None
+
+    def _fetch_discovery(self) -> dict[str, Any]:
+        """The discovery document, if it is this authority's own (OpenID Connect Discovery 1.0 §4.3)."""
+        response = self._get(self._authority.discovery_url)
+        if response.status_code == 400 and _says_unknown_tenant(response):
+            raise UnknownTenantError
+        document = _json_object(response)
+        if document.get("issuer") != self._authority.issuer:
+            raise ForeignIssuerError
+        token_endpoint = document.get("token_endpoint", self._authority.url)
+        if not (isinstance(token_endpoint, str) and is_on_host_of(token_endpoint, self._authority.url)):
+            raise ForeignTokenEndpointError
+        self._discovery = response
+        return document
+
+    def _get(self, address: str) -> Response:
+        with within(DOCUMENT_SECONDS, self._now):
+            try:
+                response = self._transport.send("GET", address)
+            except TransportError as error:
+                if not error.may_repeat:
+                    raise
+                response = self._transport.send("GET", address)  # its connection may have died of an hour's idleness
+        if response.status_code in (429, 503):
+            raise EntraBusyError(response.retry_after(self._now()) or 0)
+        return response
+
+
+def _says_unknown_tenant(response: Response) -> bool:
+    """AADSTS90002, and no other 400: a proxy may have its own."""
+    body = response.json()
+    return isinstance(body, dict) and body.get("error") == "invalid_tenant"
+
+
+def _json_object(response: Response) -> dict[str, Any]:
+    document = response.json() if response.status_code == 200 else None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document

@@ -1,0 +1,169 @@
+"""Entra's signing keys by key id: fetched once, refreshed in the background, asked for unknown ids now and then.
+
+Keys roll over without notice; tokens signed by a withdrawn key must stop working:
+https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
+
+What `SigningKeys.get` does, by what is known; the first row that fits counts:
+
+    known                           waits for                        if the key is not there then
+    no key at all                   a fetch                          503
+    keys of two hours ago           a fetch; 2 s after a failure     401, or 503 as below
+    the key                         nothing
+    the key, but the last answer    nothing, if listed less than     401 when the second answer lacks it, too;
+    lacks it                        two hours ago; else 2 s          503 until then
+    other keys; a fetch failed      nothing                          503
+    other keys                      half a second of a fetch, one    401; 503 if the fetch failed or goes on, or
+                                    fetch in 30 s                    two answers of the last minute differ
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
+from ..net import WAIT_SECONDS, SingleFlight, TransportError
+from .known_keys import NEVER, KnownKeys
+from .metadata import EntraBusyError, UnknownTenantError
+
+if TYPE_CHECKING:
+    from .key_set import SigningKey
+
+COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
+FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
+EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
+MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
+FAILURE_COUNTS_SECONDS = 60.0  # so long nobody waits much for another try, where old keys can stand in
+# How long a fetch may have taken for a caller to wait for it still:
+SHORT_WAIT_SECONDS = 2.0  # where the last fetch failed but old keys can stand in, or a second answer is wanted
+UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
+_FETCH = "signing keys"
+log = logging.getLogger(__name__)
+
+
+class SigningKeys:
+    """The signing keys of one authority. Thread-safe. When Entra is down the last good set stays."""
+
+    def __init__(self, fetch: Callable[[], Mapping[str, SigningKey]], now: Callable[[], float]) -> None:
+        """`fetch`: see Metadata.fetch_keys."""
+        self._fetch_keys, self._now = fetch, now
+        self._known = KnownKeys()
+        self._refresh_at = self._next_for_unknown = self._failed_at = NEVER
+        self._began_at: float | None = None
+        self._unknown_tenant = False
+        self._fetches: SingleFlight[str, None] = SingleFlight()
+
+    def get(self, key_id: str) -> SigningKey:
+        """The key with this id.
+
+        Raises:
+            InvalidToken: Entra knows no such key.
+            ServiceUnavailable: it may be one of Entra's: the keys could not be fetched, or Entra's servers disagree.
+            ServerMisconfigured: Entra does not know the tenant.
+        """
+        known, now = self._known, self._now()
+        if known.is_good(key_id, now) and not known.is_too_old(now):
+            if now >= self._refresh_at:
+                self._fetches.run_in_background(_FETCH, self._refresh)
+            return known.keys[key_id]
+        return self._known_now(key_id, ended=self._wait_for_news(key_id, known, now))
+
+    def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
+        """Whether Entra still lists this key, by the last answer; None: that is too old, and `get` must ask first."""
+        known, now = self._known, self._now()
+        if now >= self._refresh_at:
+            self._fetches.run_in_background(_FETCH, self._refresh)
+        if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
+            return None
+        current = known.keys.get(key_id)
+        return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
+
+    def _known_now(self, key_id: str, ended: bool) -> SigningKey:
+        """The key, when all the waiting is done. `ended`: there is no fetch that was not waited for to its end."""
+        known, now = self._known, self._now()
+        if known.is_good(key_id, now):
+            return known.keys[key_id]
+        if not known.keys and self._unknown_tenant:
+            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra")
+        if not ended:
+            raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
+        is_for_all = not known.keys or key_id in known.keys
+        due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
+        wait = math.ceil(max(1.0, due - now))  # it may never have been tried: minus infinity
+        if not known.keys or self._failed_at > NEVER:
+            raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
+        if key_id in known.keys or now < known.differ_until:
+            raise ServiceUnavailable(retry_after=wait, reason="Entra's answers differ on the signing keys")
+        raise InvalidToken(reason="unknown signing key")
+
+    def _wait_for_news(self, key_id: str, known: KnownKeys, now: float) -> bool:
+        """Waits as the table above says. Whether the fetch that was waited for has ended."""
+        ended, is_too_old = True, known.is_too_old(now)
+        if key_id in known.keys or is_too_old:
+            can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= FAILURE_COUNTS_SECONDS)
+            ended = self._wait(self._refresh, self._refresh_at, WAIT_SECONDS if can_wait_long else SHORT_WAIT_SECONDS)
+        is_unknown = bool(self._known.keys) and key_id not in self._known.keys
+        return self._wait_for_unknown(key_id) if ended and is_unknown else ended
+
+    def _wait_for_unknown(self, key_id: str) -> bool:
+        """Lets Entra be asked for an unknown id, if it may be asked now. Whether that has ended."""
+        for _ in range(2):  # what is waited for first may be a refresh; that is not the one try that unknown ids have
+            if self._failed_at > NEVER:
+                if self._now() >= self._next_for_unknown:
+                    self._fetches.run_in_background(_FETCH, self._fetch_for_unknown)
+                return True
+            if not self._wait(self._fetch_for_unknown, self._next_for_unknown, UNKNOWN_KEY_WAIT_SECONDS):
+                return False
+            if key_id in self._known.keys or self._now() < self._next_for_unknown:
+                return True
+        return True
+
+    def _wait(self, fetch: Callable[[], None], due: float, seconds: float) -> bool:
+        """Whether the fetch that is under way, or this one if it is due, has ended before it took so many seconds."""
+        now, began = self._now(), self._began_at
+        left = seconds if began is None else max(0.0, began + seconds - now)
+        try:
+            if now >= due:
+                self._fetches.wait_in_background(_FETCH, fetch, wait=left)
+            else:
+                self._fetches.join(_FETCH, wait=left)
+        except ServiceUnavailable:
+            return False
+        return True
+
+    def _refresh(self) -> None:
+        if self._now() >= self._refresh_at:  # unless another thread has just done it
+            self._fetch()
+
+    def _fetch_for_unknown(self) -> None:
+        if self._now() >= self._next_for_unknown:
+            self._next_for_unknown = self._now() + COOLDOWN_SECONDS
+            self._fetch()
+
+    def _fetch(self) -> None:
+        started = self._began_at = self._now()
+        try:
+            listed = self._fetch_keys()
+        except (TransportError, ValueError) as error:
+            self._note_failure(error)
+        else:
+            self._note_answer(listed, started)
+        finally:
+            self._began_at = None
+
+    def _note_failure(self, error: Exception) -> None:
+        count, now = len(self._known.keys), self._now()
+        self._failed_at, self._unknown_tenant = now, isinstance(error, UnknownTenantError)
+        next_try = now + (FAILED_COOLDOWN_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
+        log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, count)
+        if isinstance(error, EntraBusyError):
+            next_try = max(next_try, now + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
+        self._refresh_at, self._next_for_unknown = max(self._refresh_at, next_try), next_try
+
+    def _note_answer(self, listed: Mapping[str, SigningKey], at: float) -> None:
+        self._known, self._failed_at, self._unknown_tenant = self._known.after(listed, at), NEVER, False
+        self._refresh_at = self._known.refresh_at() if self._known.keys else at + EMPTY_COOLDOWN_SECONDS
+        if not listed:
+            log.warning("signing keys: Entra lists none that may sign; keeping the %d known", len(self._known.keys))
