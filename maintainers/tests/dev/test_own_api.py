@@ -18,7 +18,7 @@ from maintainers.tests.dev.project import Project, Serving
 
 FUNCTION = '''
 
-@app.route("stock", methods=["GET"])
+@app.route("api/stock", methods=["GET"])
 @requires_user(scopes=["access_as_user"])
 def stock(req: func.HttpRequest, user: User) -> object:
     """From the API that the test has added."""
@@ -33,7 +33,7 @@ from shared import User, requires_user
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
-@app.route("items", methods=["GET"])
+@app.route("api/items", methods=["GET"])
 @requires_user(scopes=["Stock.Read"])
 def items(req: func.HttpRequest, user: User) -> object:
     """Who asks, with what."""
