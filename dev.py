@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer types here. The first command makes a virtual environment and installs what is needed.
+"""Everything a developer types here. The first command makes a virtual environment and installs what it needs.
 
     python3 dev.py run [--port N] [--redis URL]
                                          the API and everything it talks to, on this machine; Ctrl-C stops it all;
@@ -51,8 +51,9 @@ Examples:
     python3 dev.py test tests/test_function_app.py -k profile
     python3 dev.py exec -- python -c "import function_app"
 
-The packages go to .venv (or .venv-3.X when .venv belongs to another Python). DEV_PYTHON=/path/to/python names an
-interpreter to use as it is instead, with nothing installed. Everything the local stack writes is in .local/.
+The packages go to .venv (or .venv-3.X when .venv belongs to another Python): those of requirements-run.txt at first,
+those of requirements-dev.txt when `test` or `check` is first asked for. DEV_PYTHON=/path/to/python names an interpreter
+to use as it is instead, with nothing installed. Everything the local stack writes is in .local/.
 """
 
 import configparser
@@ -80,12 +81,13 @@ def tell(line: str) -> None:  # Python 3.11 or newer is needed: try python3 dev.
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent
-REQUIREMENTS = ROOT / "requirements-dev.txt"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
 COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, "remove-orders", "token", "call", "exec", "client")
 MAINTAINERS = ROOT / "maintainers"
+LEVELS = ("requirements-run.txt", "requirements-dev.txt", "maintainers/benchmarks/requirements.txt")
+"""What is installed for a command. Each file includes the one before it."""
 OWN_HELP = ("test", "client", "bench", "mutate")  # their programs explain themselves
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
@@ -125,7 +127,7 @@ def main(argv: list[str]) -> int:
     try:
         if command == "remove-orders":
             return run([sys.executable, str(ROOT / "emulators" / "remove_orders.py")])
-        return dispatch(environment(), command, arguments)
+        return dispatch(environment(level(command, arguments)), command, arguments)
     except (SetUpError, OSError) as problem:
         tell(f"dev.py: {problem}")
         return 1
@@ -145,7 +147,6 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
     if command == "mutate":
         return run([python, "-m", "maintainers.tests.mutation", *arguments], patience=15)
     if command == "bench":
-        add_packages(python, MAINTAINERS / "benchmarks" / "requirements.txt")
         return run([python, "-m", "maintainers.benchmarks", *map(from_here, arguments)], patience=15)
     if command in STACK_COMMANDS:
         return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
@@ -230,8 +231,15 @@ def stop(child: subprocess.Popen[bytes], patience: int) -> int:
     return child.wait()
 
 
-def environment() -> str:
-    """The interpreter of an environment that has everything in requirements-dev.txt; made, if there is none."""
+def level(command: str, arguments: list[str]) -> int:
+    """Which of LEVELS a command needs: the local stack and the check of the package need the first alone."""
+    if command == "bench":
+        return 2
+    return int(command in ("test", "check", *MAINTAINERS_COMMANDS) and arguments != ["--package"])
+
+
+def environment(needed: int = 0) -> str:
+    """The interpreter of an environment that has the packages of LEVELS[needed]; made, if there is none."""
     chosen = os.environ.get("DEV_PYTHON")
     if chosen:
         if not shutil.which(chosen):
@@ -239,27 +247,23 @@ def environment() -> str:
         return chosen
     folder = environment_folder()
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = folder / "dev-stamp.txt"  # written last: an interrupted installation is taken up again
-    files = b"".join(file.read_bytes() for file in (ROOT / "requirements.txt", REQUIREMENTS))
-    wanted = f"{VERSION} {hashlib.sha256(files).hexdigest()}"
-    if not python.exists() or not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+    stamp = folder / "dev-stamp.txt"  # one line for each level; written last: an interrupted installation starts again
+    installed = stamp.read_text(encoding="utf-8").splitlines() if python.exists() and stamp.exists() else []
+    wanted = stamps(needed)
+    if installed[: needed + 1] != wanted:
         stamp.unlink(missing_ok=True)
-        install(folder, str(python), REQUIREMENTS)
-        stamp.write_text(wanted, encoding="utf-8")
+        install(folder, str(python), ROOT / LEVELS[needed])
+        stamp.write_text("\n".join(wanted), encoding="utf-8")
     return str(python)
 
 
-def add_packages(python: str, requirements: Path) -> None:
-    """What one command needs beyond the rest, installed when it is first asked for. Raises SetUpError."""
-    if os.environ.get("DEV_PYTHON"):
-        return  # as it is; the command says what it lacks
-    folder = environment_folder()
-    stamp = folder / f"dev-stamp-{requirements.parent.name}.txt"
-    base = (folder / "dev-stamp.txt").read_text(encoding="utf-8")
-    wanted = f"{base} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        install(folder, python, requirements)
-        stamp.write_text(wanted, encoding="utf-8")
+def stamps(needed: int) -> list[str]:
+    """What tells one installation from another, for each level up to `needed`: Python and the requirements so far."""
+    digest, lines = hashlib.sha256((ROOT / "requirements.txt").read_bytes()), []
+    for name in LEVELS[: needed + 1]:
+        digest.update((ROOT / name).read_bytes())
+        lines.append(f"{VERSION} {digest.hexdigest()}")
+    return lines
 
 
 def environment_folder() -> Path:

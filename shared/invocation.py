@@ -51,7 +51,6 @@ def is_being_cancelled(error: BaseException) -> bool:
 
     Only the former counts in Task.cancelling(), which a leaked error of another task or future leaves at 0:
     https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.cancelling
-    Python 3.10 cannot tell; there, every one counts as leaked, because a request must be answered.
     """
     if not isinstance(error, asyncio.CancelledError):
         return False
@@ -59,5 +58,4 @@ def is_being_cancelled(error: BaseException) -> bool:
         task = asyncio.current_task()
     except RuntimeError:  # no event loop here: a `def` function
         return False
-    cancelling = getattr(task, "cancelling", None)
-    return cancelling is not None and cancelling() > 0
+    return task is not None and task.cancelling() > 0

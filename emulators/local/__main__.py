@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
         if str(missing.name).partition(".")[0] in _OWN:
             raise
         sys.stderr.write(
-            f"dev.py: this Python lacks {missing.name}: {sys.executable} -m pip install -r requirements-dev.txt\n"
+            f"dev.py: this Python lacks {missing.name}: {sys.executable} -m pip install -r requirements-run.txt\n"
         )
         return 2
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ def main() -> int:
 
     with ThreadPoolExecutor(len(checks.CHECKS)) as threads:  # the Azure CLI takes a second to start each time
         results = list(threads.map(made, checks.CHECKS.values()))
-    for step, result in zip(checks.CHECKS, results):  # noqa: B905 - one result per check; strict= needs Python 3.10
+    for step, result in zip(checks.CHECKS, results, strict=True):
         show(step, result)
     failed = sum(isinstance(result, checks.Problem) for result in results)
     if failed:

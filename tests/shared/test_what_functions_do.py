@@ -106,8 +106,6 @@ def test_a_leaked_cancellation_of_another_task_is_answered(
 
 
 def test_a_cancellation_by_the_host_goes_on(requires_user: RequiresUser, token: str) -> None:
-    if not hasattr(asyncio.Task, "cancelling"):
-        pytest.skip("Python 3.10 cannot tell whose cancellation it is")
     reached: list[str] = []
 
     @requires_user()

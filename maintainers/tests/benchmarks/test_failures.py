@@ -77,7 +77,7 @@ def test_with_the_peers_installed_every_cell_is_measured() -> None:
 
 
 def test_a_peer_that_is_not_installed_leaves_its_column_empty(tmp_path: Path) -> None:
-    """As on Python 3.10, where fastapi-azure-auth cannot be installed."""
+    """As where fastapi-azure-auth is not installed."""
     (tmp_path / "fastapi.py").write_text('raise ModuleNotFoundError("no", name="fastapi")\n', encoding="utf-8")
     command = [sys.executable, "-m", "maintainers.benchmarks", "failures", "--peer", "fastapi"]
     result = subprocess.run(

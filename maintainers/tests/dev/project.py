@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 _PARTS = ("client", "emulators", "shared", "dev.py", "function_app.py", "downstream_app.py", "host.json")
-_FILES = ("requirements.txt", "requirements-dev.txt")
+_FILES = ("requirements.txt", "requirements-run.txt", "requirements-dev.txt")
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Pr
     result = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stdout) == (2, "")
-    assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-dev\.txt\n", result.stderr)
+    assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-run\.txt\n", result.stderr)
 
 
 def test_dev_py_imports_the_standard_library_only() -> None:

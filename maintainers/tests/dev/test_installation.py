@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,22 +15,37 @@ import pytest
 import dev
 from maintainers.tests.dev.project import ROOT
 
-WHEEL = "pytest-0.1-py3-none-any.whl"
+WHEEL, STACK_WHEEL = "pytest-0.1-py3-none-any.whl", "stack-0.1-py3-none-any.whl"
+_WHICH = """
+from importlib.util import find_spec
+
+print(*[name for name in ("stack", "pytest") if find_spec(name)])
+"""
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """dev.py with two requirement files; the only package is a `pytest` that says hello."""
+    """dev.py with its requirement files; for the tests there is a `pytest` that says hello, for the stack a `stack`."""
     shutil.copy2(ROOT / "dev.py", tmp_path)
-    with zipfile.ZipFile(tmp_path / WHEEL, "w") as wheel:
-        wheel.writestr("pytest.py", "print('hello from the environment')")
-        info = "pytest-0.1.dist-info"
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: pytest\nVersion: 0.1\n")
+    wheel_of(tmp_path, WHEEL, "pytest", "print('hello from the environment')")
+    wheel_of(tmp_path, STACK_WHEEL, "stack", "")
+    local = tmp_path / "emulators" / "local"
+    local.mkdir(parents=True)
+    (local / "__main__.py").write_text(_WHICH, encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
+    (tmp_path / "requirements-run.txt").write_text(f"--no-index\n./{STACK_WHEEL}\n", encoding="utf-8")
+    dev_requirements = f"-r requirements-run.txt\n./{WHEEL}\n"
+    (tmp_path / "requirements-dev.txt").write_text(dev_requirements, encoding="utf-8")
+    return tmp_path
+
+
+def wheel_of(folder: Path, name: str, module: str, code: str) -> None:
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr(f"{module}.py", code)
+        info = f"{module}-0.1.dist-info"
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 0.1\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")
-    (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
-    (tmp_path / "requirements-dev.txt").write_text(f"--no-index\n./{WHEEL}\n", encoding="utf-8")
-    return tmp_path
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,12 +67,51 @@ def test_the_first_command_installs_the_second_starts_at_once_and_changes_are_in
     assert (first.returncode, first.stdout) == (0, "hello from the environment\n")
     steps = [line.split(" s  ")[1] for line in first.stderr.splitlines()[1:]]
     assert [steps[0], steps[1], steps[-1]] == ["making the environment", "collecting packages", "ready"]
-    assert "installing 1 packages" in steps
+    assert "installing 2 packages" in steps
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
     assert WHEEL in (bare / ".local" / "install.log").read_text(encoding="utf-8")
 
     (bare / "requirements.txt").write_text("# changed\n", encoding="utf-8")
     assert "collecting packages" in run(bare).stderr
+
+
+def test_the_local_stack_installs_its_own_packages_and_the_tests_add_theirs(bare: Path) -> None:
+    alone = run(bare, "token", "alice")
+    tests = run(bare, "test")
+    both = run(bare, "token", "alice")
+    again = run(bare, "test")
+
+    assert (alone.returncode, alone.stdout, "installing 1 packages" in alone.stderr) == (0, "stack\n", True)
+    assert (tests.stdout, "installing 1 packages" in tests.stderr) == ("hello from the environment\n", True)
+    assert (both.stdout, both.stderr, again.stderr) == ("stack pytest\n", "", "")
+
+    with (bare / "requirements-run.txt").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    run_again, tests_again = run(bare, "token", "alice"), run(bare, "test")
+    assert all("collecting packages" in result.stderr for result in (run_again, tests_again))
+
+
+@pytest.mark.parametrize(
+    ("command", "level"),
+    [
+        *[([command], 0) for command in ("run", "emulators", "token", "call", "exec", "client")],
+        (["exec", "--", "func", "start"], 0),
+        (["check", "--package"], 0),
+        *[(["check", *rest], 1) for rest in ([], ["--fix"], ["--infra"], ["--infra", "--renew"])],
+        *[([command], 1) for command in ("test", "fuzz", "mutate", "soak")],
+        (["bench"], 2),
+    ],
+)
+def test_what_each_command_installs(command: list[str], level: int) -> None:
+    assert dev.level(command[0], command[1:]) == level
+
+
+@pytest.mark.parametrize("above", [1, 2])
+def test_each_list_of_packages_includes_the_one_below(above: int) -> None:
+    file = ROOT / dev.LEVELS[above]
+    included = re.findall(r"^-r (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [(file.parent / name).resolve() for name in included] == [ROOT / dev.LEVELS[above - 1]]
 
 
 def test_an_interrupted_installation_is_taken_up_again(bare: Path) -> None:

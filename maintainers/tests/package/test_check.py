@@ -398,7 +398,7 @@ def test_both_hooks_of_azd_run_it() -> None:
 def test_the_worker_library_is_that_of_the_tests() -> None:
     import package_requirements
 
-    lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "requirements-run.txt").read_text(encoding="utf-8").splitlines()
     assert package_requirements.WORKER in [line.split(";")[0].strip() for line in lines]
 
 

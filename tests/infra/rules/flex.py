@@ -49,7 +49,7 @@ EXACTLY = {
     "deployment.storage.type": ("blobContainer",),
     "deployment.storage.authentication.type": ("UserAssignedIdentity",),
     "runtime.name": ("python",),
-    "runtime.version": ("3.10", "3.11", "3.12", "3.13", "3.14"),
+    "runtime.version": ("3.11", "3.12", "3.13", "3.14"),
     "scaleAndConcurrency.instanceMemoryMB": (512, 2048, 4096),
 }
 CONCURRENCY = "properties.functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency"
