@@ -93,7 +93,14 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
 
 
 def test_the_readme_names_every_file_and_folder_at_the_top() -> None:
-    kept_quiet = {"LICENSE", "CONTRIBUTING.md", "SECURITY.md", "README.md", "requirements-run.txt", "requirements-dev.txt"}
+    kept_quiet = {
+        "LICENSE",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "README.md",
+        "requirements-run.txt",
+        "requirements-dev.txt",
+    }
     top = {
         path.name
         for path in ROOT.iterdir()

@@ -1,4 +1,4 @@
-"""requirements-run.txt holds all that the local stack imports: nothing that the tests alone install is missed by `run`."""
+"""requirements-run.txt holds all that the local stack imports: `run` misses nothing that only the tests install."""
 
 from __future__ import annotations
 

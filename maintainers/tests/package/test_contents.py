@@ -144,7 +144,15 @@ def test_the_package_of_a_fresh_clone(takes: Takes, tmp_path: Path) -> None:
     assert of_the_template(fresh) <= takes(fresh)
     workshop = {"client", "docs", "emulators", "infra", "maintainers", "tests"}
     assert {name for name in takes(fresh) if name.split("/")[0] in workshop or name.split("/")[0][0] == "."} == set()
-    stays = {"dev.py", "azure.yaml", "README.md", "LICENSE", "requirements-run.txt", "requirements-dev.txt", "ruff.toml"}
+    stays = {
+        "dev.py",
+        "azure.yaml",
+        "README.md",
+        "LICENSE",
+        "requirements-run.txt",
+        "requirements-dev.txt",
+        "ruff.toml",
+    }
     assert not takes(fresh) & stays
 
 
