@@ -22,14 +22,14 @@ numbers = itertools.count(1)
 lock = threading.Lock()
 
 
-@app.route("orders", methods=["GET"])
+@app.route("api/orders", methods=["GET"])
 @requires_user(scopes=["Orders.Read"])
 def list_orders(req: func.HttpRequest, user: User) -> object:
     """The user's own orders; all of them for an Orders.Manager."""
     return visible_to(user)
 
 
-@app.route("orders/{id}", methods=["GET"])
+@app.route("api/orders/{id}", methods=["GET"])
 @requires_user(scopes=["Orders.Read"])
 def get_order(req: func.HttpRequest, user: User) -> object:
     """One order. Somebody else's is not found: that it exists is not the user's to know."""
@@ -40,7 +40,7 @@ def get_order(req: func.HttpRequest, user: User) -> object:
     raise NotFound("There is no such order.")
 
 
-@app.route("orders", methods=["POST"])
+@app.route("api/orders", methods=["POST"])
 @requires_user(scopes=["Orders.Write"])
 def add_order(req: func.HttpRequest, user: User) -> object:
     """Adds an order of the user's own."""

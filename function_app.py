@@ -7,28 +7,28 @@ from shared import User, health, json_body, requires_user
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)  # the access token decides, not a function key
 
 
-@app.route("me", methods=["GET"])
+@app.route("api/me", methods=["GET"])
 @requires_user(scopes=["access_as_user"])
 def me(req: func.HttpRequest, user: User) -> object:
     """The signed-in user's profile, read from Microsoft Graph as that user."""
     return user.api("Graph").get("/me?$select=displayName,mail,userPrincipalName,id").json()
 
 
-@app.route("orders", methods=["GET"])
+@app.route("api/orders", methods=["GET"])
 @requires_user(scopes=["access_as_user"])
 def list_orders(req: func.HttpRequest, user: User) -> object:
     """The orders that the user may see; the Orders API decides which, and its answer is passed on."""
     return user.api("Orders").get("/orders")
 
 
-@app.route("orders", methods=["POST"])
+@app.route("api/orders", methods=["POST"])
 @requires_user(scopes=["access_as_user"])
 def add_order(req: func.HttpRequest, user: User) -> object:
     """Adds an order of the user's: `{"item": "…", "quantity": 1}`."""
     return user.api("Orders").post("/orders", json=json_body(req))
 
 
-@app.route("health", methods=["GET"])
+@app.route("api/health", methods=["GET"])
 async def check_health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the settings are right. Anonymous; names wrong settings, never values. `async`: it never queues."""
     return health()

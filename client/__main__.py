@@ -19,7 +19,7 @@ from client.settings import Settings, is_loopback
 from client.sign_in import EntraSignIn
 
 _SHOWN = ("Content-Type", "WWW-Authenticate", "Retry-After", "Location", "Allow", "Cache-Control", "x-correlation-id")
-_PATH = "what to call, under API_BASE_URL: /me if that ends in /api, otherwise /api/me (as with `dev.py run`)"
+_PATH = "what to call, under API_BASE_URL: the route of the function, as in /api/me"
 _EPILOG = """\
 settings, from the environment or --env-file (azd env get-values > .env):
   TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST]
@@ -104,11 +104,8 @@ def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
     """A Functions host answers what belongs to no function with 404 and nothing else; a function says more."""
     if reply.status != 404 or reply.text or "Content-Type" in reply.headers:
         return
-    if not url.path.startswith("/api/"):
-        _tell(f"No function is at {url.path}: their routes begin with /api, as in /api/me.")
-        return
     again = " After a change, stop `dev.py run` and start it again." if is_loopback(url.hostname or "") else ""
-    _tell(f"The running API has no route {method} {url.path}.{again}")
+    _tell(f"The running API has no route {method} {url.path}. A path is what @app.route says, as in /api/me.{again}")
 
 
 def _words(scopes: object) -> str:

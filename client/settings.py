@@ -14,7 +14,7 @@ _WHAT_THEY_ARE = {
     "TENANT_ID": "the directory people sign in to: its id or one of its domain names",
     "CLIENT_APP_ID": "the application (client) id of this client's app registration",
     "API_SCOPE": "the scope of the API, for instance api://…/access_as_user",
-    "API_BASE_URL": "where the API is, for instance https://….azurewebsites.net/api or http://localhost:7071/api",
+    "API_BASE_URL": "where the API is, for instance https://….azurewebsites.net or http://localhost:7071",
 }
 _PLACEHOLDER = re.compile(r"[<>{}…]|^your[-_ ]|replace[-_ ]?me|change[-_ ]?me|^[0-]+$|^x+$", re.IGNORECASE)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from .applications import API, API_ID, API_IDENTITY, CLIENT_ID, ORDERS, ORDERS_ID
+from .functions_host.layout import HostJson
 from .orders_proxy import ORDERS_HOST
 from .people import CONTOSO
 from .vault import VAULT_HOST
 
+ROOT = Path(__file__).parents[1]
 INSTANCE = "https://login.microsoftonline.com/"
 CERTIFICATE_NAME = "api-client"
 THREADS = "64"  # as httpConcurrency in infra/main.bicep
@@ -46,7 +48,7 @@ def api_settings(identity_url: str, identity_header: str) -> dict[str, str]:
         f"{credential}ManagedIdentityClientId": API_IDENTITY.client_id,
         f"{downstream}Graph__BaseUrl": "https://graph.microsoft.com/v1.0",
         f"{downstream}Graph__Scopes": "https://graph.microsoft.com/.default",
-        f"{downstream}Orders__BaseUrl": f"https://{ORDERS_HOST}/api",
+        f"{downstream}Orders__BaseUrl": f"https://{ORDERS_HOST}{HostJson.read(ROOT / 'host.json').base_path}/api",
         f"{downstream}Orders__Scopes": " ".join(f"{ORDERS.identifier_uris[0]}/{scope}" for scope in ORDERS.scopes),
     }
 

@@ -7,6 +7,18 @@
 
 import { place } from 'network.bicep'
 
+@description('What is read of host.json, which may hold more.')
+type hostFile = {
+  @description('Its extensions.')
+  extensions: {
+    @description('How the app is reached.')
+    http: {
+      @description('What every route begins with; api where none is given.')
+      routePrefix: string?
+    }?
+  }?
+}
+
 @description('The service of azure.yaml whose code runs here. Short, because it goes into a storage account name.')
 @minLength(1)
 @maxLength(9)
@@ -52,6 +64,10 @@ param location string
 @description('Tags of the deployment.')
 param tags { *: string }
 
+// https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook#hostjson-settings
+var hostJson hostFile = loadJsonContent('../host.json')
+var routePrefix = hostJson.?extensions.?http.?routePrefix ?? 'api'
+var basePath = empty(routePrefix) ? '' : '/${routePrefix}'
 var storageBlobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
@@ -219,5 +235,5 @@ module siteEndpoint 'private-endpoint.bicep' = if (network.?siteZone != null) {
 @description('The name of the app.')
 output name string = site.name
 
-@description('Every function lives below /api, the route prefix of host.json.')
-output baseUrl string = 'https://${site.properties.defaultHostName}/api'
+@description('What the routes of the functions follow: the address of the app, with the route prefix of host.json.')
+output baseUrl string = 'https://${site.properties.defaultHostName}${basePath}'

@@ -465,7 +465,7 @@ module api 'function-app.bicep' = {
       AzureAd__Scopes: 'access_as_user'
       DownstreamApis__Graph__BaseUrl: '${cloudFacts.graphEndpoint}/v1.0'
       DownstreamApis__Graph__Scopes: '${cloudFacts.graphEndpoint}/.default'
-      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl // <orders/>
+      DownstreamApis__Orders__BaseUrl: '${orders.outputs.baseUrl}/api' // <orders/>
       DownstreamApis__Orders__Scopes: registered.ordersScopes // <orders/>
     })
     applicationInsightsConnectionString: monitoring.outputs.connectionString
@@ -510,8 +510,8 @@ output CLIENT_APP_ID string = registered.clientClientId
 @description('The Functions app of Orders.')
 output AZURE_ORDERS_FUNCTION_NAME string = orders.outputs.name
 
-@description('Orders; its routes follow.')
-output ORDERS_BASE_URL string = orders.outputs.baseUrl
+@description('Orders, as user.api("Orders") calls it.')
+output ORDERS_BASE_URL string = '${orders.outputs.baseUrl}/api'
 
 @description('The client id of Orders.')
 output ORDERS_CLIENT_ID string = registered.ordersClientId

@@ -32,6 +32,11 @@ class HostJson:
     requests_at_once: int | None = None
     timeout: float | None = DEFAULT_TIMEOUT  # seconds
 
+    @property
+    def base_path(self) -> str:
+        """What the path of every function begins with: "/api", "/v1", or "" without a prefix."""
+        return f"/{self.route_prefix}" if self.route_prefix else ""
+
     @classmethod
     def read(cls, path: Path) -> HostJson:
         """The defaults where there is no such file. Raises LayoutError."""

@@ -46,7 +46,7 @@ class _Play:
     def __init__(self, tenant: Running, timeline: Timeline) -> None:
         self._tenant = tenant
         self._timeline = timeline
-        self._api = tenant.apps["api"].url
+        self._api = tenant.apps["api"].base_url
         self._token = ""
         self.wrong: list[str] = []
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from emulators.functions_host.layout import HostJson
 from emulators.local.errors import LocalError
 from emulators.local.state import ROOT
 
@@ -41,6 +42,7 @@ class AppProcess:
         self.engine = ""
         self.functions = 0
         self.indexing_error = ""
+        self._root = root
         self._log = log.open("w", encoding="utf-8")
         self._lock = threading.Lock()
         self._on_line = on_line
@@ -76,6 +78,11 @@ class AppProcess:
                 thread.join(_LAST_WORDS)
             raise LocalError(self.obituary("did not start"), 2 if self._process.poll() == 2 else 1)
         return self
+
+    @property
+    def base_url(self) -> str:
+        """What the routes of the app's functions follow: its address, with the route prefix of host.json."""
+        return f"{self.url}{HostJson.read(self._root / 'host.json').base_path}"
 
     @property
     def pid(self) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import time
 
 from emulators.audit import Entry
+from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
 from emulators.local.ports import DEFAULT_PORT, StackPorts
@@ -25,7 +26,7 @@ def serve(command: str, first_port: int, engine: str, *, redis: str | None, star
     with contextlib.ExitStack() as stopping:
         starting = up(command, ports, FOLDER, timeline, with_api=not alone, engine=engine, redis=redis)
         tenant = stopping.enter_context(starting)
-        api_url = f"http://127.0.0.1:{ports.api or DEFAULT_PORT}" if alone else tenant.apps["api"].url
+        api_url = _address_of_func(ports) if alone else tenant.apps["api"].base_url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
         notes: list[str] = []
         if alone:
@@ -37,6 +38,11 @@ def serve(command: str, first_port: int, engine: str, *, redis: str | None, star
             timeline.say(f"{state.api_fault}\n")
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
         return _until_stopped(tenant, timeline)
+
+
+def _address_of_func(ports: StackPorts) -> str:
+    """Where `func start` will serve the API, as local.settings.json tells it."""
+    return f"http://127.0.0.1:{ports.api or DEFAULT_PORT}{HostJson.read(ROOT / 'host.json').base_path}"
 
 
 def _until_stopped(tenant: Running, timeline: Timeline) -> int:
@@ -53,7 +59,7 @@ def _where(command: str, api_url: str, tenant: Running) -> dict[str, object]:
     return {
         "command": command,
         "api_url": api_url,
-        "orders_url": tenant.apps["orders"].url,
+        "orders_url": tenant.apps["orders"].base_url,
         "sign_in_url": tenant.stack.sign_in_url,
         "environ": tenant.environ,
         "api_fault": _fault(tenant),

@@ -145,7 +145,7 @@ def say_what_next() -> None:
     azd.say(
         "\nOnce the code is deployed (azd up does it next; otherwise azd deploy), call the API as yourself:\n"
         "  azd env get-values > .env\n"
-        "  python3 dev.py client --env-file .env /me\n"
+        "  python3 dev.py client --env-file .env /api/me\n"
     )
 
 

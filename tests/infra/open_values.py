@@ -57,6 +57,7 @@ _STORAGE = "<Microsoft.Storage/storageAccounts>"
 _SITE = "<Microsoft.Web/sites>"
 _REDIS = "<Microsoft.Cache/redisEnterprise>"
 
+_BASE_URL = f"format('https://{{0}}{{1}}', reference({_SITE}).defaultHostName, '<path>')"
 TABLE: dict[str, Callable[..., Any]] = {
     f"reference({_IDENTITY}).clientId": client_id,
     f"reference({_IDENTITY}).principalId": principal_id,
@@ -73,9 +74,8 @@ TABLE: dict[str, Callable[..., Any]] = {
     "reference(<Microsoft.Insights/components>).ConnectionString": lambda name: (
         f"InstrumentationKey={made_up_id(name)};IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/"
     ),
-    f"format('https://{{0}}/api', reference({_SITE}).defaultHostName)": lambda name: (
-        f"https://{name}.azurewebsites.net/api"
-    ),
+    _BASE_URL: lambda name, prefix: f"https://{name}.azurewebsites.net{prefix}",
+    f"format('{{0}}<path>', {_BASE_URL})": lambda path, name, prefix: f"https://{name}.azurewebsites.net{prefix}{path}",
     f"format('rediss://{{0}}:{{1}}', reference({_REDIS}).hostName, 10000)": lambda name: (
         f"rediss://{name}.westeurope.redis.azure.net:10000"
     ),
@@ -101,7 +101,7 @@ def _resource(found: re.Match[str]) -> str:
 
 def _pattern(expression: str) -> re.Pattern[str]:
     escaped = re.sub(r"<([\w.\\]+/[\w./\\]+)>", _resource, re.escape(expression))
-    return re.compile(r"\[" + escaped.replace("<symbol>", r"([\w\-]+)") + r"\]")
+    return re.compile(r"\[" + escaped.replace("<symbol>", r"([\w\-]+)").replace("<path>", r"([\w\-/]*)") + r"\]")
 
 
 _PATTERNS = [(_pattern(expression), value) for expression, value in TABLE.items()]

@@ -312,7 +312,7 @@ BREAKS = {
     ),
     "API not configured": Break(
         MAIN,
-        "      DownstreamApis__Orders__BaseUrl: orders.outputs.baseUrl // <orders/>\n"
+        "      DownstreamApis__Orders__BaseUrl: '${orders.outputs.baseUrl}/api' // <orders/>\n"
         "      DownstreamApis__Orders__Scopes: registered.ordersScopes // <orders/>\n",
         "",
         "settings",
@@ -445,6 +445,13 @@ BREAKS = {
         "output API_BASE_URL string = monitoring.outputs.connectionString",
         "hardening",
         "looks like a secret",
+    ),
+    "address of the API without its prefix": Break(
+        MAIN,
+        "output API_BASE_URL string = api.outputs.baseUrl",
+        "output API_BASE_URL string = '${api.outputs.baseUrl}/api'",
+        "hardening",
+        "API_BASE_URL must end in '', the route prefix of host.json",
     ),
     "key in an output": Break(
         APP,

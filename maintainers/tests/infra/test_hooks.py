@@ -384,7 +384,7 @@ def test_the_api_starts_with_the_settings_written(provisioned: Desk) -> None:
     assert (settings.tenant_id, settings.client_id, settings.scopes) == (TENANT, API, ("access_as_user",))
     assert content["Host"] == {"LocalHttpPort": 7071}
     assert OUTPUTS["ADMIN_CONSENT_URL"] in done.stdout
-    assert "dev.py client --env-file .env /me" in done.stdout
+    assert "dev.py client --env-file .env /api/me" in done.stdout
     assert credential.key_vault_certificate_name == "api-client"
     assert f"--scope {OUTPUTS['KEY_VAULT_ID']}" in done.stdout
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from client.errors import SettingsError
 from client.settings import Settings as ClientSettings
@@ -121,8 +123,15 @@ def outputs(deployment: Deployment) -> Iterator[str]:
     except SettingsError as error:
         yield f"{MAIN}: the client refuses the outputs: {error}"
     else:
-        if not client.api_base_url.endswith("/api"):
-            yield f"{MAIN}: API_BASE_URL must end in /api, the route prefix of host.json"
+        path, prefix = urlsplit(client.api_base_url).path, route_prefix(deployment.texts["host.json"])
+        if path != (f"/{prefix}" if prefix else ""):
+            yield f"{MAIN}: API_BASE_URL must end in {prefix!r}, the route prefix of host.json, not in {path!r}"
+
+
+def route_prefix(host_json: str) -> str:
+    """`extensions.http.routePrefix` of host.json, or Azure's default."""
+    prefix: str = json.loads(host_json).get("extensions", {}).get("http", {}).get("routePrefix", "api")
+    return prefix
 
 
 @project_rule()
