@@ -105,7 +105,7 @@ def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
     if reply.status != 404 or reply.text or "Content-Type" in reply.headers:
         return
     again = " After a change, stop `dev.py run` and start it again." if is_loopback(url.hostname or "") else ""
-    _tell(f"The running API has no route {method} {url.path}. A path is what @app.route says, as in /api/me.{again}")
+    _tell(f"The running API has no route {method} {url.path}.{again} A path is what @app.route says, as in /api/me.")
 
 
 def _words(scopes: object) -> str:

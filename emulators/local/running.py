@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulators.functions_host.layout import HostJson, LayoutError
 from emulators.local.environment import api_environ, process_environ
 from emulators.local.errors import LocalError
 from emulators.local.ports import StackPorts, port_taken
 from emulators.local.processes import AppProcess
 from emulators.local.shared_cache import cache_settings
+from emulators.local.state import ROOT
 from emulators.local.timeline import Timeline
 from emulators.stack import Ports, PortTaken, Stack
 from emulators.table import Table
@@ -68,6 +70,7 @@ def up(
     """Everything is up inside the block; nothing is left after it. Raises LocalError."""
     chosen = cache_settings(redis)
     ports.check(command)
+    _check_host_json()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stopping:
         running = Running(_start_stack(command, ports, folder, table), {}, chosen)
@@ -84,6 +87,14 @@ def up(
         for name in ports.apps:
             running.stack.route(name, running.apps[name].url)
         yield running
+
+
+def _check_host_json() -> None:
+    """Its route prefix is in the addresses that the apps are given, before they start. Raises LocalError."""
+    try:
+        HostJson.read(ROOT / "host.json")
+    except LayoutError as problem:
+        raise LocalError(str(problem)) from problem
 
 
 def _start_stack(command: str, ports: StackPorts, folder: Path, table: Table) -> Stack:

@@ -118,7 +118,7 @@ def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
     ("below", "answer", "told"),
     [
         ("/api", (404, {}, b""), "The running API has no route GET /api/me."),
-        ("", (404, {}, b""), "The running API has no route GET /me. A path is what @app.route says"),
+        ("", (404, {}, b""), "The running API has no route GET /me. "),
         ("/api", (404, {"Content-Type": "application/problem+json"}, b"{}"), ""),
         ("/api", (204, {}, b""), ""),
     ],
