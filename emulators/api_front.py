@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .canned import Canned, StandIn
 from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
 from .table import FILE, DownstreamApi
@@ -32,6 +33,9 @@ class ApiFront:
     def __init__(self, api: DownstreamApi) -> None:
         self.api = api
         self.target = api.url
+        self.canned = Canned(api.base_path)
+        self.stand_in: StandIn | None = None
+        """Answers in place of the API, in tests."""
         self.refused_tokens = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +51,8 @@ class ApiFront:
         if token is not None and not self.refused_tokens.accepts(token):
             written.verdict = "refused: invalid_token"
             return json_reply({"code": "invalid_token"}, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        if self.stand_in is not None:
+            return self.stand_in.respond(request)
         if self.target is None:
             written.verdict = f"no {self.api.title} is running"
             return json_reply({"error": f"The {self.api.title} is not running."}, 503)

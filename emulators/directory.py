@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .applications import Application, ManagedIdentity
@@ -44,6 +46,7 @@ class Directory:
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
+        self._needs_mfa: set[str] = set()
         self._seed(table)
 
     def _seed(self, table: Table) -> None:
@@ -57,6 +60,18 @@ class Directory:
             for role, people in roles.items():
                 for name in people:
                     self.assign_role(name, self.applications[key], role)
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What the block changes in consents, policies and assignments is undone at its end."""
+        names = ("_consents", "_pre_authorized", "_roles", "_assigned", "_revoked_at", "_needs_mfa", "_optional_claims")
+        with self._lock:
+            before = {name: copy.deepcopy(getattr(self, name)) for name in names}
+        try:
+            yield
+        finally:
+            with self._lock:
+                vars(self).update(before)
 
     # Applications and tenants
 
@@ -148,6 +163,13 @@ class Directory:
         with self._lock:
             self._pre_authorized[(client.key, resource.key)] = set(scopes)
 
+    def forget_consent(self, client: Application, resource: Application) -> None:
+        """Nobody has consented to what `client` may use of `resource`, and `resource` pre-authorizes none of it."""
+        with self._lock:
+            self._pre_authorized.pop((client.key, resource.key), None)
+            for key in [key for key in self._consents if key[1:] == (client.key, resource.key)]:
+                del self._consents[key]
+
     def granted(self, person: Person, client: Application, resource: Application) -> frozenset[str]:
         """What `client` may use of `resource` for this person: pre-authorized, or with theirs or an admin's consent."""
         with self._lock:
@@ -157,6 +179,16 @@ class Directory:
             return frozenset(known | own | everybodys)
 
     # Policies
+
+    def require_mfa(self, resource: Application) -> None:
+        """Conditional Access wants a second factor before any token for `resource`."""
+        with self._lock:
+            self._needs_mfa.add(resource.key)
+
+    def requires_mfa(self, resource: Application) -> bool:
+        """Whether such a policy exists."""
+        with self._lock:
+            return resource.key in self._needs_mfa
 
     @staticmethod
     def auth_contexts(methods: Iterable[str]) -> frozenset[str]:

@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .applications import GRAPH_ID, GRAPH_URI
+from .canned import Canned, CannedResponse
 from .continuous_access import RESULT, ContinuousAccess, bearer_challenge
 from .entra.claims_request import MFA_CLAIMS
 from .entra.service import Entra
@@ -36,9 +38,43 @@ class Graph:
         self._faults = faults
         self.continuous_access = ContinuousAccess()
         self.refused_tokens = RefusedTokens()
+        self.canned = Canned("/v1.0")
+        """Responses that a test has given; they come before the emulator's own."""
 
-    def build_app(self) -> Starlette:
+    def build_app(self) -> ASGIApp:
         """The ASGI application that answers for graph.microsoft.com."""
+        own = self._own()
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            canned = self.canned.find(request)
+            reply: ASGIApp = own if canned is None else self._canned(request, canned)
+            await reply(scope, receive, send)
+
+        return serve
+
+    def _canned(self, request: Request, canned: CannedResponse) -> Response:
+        """What a test has given, for those whom Graph lets in. The permissions that the emulator knows hold."""
+        note(request).action = "canned"
+        try:
+            person, scopes = self._caller(request)
+            self._check_permission(request, person, scopes)
+        except GraphError as refusal:
+            note(request).verdict = refusal.verdict
+            return _refused(request, refusal)
+        note(request).verdict = f"ok: canned {canned.route}"
+        return canned.reply()
+
+    def _check_permission(self, request: Request, person: Person, scopes: frozenset[str]) -> None:
+        known = {"/me": me, "/me/messages": messages}.get(self.canned.path_of(request))
+        if known is not None and request.method == "GET":
+            try:
+                known(request, person, scopes)
+            except GraphError as refusal:
+                if refusal.status == 403:  # what else it says is about the resource, which the test replaces
+                    raise
+
+    def _own(self) -> Starlette:
         return Starlette(
             routes=[
                 Route("/v1.0/me", self._guarded("me", me)),

@@ -97,7 +97,7 @@ class Stack:
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
         services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra))
-        watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
+        self.watch = watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
         refused = {"graph": self.graph.refused_tokens, **{key: api.refused_tokens for key, api in self.apis.items()}}
         controls = Controls(
             self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate, refused, self.directory

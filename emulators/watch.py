@@ -34,6 +34,8 @@ class Watch:
     faults: Faults
     now: Callable[[], float]
     caller_of: Callable[[Scope], str]
+    arrived: Callable[[str, Request, bytes], None] | None = None
+    """Told of every request to a service, with its body, before anything is decided; for tests."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -62,6 +64,8 @@ class Watched:
             note.verdict = "refused: the body is too large"
             await Response(status_code=413)(scope, receive, recorded.send)
             return
+        if self._watch.arrived is not None:
+            self._watch.arrived(self._service, request, body)
         note.person = self._person(request, body)
         if token := bearer(request):
             note.details["bearer"] = fingerprint(token)

@@ -1,3 +1,3 @@
 """The fixtures that the tests share."""
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.tenant"]

@@ -44,7 +44,8 @@ def check_conditional_access(
     if BLOCKED in person.traits:
         raise EntraError(53003)
     check_claims(entra, resource, wanted, sign_in)
-    if NEEDS_MFA in person.traits and "mfa" not in sign_in.methods:
+    needs_mfa = NEEDS_MFA in person.traits or entra.directory.requires_mfa(resource)
+    if needs_mfa and "mfa" not in sign_in.methods:
         raise EntraError(50076, resource=resource.client_id, claims=MFA_CLAIMS)
 
 

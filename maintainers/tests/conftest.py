@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.leaks import LeakWatch
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.tenant"]
 
 
 @pytest.fixture(scope="session", autouse=True)
