@@ -1,11 +1,10 @@
-"""The sample API behind the API, as local-stack.toml of this repository describes it."""
+"""The sample API behind the API."""
 
 from __future__ import annotations
 
 from emulators.registrations import registrations
-from emulators.table import read_table
+from tests.support.lab import TABLE
 
-TABLE = read_table()
 APPLICATIONS = registrations(TABLE)
 ORDERS = APPLICATIONS["orders"]
 ORDERS_ID = ORDERS.client_id

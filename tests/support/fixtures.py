@@ -11,7 +11,7 @@ from emulators.stack import Stack
 from shared.validation import signing_keys
 
 from .clock import RunningClock
-from .lab import Lab, finish_background_work
+from .lab import TABLE, Lab, finish_background_work
 from .leaks import LeakWatch
 from .live import Live, running
 
@@ -39,7 +39,7 @@ def leak_watch() -> Iterator[LeakWatch]:
 @pytest.fixture(scope="session")
 def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
     clock = RunningClock()
-    with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock) as stack:
+    with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock, table=TABLE) as stack:
         stack.entra.single_use_assertions = True  # stricter than Entra: our assertions are never seen twice
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
         yield stack, clock

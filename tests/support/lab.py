@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from emulators.audit import Entry
 from emulators.stack import Stack
+from emulators.table import DownstreamApi, Table
 from shared.services import Services
 from shared.sessions.request_context import RequestContext
 from shared.settings.settings import Settings
@@ -23,6 +24,10 @@ from shared.user.user import User
 from .clock import RunningClock
 
 ROOT = Path(__file__).parents[2]
+TABLE = Table(
+    apis=(DownstreamApi("Orders", ("Orders.Read", "Orders.Write"), {"Orders.Manager": ("olga",)}, "downstream_app.py"),)
+)
+"""What these tests have in place of local-stack.toml, which is the user's."""
 T = TypeVar("T")
 
 

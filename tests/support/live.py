@@ -13,6 +13,7 @@ import requests
 from emulators.local.processes import AppProcess
 from emulators.stack import Stack
 
+from .lab import TABLE
 from .leaks import LeakWatch
 
 _STEERS = re.compile(r"proxy$|ca_bundle$|^ssl_cert|^azure|^identity|^downstreamapis|^python_script", re.IGNORECASE)
@@ -73,7 +74,7 @@ def start_app(
 def running(folder: Path, watch: LeakWatch) -> Iterator[Live]:
     """A tenant, the Orders API and the API, from start to stop."""
     with ExitStack() as exits:
-        stack = exits.enter_context(Stack.start(folder))
+        stack = exits.enter_context(Stack.start(folder, table=TABLE))
         stack.entra.single_use_assertions = True
         urls = {}
         for name in (*(api.key for api in stack.table.apis if api.app), "api"):
