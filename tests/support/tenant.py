@@ -11,6 +11,7 @@ import os
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,11 +245,11 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _settings() -> dict[str, str]:
-    try:
-        return api_settings(read_table(), "", "")
-    except TableError as problem:
-        raise pytest.UsageError(str(problem)) from None
+@contextmanager
+def with_settings() -> Iterator[None]:
+    """The settings of the app, for the import of its modules: without the addresses that the emulators will have."""
+    with _environment(api_settings(read_table(), "", "")):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
@@ -258,14 +259,18 @@ def pytest_make_collect_report(
     """A test module that imports the app imports it with its settings, as the Functions host does."""
     if not isinstance(collector, pytest.Module):
         return (yield)
-    with _environment(_settings()):
-        return (yield)
+    try:
+        with with_settings():
+            return (yield)
+    except TableError as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
-@pytest.fixture(scope="session")
-def _people_and_apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Runner]]:
+@contextmanager
+def emulated(folder: Path) -> Iterator[tuple[Stack, Runner]]:
+    """The emulated tenant with stand-ins of the APIs behind the app, which begins as a process does that starts."""
     with ExitStack() as stopping:
-        stack = stopping.enter_context(Stack.start(tmp_path_factory.mktemp("tenant")))
+        stack = stopping.enter_context(Stack.start(folder))
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
         for key, front in stack.apis.items():
             front.stand_in = StandIn(stack.directory.applications[key], front.canned, stack.entra)
@@ -274,16 +279,30 @@ def _people_and_apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
         yield stack, stopping.enter_context(runner())
 
 
-@pytest.fixture
-def tenant(_people_and_apis: tuple[Stack, Runner]) -> Iterator[Tenant]:
-    """The emulated tenant, and the app of this folder configured for it."""
-    stack, running = _people_and_apis
+@contextmanager
+def one_test(stack: Stack, running: Runner) -> Iterator[Tenant]:
+    """A Tenant for one test. A strict one fails with what it does not forgive."""
     one = Tenant(stack, running)
     stack.watch.arrived = one._arrived
     with _environment(stack.environ("api")), stack.directory.unchanged():
-        yield one
-        finish_background_work()
-        wrong = one._finish()
-    stack.watch.arrived = None
+        try:
+            yield one
+        finally:
+            finish_background_work()
+            wrong = one._finish()
+            stack.watch.arrived = None
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Runner]]:
+    with emulated(tmp_path_factory.mktemp("tenant")) as both:
+        yield both
+
+
+@pytest.fixture
+def tenant(_emulated: tuple[Stack, Runner]) -> Iterator[Tenant]:
+    """The emulated tenant, and the app of this folder configured for it."""
+    with one_test(*_emulated) as one:
+        yield one
