@@ -11,6 +11,7 @@ import os
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ class Arrived:
 
     def json(self) -> Any:
         """The body, read as JSON."""
-        import json
-
-        return json.loads(self.body)
+        return loads(self.body)
 
 
 class Tenant:
@@ -139,8 +138,11 @@ class Tenant:
         self._will_leave_traces()
         self.stack.directory.forget_consent(API, self.stack.directory.applications[self._key(api)])
 
-    def throttles(self, api: str, retry_after: int = 1, times: int | None = None) -> None:
-        """The API, or "Entra", responds with 429 and Retry-After in seconds; `times`: to so many requests only."""
+    def throttles(self, api: str, retry_after: int = 9, times: int | None = None) -> None:
+        """The API, or "Entra", responds with 429 and Retry-After in seconds; `times`: to so many requests only.
+
+        The app waits for a short time, such as 1 s, and calls again. Then the test waits, too.
+        """
         self._fault(api, status=429, headers={"Retry-After": str(retry_after)}, times=times)
 
     def fails(self, api: str, status: int = 503, times: int | None = None) -> None:
@@ -151,10 +153,13 @@ class Tenant:
         """The API, or "Entra", takes no connection."""
         self._fault(api, network="refused")
 
-    def settings(self, **values: str) -> None:
-        """Changes settings of the app for this test, such as `AzureAd__Scopes="notes.read"`."""
+    def settings(self, **values: str | None) -> None:
+        """Changes settings of the app for this test, such as `AzureAd__Scopes="notes.read"`; None takes one away."""
         self._will_leave_traces()
-        os.environ.update(values)
+        for name, value in values.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         _read_settings_anew()
 
     def _fault(self, api: str, **what: Any) -> None:
