@@ -217,6 +217,20 @@ def test_nothing_is_left_of_a_test(tenant: Tenant, number: int) -> None:
     assert tenant.call(me, as_="alice").status != 200
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_environment_that_a_test_changes_by_itself_is_undone_too(
+    monkeypatch: pytest.MonkeyPatch, tenant: Tenant, number: int
+) -> None:
+    """In whichever order the two fixtures are asked for."""
+    assert tenant.call(by_settings, as_="alice").status == 200
+    monkeypatch.setenv("AzureAd__Scopes", "other")
+    tenant.settings(AzureAd__Scopes="another")
+
+
+def test_without_the_fixture_the_environment_is_as_it_was() -> None:
+    assert [name for name in os.environ if name.startswith(("AzureAd__", "DownstreamApis__", "IDENTITY_"))] == []
+
+
 def test_a_person_decides_as_in_the_local_stack(tenant: Tenant) -> None:
     assert tenant.call(me, as_="maya").json()["code"] == "insufficient_claims"
     assert tenant.call(me, as_="maya", mfa=True).status == 200

@@ -59,10 +59,10 @@ class Arrived:
 class Tenant:
     """One test's view of the emulated tenant. What it changes is undone after the test."""
 
-    def __init__(self, stack: Stack, runner: Runner) -> None:
+    def __init__(self, stack: Stack, runner: Runner, patch: pytest.MonkeyPatch) -> None:
         self.stack = stack
         """The emulated tenant itself, for what this class lacks; what is done there is not undone."""
-        self._runner = runner
+        self._runner, self._patch = runner, patch
         self._requests: list[tuple[str, Arrived]] = []
         self._is_fresh = True
         self.strict = False
@@ -157,9 +157,10 @@ class Tenant:
         """Changes settings of the app for this test, such as `AzureAd__Scopes="notes.read"`; None takes one away."""
         self._will_leave_traces()
         for name, value in values.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+            if value is None:
+                self._patch.delenv(name, raising=False)
+            else:
+                self._patch.setenv(name, value)
         _read_settings_anew()
 
     def _fault(self, api: str, **what: Any) -> None:
@@ -285,11 +286,15 @@ def emulated(folder: Path) -> Iterator[tuple[Stack, Runner]]:
 
 
 @contextmanager
-def one_test(stack: Stack, running: Runner) -> Iterator[Tenant]:
-    """A Tenant for one test. A strict one fails with what it does not forgive."""
-    one = Tenant(stack, running)
+def one_test(stack: Stack, running: Runner, patch: pytest.MonkeyPatch) -> Iterator[Tenant]:
+    """A Tenant for one test. A strict one fails with what it does not forgive. `patch` undoes the environment."""
+    for name in _MISLEADING:
+        patch.delenv(name, raising=False)
+    for name, value in stack.environ("api").items():
+        patch.setenv(name, value)
+    one = Tenant(stack, running, patch)
     stack.watch.arrived = one._arrived
-    with _environment(stack.environ("api")), stack.directory.unchanged():
+    with stack.directory.unchanged():
         try:
             yield one
         finally:
@@ -307,7 +312,7 @@ def _emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack,
 
 
 @pytest.fixture
-def tenant(_emulated: tuple[Stack, Runner]) -> Iterator[Tenant]:
+def tenant(_emulated: tuple[Stack, Runner], monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
     """The emulated tenant, and the app of this folder configured for it."""
-    with one_test(*_emulated) as one:
+    with one_test(*_emulated, monkeypatch) as one:
         yield one

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
+import pytest
+
 from tests.support.tenant import Tenant, emulated, one_test, with_settings
 
 from ..result import Result, compared
@@ -24,7 +26,7 @@ def measure(quick: bool) -> Iterator[Result]:
         before = perf_counter()
         with tempfile.TemporaryDirectory() as folder, emulated(Path(folder)) as (stack, runner):
             starts.append(perf_counter() - before)
-            with one_test(stack, runner) as tenant:
+            with pytest.MonkeyPatch.context() as patch, one_test(stack, runner, patch) as tenant:
                 firsts.append(_seconds(tenant, me, 1))
                 each.append(_seconds(tenant, me, calls))
     first = f"the first call of a tenant: {sorted(firsts)[rounds // 2] * 1000:.0f} ms"
