@@ -31,7 +31,8 @@ class TableError(ValueError):
 class DownstreamApi:
     """One API that the API calls as the user: an app of this folder (`app`), or one that runs at `url`.
 
-    With neither it is known to the tenant and to the gateway, and nothing runs there. `roles` says who holds each app
+    With neither, its settings in `[settings]` name it: it is known to the tenant and to the gateway at its own address
+    (`given_base_url`, `given_audience`), and nothing runs there. `roles` says who holds each app
     role. `run_once` is the path of a GET that makes the API call this one. `base_url` and `identifier_uri` are
     what the API is told.
     """
@@ -44,6 +45,8 @@ class DownstreamApi:
     path: str = "/api"
     pre_authorized: bool = True
     given_client_id: str | None = None
+    given_base_url: str | None = None
+    given_audience: str | None = None
     run_once: str | None = None
 
     @property
@@ -59,13 +62,16 @@ class DownstreamApi:
     @property
     def host(self) -> str:
         """The host name that leads to it, through the gateway."""
+        if self.given_base_url is not None:
+            return urlsplit(self.given_base_url).hostname or ""
         return f"{self.key}-local.azurewebsites.net"
 
     @property
     def base_path(self) -> str:
-        """What each path begins with: the path of `url`; of an app the route prefix of host.json, and `path`."""
-        if self.url is not None:
-            return urlsplit(self.url).path.rstrip("/")
+        """What each path begins with: the path of its address; of an app the route prefix of host.json, and `path`."""
+        address = self.given_base_url or self.url
+        if address is not None:
+            return urlsplit(address).path.rstrip("/")
         from .functions_host.layout import HostJson  # late: the command line reads this module before h11 may be there
 
         return f"{HostJson.read(ROOT / 'host.json').base_path}{self.path}".rstrip("/")
@@ -83,7 +89,7 @@ class DownstreamApi:
     @property
     def identifier_uri(self) -> str:
         """The application ID URI of its registration."""
-        return f"api://{CONTOSO}/obo-{self.key}"
+        return self.given_audience or f"api://{CONTOSO}/obo-{self.key}"
 
     @property
     def full_scopes(self) -> str:

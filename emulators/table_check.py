@@ -15,6 +15,7 @@ from .applications import API_ID, CLIENT_ID, GRAPH_ID, OIDC_SCOPES, VAULT_ID
 from .people import PEOPLE
 from .requests_io import is_guid
 from .table import FILE, DownstreamApi, Table, TableError
+from .table_settings import named_by_settings
 
 TAKEN = frozenset(
     ("api", "browser", "client", "entra", "gateway", "graph", "identity", "management", "redis", "script", "vault")
@@ -105,6 +106,7 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     apis = [_api(name, _Section(f"apis.{name}", api, problems), root) for name, api in top.section("apis").items()]
     top.refuse_others()
     apis += [_api(name, _Section(f"--api {name}:", api, problems), root) for name, api in more.items()]
+    apis += named_by_settings(settings, {api.key for api in apis} | TAKEN, problems)
     problems += _collisions(apis)
     if problems:
         where = f"{FILE}: " if content else ""
@@ -126,16 +128,20 @@ def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
         section.wrong("", 'needs either app = "stock_app.py" or url = "http://127.0.0.1:9000"')
     if section.has("url") and section.has("path"):
         section.wrong("path", "goes with app; with url, write the path into the url")
+    consent = section.take("consent", _is_consent, 'must be "pre-authorized" or "asked"', "pre-authorized")
+    client_id = section.take(
+        "client_id", is_guid, "must be a client id (a GUID), which your API accepts as the audience"
+    )
     api = DownstreamApi(
         name,
         tuple(section.take("scopes", _are_scopes, SCOPES, ())),
-        _roles(section),
-        app,
-        url,
-        path,
-        _CONSENT[section.take("consent", _is_consent, 'must be "pre-authorized" or "asked"', "pre-authorized")],
-        section.take("client_id", is_guid, "must be a client id (a GUID), which your API accepts as the audience"),
-        section.take("run_once", _is_path, 'must be a path of your API, such as "/api/stock"'),
+        roles=_roles(section),
+        app=app,
+        url=url,
+        path=path,
+        pre_authorized=_CONSENT[consent],
+        given_client_id=client_id,
+        run_once=section.take("run_once", _is_path, 'must be a path of your API, such as "/api/stock"'),
     )
     section.refuse_others()
     return api
@@ -172,6 +178,7 @@ def _settings(section: _Section) -> dict[str, str]:
 
 def _collisions(apis: list[DownstreamApi]) -> list[str]:
     names = Counter(api.key for api in apis)
+    hosts = Counter(api.host for api in apis if names[api.key] == 1)
     ids = Counter([*_CLIENT_IDS, *(api.client_id.lower() for api in apis)])
     return [
         *(
@@ -184,6 +191,7 @@ def _collisions(apis: list[DownstreamApi]) -> list[str]:
             for api in apis
             if ids[api.client_id.lower()] > 1 and names[api.key] == 1
         ),
+        *(f"{host} is the host of {count} APIs: each needs its own" for host, count in hosts.items() if count > 1),
     ]
 
 

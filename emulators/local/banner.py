@@ -55,6 +55,8 @@ def _apis(state: StackState, table: Table) -> list[str]:
     lines = []
     for api in table.apis:
         lines.append(f"  {api.title:<12}  {state.apis[api.key]}{api.base_path if api.app else ''}")
+        if not api.app and not api.url:
+            lines.append(f"  {'':12}  not on this machine, so it responds with 503; add [apis.{api.name}] with its url")
         if api.url:
             lines.append(f"  {'':12}  yours; its client id is {api.client_id}")
             if not _listens(api.url):

@@ -46,7 +46,8 @@ class Running:
     @property
     def apis(self) -> dict[str, str]:
         """Where each API behind the API runs, by short name."""
-        return {api.key: api.url or self.apps[api.key].url for api in self.stack.table.apis}
+        apps = {name: app.url for name, app in self.apps.items()}
+        return {api.key: api.url or apps.get(api.key, api.base_url) for api in self.stack.table.apis}
 
     def check(self) -> None:
         """Raises LocalError when an app has ended by itself."""

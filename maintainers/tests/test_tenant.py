@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from emulators.stack import Stack
+from maintainers.tests.dev.project import Project
 from shared import AsyncUser, User, json_body, requires_user
 from tests.support.lab import ROOT
 from tests.support.tenant import Tenant
@@ -172,6 +174,19 @@ def test_retry_after_is_passed_on(tenant: Tenant) -> None:
     assert int(tenant.call(me, as_="alice").headers["Retry-After"]) in range(50, 61)
 
 
+def test_an_api_that_cannot_be_reached(tenant: Tenant) -> None:
+    tenant.is_unreachable("Graph")
+    response = tenant.call(me, as_="alice")
+    assert (response.status, response.json()["code"]) == (502, "downstream_failed")
+    assert tenant.requests("Graph") == []
+
+
+def test_a_setting_that_is_taken_away_is_missing(tenant: Tenant) -> None:
+    tenant.settings(AzureAd__ClientId=None)
+    response = tenant.call(me, as_="alice")
+    assert (response.status, response.json()["code"]) == (500, "server_misconfigured")
+
+
 def test_the_other_api_is_not_concerned(tenant: Tenant) -> None:
     tenant.responds("Orders", "GET /orders/{id}", {})
     tenant.lacks_consent("Graph")
@@ -200,6 +215,20 @@ def test_nothing_is_left_of_a_test(tenant: Tenant, number: int) -> None:
     tenant.throttles("Graph", retry_after=60)
     tenant.settings(Left="1", AzureAd__Scopes="other")
     assert tenant.call(me, as_="alice").status != 200
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_environment_that_a_test_changes_by_itself_is_undone_too(
+    monkeypatch: pytest.MonkeyPatch, tenant: Tenant, number: int
+) -> None:
+    """In whichever order the two fixtures are asked for."""
+    assert tenant.call(by_settings, as_="alice").status == 200
+    monkeypatch.setenv("AzureAd__Scopes", "other")
+    tenant.settings(AzureAd__Scopes="another")
+
+
+def test_without_the_fixture_the_environment_is_as_it_was() -> None:
+    assert [name for name in os.environ if name.startswith(("AzureAd__", "DownstreamApis__", "IDENTITY_"))] == []
 
 
 def test_a_person_decides_as_in_the_local_stack(tenant: Tenant) -> None:
@@ -247,6 +276,21 @@ def test_a_mistake_in_a_test_is_told_with_what_to_do(tenant: Tenant, mistake: ob
 def test_a_body_that_is_not_json_is_shown(tenant: Tenant) -> None:
     with pytest.raises(ValueError, match=r"the body is not JSON: <Response 200 GET"):
         tenant.call(echo, as_=None, route={"rest": ""}).json()
+
+
+def test_a_wrong_table_is_told_before_any_test_runs(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path / "copy")
+    shutil.copytree(ROOT / "tests" / "support", project.root / "tests" / "support")
+    for name in ("pytest.ini", "tests/__init__.py", "tests/conftest.py", "tests/test_function_app.py"):
+        shutil.copy2(ROOT / name, project.root / name)
+    (project.root / "local-stack.toml").write_text("scoopes = 1", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_function_app.py"]
+    result = subprocess.run(command, cwd=project.root, capture_output=True, encoding="utf-8", check=False, timeout=120)
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: the local stack cannot start with these entries:\n" in result.stderr
+    assert "local-stack.toml: scoopes is not known: did you mean scopes?" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
 
 
 STRICT = """

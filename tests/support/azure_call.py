@@ -17,6 +17,8 @@ import azure.functions as func
 from starlette.datastructures import Headers
 
 from emulators.functions_host.context import RetryContext, TraceContext
+from emulators.functions_host.layout import HostJson
+from emulators.table import ROOT
 
 _PARAMETER = re.compile(r"\{\*?(\w+)[^}]*\}")
 TIMEOUT = 60.0
@@ -145,4 +147,5 @@ def _url(name: str, trigger: Any, route: Mapping[str, str], params: Mapping[str,
         example = ", ".join(f'"{one}": "…"' for one in missing)
         raise ValueError(f"the route of {name} is {template!r}: pass route={{{example}}}")
     path = _PARAMETER.sub(lambda found: quote(str(route.get(found[1], "")), safe=""), template)
-    return f"http://localhost:7071/{path}" + (f"?{urlencode(params)}" if params else "")
+    prefix = HostJson.read(ROOT / "host.json").base_path
+    return f"http://localhost:7071{prefix}/{path}" + (f"?{urlencode(params)}" if params else "")

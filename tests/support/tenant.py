@@ -11,6 +11,8 @@ import os
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from json import loads
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,18 +53,16 @@ class Arrived:
 
     def json(self) -> Any:
         """The body, read as JSON."""
-        import json
-
-        return json.loads(self.body)
+        return loads(self.body)
 
 
 class Tenant:
     """One test's view of the emulated tenant. What it changes is undone after the test."""
 
-    def __init__(self, stack: Stack, runner: Runner) -> None:
+    def __init__(self, stack: Stack, runner: Runner, patch: pytest.MonkeyPatch) -> None:
         self.stack = stack
         """The emulated tenant itself, for what this class lacks; what is done there is not undone."""
-        self._runner = runner
+        self._runner, self._patch = runner, patch
         self._requests: list[tuple[str, Arrived]] = []
         self._is_fresh = True
         self.strict = False
@@ -138,8 +138,11 @@ class Tenant:
         self._will_leave_traces()
         self.stack.directory.forget_consent(API, self.stack.directory.applications[self._key(api)])
 
-    def throttles(self, api: str, retry_after: int = 1, times: int | None = None) -> None:
-        """The API, or "Entra", responds with 429 and Retry-After in seconds; `times`: to so many requests only."""
+    def throttles(self, api: str, retry_after: int = 9, times: int | None = None) -> None:
+        """The API, or "Entra", responds with 429 and Retry-After in seconds; `times`: to so many requests only.
+
+        The app waits for a short time, such as 1 s, and calls again. Then the test waits, too.
+        """
         self._fault(api, status=429, headers={"Retry-After": str(retry_after)}, times=times)
 
     def fails(self, api: str, status: int = 503, times: int | None = None) -> None:
@@ -150,10 +153,14 @@ class Tenant:
         """The API, or "Entra", takes no connection."""
         self._fault(api, network="refused")
 
-    def settings(self, **values: str) -> None:
-        """Changes settings of the app for this test, such as `AzureAd__Scopes="notes.read"`."""
+    def settings(self, **values: str | None) -> None:
+        """Changes settings of the app for this test, such as `AzureAd__Scopes="notes.read"`; None takes one away."""
         self._will_leave_traces()
-        os.environ.update(values)
+        for name, value in values.items():
+            if value is None:
+                self._patch.delenv(name, raising=False)
+            else:
+                self._patch.setenv(name, value)
         _read_settings_anew()
 
     def _fault(self, api: str, **what: Any) -> None:
@@ -244,11 +251,11 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _settings() -> dict[str, str]:
-    try:
-        return api_settings(read_table(), "", "")
-    except TableError as problem:
-        raise pytest.UsageError(str(problem)) from None
+@contextmanager
+def with_settings() -> Iterator[None]:
+    """The settings of the app, for the import of its modules: without the addresses that the emulators will have."""
+    with _environment(api_settings(read_table(), "", "")):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
@@ -258,14 +265,18 @@ def pytest_make_collect_report(
     """A test module that imports the app imports it with its settings, as the Functions host does."""
     if not isinstance(collector, pytest.Module):
         return (yield)
-    with _environment(_settings()):
-        return (yield)
+    try:
+        with with_settings():
+            return (yield)
+    except TableError as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
-@pytest.fixture(scope="session")
-def _people_and_apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Runner]]:
+@contextmanager
+def emulated(folder: Path) -> Iterator[tuple[Stack, Runner]]:
+    """The emulated tenant with stand-ins of the APIs behind the app, which begins as a process does that starts."""
     with ExitStack() as stopping:
-        stack = stopping.enter_context(Stack.start(tmp_path_factory.mktemp("tenant")))
+        stack = stopping.enter_context(Stack.start(folder))
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
         for key, front in stack.apis.items():
             front.stand_in = StandIn(stack.directory.applications[key], front.canned, stack.entra)
@@ -274,16 +285,34 @@ def _people_and_apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
         yield stack, stopping.enter_context(runner())
 
 
-@pytest.fixture
-def tenant(_people_and_apis: tuple[Stack, Runner]) -> Iterator[Tenant]:
-    """The emulated tenant, and the app of this folder configured for it."""
-    stack, running = _people_and_apis
-    one = Tenant(stack, running)
+@contextmanager
+def one_test(stack: Stack, running: Runner, patch: pytest.MonkeyPatch) -> Iterator[Tenant]:
+    """A Tenant for one test. A strict one fails with what it does not forgive. `patch` undoes the environment."""
+    for name in _MISLEADING:
+        patch.delenv(name, raising=False)
+    for name, value in stack.environ("api").items():
+        patch.setenv(name, value)
+    one = Tenant(stack, running, patch)
     stack.watch.arrived = one._arrived
-    with _environment(stack.environ("api")), stack.directory.unchanged():
-        yield one
-        finish_background_work()
-        wrong = one._finish()
-    stack.watch.arrived = None
+    with stack.directory.unchanged():
+        try:
+            yield one
+        finally:
+            finish_background_work()
+            wrong = one._finish()
+            stack.watch.arrived = None
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Runner]]:
+    with emulated(tmp_path_factory.mktemp("tenant")) as both:
+        yield both
+
+
+@pytest.fixture
+def tenant(_emulated: tuple[Stack, Runner], monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
+    """The emulated tenant, and the app of this folder configured for it."""
+    with one_test(*_emulated, monkeypatch) as one:
+        yield one

@@ -112,6 +112,8 @@ ROWS = (
     ),
     Row("redis-get", "second_level", "second level: get + open", of_peer(1.3), "redis-py's plain GET"),
     Row("redis-put", "second_level", "second level: seal + put", of_peer(1.3), "redis-py's plain SET"),
+    Row("test-start", "testing", "tests of one's own: start of the emulated tenant", at_most("≤ 0.5 s", 0.5)),
+    Row("test-call", "testing", "tests of one's own: a call with an exchange and Graph", at_most("≤ 15 ms", 0.015)),
 )
 
 FLOORS = (

@@ -92,6 +92,21 @@ def test_ports_are_five_in_a_row_or_any() -> None:
     StackPorts().check("run")
 
 
+def test_further_apps_have_the_ports_after_those_five() -> None:
+    ports = StackPorts.starting_at(8000, ["orders", "stock", "bank"])
+    assert ports.apps == {"orders": 8001, "stock": 8005, "bank": 8006}
+    assert (ports.size, StackPorts.starting_at(0, ["orders"]).apps) == (7, {"orders": 0})
+    with pytest.raises(LocalError, match=r"--port must be 65529 or less, for 7 ports in a row"):
+        StackPorts.starting_at(65530, ["orders", "stock", "bank"])
+
+
+def test_the_port_of_an_app_that_is_taken_is_told_by_its_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalError, match=rf"port {port} \(stock\) is taken by another program"):
+            StackPorts(apps={"stock": port}).check("run")
+
+
 def test_a_listener_on_all_interfaces_has_the_port_too() -> None:
     with (
         socket.create_server(("", 0)) as everywhere,

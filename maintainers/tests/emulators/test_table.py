@@ -107,6 +107,25 @@ def test_settings_of_the_table_reach_the_api_and_win(tmp_path: Path) -> None:
     assert (environ["AzureAd__ClientCapabilities__0"], environ["Mine"]) == ("cp2", "1")
 
 
+def test_an_api_of_the_settings_is_known_at_its_own_address(tmp_path: Path) -> None:
+    """As it is deployed: the settings name it, and no table does."""
+    text = """
+    [settings]
+    DownstreamApis__Stock__BaseUrl = "https://stock.example.com/v1"
+    DownstreamApis__Stock__Scopes = "api://5701cc00-2d6e-4f3a-8b4c-72d3e4f5a6b7/Stock.Read"
+    DownstreamApis__Graph__TimeoutSeconds = "5"
+    """
+    with Stack.start(tmp_path, table=table(tmp_path, text)) as stack:
+        (stock,) = stack.table.apis
+        assert (stock.key, stock.host, stock.base_path) == ("stock", "stock.example.com", "/v1")
+        http = Http(stack)
+        with http.session:
+            form = obo_form(stack, stack.issue_access_token("alice"), scope=stock.full_scopes)
+            issued = http.post(TOKEN_URL, form).json()["access_token"]
+            assert (decode(issued)["aud"], decode(issued)["scp"]) == (stock.client_id, "Stock.Read")
+            assert http.get("https://stock.example.com/v1/items", issued).status_code == 503
+
+
 ONE = '[apis.Stock]\nurl = "http://127.0.0.1:9000"\nscopes = ["Stock.Read"]\n'
 WRONG = {
     "not TOML": ("scopes = [", "local-stack.toml cannot be read: "),
@@ -131,6 +150,14 @@ WRONG = {
     ),
     "an identity of its own": ('[settings]\nidentity_endpoint = "x"', "is set by the local stack itself"),
     "a Redis elsewhere": ('[settings]\nTokenCache__Redis__Url = "rediss://x"', "python3 dev.py run --redis"),
+    "settings of an API on this machine": (
+        '[settings]\nDownstreamApis__A__BaseUrl = "http://127.0.0.1:9"\nDownstreamApis__A__Scopes = "api://a/b"',
+        "settings.DownstreamApis__A__BaseUrl must be the https address",
+    ),
+    "settings with a bare scope": (
+        '[settings]\nDownstreamApis__A__BaseUrl = "https://a.example"\nDownstreamApis__A__Scopes = "b"',
+        "settings.DownstreamApis__A__Scopes must be scopes of one API",
+    ),
     "API without scopes": ('[apis.Stock]\nurl = "http://127.0.0.1:9000"', "apis.Stock.scopes must be a list"),
     "API that is nowhere": ('[apis.Stock]\nscopes = ["a"]', "apis.Stock needs either app ="),
     "API in two places": (ONE + 'app = "bank_app.py"', "apis.Stock needs either app ="),

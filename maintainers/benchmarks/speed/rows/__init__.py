@@ -24,6 +24,7 @@ GROUPS = (
     "imports",
     "start",
     "second_level",
+    "testing",
 )
 
 
