@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 
 from emulators.audit import Entry
 from emulators.functions_host.layout import HostJson
@@ -18,20 +19,33 @@ from emulators.local.timeline import Timeline
 from emulators.table import Table
 
 
-def serve(command: str, first_port: int, engine: str, table: Table, *, redis: str | None, started: float) -> int:
+def serve(
+    command: str,
+    first_port: int,
+    engine: str,
+    table: Table,
+    *,
+    redis: str | None,
+    started: float,
+    origins: Sequence[str] = (),
+) -> int:
     """Everything up and the hops shown until Ctrl-C; with `emulators`, the API is left to `func start`."""
     timeline = Timeline()
     _refuse_a_second()
     ports = StackPorts.starting_at(first_port, [api.key for api in table.apis if api.app])
     alone = command == "emulators"
     with contextlib.ExitStack() as stopping:
-        starting = up(command, ports, FOLDER, timeline, table, with_api=not alone, engine=engine, redis=redis)
+        starting = up(
+            command, ports, FOLDER, timeline, table, with_api=not alone, engine=engine, redis=redis, origins=origins
+        )
         tenant = stopping.enter_context(starting)
         api_url = _address_of_func(ports) if alone else tenant.apps["api"].base_url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
         notes: list[str] = []
         if alone:
-            kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
+            kept = stopping.enter_context(
+                local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT, origins)
+            )
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
         took = time.monotonic() - started
         timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
