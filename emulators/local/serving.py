@@ -10,6 +10,7 @@ from emulators.audit import Entry
 from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
+from emulators.local.loading_errors import brief
 from emulators.local.ports import DEFAULT_PORT, StackPorts
 from emulators.local.running import Running, up
 from emulators.local.settings_file import local_settings, overriding
@@ -85,7 +86,7 @@ def _fault(tenant: Running) -> str:
     api = tenant.apps.get("api")
     if api is None or api.functions:
         return ""
-    problem = f"could not be loaded: {api.indexing_error}" if api.indexing_error else "has no function"
+    problem = f"could not be loaded: {brief(api.indexing_error)}" if api.indexing_error else "has no function"
     return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and fix it."
 
 

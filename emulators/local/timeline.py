@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from emulators.audit import Entry
+from emulators.local.loading_errors import LoadingErrors
+from emulators.local.state import ROOT
 from emulators.people import CONTOSO, FABRIKAM
 
 _GUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -36,6 +38,7 @@ class Timeline:
         self._width = width_of(out, os.environ)
         self._lock = threading.Lock()
         self._log_goes_on: dict[str, bool] = {}
+        self._loading: dict[str, LoadingErrors] = {}
 
     def hop(self, entry: Entry, indent: str = "") -> None:
         """One request and its answer."""
@@ -60,6 +63,10 @@ class Timeline:
             status, ms = int(request["status"]), float(request["ms"])
             self.hop(Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms))
             return
+        shown = self._loading.setdefault(app, LoadingErrors(ROOT)).shown(line)
+        if shown is None:
+            return
+        line = shown
         level = _LOGGED.match(line)
         if level:  # what follows without a level is a traceback and belongs to it
             self._log_goes_on[app] = level[1] in ("WARNING", "ERROR", "CRITICAL")
