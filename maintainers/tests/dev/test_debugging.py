@@ -146,4 +146,4 @@ def free_block() -> int:
     """The first of five ports in a row that nobody listens on."""
     from emulators.local import ports
 
-    return ports._free_block()
+    return ports._free_block(5)

@@ -19,7 +19,7 @@ def test_a_page_of_that_origin_may_call_the_api_and_not_orders(project: Project)
         preflight = requests.options(f"{state['api_url']}/api/me", headers=ASKS, timeout=30)
         refused = requests.get(f"{state['api_url']}/api/me", headers={"Origin": PAGE}, timeout=30)
         stranger = requests.options(f"{state['api_url']}/api/me", headers={**ASKS, "Origin": OTHER}, timeout=30)
-        orders = requests.options(f"{state['orders_url']}/api/orders", headers=ASKS, timeout=30)
+        orders = requests.options(f"{state['apis']['orders']}/api/orders", headers=ASKS, timeout=30)
 
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, PAGE)
     assert preflight.headers["Access-Control-Allow-Headers"] == "authorization"

@@ -11,6 +11,7 @@ from emulators.audit import Entry
 from emulators.local.banner import banner
 from emulators.local.state import StackState
 from emulators.local.timeline import Timeline, width_of
+from emulators.table import read_table
 from maintainers.tests.dev.project import Project
 
 PATH = "/contoso/oauth2/v2.0/.well-known/openid-configuration/and/more"
@@ -63,8 +64,10 @@ def test_the_width(columns: str, width: int | None) -> None:
 
 
 def test_the_banner_fits() -> None:
-    state = StackState("run", *(f"http://localhost:{port}" for port in (59000, 59001, 59002)), {}, 1, 1, "")
-    text = banner(state, started_in=10.5, api="on Azure Functions Core Tools", redis="127.0.0.1:59003")
+    state = StackState(
+        "run", "http://localhost:59000", {"orders": "http://localhost:59001"}, "http://localhost:59002", {}, 1, 1, ""
+    )
+    text = banner(state, read_table(), started_in=10.5, api="on Azure Functions Core Tools", redis="127.0.0.1:59003")
 
     assert [line for line in text.splitlines() if len(line) > 80] == []
 
