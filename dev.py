@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Everything a developer types here. The first command makes a virtual environment and installs what it needs.
 
-    python3 dev.py run [--port N] [--redis URL]
+    python3 dev.py run [--port N] [--redis URL] [--origin URL]
                                          the API and everything it talks to, on this machine; Ctrl-C stops it all;
                                          --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
+                                         --origin: a web page's, such as https://localhost:5173, that may call the API
     python3 dev.py run --api NAME=URL --scope SCOPE ...
                                          the same with an API of yours that runs at URL; local-stack.toml keeps it
     python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
@@ -14,7 +15,7 @@
                                          before `func azure functionapp publish`; azd does it by itself
     python3 dev.py check --infra         the rules for infra/ and every tool found: bicep, azd, checkov, shellcheck ...;
     python3 dev.py remove-orders         takes the sample of a downstream API out of the project
-    python3 dev.py emulators [--port N] [--redis URL]
+    python3 dev.py emulators [--port N] [--redis URL] [--origin URL]
                                          all but the API, with local.settings.json written for `func start`
 
 Of the template's maintainers, while the folder maintainers/ is there:

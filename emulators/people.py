@@ -98,7 +98,7 @@ _EVERYBODY = (
         "greta@fabrikam.example",
         "94e7a000-8e7f-4a4b-9c5d-63e4f5a6b7c8",
         FABRIKAM,
-        about="guest from another tenant: works, under the object id of her guest account",
+        about="guest from another tenant: works, under the id of her guest account",
         guest_home_oid="94e7a0ff-1f8a-4b5c-8d6e-54f5a6b7c8d9",
     ),
     _member(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emulators.functions_host import core_tools, logs
+from emulators.functions_host.cors import Cors, checked_origin
 from emulators.functions_host.host import FunctionsHost
 from emulators.functions_host.layout import AppLayout, LayoutError
 from emulators.functions_host.model import EngineError
@@ -64,7 +65,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stop-with-stdin", action="store_true", help="stop when stdin ends, so with the parent process"
     )
+    parser.add_argument(
+        "--origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a web page's origin that may call from a browser (CORS), such as https://localhost:5173; repeatable",
+    )
     return parser
+
+
+def _origin(text: str) -> str:
+    try:
+        return checked_origin(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _port(text: str) -> int:
@@ -106,8 +122,10 @@ def _serve(options: argparse.Namespace, stop: threading.Event, out: TextIO) -> i
     if options.engine == "func" and func is None:
         raise EngineError("the func engine needs Azure Functions Core Tools on the PATH")
     if func is not None and options.engine in ("auto", "func"):
-        return _serve_with_core_tools(core_tools.CoreTools(func, layout.root, options.port), stop, out)
-    with FunctionsHost(layout.root, engine=options.engine).start(options.port) as host:
+        return _serve_with_core_tools(core_tools.CoreTools(func, layout.root, options.port, options.origin), stop, out)
+    with FunctionsHost(layout.root, engine=options.engine, cors=Cors(tuple(options.origin))).start(
+        options.port
+    ) as host:
         _announce(out, host.url, host.engine, len(host.functions), host.indexing_error or "")
         while host.running and not stop.wait(0.5):  # a wait without an end cannot be interrupted on Windows
             pass

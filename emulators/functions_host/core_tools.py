@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emulators.loopback import bind
@@ -43,11 +43,17 @@ def func_environ(environ: Mapping[str, str]) -> dict[str, str]:
 class CoreTools:
     """A running `func start`."""
 
-    def __init__(self, program: str, root: Path, port: int = 0) -> None:
-        """Only checks the port: 0 chooses a free one. Raises PortTaken."""
+    def __init__(self, program: str, root: Path, port: int = 0, origins: Sequence[str] = ()) -> None:
+        """Only checks the port: 0 chooses a free one. `origins` may call from a browser. Raises PortTaken."""
         with bind(port, "host") as listener:
             self.port: int = listener.getsockname()[1]
-        self._command = [program, "start", "--port", str(self.port)]
+        self._command = [
+            program,
+            "start",
+            "--port",
+            str(self.port),
+            *(["--cors", ",".join(origins)] if origins else []),
+        ]
         self._root = root
         self._child: subprocess.Popen[bytes] | None = None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emulators.functions_host import builtin
 from emulators.functions_host.connection import BodyLimits
 from emulators.functions_host.constraints import ConstraintError
+from emulators.functions_host.cors import Cors
 from emulators.functions_host.indexing_words import hint
 from emulators.functions_host.invocations import body_of, invocation
 from emulators.functions_host.layout import AppLayout
@@ -43,10 +44,12 @@ class FunctionsHost:
         engine: str = "auto",
         script: str | None = None,
         body_limits: BodyLimits = BodyLimits(),  # noqa: B008 - frozen
+        cors: Cors = Cors(),  # noqa: B008 - frozen
     ) -> None:
         """`engine`: "worker", "sdk", or "auto" for the first that is available. Raises LayoutError, EngineError."""
         self.layout = AppLayout.read(Path(root), script)
         self.body_limits = body_limits
+        self._cors = cors
         self._worker = Worker(engine, self.layout)
         self._indexing: asyncio.Task[None] | None = None
         self._router = Router()
@@ -105,7 +108,7 @@ class FunctionsHost:
         """The reply to one request. Raises ClientGone when there is nobody to send it to."""
         await self.index()
         started = time.perf_counter()
-        reply = await self._reply(request)
+        reply = self._cors.preflight(request) or self._cors.added_to(await self._reply(request), request)
         spent = (time.perf_counter() - started) * 1000
         request_log.info("%s %s %d %.1f ms", request.method, request.url_path, reply.status, spent)
         return reply

@@ -77,7 +77,8 @@ def _run(argv: Sequence[str], started: float) -> int:
     from emulators.local.serving import serve
 
     first_port = DEFAULT_PORT if options.port is None else options.port
-    return serve(command, first_port, getattr(options, "engine", "auto"), table, redis=options.redis, started=started)
+    engine = getattr(options, "engine", "auto")
+    return serve(command, first_port, engine, table, redis=options.redis, started=started, origins=options.origin)
 
 
 def _execute(rest: list[str]) -> NoReturn:
@@ -115,6 +116,9 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     for command in (run, emulators):
         command.add_argument("--port", type=_port, metavar="N", help="the first of five ports in a row; 0 takes any")
         command.add_argument("--redis", metavar="URL", help="where the API shares what it has exchanged")
+        command.add_argument(
+            "--origin", type=_origin, action="append", default=[], metavar="URL", help="a browser app's"
+        )
         command.add_argument("--api", action=_Api, metavar="NAME=URL", help="an API of yours that runs at URL")
         command.add_argument("--scope", action=_Scope, metavar="SCOPE", help="a scope of the --api before it")
         command.add_argument("--stop-with-stdin", action="store_true", help=argparse.SUPPRESS)
@@ -152,6 +156,15 @@ class _Scope(argparse.Action):
         if not apis:
             parser.error(f"--scope {values} comes after the --api that it belongs to")
         apis[next(reversed(apis))].setdefault("scopes", []).append(str(values))
+
+
+def _origin(text: str) -> str:
+    from emulators.functions_host.cors import checked_origin
+
+    try:
+        return checked_origin(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _port(text: str) -> int:

@@ -35,8 +35,12 @@ class AppProcess:
         engine: str,
         root: Path = ROOT,
         host: Sequence[str] = HOST,
+        origins: Sequence[str] = (),
     ) -> None:
-        """Starts the process; `ready` waits for it. `root` is the app's folder, `host` the command that serves it."""
+        """Starts the process; `ready` waits for it. `root` is the app's folder, `host` the command that serves it.
+
+        `origins` are those of web pages that may call the app from a browser.
+        """
         self.name = name
         self.url = ""
         self.engine = ""
@@ -48,7 +52,7 @@ class AppProcess:
         self._on_line = on_line
         self._last = deque[str](maxlen=12)
         self._settled = threading.Event()  # ready, or ended
-        command = [*host, "--name", name, "--port", str(port)]
+        command = [*host, "--name", name, "--port", str(port), *(f"--origin={origin}" for origin in origins)]
         self._process = subprocess.Popen(
             [*command, "--engine", engine, "--stop-with-stdin"],
             cwd=root,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulators.functions_host.breakpoints import without_terminal
 from emulators.functions_host.layout import HostJson, LayoutError
 from emulators.local.environment import api_environ, process_environ
 from emulators.local.errors import LocalError
@@ -67,6 +68,7 @@ def up(
     with_api: bool = True,
     engine: str = "auto",
     redis: str | None = None,
+    origins: Sequence[str] = (),
 ) -> Iterator[Running]:
     """Everything is up inside the block; nothing is left after it. Raises LocalError."""
     chosen = cache_settings(redis)
@@ -79,8 +81,9 @@ def up(
         wanted = {name: (port, _ENGINE_BESIDE) for name, port in ports.apps.items()}
         wanted |= {"api": (ports.api, engine)} if with_api else {}
         for name, (port, engine_of_app) in wanted.items():
-            environ = process_environ(running.environ[name])
-            app = AppProcess(name, port, environ, folder / f"{name}.log", timeline.logged, engine_of_app)
+            environ = without_terminal(process_environ(running.environ[name]))
+            log, pages = folder / f"{name}.log", origins if name == "api" else ()
+            app = AppProcess(name, port, environ, log, timeline.logged, engine_of_app, origins=pages)
             stopping.callback(app.stop)
             running.apps[name] = app
         for app in running.apps.values():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 
 from emulators.audit import Entry
 from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
+from emulators.local.loading_errors import brief
 from emulators.local.ports import DEFAULT_PORT, StackPorts
 from emulators.local.running import Running, up
 from emulators.local.settings_file import local_settings, overriding
@@ -18,20 +20,33 @@ from emulators.local.timeline import Timeline
 from emulators.table import Table
 
 
-def serve(command: str, first_port: int, engine: str, table: Table, *, redis: str | None, started: float) -> int:
+def serve(
+    command: str,
+    first_port: int,
+    engine: str,
+    table: Table,
+    *,
+    redis: str | None,
+    started: float,
+    origins: Sequence[str] = (),
+) -> int:
     """Everything up and the hops shown until Ctrl-C; with `emulators`, the API is left to `func start`."""
     timeline = Timeline()
     _refuse_a_second()
     ports = StackPorts.starting_at(first_port, [api.key for api in table.apis if api.app])
     alone = command == "emulators"
     with contextlib.ExitStack() as stopping:
-        starting = up(command, ports, FOLDER, timeline, table, with_api=not alone, engine=engine, redis=redis)
+        starting = up(
+            command, ports, FOLDER, timeline, table, with_api=not alone, engine=engine, redis=redis, origins=origins
+        )
         tenant = stopping.enter_context(starting)
         api_url = _address_of_func(ports) if alone else tenant.apps["api"].base_url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
         notes: list[str] = []
         if alone:
-            kept = stopping.enter_context(local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT))
+            kept = stopping.enter_context(
+                local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT, origins)
+            )
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
         took = time.monotonic() - started
         timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
@@ -71,7 +86,7 @@ def _fault(tenant: Running) -> str:
     api = tenant.apps.get("api")
     if api is None or api.functions:
         return ""
-    problem = f"could not be loaded: {api.indexing_error}" if api.indexing_error else "has no function"
+    problem = f"could not be loaded: {brief(api.indexing_error)}" if api.indexing_error else "has no function"
     return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and fix it."
 
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ _MARK = "dev.py emulators, until it stops"
 
 
 @contextlib.contextmanager
-def local_settings(root: Path, environ: Mapping[str, str], port: int) -> Iterator[str | None]:
+def local_settings(
+    root: Path, environ: Mapping[str, str], port: int, origins: Sequence[str] = ()
+) -> Iterator[str | None]:
     """Writes the file for as long as the block runs; yields the name under which a person's own is kept, or None."""
     recover(root)
     file = root / NAME
     kept = _keep(file) if file.exists() else None
     unfinished = root / ".local" / f"{NAME}.new"
     unfinished.parent.mkdir(exist_ok=True)
-    unfinished.write_text(_content(environ, port, kept), encoding="utf-8")
+    unfinished.write_text(_content(environ, port, kept, origins), encoding="utf-8")
     unfinished.replace(file)  # only now, with the copy made, is the person's file replaced
     try:
         yield kept
@@ -71,7 +73,7 @@ def _read_ours(file: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and content.get("WrittenBy") == _MARK else None
 
 
-def _content(environ: Mapping[str, str], port: int, kept: str | None) -> str:
+def _content(environ: Mapping[str, str], port: int, kept: str | None, origins: Sequence[str]) -> str:
     """The format of Core Tools: https://learn.microsoft.com/azure/azure-functions/functions-develop-local.
 
     AzureWebJobsStorage is empty: HTTP triggers need no storage, and an address without a server would only be probed.
@@ -80,7 +82,7 @@ def _content(environ: Mapping[str, str], port: int, kept: str | None) -> str:
     content = {
         "IsEncrypted": False,
         "Values": values,
-        "Host": {"LocalHttpPort": port},
+        "Host": {"LocalHttpPort": port, **({"CORS": ",".join(origins)} if origins else {})},
         "WrittenBy": _MARK,
         "Keeps": kept,
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Mapping
 from typing import TextIO
 
 from emulators.audit import Entry
+from emulators.local.loading_errors import LoadingErrors
+from emulators.local.state import ROOT
 from emulators.people import CONTOSO, FABRIKAM
 
 _GUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -18,6 +21,7 @@ _TENANTS = {CONTOSO: "contoso", FABRIKAM: "fabrikam"}
 _LOGGED = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 _REQUEST = re.compile(r"INFO Host\.Requests: (?P<method>\S+) (?P<path>\S+) (?P<status>\d{3}) (?P<ms>[\d.]+) ms")
 _CALLERS = {"api": "client"}  # what calls an API behind it goes through the gateway, which reports it already
+_NARROWEST, _WITH_CLOCK = 80, 110
 _RED, _GREEN, _YELLOW, _DIM = "31", "32", "33", "2"
 
 
@@ -31,18 +35,23 @@ class Timeline:
         self._out = out
         self._callers = callers
         self._colours = wants_colours(out, os.environ) if colours is None else colours
+        self._width = width_of(out, os.environ)
         self._lock = threading.Lock()
         self._log_goes_on: dict[str, bool] = {}
+        self._loading: dict[str, LoadingErrors] = {}
 
     def hop(self, entry: Entry, indent: str = "") -> None:
         """One request and its answer."""
         status_colour = _GREEN if entry.status < 400 else _YELLOW if entry.status < 500 else _RED
         moment = time.strftime("%H:%M:%S", time.localtime(entry.at - entry.ms / 1000))  # when it began
         kind = " (On-Behalf-Of)" if entry.action == "obo" else ""
+        clock, path, verdict = _columns(self._width)
         line = (
-            f"{self._paint(moment, _DIM)}  {indent}{f'{entry.caller} → {entry.service}':<{20 - len(indent)}}"
-            f" {entry.method:<4} {short(entry.path):<48} {self._paint(str(entry.status), status_colour)}"
-            f" {entry.ms:>6.{0 if entry.ms >= 10 else 1}f} ms  {entry.verdict}{kind}"
+            f"{self._paint(moment, _DIM) + '  ' if clock else ''}"
+            f"{indent}{f'{entry.caller} → {entry.service}':<{20 - len(indent)}}"
+            f" {entry.method:<4} {_end_of(short(entry.path), self._width and path):<{path}}"
+            f" {self._paint(str(entry.status), status_colour)}"
+            f" {entry.ms:>6.{0 if entry.ms >= 10 else 1}f} ms  {_start_of(entry.verdict + kind, verdict)}"
         )
         self.say(line.rstrip())
 
@@ -54,11 +63,19 @@ class Timeline:
             status, ms = int(request["status"]), float(request["ms"])
             self.hop(Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms))
             return
+        shown = self._loading.setdefault(app, LoadingErrors(ROOT)).shown(line)
+        if shown is None:
+            return
+        line = shown
         level = _LOGGED.match(line)
         if level:  # what follows without a level is a traceback and belongs to it
             self._log_goes_on[app] = level[1] in ("WARNING", "ERROR", "CRITICAL")
         if self._log_goes_on.get(app):
-            self.say(f"{'':10}{self._paint(f'{app} log', _YELLOW)}  {line}")
+            lead = f"{'':10}{app} log  "
+            first, *more = _wrapped(line, self._width and self._width - len(lead))
+            self.say(f"{'':10}{self._paint(f'{app} log', _YELLOW)}  {first}")
+            for rest in more:
+                self.say(f"{'':{len(lead)}}{rest}")
 
     def say(self, line: str = "") -> None:
         """Any line."""
@@ -75,6 +92,46 @@ class Timeline:
 def short(path: str) -> str:
     """A path with the tenants by name, and other ids by their first eight digits."""
     return _GUID.sub(lambda found: _TENANTS.get(found[0].lower()) or f"{found[1]}…", path)
+
+
+def width_of(out: TextIO, environ: Mapping[str, str]) -> int | None:
+    """How many columns a line may take: what COLUMNS says, or the terminal. None: no limit, as in a file or a pipe."""
+    columns = environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), _NARROWEST)
+    if not out.isatty():
+        return None
+    try:
+        return max(os.get_terminal_size(out.fileno()).columns, _NARROWEST)
+    except (OSError, ValueError):  # a terminal that does not say
+        return _NARROWEST
+
+
+def _columns(width: int | None) -> tuple[bool, int, int | None]:
+    """Whether the clock is shown, and the widths of the path and of the verdict. A narrow terminal loses the clock."""
+    if width is None:
+        return True, 48, None
+    clock = width >= _WITH_CLOCK
+    left = width - (52 if clock else 42)  # beside caller, method, status and milliseconds
+    path = min(48, max(22, left // 2))
+    return clock, path, left - path
+
+
+def _start_of(text: str, width: int | None) -> str:
+    """As much of `text` as fits; "…" stands for the rest."""
+    return text if width is None or len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _end_of(text: str, width: int | None) -> str:
+    """The end of a path says most: `/contoso/oauth2/v2.0/token` becomes `…/v2.0/token`."""
+    return text if width is None or len(text) <= width else f"…{text[1 - width :]}"
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    """The line in pieces of `width`; as it is without a limit, and when nothing is in it."""
+    if width is None or len(line) <= width:
+        return [line]
+    return textwrap.wrap(line, width, drop_whitespace=False) or [line]
 
 
 def wants_colours(out: TextIO, environ: Mapping[str, str]) -> bool:

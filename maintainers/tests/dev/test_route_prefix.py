@@ -36,10 +36,8 @@ def test_the_addresses_and_the_banner_have_it(served: tuple[Serving, str]) -> No
     serving, path = served
     state = serving.project.state()
 
-    for name in ("api_url", "orders_url"):
-        assert state[name].partition("127.0.0.1:")[2].lstrip("0123456789") == path
+    assert state["api_url"].partition("127.0.0.1:")[2].lstrip("0123456789") == path
     assert f"API           {state['api_url']}/api/me " in serving.text
-    assert f"Orders API    {state['orders_url']}/api/orders\n" in serving.text
     orders = state["environ"]["api"]["DownstreamApis__Orders__BaseUrl"]
     assert orders == f"https://orders-local.azurewebsites.net{path}/api"
 

@@ -1,0 +1,80 @@
+"""What dev.py prints fits the terminal, 80 columns at least; in a file or a pipe no line is cut."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from emulators.audit import Entry
+from emulators.local.banner import banner
+from emulators.local.state import StackState
+from emulators.local.timeline import Timeline, width_of
+from emulators.table import read_table
+from maintainers.tests.dev.project import Project
+
+PATH = "/contoso/oauth2/v2.0/.well-known/openid-configuration/and/more"
+VERDICT = "refused: AADSTS65001, nobody has consented to what the application asks for in this request"
+WIDEST = Entry(0.0, "orders", "entra", "POST", PATH, "obo", 200, VERDICT, 123456.0)
+
+
+def lines(columns: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The widest hop and the widest log lines, as that many columns show them."""
+    monkeypatch.setenv("COLUMNS", columns)
+    out = io.StringIO()
+    timeline = Timeline(out)
+    timeline.hop(WIDEST, indent="    ")
+    timeline.logged("orders", "ERROR Function.me.User: " + "several words " * 30)
+    timeline.logged("orders", "    " + "x" * 300)
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 100, 109, 110, 120, 132, 160, 200])
+def test_no_line_is_wider_than_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = lines(str(columns), monkeypatch)
+
+    assert max(map(len, shown)) <= columns
+    assert len(shown[0]) == columns  # the widest hop takes all there is
+    assert "".join(line[19:].lstrip() for line in shown[1:]).count("x") == 300  # of a log line nothing is lost
+    assert bool(re.match(r"\d\d:\d\d:\d\d  ", shown[0])) is (columns >= 110)
+
+
+def test_the_end_of_a_path_and_the_beginning_of_a_verdict_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    hop = lines("80", monkeypatch)[0]
+
+    assert "…onfiguration/and/more 200" in hop
+    assert "  refused: " in hop
+    assert hop.endswith("…")
+
+
+def test_a_file_or_a_pipe_gets_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = lines("", monkeypatch)
+
+    assert len(shown) == 3
+    assert PATH in shown[0]
+    assert shown[0].endswith(f"{VERDICT} (On-Behalf-Of)")
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("80", 80), ("20", 80), ("132", 132), ("", None), ("wide", None), ("0", None)]
+)
+def test_the_width(columns: str, width: int | None) -> None:
+    assert width_of(io.StringIO(), {"COLUMNS": columns}) == width
+
+
+def test_the_banner_fits() -> None:
+    state = StackState(
+        "run", "http://localhost:59000", {"orders": "http://localhost:59001"}, "http://localhost:59002", {}, 1, 1, ""
+    )
+    text = banner(state, read_table(), started_in=10.5, api="on Azure Functions Core Tools", redis="127.0.0.1:59003")
+
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_run_once_fits(project: Project) -> None:
+    result = project.dev("run", "--once", COLUMNS="80")
+
+    assert result.returncode == 0
+    assert [line for line in result.stdout.splitlines() if len(line) > 80] == []
+    assert "api → graph" in result.stdout
