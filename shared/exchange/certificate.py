@@ -1,25 +1,19 @@
-"""The API's client certificate: from PFX or PEM to signed client assertions.
+"""The API's client certificate, from PFX or PEM bytes. MSAL signs the client assertions with it.
 
-Format of the assertion: https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+MSAL signs with PS256 and names the certificate by its SHA-256 thumbprint. It uses an assertion for nine minutes:
+https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
-ASSERTION_SECONDS = 600
-_NOT_BEFORE_SLACK = 60  # the two clocks may differ by as much
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -27,30 +21,13 @@ class CertificateError(Exception):
     """The bytes hold no usable RSA key with its certificate. Its text says what is wrong, never what was read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate:
-    """A private key, parsed once, and the SHA-256 thumbprint by which Entra finds the public part."""
+    """A private key, parsed once, and its certificate as PEM text."""
 
     key: RSAPrivateKey
-    thumbprint: str  # base64url without padding, RFC 7515 §4.1.8
+    pem: str
     not_after: datetime
-
-    def client_assertion(self, client_id: str, audience: str, now: Callable[[], float]) -> str:
-        """A new signed assertion that `client_id` sends to `audience` (a token endpoint); valid for ten minutes.
-
-        One per request: signing takes a quarter of a millisecond, and no assertion is ever seen twice.
-        """
-        issued_at = int(now())
-        claims = {
-            "aud": audience,
-            "iss": client_id,
-            "sub": client_id,
-            "jti": str(uuid.uuid4()),
-            "iat": issued_at,
-            "nbf": issued_at - _NOT_BEFORE_SLACK,
-            "exp": issued_at + ASSERTION_SECONDS,
-        }
-        return jwt.encode(claims, self.key, algorithm="PS256", headers={"x5t#S256": self.thumbprint})
 
 
 def load_certificate(data: bytes, password: str = "") -> Certificate:
@@ -66,12 +43,8 @@ def load_certificate(data: bytes, password: str = "") -> Certificate:
         raise CertificateError("damaged, or the password is wrong") from None
     if not isinstance(key, RSAPrivateKey) or certificate is None:
         raise CertificateError("needs an RSA private key together with its certificate")
-    thumbprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return Certificate(
-        key,
-        base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode(),
-        certificate.not_valid_after_utc.astimezone(UTC),
-    )
+    pem = certificate.public_bytes(Encoding.PEM).decode("ascii")
+    return Certificate(key, pem, certificate.not_valid_after_utc.astimezone(UTC))
 
 
 def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:

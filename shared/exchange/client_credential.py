@@ -15,7 +15,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
 from ..net import Response
@@ -38,18 +38,18 @@ class ClientCredential(Protocol):
     version: str
     """The id of the version in the vault that it was read from; "" when it is from elsewhere."""
 
-    def for_msal(self, client_id: str, token_endpoint: str) -> str | dict[str, Callable[[], str]]:
-        """What `msal.ConfidentialClientApplication` takes as `client_credential`; called again for every exchange."""
+    def for_msal(self) -> str | dict[str, Any]:
+        """What `msal.ConfidentialClientApplication` takes as `client_credential`."""
         ...
 
 
 class CertificateCredential:
     def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float], version: str = "") -> None:
-        self.source_type, self._certificate, self._now, self.version = source_type, certificate, now, version
+        self.source_type, self._certificate, self.version = source_type, certificate, version
         _log_validity(source_type, certificate, now())
 
-    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:
-        return {"client_assertion": lambda: self._certificate.client_assertion(client_id, token_endpoint, self._now)}
+    def for_msal(self) -> dict[str, Any]:
+        return {"private_key": self._certificate.key, "public_certificate": self._certificate.pem}
 
 
 def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
@@ -76,7 +76,7 @@ class FederatedCredential:
         self._identity = azure_credential(source.managed_identity_client_id)
         self._assertion()  # so that an identity that is not there lets the next credential have its turn
 
-    def for_msal(self, client_id: str, token_endpoint: str) -> dict[str, Callable[[], str]]:  # noqa: ARG002
+    def for_msal(self) -> dict[str, Any]:
         return {"client_assertion": self._assertion}
 
     def _assertion(self) -> str:
@@ -90,7 +90,7 @@ class SecretCredential:
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type, self._secret = source.source_type, source.client_secret
 
-    def for_msal(self, client_id: str, token_endpoint: str) -> str:  # noqa: ARG002
+    def for_msal(self) -> str:
         return self._secret.reveal()
 
 

@@ -150,7 +150,7 @@ def msal_application(
     try:
         return ConfidentialClientApplication(
             settings.client_id,
-            client_credential=credential.for_msal(settings.client_id, f"{settings.authority.url}/oauth2/v2.0/token"),
+            client_credential=credential.for_msal(),
             authority=settings.authority.url,
             http_client=http,
             http_cache=discovery,

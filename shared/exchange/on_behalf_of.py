@@ -138,7 +138,7 @@ class OnBehalfOf:
     def _ask(
         self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
     ) -> Mapping[str, Any]:
-        """Entra's answer. Asking for a token twice does no harm; each attempt has a client assertion of its own."""
+        """Entra's response. A token request may be repeated: it changes nothing at Entra."""
         attempt = 1
         while True:
             try:

@@ -23,7 +23,7 @@ _IDLE_SECONDS = 60  # before a probe: Azure forgets a silent connection after fo
 _LEAST_SECONDS = 0.001  # a socket's time-out of 0 would mean not to wait at all
 
 
-class _PunctualReader(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     def __init__(self, connection: socket.socket, reader: io.RawIOBase) -> None:
         self._socket, self._reader = connection, reader
 
@@ -31,9 +31,9 @@ class _PunctualReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> Any:
-        patience = self._socket.gettimeout()
-        if patience is not None:
-            left = seconds_left(patience)
+        timeout = self._socket.gettimeout()
+        if timeout is not None:
+            left = seconds_left(timeout)
             if left <= 0:
                 raise TimeoutError("the deadline is over")
             self._socket.settimeout(left)
@@ -44,10 +44,24 @@ class _PunctualReader(io.RawIOBase):
         super().close()
 
 
-class _PunctualResponse(HTTPResponse):
+class _WholeLines(io.BufferedReader):
+    """Reads lines of HTTP: status, headers, sizes of chunks. One without a line feed at its end was cut off.
+
+    http.client takes the end of the connection for the end of the headers: a response that was cut inside them would
+    be an empty one with the status that it began with.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise ConnectionResetError("the connection ended inside the head of a response")
+        return line
+
+
+class _DeadlineResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_PunctualReader(sock, self.fp.detach()))
+        self.fp = _WholeLines(_DeadlineReader(sock, self.fp.detach()))
 
 
 class _OneTimeOut:
@@ -57,8 +71,8 @@ class _OneTimeOut:
     timeout: Any
 
     def _new_conn(self) -> socket.socket:
-        host, patience = self._dns_host, self.timeout
-        end, addresses = time.monotonic() + seconds_left(patience), self._addresses()
+        host, timeout = self._dns_host, self.timeout
+        end, addresses = time.monotonic() + seconds_left(timeout), self._addresses()
         try:
             while True:
                 self._dns_host = addresses.pop(0)
@@ -72,7 +86,7 @@ class _OneTimeOut:
                     connected.settimeout(_until(end))
                     return connected
         finally:
-            self._dns_host, self.timeout = host, patience
+            self._dns_host, self.timeout = host, timeout
 
     def _addresses(self) -> list[str]:
         """Those that the name has; the name itself when it has none, which is then an error in urllib3's own words."""
@@ -84,11 +98,11 @@ class _OneTimeOut:
 
 
 class _Connection(_OneTimeOut, HTTPConnection):
-    response_class = _PunctualResponse
+    response_class = _DeadlineResponse
 
 
 class _SecureConnection(_OneTimeOut, HTTPSConnection):
-    response_class = _PunctualResponse
+    response_class = _DeadlineResponse
 
 
 class Pool(HTTPConnectionPool):

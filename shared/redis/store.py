@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import redis
 
 from ..errors import ServiceUnavailable
-from ..net import CircuitBreaker, seconds_left, within
+from ..net import CircuitBreaker, seconds_left
 from ..settings import RedisSettings
 from .cache_backend import BackendError
-from .connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, Connections
+from .connection import ANSWER_SECONDS, CONNECT_SECONDS, connection_pool, is_pool_exhausted
 from .credentials import EntraCredentials, NoTokenYetError
 from .scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 
-PLACE_SECONDS = 0.2  # for one of the connections to be free
-SLOW_SECONDS = 0.1  # of an answer
-NEAR_SECONDS = 1.0
+SLOW_SECONDS = 0.1  # a reply that takes longer counts as a failure,
+SLOW_UNLESS_QUICK_WITHIN_SECONDS = 1.0  # unless a quick one came in this time before it
 FAILURES = 2  # in a row; then nobody waits for Redis for a while
 MAX_ENTRY_BYTES = 64 * 1024
 FREE_MILLISECONDS = 1000
-_COMMAND_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS
+_LEAST_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS  # a request with less time left goes on without Redis
 
 
 class RedisStore:
@@ -35,15 +33,11 @@ class RedisStore:
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
         self._now = now
         self._reading = CircuitBreaker("Redis", now, failures=FAILURES)
-        self._writing = CircuitBreaker(
-            "Redis, writing", now, failures=FAILURES
-        )  # it may be full or held, and still be read
+        # A Redis that is full or read-only can still be read, so writing has a circuit breaker of its own:
+        self._writing = CircuitBreaker("Redis, writing", now, failures=FAILURES)
         self._quick_at = now()
-        self._places: SimpleQueue[None] = SimpleQueue()  # a semaphore, but one in C
-        for _ in range(MAX_CONNECTIONS):
-            self._places.put(None)
         self._credentials = EntraCredentials(settings, now) if settings.managed_identity_client_id else None
-        self._connections = Connections(settings.url.reveal(), self._credentials)
+        self._pool: Any = connection_pool(settings.url.reveal(), self._credentials)
 
     def prepare(self) -> None:
         """Begins to get what the first connection will need. Waits for nothing, raises nothing."""
@@ -104,53 +98,46 @@ class RedisStore:
             return self._attempt(circuit, "EVAL", script.text, len(keys), *keys, *arguments)
 
     def _attempt(self, circuit: CircuitBreaker, *command: str | bytes | int) -> Any:
-        """The answer. Raises BackendError when there is none, redis.ResponseError when it is a refusal."""
+        """Redis's reply. Raises BackendError when there is none, redis.ResponseError when Redis refuses the command."""
+        if seconds_left(_LEAST_SECONDS) < _LEAST_SECONDS:
+            raise BackendError("no time left")
+        _check(circuit)
         try:
-            self._places.get(timeout=seconds_left(PLACE_SECONDS))
-        except Empty:
-            raise BackendError("all connections are in use") from None
-        has_time = seconds_left(_COMMAND_SECONDS) >= _COMMAND_SECONDS
-        try:
-            _admit(circuit)
-            with within(_COMMAND_SECONDS, self._now):
-                response, seconds = self._answer(*command)
-        except (BackendError, redis.ResponseError):
+            reply, seconds = self._send(*command)
+        except redis.ResponseError:
             raise
         except Exception as error:  # noqa: BLE001 — redis-py's, azure's and the socket's own kinds: all mean the same here
             kind = type(error).__name__
-            if has_time and not isinstance(error, NoTokenYetError):
+            if isinstance(error, NoTokenYetError) or is_pool_exhausted(error):
+                circuit.undecided()  # that says nothing about Redis
+            else:
                 circuit.failed(kind)
-            else:  # it is we who were short of time
-                circuit.undecided()
             raise BackendError(kind) from None
-        finally:
-            self._places.put(None)
         self._judge(circuit, seconds)
-        return response
+        return reply
 
     def _judge(self, circuit: CircuitBreaker, seconds: float) -> None:
         """Several slow answers would hold each request; but near a quick one it is we who were slow."""
         now = self._now()
         if seconds <= SLOW_SECONDS:
             self._quick_at = now
-        if now - self._quick_at > NEAR_SECONDS:
+        if now - self._quick_at > SLOW_UNLESS_QUICK_WITHIN_SECONDS:
             circuit.failed("slow")
         else:
             circuit.succeeded()
 
-    def _answer(self, *command: str | bytes | int) -> tuple[Any, float]:
-        """As redis.Redis.execute_command, without its retries and telemetry, which cost as much as the sealing.
-
-        With the seconds that it took, apart from connecting.
-        """
-        with self._connections.one() as connection:
+    def _send(self, *command: str | bytes | int) -> tuple[Any, float]:
+        """Redis's reply, and the seconds that it took without connecting."""
+        connection = self._pool.get_connection()
+        try:
             sent_at = self._now()
-            try:
-                connection.send_command(*command)
-                return connection.read_response(), self._now() - sent_at
-            except redis.ReadOnlyError:  # after a failover: the name leads to another one by now
-                connection.disconnect()
-                raise
+            connection.send_command(*command)
+            return connection.read_response(), self._now() - sent_at
+        except redis.ReadOnlyError:  # after a failover: the name leads to another server by now
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
 
 
 def _entry(name: str) -> str:
@@ -161,7 +148,7 @@ def _lock(name: str) -> str:
     return _entry(name) + ":lock"
 
 
-def _admit(circuit: CircuitBreaker) -> None:
+def _check(circuit: CircuitBreaker) -> None:
     try:
         circuit.check()
     except ServiceUnavailable:

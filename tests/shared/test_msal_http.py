@@ -273,7 +273,7 @@ def test_msal_finds_no_token() -> None:
 class ASecret:
     """A client credential, as far as MSAL is given one."""
 
-    def for_msal(self, *_: str) -> str:
+    def for_msal(self) -> str:
         return "secret"
 
 

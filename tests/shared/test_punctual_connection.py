@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from shared.net.deadline import within
-from shared.net.deadline_connection import Pool, SecurePool, _PunctualReader, socket_options
+from shared.net.deadline_connection import Pool, SecurePool, _DeadlineReader, socket_options
 from shared.net.deadline_http import DeadlineAdapter, deadline_session, is_timeout
 from tests.support.clock import Clock
 
@@ -23,7 +23,7 @@ def test_a_read_waits_for_no_longer_than_the_deadline_allows() -> None:
         ours.settimeout(15)
         raw = ours.makefile("rb", buffering=0)
         assert isinstance(raw, io.RawIOBase)
-        reader = _PunctualReader(ours, raw)
+        reader = _DeadlineReader(ours, raw)
         theirs.send(b"abc")
         assert reader.readinto(bytearray(1)) == 1
         assert ours.gettimeout() == pytest.approx(10)

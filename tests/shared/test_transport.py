@@ -223,6 +223,12 @@ def test_connecting_sending_and_reading_share_18_seconds_or_what_is_left(
 
 BROKEN: dict[str, Callable[[ssl.SSLSocket], None]] = {
     "hung up": answering(),
+    "cut in the status line": answering(b"HTTP/1.1 200 OK"),
+    "cut after the status line": answering(b"HTTP/1.1 200 OK\r\n"),
+    "cut in a header": answering(b"HTTP/1.1 200 OK\r\nX-Id: 1\r\nContent-Le"),
+    "cut between headers": answering(b"HTTP/1.1 200 OK\r\nX-Id: 1\r\n"),
+    "cut in the headers of a refusal": answering(b"HTTP/1.1 401 Unauthorized\r\nX-Id: 1\r\n"),
+    "cut in the trailer": answering(head("200 OK", "Transfer-Encoding: chunked"), b"1\r\nx\r\n0\r\nX-Id: 1\r\n"),
     "cut in the body": answering(head("200 OK", "Content-Length: 50"), b"part"),
     "cut between chunks": answering(head("200 OK", "Transfer-Encoding: chunked"), b"4\r\npart\r\n"),
     "no chunk": answering(head("200 OK", "Transfer-Encoding: chunked"), b"secret\r\n"),
@@ -239,6 +245,13 @@ def test_what_is_no_whole_answer_is_an_error_by_kind_and_sent_once(wire: Wire, t
     assert (type(raised.value), raised.value.may_repeat) == (TransportError, True)
     assert str(raised.value).isidentifier()  # no address, no header, nothing of the answer
     assert len(wire.taken()) == 1
+
+
+def test_a_body_may_end_with_the_connection(wire: Wire, transport: Transport) -> None:
+    """RFC 9112 §6.3: without a length, the server closes the connection after the body."""
+    wire.reply = answering(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"whole")
+    answer = transport.send("GET", url(wire))
+    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (200, b"whole", "text/plain")
 
 
 def test_nobody_there(transport: Transport, wire: Wire) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+
+import pytest
 
 
 class Clock:
@@ -26,3 +29,8 @@ class RunningClock(Clock):
 
     def __call__(self) -> float:
         return time.time() + self.at
+
+
+def date_client_assertions(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """MSAL dates its client assertions by `time.time`: here by the clock that the emulated Entra goes by."""
+    monkeypatch.setattr("msal.oauth2cli.assertion.time", SimpleNamespace(time=clock))

@@ -10,7 +10,7 @@ import pytest
 from emulators.stack import Stack
 from shared.validation import signing_keys
 
-from .clock import RunningClock
+from .clock import RunningClock, date_client_assertions
 from .lab import TABLE, Lab, finish_background_work
 from .leaks import LeakWatch
 from .live import Live, running
@@ -40,7 +40,6 @@ def leak_watch() -> Iterator[LeakWatch]:
 def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
     clock = RunningClock()
     with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock, table=TABLE) as stack:
-        stack.entra.single_use_assertions = True  # stricter than Entra: our assertions are never seen twice
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
         yield stack, clock
 
@@ -56,6 +55,7 @@ def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv(name, raising=False)
     # Half a second is short where many tests run at once; tests that are about that wait set their own.
     monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 30.0)
+    date_client_assertions(monkeypatch, clock)
     yield Lab(stack, clock)
     finish_background_work()
     stack.faults.clear()

@@ -75,7 +75,6 @@ def running(folder: Path, watch: LeakWatch) -> Iterator[Live]:
     """A tenant, the Orders API and the API, from start to stop."""
     with ExitStack() as exits:
         stack = exits.enter_context(Stack.start(folder, table=TABLE))
-        stack.entra.single_use_assertions = True
         urls = {}
         for name in (*(api.key for api in stack.table.apis if api.app), "api"):
             app = start_app(name, stack.environ(name), folder, watch)

@@ -87,7 +87,7 @@ QUIET = rf"ours without its line: {RATE} the hello route"
 @pytest.mark.parametrize(
     ("said", "key", "note"),
     [
-        ("MSAL kept in one application takes less than ours (the note below the table)", "exchange", "one MSAL app"),
+        ("(the note below the table has what MSAL alone takes)", "exchange", "one MSAL app"),
         ("the `azure-functions` SDK (the note below the table says which)", "requests", r"the \w+ engine"),
         ("the notes below the table say how much the hello route loses", "requests", LOGGED),
         ("the notes below the table say how much the hello route loses", "served", LOGGED),

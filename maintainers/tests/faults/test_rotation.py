@@ -26,7 +26,7 @@ from shared.net.transport import Transport
 from shared.settings.settings import Settings
 from shared.validation import signing_keys
 from shared.validation.signing_keys import COOLDOWN_SECONDS
-from tests.support.clock import RunningClock
+from tests.support.clock import RunningClock, date_client_assertions
 from tests.support.lab import Lab, finish_background_work
 
 from .api import Api, Reply
@@ -43,11 +43,12 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A tenant of the test's own: what is rotated here is no other test's business."""
     clock = RunningClock()
     with Stack.start(tmp_path, now=clock) as stack:
-        stack.entra.single_use_assertions, stack.entra.lifetime = True, _DAYS
+        stack.entra.lifetime = _DAYS
         for name, value in stack.environ("api").items():
             if name.isupper() or name.endswith("_proxy"):
                 monkeypatch.setenv(name, value)
         monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 30.0)  # 32 busy threads make a fetch slow
+        date_client_assertions(monkeypatch, clock)
         yield Lab(stack, clock)
         finish_background_work()
 

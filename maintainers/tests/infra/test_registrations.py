@@ -13,11 +13,12 @@ from emulators import environment
 from emulators.applications import GRAPH, Application
 from emulators.directory import Directory
 from emulators.people import CONTOSO, PEOPLE
-from maintainers.tests.orders import APPLICATIONS, ORDERS, TABLE
+from maintainers.tests.orders import APPLICATIONS, ORDERS
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import Deployment, Project, at
 from tests.infra.rules.documents import GRAPH_SCOPES
+from tests.support.lab import TABLE
 
 API, CLIENT = APPLICATIONS["api"], APPLICATIONS["client"]
 HERE, THERE = "local-stack.toml", "infra/app-registrations.bicep"

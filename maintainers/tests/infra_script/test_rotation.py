@@ -11,7 +11,7 @@ from emulators.applications import API
 from emulators.stack import Stack
 from shared.exchange.confidential_client import RELOAD_AFTER_SECONDS
 from shared.services import Services
-from tests.support.clock import RunningClock
+from tests.support.clock import RunningClock, date_client_assertions
 from tests.support.lab import Lab, finish_background_work
 
 from .script import Az, Run, missing_tools
@@ -24,12 +24,12 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A tenant of the test's own, because hours pass in it."""
     clock = RunningClock()
     with Stack.start(tmp_path / "tenant", now=clock) as stack:
-        stack.entra.single_use_assertions = True
         for name, value in stack.environ("api").items():
             if name.lower().endswith(("proxy", "ca_bundle", "cert_file")) or name.startswith("IDENTITY_"):
                 monkeypatch.setenv(name, value)
         for name in ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
             monkeypatch.delenv(name, raising=False)
+        date_client_assertions(monkeypatch, clock)
         yield Lab(stack, clock)
         finish_background_work()
 

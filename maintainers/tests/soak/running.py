@@ -42,7 +42,6 @@ def soak(options: Options, show: Show) -> Report:
     sieve = Sieve()
     with crowd(options.people) as people, ExitStack() as exits:
         stack = exits.enter_context(Stack.start(options.logs))
-        stack.entra.single_use_assertions = True
         api = exits.enter_context(_apps(stack, options.logs, sieve))
         return _Run(options, show, stack, api, people, sieve).report()
 

@@ -6,11 +6,14 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
-from time import process_time, time
+from time import process_time
 from typing import TypeVar
 
 import requests
 from azure.identity import OnBehalfOfCredential
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_pem_x509_certificate
+from msal.oauth2cli import JwtAssertionCreator
 
 from emulators.applications import API_ID
 from emulators.people import CONTOSO
@@ -78,11 +81,19 @@ def _form(token: str, certificate: Certificate) -> Mapping[str, str]:
         "client_id": API_ID,
         "assertion": token,
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": certificate.client_assertion(API_ID, _ENDPOINT, time),
+        "client_assertion": _client_assertion(certificate),
         "scope": f"{SCOPES[0]} openid profile",
         "requested_token_use": "on_behalf_of",
         "client_info": "1",
     }
+
+
+def _client_assertion(certificate: Certificate) -> str:
+    """Signed by MSAL, as an exchange sends it."""
+    thumbprint = load_pem_x509_certificate(certificate.pem.encode()).fingerprint(SHA256()).hex()
+    creator = JwtAssertionCreator(certificate.key, "PS256", sha256_thumbprint=thumbprint)
+    signed: bytes = creator.create_normal_assertion(_ENDPOINT, API_ID)
+    return signed.decode("ascii")
 
 
 def _processor(call: Callable[[T], object], arguments: Sequence[T]) -> float:
