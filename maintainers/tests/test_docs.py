@@ -14,6 +14,7 @@ from shared.redis import connection as redis_connection
 from shared.redis import store as redis_store
 from shared.settings import settings
 from shared.settings.credentials import SOURCE_TYPES
+from shared.settings.identity_web import HARMLESS, IGNORED, REFUSED
 from shared.validation import access_token, jws_header, known_keys, signing_keys
 
 ROOT = Path(__file__).parents[2]
@@ -114,3 +115,18 @@ def test_every_test_that_security_md_names_exists_and_so_does_its_module() -> No
     rules = text("docs/security.md").partition("## The rules")[2].partition("\n## ")[0]
     modules = set(re.findall(r"`([\w/]+\.py)`", rules)) - {"leaks.py"}
     assert {name for name in modules if not (ROOT / "shared" / name).exists()} == set()
+
+
+def test_the_table_of_settings_of_identity_web_is_that_of_the_code() -> None:
+    page = text("docs/configuration.md")
+    section = page.partition("## Settings of Microsoft.Identity.Web")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:3] != "|--"]
+    told = {(row[0], row[1].strip("`")): row[2] for row in rows[1:] if len(row) == 3 and row[0] != "here"}
+    expected = {("ignored", name): why for name, why in IGNORED.items()}
+    for name, reason in REFUSED.items():
+        expected[f"refused unless `{HARMLESS[name]}`" if name in HARMLESS else "refused", name] = reason
+    assert {row: why for row, why in told.items() if row[0] != "translated"} == expected
+    assert [name for treatment, name in told if treatment == "translated"] == [
+        "AzureAd__Authority",
+        "AzureAd__Audience",
+    ]

@@ -68,8 +68,8 @@ scopes = ["Stock.Read"]
 
 
 def block(page: str, section: str, kind: str, number: int = 0) -> str:
-    """A code block of one section of a page."""
-    text = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    """A code block of one section of a page; without a section, of what comes before the first."""
+    text = (page.partition(f"\n## {section}\n")[2] if section else page).partition("\n## ")[0]
     text = text.replace("ID-OF-STOCK.READ", SCOPE_ID).replace("STOCK-ID", STOCK_ID)
     found: list[str] = re.findall(rf"^ *```{kind}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     return found[number]
@@ -98,7 +98,7 @@ def add_to_list(file: Path, start: str, entry: str) -> None:
 def add_what_the_pages_show(root: Path) -> None:
     """A function, a blueprint, a package, a third-party import, a permission, a scope, an API, a setting, tests."""
     app, table = root / "function_app.py", root / "local-stack.toml"
-    functions = block(README, "Add a function", "python"), block(EXTEND, "A function", "python")
+    functions = block(README, "", "python"), block(EXTEND, "A function", "python")
     app.write_text("\n\n".join([app.read_text(encoding="utf-8").rstrip() + "\n", *functions]), encoding="utf-8")
     extend(root)
     app.write_text(

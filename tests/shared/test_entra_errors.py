@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from shared.errors import (
     ServiceUnavailable,
     UserTokenRequired,
 )
-from shared.exchange import entra_errors
 from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.settings.settings import Settings
 
@@ -117,31 +114,6 @@ def test_other_errors_are_no_refused_credential() -> None:
 def test_the_log_gets_the_number_and_the_trace_but_no_prose() -> None:
     text = describe(said("invalid_grant", 50076, correlation_id="x y\nforged line"))
     assert text == "Entra: invalid_grant, AADSTS50076, trace_id t1, correlation_id -"
-
-
-def documented() -> list[tuple[int, str]]:
-    """AADSTS number → code, from the table of docs/errors.md; the rows whose claims decide are left out."""
-    page = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
-    rows = page.partition("## What Entra says")[2].split("\n## ")[0].splitlines()
-    found = []
-    for row in filter(lambda row: row.startswith("| ") and "with `claims`" not in row, rows):
-        case, reply = row.split("|")[1:3]
-        numbers = re.search(r"AADSTS([\d, ]+)", case)
-        code = re.search(r"\d{3} `(\w+)`", reply)
-        if numbers and code:
-            found += [(int(number), code[1]) for number in re.findall(r"\d{5,}", numbers[1])]
-    return found
-
-
-@pytest.mark.parametrize(("number", "code"), documented())
-def test_every_number_in_the_docs_becomes_what_they_say(number: int, code: str) -> None:
-    assert error_from_entra(said("invalid_request", number), SCOPES, Settings.from_environ(GOOD).authority).code == code
-
-
-def test_every_number_in_the_table_is_in_the_docs() -> None:
-    known = entra_errors._CREDENTIAL | entra_errors._CONSENT | entra_errors._DENIED | entra_errors._APP_ONLY
-    known |= entra_errors._BUSY | entra_errors._MISCONFIGURED | entra_errors._NEW_TOKEN_NEEDED
-    assert {number for number, _ in documented()} == known
 
 
 @pytest.mark.parametrize(

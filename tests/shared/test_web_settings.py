@@ -7,7 +7,6 @@ import pytest
 from shared.errors import SettingsError
 from shared.settings.identity_web import HARMLESS, IGNORED, REFUSED
 from shared.settings.settings import Settings
-from tests.support.lab import ROOT
 
 from .test_settings import CLIENT, GOOD, TENANT, problems
 
@@ -121,18 +120,3 @@ def test_only_the_very_value_is_harmless(value: str) -> None:
 
 def test_a_misspelt_one_is_not_ignored() -> None:
     assert list(problems(AzureAd__CalbackPath="/x")) == ["AzureAd__CalbackPath"]
-
-
-def test_the_table_of_the_documentation_is_that_of_the_code() -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    section = page.partition("## Settings of Microsoft.Identity.Web")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:3] != "|--"]
-    told = {(row[0], row[1].strip("`")): row[2] for row in rows[1:] if len(row) == 3 and row[0] != "here"}
-    expected = {("ignored", name): why for name, why in IGNORED.items()}
-    for name, reason in REFUSED.items():
-        expected[f"refused unless `{HARMLESS[name]}`" if name in HARMLESS else "refused", name] = reason
-    assert {row: why for row, why in told.items() if row[0] != "translated"} == expected
-    assert [name for treatment, name in told if treatment == "translated"] == [
-        "AzureAd__Authority",
-        "AzureAd__Audience",
-    ]

@@ -16,8 +16,14 @@ import pytest
 from maintainers.tests.dev.project import ROOT, Project, Serving
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
+WHILE_IT_RUNS = PAGE.partition("## Commands while it runs")[2].partition("\n## ")[0]
 SIDE_BY_SIDE = re.compile(r" +api → (entra|vault|identity) +GET")
-COMMANDS = [line.partition("  #")[0].strip() for line in README.splitlines() if line.startswith("python3 dev.py ")]
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for line in (README + WHILE_IT_RUNS).splitlines()
+    if line.startswith("python3 dev.py ")
+]
 
 # What each prints first, or what else shows that it worked.
 EXPECTED = {
@@ -49,7 +55,7 @@ def path_with_browser(folder: Path) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-def test_every_command_of_the_readme_is_known_here() -> None:
+def test_every_command_of_the_two_pages_is_known_here() -> None:
     typed = {command.removeprefix("python3 dev.py ") for command in COMMANDS}
     assert typed == EXPECTED.keys() | ELSEWHERE.keys()
 
@@ -65,7 +71,7 @@ def test_a_command_does_what_the_readme_says(command: str, stack: Serving, tmp_p
 
 
 def test_the_function_of_the_readme_works_when_it_is_pasted(tmp_path: Path) -> None:
-    shown = re.search(r"## Add a function\n.*?```python\n(.*?)```", README, re.DOTALL)
+    shown = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert shown is not None
     project = Project.copy(tmp_path / "copy")
     with (project.root / "function_app.py").open("a", encoding="utf-8") as app:
@@ -104,10 +110,25 @@ def test_the_test_command_ends_with_the_line_of_pytest() -> None:
 
 def test_the_transcript_is_true(project: Project) -> None:
     """Line by line, but for the time of day, how long things took, and the order of what goes on side by side."""
-    shown = re.search(r"run --once -->\n```\n(.*?)\n```", README, re.DOTALL)
+    shown = re.search(r"run --once -->\n```\n(.*?)\n```", PAGE, re.DOTALL)
     assert shown is not None
     printed = project.dev("run", "--once").stdout.rstrip()
     assert timeless(printed) == timeless(shown[1])
+
+
+def test_the_excerpt_is_true_and_fits(project: Project) -> None:
+    """Each line is one of the output at 80 columns, and they are in order."""
+    shown = re.search(r"COLUMNS=80 python3 dev.py run --once -->\n```\n(.*?)\n```", README, re.DOTALL)
+    assert shown is not None
+    assert len(shown[1].splitlines()) <= 12
+    assert max(map(len, shown[1].splitlines())) <= 80
+    printed = iter(timeless(project.dev("run", "--once", COLUMNS="80").stdout))
+    for line in timeless(shown[1]):
+        assert line in printed, line
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 120
 
 
 def timeless(text: str) -> list[str]:
