@@ -137,7 +137,10 @@ class Gateway:
     def _admit(self, target: str) -> None:
         host, _, port = target.rpartition(":")
         if host.lower() not in self._hosts or port != "443":
-            raise GatewayError("403 Forbidden", "this host is not emulated, and nothing leaves this machine")
+            raise GatewayError(
+                "403 Forbidden",
+                "this host is not emulated, and nothing leaves this machine; local-stack.toml adds an API",
+            )
         if len(self._tunnels) >= MAX_TUNNELS:
             raise GatewayError("503 Service Unavailable", "too many tunnels are open")
 

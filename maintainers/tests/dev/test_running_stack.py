@@ -173,13 +173,23 @@ def test_a_second_stack_in_the_same_folder_is_refused(stack: Serving) -> None:
 
 def test_an_app_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) -> None:
     broken = Project.copy(tmp_path / "copy")
+    ends = "import os\nos.write(2, b'last words\\n')\nos._exit(3)\n"
+    (broken.root / "downstream_app.py").write_text(ends, encoding="utf-8")
+
+    result = broken.dev("run", "--port", "0")
+
+    assert result.returncode == 1
+    assert "the orders app did not start:\n    last words" in result.stderr
+
+
+def test_an_app_of_the_table_that_is_missing_is_told_before_anything_starts(tmp_path: Path) -> None:
+    broken = Project.copy(tmp_path / "copy")
     (broken.root / "downstream_app.py").unlink()
 
     result = broken.dev("run", "--port", "0")
 
-    assert result.returncode == 2
-    assert "the orders app did not start" in result.stderr
-    assert "there is no downstream_app.py" in result.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "local-stack.toml: apis.Orders.app must be a file in the top folder of the project" in result.stderr
 
 
 def test_a_host_json_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
@@ -224,7 +234,7 @@ def test_settings_of_the_shell_are_told_by_name_and_never_by_value(tmp_path: Pat
     result = project.dev("run", "--port", "0", DownstreamApis__Stock__BaseUrl="https://secret.example")
 
     name = "DOWNSTREAMAPIS__STOCK__BASEURL" if os.name == "nt" else "DownstreamApis__Stock__BaseUrl"
-    told = f"ignored from your shell: {name} (dev.py run sets its own, in emulators/environment.py)\n"
+    told = f"ignored from your shell: {name} (dev.py run sets its own; add yours to local-stack.toml)\n"
     assert result.stderr.count(told) == 1
     assert "secret" not in result.stderr + result.stdout
 
