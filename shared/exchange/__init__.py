@@ -1,6 +1,6 @@
 """The On-Behalf-Of exchange: the caller's access token → an access token for a downstream API, as the same user.
 
-`client_credential` is imported where it is used: no import of the app waits for cryptography.
+`credential_sources` is imported where it is used: no import of the app waits for cryptography.
 """
 
 from .azure_identity import azure_credential

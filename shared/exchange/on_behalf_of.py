@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ApiError, ServiceUnavailable
 from ..net import Retries
 from ..settings import Settings
-from .confidential_client import ConfidentialClient, ConfidentialClients
+from .credential import ConfidentialClient, ConfidentialClients
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 from .token_response import fingerprint_of, life_seconds
 
 if TYPE_CHECKING:
     from ..settings import CredentialSettings
-    from .client_credential import ClientCredential
+    from .credential_sources import ClientCredential
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
@@ -98,7 +98,7 @@ class OnBehalfOf:
 
     def prepare(self) -> None:
         """Begins what the first exchange would have to wait for: loading the credential. Asks Entra nothing."""
-        self._clients.prepare()
+        self._clients.prefetch()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
@@ -115,7 +115,7 @@ class OnBehalfOf:
         Raises:
             ApiError: what the caller must be told; see entra_errors.
         """
-        client, claims = self._clients.ready(), refusal.claims if refusal else ""
+        client, claims = self._clients.get(), refusal.claims if refusal else ""
         started = self._now()
         body = self._ask(client, assertion, scopes, claims, correlation_id)
         for instead in (self._clients.newest, self._clients.previous_certificate):
@@ -159,6 +159,6 @@ class OnBehalfOf:
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    from .client_credential import load_client_credential  # here: no import of the app waits for cryptography
+    from .credential_sources import load_client_credential  # here: no import of the app waits for cryptography
 
     return load_client_credential(sources, now)

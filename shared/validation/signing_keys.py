@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
-from ..net import WAIT_SECONDS, SingleFlight, TransportError
+from ..net import WAIT_SECONDS, SingleFlight, TransportError, WaitedTooLongError
 from .known_keys import NEVER, KnownKeys
 from .metadata import EntraBusyError, UnknownTenantError
 
@@ -129,7 +129,7 @@ class SigningKeys:
                 self._fetches.wait_in_background(_FETCH, fetch, wait=left)
             else:
                 self._fetches.join(_FETCH, wait=left)
-        except ServiceUnavailable:
+        except WaitedTooLongError:
             return False
         return True
 

@@ -23,7 +23,7 @@ def main() -> None:
         distributed_cache.LOCK_SECONDS = distributed_cache.WAIT_SECONDS = 60.0
     services = Services(Settings.from_environ(task["environ"]), now=lambda: time.time() + ahead)
     session = services.sessions.open(task["bearer"])
-    services.on_behalf_of._clients.ready()
+    services.on_behalf_of._clients.get()
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
     scopes = services.settings.downstream_apis["graph"].scopes
