@@ -17,8 +17,7 @@ from ..net import Response, Retries, Transport, TransportError, TransportTimeout
 from ..sessions import ExchangedLately, RequestContext
 from ..settings import DownstreamApiSettings, Settings
 from .errors import error_from_api
-from .path import join
-from .request import HttpVerbs, Request
+from .request import HttpVerbs, Request, join
 
 ATTEMPTS = 3  # of a call that may be repeated
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
@@ -70,6 +69,8 @@ class DownstreamApi(HttpVerbs[Response]):
         url = join(self._api.base_url, request.path)
         token = self._context.token_for(self._api)
         response = self._send(url, token, request)
+        if _is_success(response):
+            return _as_api_response(response)
         claims = claims_of(response)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
             response = self._send(url, self._token_with(claims, token), request)
@@ -77,8 +78,8 @@ class DownstreamApi(HttpVerbs[Response]):
             another = self._another_token(token, response.status_code)
             if another is not None and request.idempotent:
                 response = self._send(url, another, request)
-        if 200 <= response.status_code < 300 or response.status_code == 304:
-            return ApiResponse(response.status_code, response.headers, response.content)
+        if _is_success(response):
+            return _as_api_response(response)
         raise error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
 
     def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
@@ -149,3 +150,11 @@ class DownstreamApi(HttpVerbs[Response]):
     def _unanswered(self, error: TransportError) -> ApiError:
         kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
         return kind(reason=f"{self._api.name}: {error}")
+
+
+def _is_success(response: Response) -> bool:
+    return 200 <= response.status_code < 300 or response.status_code == 304
+
+
+def _as_api_response(response: Response) -> ApiResponse:
+    return ApiResponse(response.status_code, response.headers, response.content)

@@ -4,13 +4,15 @@
 """
 
 from .azure_identity import azure_credential
+from .downstream_token import DownstreamToken, Origin, Refusal, TokenSource
 from .msal_client import MsalHttpClient
-from .on_behalf_of import DownstreamToken, OnBehalfOf, Refusal, TokenSource
+from .on_behalf_of import OnBehalfOf
 
 __all__ = [
     "DownstreamToken",
     "MsalHttpClient",
     "OnBehalfOf",
+    "Origin",
     "Refusal",
     "TokenSource",
     "azure_credential",

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from .credential_sources import ClientCredential
 
 LOAD_SECONDS = 35.0  # for managed identity and vault together, and for Entra's metadata after them
-RELOAD_AFTER_SECONDS = (
-    4 * 3600.0
-)  # a rotated certificate is used before Entra refuses the old one
+RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra refuses the old one
 RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest: Entra knows that one by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads because of a refusal, so that they do not hammer the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed

@@ -5,18 +5,17 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
 from ..net import Retries
 from ..settings import Settings
 from .credential import ConfidentialClient, ConfidentialClients
+from .downstream_token import DownstreamToken, Refusal
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 from .token_response import fingerprint_of, life_seconds
@@ -30,55 +29,6 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DownstreamToken:
-    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
-
-    `is_shared`: another instance exchanged it and left it in the second level. `granted`: a fingerprint of the scopes
-    that Entra granted, by which two tokens are compared; see token_response.
-    """
-
-    token: str
-    expires_at: float
-    renew_at: float
-    is_shared: bool = False
-    granted: str = ""
-
-    def __repr__(self) -> str:
-        return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Refusal:
-    """A downstream API did not accept `token`, so another one is to be exchanged.
-
-    `claims`: what the API asks for in its claims challenge, as JSON text; "" when it sent none.
-    `is_void`: the token is good for nothing any more, and is forgotten even if no other is to be had. Not so after a
-    403, which is about one call.
-    """
-
-    token: str
-    claims: str = ""
-    is_void: bool = True
-
-    def digest(self) -> bytes:
-        """The same for every thread that was refused this token with these claims; nobody else shares the exchange.
-
-        A hash, because the name of a thread and the text of an error may show it.
-        """
-        return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
-
-
-class TokenSource(Protocol):
-    """Whoever brings a downstream token: Entra, or a cache in front of it."""
-
-    def exchange(
-        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
-    ) -> DownstreamToken:
-        """See OnBehalfOf.exchange."""
-        ...
 
 
 class OnBehalfOf:
