@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
 from ..exchange import DownstreamToken, Refusal
-from ..net import Response, Retries, Transport, TransportError, TransportTimeout, claims_of
+from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout, claims_of
 from ..sessions import ExchangedLately, RequestContext
 from ..settings import DownstreamApiSettings, Settings
 from .errors import error_from_api
@@ -108,24 +108,22 @@ class DownstreamApi(HttpVerbs[Response]):
             raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
-        """The API's answer, unless it is one that another attempt may better; then that one's, if there may be one."""
-        attempt = 1
-        while True:
-            asked: int | None = None
+        """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""
+
+        def attempt() -> Response:
             try:
                 response = self._send_once(url, token, request)
             except TransportError as error:
-                failure, may_repeat = self._unanswered(error), error.may_repeat
-            else:
-                if response.status_code not in _PASSING:
-                    self._retries.succeeded()
-                    return response
+                may_repeat = request.idempotent and error.may_repeat
+                raise AttemptFailedError(self._unanswered(error), may_repeat=may_repeat) from None
+            if response.status_code in _PASSING:
                 now = self._apis.now()
-                failure, may_repeat = error_from_api(response, self._api.name, self._apis.authority, now), True
-                asked = response.retry_after(now)
-            if not (request.idempotent and may_repeat and self._retries.again(attempt, asked)):
-                raise failure
-            attempt += 1
+                failure = error_from_api(response, self._api.name, self._apis.authority, now)
+                wait = response.retry_after(now)
+                raise AttemptFailedError(failure, may_repeat=request.idempotent, retry_after=wait)
+            return response
+
+        return self._retries.run(attempt)
 
     def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Response:
         record, started, outcome = self._context.record, perf_counter(), "unanswered"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
-from ..net import Retries
+from ..net import AttemptFailedError, Retries
 from ..settings import Settings
 from .credential import ConfidentialClient, ConfidentialClients
 from .downstream_token import DownstreamToken, Refusal
@@ -69,7 +69,7 @@ class OnBehalfOf:
         started = self._now()
         body = self._ask(client, assertion, scopes, claims, correlation_id)
         for instead in (self._clients.newest, self._clients.previous_certificate):
-            if not refuses_our_credential(body):
+            if "error" not in body or not refuses_our_credential(body):
                 break
             log.warning("client credential refused (%s)", describe(body))
             refused, client = client, instead(client)
@@ -89,23 +89,21 @@ class OnBehalfOf:
         self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
     ) -> Mapping[str, Any]:
         """Entra's response. A token request may be repeated: it changes nothing at Entra."""
-        attempt = 1
-        while True:
+
+        def attempt() -> Mapping[str, Any]:
             try:
                 response: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
                     assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
                 )
             except EntraUnavailable as error:
-                if not (error.may_repeat and self._retries.again(attempt, error.asked)):
-                    raise
-                attempt += 1
+                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.asked) from None
             except ApiError:
                 raise
-            except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd answer: texts may quote it
+            except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it
                 raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=type(error).__name__) from None
-            else:
-                self._retries.succeeded()
-                return response
+            return response
+
+        return self._retries.run(attempt)
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
