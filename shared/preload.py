@@ -32,7 +32,7 @@ def _modules(settings: Settings) -> list[str]:
     names = [".net.deadline_http", ".validation.key_set"]
     sources = {source.source_type for source in settings.client_credentials}
     if settings.downstream_apis:
-        names += [".exchange.client_credential", "msal"]
+        names += [".exchange.credential_sources", "msal"]
         names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
         names += [".redis"] if settings.redis.url.reveal() else []

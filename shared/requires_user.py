@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import azure.functions as func
@@ -12,34 +12,27 @@ import azure.functions as func
 from .errors import ClaimsChallenge, InsufficientScope
 from .hosting import (
     as_azure_function,
-    awaited,
     bearer_token,
-    called,
     check,
-    finished,
-    is_async,
     is_being_cancelled,
-    opened,
-    opened_async,
+    kind_of,
     reply_to,
     reply_to_error,
     request_among,
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .sessions import RequestContext, Session, Sessions
-from .telemetry import RequestRecord, notes, worker_trace
-from .user import AsyncUser, SignedInUser, User
+from .sessions import RequestContext
+from .telemetry import RequestRecord, notes
+from .user import SignedInUser
 
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
 Function = Callable[..., Any]
-_Open = Callable[[Sessions, str], Awaitable[Session]]
-_Call = Callable[[Function, dict[str, Any]], Awaitable[object]]
 
 
 class RequiresUser:
-    """Makes the decorator. `provider` is where its services come from; a test gives its own."""
+    """Makes the decorator. `provider` makes its services; a test passes its own."""
 
     def __init__(self, provider: LazyServices) -> None:
         self._provider = provider
@@ -50,12 +43,12 @@ class RequiresUser:
         """Lets only signed-in users in whose client holds one of the scopes, and hands the function its `user`.
 
         The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) besides its
-        trigger and bindings. What it returns becomes the reply: see http_reply.reply_to. What it raises, too.
+        trigger and bindings. What it returns or raises becomes the response: see hosting.response.
 
         Args:
             scopes: any one of them suffices; by default those of the setting `AzureAd__Scopes`.
             auth_context: id of a Conditional Access authentication context, `c1` to `c99`, that the user must have
-                satisfied (the claim `acrs`); who has not is asked to step up.
+                satisfied (the claim `acrs`); a user who has not is asked to step up.
         """
         if misused or isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes or ()):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
@@ -65,18 +58,19 @@ class RequiresUser:
         def decorate(function: Function) -> Function:
             check(function)
             guard = _Guard(self._provider, tuple(scopes) if scopes is not None else None, auth_context, function)
-            return as_azure_function(guard, function, is_async=is_async(function))
+            return as_azure_function(guard, function, kind_of(function))
 
         return decorate
 
 
 class _Guard:
-    """What stands before one function: settings, token, scopes; and behind it: the reply."""
+    """What runs before one function: settings, token, scopes; and after it: the response."""
 
     def __init__(
         self, provider: LazyServices, scopes: tuple[str, ...] | None, auth_context: str | None, function: Function
     ) -> None:
         self._provider, self._scopes, self._auth_context, self._function = provider, scopes, auth_context, function
+        self._kind = kind_of(function)
         parameters = inspect.signature(function).parameters
         self._parameters = parameters.keys()
         self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
@@ -84,18 +78,7 @@ class _Guard:
         if not provider.problems() and not (provider.default_scopes() if scopes is None else scopes):
             provider.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
 
-    def run(self, arguments: dict[str, Any]) -> func.HttpResponse:
-        """For `def`."""
-        with worker_trace(arguments.get("context")):
-            return finished(self._respond(arguments, User, opened, called))
-
-    async def run_async(self, arguments: dict[str, Any]) -> func.HttpResponse:
-        """For `async def`."""
-        return await self._respond(arguments, AsyncUser, opened_async, awaited)
-
-    async def _respond(
-        self, arguments: dict[str, Any], user_type: type[SignedInUser], open_session: _Open, call: _Call
-    ) -> func.HttpResponse:
+    async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
         request = request_among(arguments, self._function.__name__)
         record, realm = self._record(request, arguments), ""
@@ -104,10 +87,11 @@ class _Guard:
             realm = ready.settings.authority.realm
             with within(ready.settings.request_timeout, ready.now):
                 bearer = bearer_token(request)
-                context = RequestContext(ready.sessions, await open_session(ready.sessions, bearer), bearer, record)
+                session = await self._kind.open_session(ready.sessions, bearer)
+                context = RequestContext(ready.sessions, session, bearer, record)
                 self._check(context, ready)
-                user = user_type(context, ready.apis)
-                reply = reply_to(await call(self._function, self._arguments(arguments, user)))
+                user = self._kind.user(context, ready.apis)
+                reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
             if is_being_cancelled(error):  # and a leaked CancelledError would never be answered
                 raise

@@ -41,7 +41,7 @@ class Services:
         self.settings, self.now = settings, now
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
         entra = transport(now=now)
-        metadata = Metadata(settings.authority, entra, now)
+        metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
         self.on_behalf_of = OnBehalfOf(
             settings, MsalHttpClient(settings.authority, entra, now, metadata.known), now, sleep

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.exchange import confidential_client
+from shared.exchange import credential
 from shared.net import transport
 from shared.redis import cache as distributed_cache
 from shared.redis import connection as redis_connection
@@ -67,7 +67,7 @@ def names_under(prefix: str, source: str) -> set[str]:
         (redis_store.MAX_ENTRY_BYTES, "64 KiB"),
         (distributed_cache.LOCK_SECONDS, "4 s"),
         (distributed_cache.WAIT_SECONDS, "5 s"),
-        (confidential_client.RELOAD_AFTER_SECONDS, "every four hours"),
+        (credential.RELOAD_AFTER_SECONDS, "every four hours"),
     ],
 )
 def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str) -> None:

@@ -13,12 +13,11 @@ from typing import Any
 
 from ..errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
 from ..exchange import DownstreamToken, Refusal
-from ..net import Response, Retries, Transport, TransportError, TransportTimeout, claims_of
+from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout, claims_of
 from ..sessions import ExchangedLately, RequestContext
 from ..settings import DownstreamApiSettings, Settings
 from .errors import error_from_api
-from .path import join
-from .request import HttpVerbs, Request
+from .request import HttpVerbs, Request, join
 
 ATTEMPTS = 3  # of a call that may be repeated
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
@@ -70,6 +69,8 @@ class DownstreamApi(HttpVerbs[Response]):
         url = join(self._api.base_url, request.path)
         token = self._context.token_for(self._api)
         response = self._send(url, token, request)
+        if _is_success(response):
+            return _as_api_response(response)
         claims = claims_of(response)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
             response = self._send(url, self._token_with(claims, token), request)
@@ -77,8 +78,8 @@ class DownstreamApi(HttpVerbs[Response]):
             another = self._another_token(token, response.status_code)
             if another is not None and request.idempotent:
                 response = self._send(url, another, request)
-        if 200 <= response.status_code < 300 or response.status_code == 304:
-            return ApiResponse(response.status_code, response.headers, response.content)
+        if _is_success(response):
+            return _as_api_response(response)
         raise error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
 
     def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
@@ -107,24 +108,22 @@ class DownstreamApi(HttpVerbs[Response]):
             raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
-        """The API's answer, unless it is one that another attempt may better; then that one's, if there may be one."""
-        attempt = 1
-        while True:
-            asked: int | None = None
+        """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""
+
+        def attempt() -> Response:
             try:
                 response = self._send_once(url, token, request)
             except TransportError as error:
-                failure, may_repeat = self._unanswered(error), error.may_repeat
-            else:
-                if response.status_code not in _PASSING:
-                    self._retries.succeeded()
-                    return response
+                may_repeat = request.idempotent and error.may_repeat
+                raise AttemptFailedError(self._unanswered(error), may_repeat=may_repeat) from None
+            if response.status_code in _PASSING:
                 now = self._apis.now()
-                failure, may_repeat = error_from_api(response, self._api.name, self._apis.authority, now), True
-                asked = response.retry_after(now)
-            if not (request.idempotent and may_repeat and self._retries.again(attempt, asked)):
-                raise failure
-            attempt += 1
+                failure = error_from_api(response, self._api.name, self._apis.authority, now)
+                wait = response.retry_after(now)
+                raise AttemptFailedError(failure, may_repeat=request.idempotent, retry_after=wait)
+            return response
+
+        return self._retries.run(attempt)
 
     def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Response:
         record, started, outcome = self._context.record, perf_counter(), "unanswered"
@@ -149,3 +148,11 @@ class DownstreamApi(HttpVerbs[Response]):
     def _unanswered(self, error: TransportError) -> ApiError:
         kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
         return kind(reason=f"{self._api.name}: {error}")
+
+
+def _is_success(response: Response) -> bool:
+    return 200 <= response.status_code < 300 or response.status_code == 304
+
+
+def _as_api_response(response: Response) -> ApiResponse:
+    return ApiResponse(response.status_code, response.headers, response.content)

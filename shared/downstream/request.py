@@ -1,14 +1,37 @@
-"""The requests that a function can send to a downstream API: the same words whether they are answered or awaited."""
+"""A request to a downstream API as the user: what a function may choose of it, and the checks of each part.
+
+Not where it goes, whose it is, or where it ends: a function may pass on what a caller has sent. Then only these checks
+stand between the caller and request smuggling, or a path that leads out of the API's base URL.
+"""
 
 from __future__ import annotations
 
 import json as json_text
+import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from .request_checks import IDEMPOTENT, check_headers, check_method
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2
+RESERVED = frozenset(
+    {"authorization", "client-request-id", "connection", "content-length", "cookie", "expect", "host", "http2-settings",
+     "keep-alive", "proxy-authorization", "proxy-connection", "te", "traceparent", "tracestate", "trailer",
+     "transfer-encoding", "upgrade"}
+)  # fmt: skip
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+
+
+MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
+_DECODINGS = 8  # whatever still changes after so many was made to deceive
+_IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
+_SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
+
 
 R = TypeVar("R")
 
@@ -79,3 +102,53 @@ class HttpVerbs(ABC, Generic[R]):
 
     def delete(self, path: str, **options: Any) -> R:
         return self.request("DELETE", path, **options)
+
+
+def check_method(method: str) -> None:
+    """Raises ValueError for a method that is not sent with a user's token."""
+    if method not in METHODS:
+        raise ValueError(f"a method is one of {', '.join(sorted(METHODS))}")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ValueError for a header that cannot be sent, or is not the author's to set. Its value is not repeated."""
+    for name, value in headers.items():
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise ValueError("a header's name is not one")
+        if name.lower() in RESERVED:
+            raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
+        if not (isinstance(value, str) and _VALUE.fullmatch(value)):
+            raise ValueError("a header's value cannot be sent")
+
+
+def join(base_url: str, path: str) -> str:
+    """The address of `path` below `base_url`.
+
+    A value put into the path may still bring its own query: quote what comes from a caller (urllib.parse.quote).
+
+    Raises:
+        ValueError: the path is not one that surely stays there. Its text is not repeated: it may come from a caller.
+    """
+    fits = len(path) <= MAX_PATH_CHARS and path.isprintable() and "#" not in path
+    is_below = fits and path.startswith("/") and not path.startswith("//")
+    if not is_below or any(map(_leads_astray, path.partition("?")[0].split("/"))):
+        raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
+    url = f"{base_url}{path}"
+    if urlsplit(url)[:2] != urlsplit(base_url)[:2]:
+        raise ValueError("a downstream path cannot change the host")
+    return url
+
+
+def _leads_astray(step: str) -> bool:
+    """Whether some server, decoding as often as it likes, could take this step for a way up or sideways."""
+    for _ in range(_DECODINGS):
+        decoded = unquote(step)
+        if decoded == step:
+            break
+        step = decoded
+    else:
+        return True
+    seen = unicodedata.normalize("NFKC", step)  # full-width dots and slashes are dots and slashes to some
+    name = seen.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
+    undecoded = "\ufffd" in step or _IIS_ESCAPE.search(step)  # not UTF-8, so another decoder may read more into it
+    return bool(undecoded or name in (".", "..") or _SLASHES.search(seen) or not step.isprintable())

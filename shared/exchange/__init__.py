@@ -1,16 +1,18 @@
 """The On-Behalf-Of exchange: the caller's access token → an access token for a downstream API, as the same user.
 
-`client_credential` is imported where it is used: no import of the app waits for cryptography.
+`credential_sources` is imported where it is used: no import of the app waits for cryptography.
 """
 
 from .azure_identity import azure_credential
+from .downstream_token import DownstreamToken, Origin, Refusal, TokenSource
 from .msal_client import MsalHttpClient
-from .on_behalf_of import DownstreamToken, OnBehalfOf, Refusal, TokenSource
+from .on_behalf_of import OnBehalfOf
 
 __all__ = [
     "DownstreamToken",
     "MsalHttpClient",
     "OnBehalfOf",
+    "Origin",
     "Refusal",
     "TokenSource",
     "azure_credential",

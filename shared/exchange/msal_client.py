@@ -6,18 +6,28 @@ answer that is not JSON whole. With these three parts it does the protocol and n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
-from ..net import CircuitBreaker, Response, Transport, TransportError, TransportTimeout, compact, is_on_host_of
+from ..net import (
+    CircuitBreaker,
+    CircuitOpenError,
+    Response,
+    Transport,
+    TransportError,
+    TransportTimeout,
+    compact,
+    is_on_host_of,
+)
 from ..settings import Authority, Settings
 from .entra_errors import RETRY_AFTER_SECONDS
 from .token_response import written_anew
 
 if TYPE_CHECKING:
-    from .client_credential import ClientCredential
+    from .credential_sources import ClientCredential
 
 
 class EntraUnavailable(ServiceUnavailable):
@@ -84,7 +94,10 @@ class MsalHttpClient:
             raise EntraUnavailable("token endpoint on another host")
 
     def _checked(self, method: str, url: str, **request: Any) -> Response:
-        self._circuit.check()
+        try:
+            self._circuit.check()
+        except CircuitOpenError as error:
+            raise ServiceUnavailable(retry_after=math.ceil(error.seconds), reason="Entra: circuit open") from None
         try:
             response = self._answer_of_protocol(method, url, request)
         except EntraUnavailable as error:

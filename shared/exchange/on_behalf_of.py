@@ -5,80 +5,30 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
-from ..net import Retries
+from ..net import AttemptFailedError, Retries
 from ..settings import Settings
-from .confidential_client import ConfidentialClient, ConfidentialClients
+from .credential import ConfidentialClient, ConfidentialClients
+from .downstream_token import DownstreamToken, Refusal
 from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 from .token_response import fingerprint_of, life_seconds
 
 if TYPE_CHECKING:
     from ..settings import CredentialSettings
-    from .client_credential import ClientCredential
+    from .credential_sources import ClientCredential
 
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DownstreamToken:
-    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
-
-    `is_shared`: another instance exchanged it and left it in the second level. `granted`: a fingerprint of the scopes
-    that Entra granted, by which two tokens are compared; see token_response.
-    """
-
-    token: str
-    expires_at: float
-    renew_at: float
-    is_shared: bool = False
-    granted: str = ""
-
-    def __repr__(self) -> str:
-        return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Refusal:
-    """A downstream API did not accept `token`, so another one is to be exchanged.
-
-    `claims`: what the API asks for in its claims challenge, as JSON text; "" when it sent none.
-    `is_void`: the token is good for nothing any more, and is forgotten even if no other is to be had. Not so after a
-    403, which is about one call.
-    """
-
-    token: str
-    claims: str = ""
-    is_void: bool = True
-
-    def digest(self) -> bytes:
-        """The same for every thread that was refused this token with these claims; nobody else shares the exchange.
-
-        A hash, because the name of a thread and the text of an error may show it.
-        """
-        return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
-
-
-class TokenSource(Protocol):
-    """Whoever brings a downstream token: Entra, or a cache in front of it."""
-
-    def exchange(
-        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
-    ) -> DownstreamToken:
-        """See OnBehalfOf.exchange."""
-        ...
 
 
 class OnBehalfOf:
@@ -98,7 +48,7 @@ class OnBehalfOf:
 
     def prepare(self) -> None:
         """Begins what the first exchange would have to wait for: loading the credential. Asks Entra nothing."""
-        self._clients.prepare()
+        self._clients.prefetch()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
@@ -115,11 +65,11 @@ class OnBehalfOf:
         Raises:
             ApiError: what the caller must be told; see entra_errors.
         """
-        client, claims = self._clients.ready(), refusal.claims if refusal else ""
+        client, claims = self._clients.get(), refusal.claims if refusal else ""
         started = self._now()
         body = self._ask(client, assertion, scopes, claims, correlation_id)
         for instead in (self._clients.newest, self._clients.previous_certificate):
-            if not refuses_our_credential(body):
+            if "error" not in body or not refuses_our_credential(body):
                 break
             log.warning("client credential refused (%s)", describe(body))
             refused, client = client, instead(client)
@@ -139,26 +89,24 @@ class OnBehalfOf:
         self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
     ) -> Mapping[str, Any]:
         """Entra's response. A token request may be repeated: it changes nothing at Entra."""
-        attempt = 1
-        while True:
+
+        def attempt() -> Mapping[str, Any]:
             try:
                 response: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
                     assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
                 )
             except EntraUnavailable as error:
-                if not (error.may_repeat and self._retries.again(attempt, error.asked)):
-                    raise
-                attempt += 1
+                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.asked) from None
             except ApiError:
                 raise
-            except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd answer: texts may quote it
+            except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it
                 raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=type(error).__name__) from None
-            else:
-                self._retries.succeeded()
-                return response
+            return response
+
+        return self._retries.run(attempt)
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    from .client_credential import load_client_credential  # here: no import of the app waits for cryptography
+    from .credential_sources import load_client_credential  # here: no import of the app waits for cryptography
 
     return load_client_credential(sources, now)

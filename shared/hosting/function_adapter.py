@@ -1,26 +1,73 @@
-"""A guarded function in the shape in which Azure Functions indexes and calls functions."""
+"""A guarded function in the shape in which Azure Functions indexes and calls functions, `def` and `async def` alike.
+
+A guard is one coroutine for both. For `def` it never waits for an event loop: `Kind` has what differs.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import azure.functions as func
 
-from .declaration import hints_of, place_of
+from ..sessions import Session, Sessions
+from ..telemetry import worker_trace
+from ..user import AsyncUser, SignedInUser, User, validated
+from .declaration import hints_of, is_async, place_of
+
+T = TypeVar("T")
 
 Function = Callable[..., Any]
 CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Guard(Protocol):
-    def run(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
-
-    async def run_async(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
+    async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
 
 
-def as_azure_function(guard: Guard, function: Function, *, is_async: bool) -> Function:
+async def _open(sessions: Sessions, bearer: str) -> Session:
+    return sessions.open(bearer)
+
+
+async def _open_async(sessions: Sessions, bearer: str) -> Session:
+    """A known token does not leave the event loop."""
+    session = sessions.find(bearer)
+    return session if session is not None else await validated(sessions.open, bearer)
+
+
+async def _call(function: Function, arguments: dict[str, Any]) -> object:
+    return function(**arguments)
+
+
+async def _call_async(function: Function, arguments: dict[str, Any]) -> object:
+    """The function, or a decorator's plain function around one."""
+    result = function(**arguments)
+    return await result if hasattr(result, "__await__") else result
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What differs between `def` and `async def` functions: their user, and how a session and they are waited for."""
+
+    is_async: bool
+    user: type[SignedInUser]
+    open_session: Callable[[Sessions, str], Awaitable[Session]]
+    call: Callable[[Function, dict[str, Any]], Awaitable[object]]
+
+
+_DEF = Kind(False, User, _open, _call)
+_ASYNC_DEF = Kind(True, AsyncUser, _open_async, _call_async)
+
+
+def kind_of(function: Function) -> Kind:
+    """Decorators' functions around an `async def` count as one: what they return must be awaited, too."""
+    return _ASYNC_DEF if is_async(function) else _DEF
+
+
+def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
     """The guard as a function that Azure Functions can index: name, text and parameters of the author's, less `user`.
 
     The worker compares parameters with bindings, and looks through `__wrapped__`; hence no functools.wraps. It hands
@@ -29,7 +76,7 @@ def as_azure_function(guard: Guard, function: Function, *, is_async: bool) -> Fu
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != "user"]
-    guarded: Any = (_async_entry if is_async else _entry)(guard, function.__name__, positions)
+    guarded: Any = (_async_entry if kind.is_async else _entry)(guard, function.__name__, positions)
     parameters = [p for p in own if p.name not in ("user", "context") and p.kind not in CATCH_ALL]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, default=None))
     guarded.__name__, guarded.__qualname__ = function.__name__, function.__qualname__
@@ -59,16 +106,16 @@ def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
 
 def _entry(guard: Guard, function: str, positions: list[str]) -> Function:
     def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        return guard.run(_by_name(function, positions, values, named) if values or "user" in named else named)
+        arguments = _by_name(function, positions, values, named) if values or "user" in named else named
+        with worker_trace(arguments.get("context")):
+            return _finished(guard.respond(arguments))
 
     return entry
 
 
 def _async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
     async def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        return await guard.run_async(
-            _by_name(function, positions, values, named) if values or "user" in named else named
-        )
+        return await guard.respond(_by_name(function, positions, values, named) if values or "user" in named else named)
 
     return entry
 
@@ -81,3 +128,28 @@ def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named
     if not given.keys().isdisjoint(named):
         raise TypeError(f"{function}() got multiple values for {', '.join(sorted(given.keys() & named.keys()))}")
     return {**given, **named}
+
+
+def _finished(response: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits for an event loop: one step takes it to its end."""
+    try:
+        response.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a def function waited for an event loop")
+
+
+def is_being_cancelled(error: BaseException) -> bool:
+    """Whether the event loop cancels this task; if not, a CancelledError is one that the function let out.
+
+    Only the former counts in Task.cancelling(), which a leaked error of another task or future leaves at 0:
+    https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.cancelling
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop here: a `def` function
+        return False
+    return task is not None and task.cancelling() > 0

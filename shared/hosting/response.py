@@ -1,15 +1,38 @@
-"""Results and errors → HTTP replies. The one translator."""
+"""What a function returned or raised → an HTTP response that the host can send.
+
+What cannot be sent is refused with one sentence for the log: the host would turn it into an empty 500, or drop the
+connection, and the log would have no reason. The sentences name key paths, types and header names, never a value.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from http.cookies import CookieError, SimpleCookie
+from inspect import isawaitable, iscoroutine
 from typing import Any
 
 import azure.functions as func
 
 from ..errors import ApiError
 from ..net import Response
-from .sendable import MEDIA_TYPE, UnsendableError, checked_headers, json_text, sendable, status_code
+
+MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")  # the host answers 500 to anything beyond ASCII
+_SET_BY_THE_HOST = frozenset({"connection", "content-length", "transfer-encoding"})
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)  # any other key may be data: a mail address, an id
+_MAX_PATH = 200
+
+
+class UnsendableError(ApiError):
+    """The function returned something that cannot be sent: the caller gets 500 `internal_error`, the log the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
 
 
 def reply_to(result: object) -> func.HttpResponse:
@@ -95,3 +118,114 @@ def _headers(error: ApiError, realm: str) -> dict[str, str]:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return headers
+
+
+def status_code(value: object) -> int:
+    """The second item of `(body, status)`. Raises UnsendableError unless it is 200 to 599."""
+    if isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599:
+        return int(value)
+    raise UnsendableError(
+        f"the function returned a tuple whose second item, of type {type(value).__name__}, is not a status of 200 to "
+        "599; return (body, status), or a list for a JSON array"
+    )
+
+
+def checked_headers(headers: object) -> dict[str, str]:
+    """The third item of `(body, status, headers)`. Raises UnsendableError unless HTTP can carry it."""
+    if not isinstance(headers, Mapping):
+        raise UnsendableError(f"the headers that the function returned are a {type(headers).__name__}; return a dict")
+    for name, value in headers.items():
+        _check_header(name, value)
+        if name.lower() in _SET_BY_THE_HOST:
+            raise UnsendableError(f"the function returned the header {name}; leave it out, the host sets it")
+    return dict(headers)
+
+
+def sendable(reply: func.HttpResponse) -> func.HttpResponse:
+    """The reply itself. Raises UnsendableError when the host could not send it."""
+    status = reply.status_code
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        shown = status if isinstance(status, int) else f"of type {type(status).__name__}"
+        raise UnsendableError(f"the function returned an HttpResponse with a status {shown}; it must be 200 to 599")
+    for name, value in reply.headers.items():
+        _check_header(name, value)
+    if "Content-Type" not in reply.headers and not MEDIA_TYPE.fullmatch(f"{reply.mimetype}; charset={reply.charset}"):
+        raise UnsendableError("the mimetype of the HttpResponse that the function returned is not printable ASCII")
+    return reply
+
+
+def json_text(body: object) -> str:
+    """The body as JSON. Raises UnsendableError when JSON has no form for it."""
+    try:
+        return json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        if iscoroutine(body):
+            body.close()  # or Python warns, at some later time, that nobody awaited it
+        raise UnsendableError(_why_not_json(body)) from None
+
+
+def _check_header(name: object, value: object) -> None:
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        raise UnsendableError("the function returned a header whose name is not a token of RFC 9110")
+    if not isinstance(value, str):
+        raise UnsendableError(f"the function returned the header {name} as a {type(value).__name__}; it must be a str")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise UnsendableError(f"the function returned the header {name} with characters that are not printable ASCII")
+    if name.lower() == "set-cookie":
+        try:
+            SimpleCookie(value)  # azure-functions reads it this way after the function, where nobody catches the error
+        except CookieError:
+            raise UnsendableError(
+                "the function returned a Set-Cookie header that azure-functions cannot read"
+            ) from None
+
+
+def _why_not_json(body: object) -> str:
+    """One sentence about the first value that JSON cannot carry."""
+    open_parts: list[Iterator[tuple[str, object]]] = [iter([("", body)])]
+    seen: set[int] = set()
+    while open_parts:
+        path, value = next(open_parts[-1], (None, None))
+        if path is None:
+            open_parts.pop()
+        elif isinstance(value, (dict, list, tuple)):
+            if id(value) not in seen:
+                seen.add(id(value))
+                open_parts.append(_parts(path, value))
+        elif isinstance(value, float) and not math.isfinite(value):
+            return f"the function returned NaN or Infinity{_at(path)}; JSON has neither, return None instead"
+        elif value is not None and not isinstance(value, (str, int, float)):
+            kind = "an API's response" if isinstance(value, Response) else f"a {type(value).__name__}"
+            return f"the function returned {kind}{_at(path)}; {_advice(value)}"
+    return (
+        "the function returned a value that contains itself, is nested too deeply, or has keys that JSON cannot carry"
+    )
+
+
+def _parts(path: str, value: dict[object, object] | list[object] | tuple[object, ...]) -> Iterator[tuple[str, object]]:
+    path = path[-_MAX_PATH:]  # in something nested 100,000 deep, whole paths would take half a minute
+    if not isinstance(value, dict):
+        yield from ((f"{path}[{place}]", part) for place, part in enumerate(value))
+        return
+    for key, part in value.items():
+        if key is not None and not isinstance(key, (str, int, float)):
+            yield f"{path} as a key", key
+        yield (f"{path}.{key}" if isinstance(key, str) and _PLAIN_KEY.fullmatch(key) else f"{path}[*]"), part
+
+
+def _at(path: str) -> str:
+    return f" at {path[-_MAX_PATH:]}" if path else ""
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, Response):
+        return "return its .json()"
+    if isinstance(value, BaseException):
+        return "raise it instead"
+    if isawaitable(value):
+        return "await it in an async def function"
+    if isinstance(value, (bytes, bytearray)):
+        return "return func.HttpResponse(body, mimetype=...) for bytes"
+    if isinstance(value, func.HttpResponse):
+        return "return it alone; it has a status and headers of its own"
+    return "JSON has no such type, make it a dict, list, str, int, float, bool or None"

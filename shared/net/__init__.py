@@ -4,24 +4,27 @@
 """
 
 from .address import is_on_host_of, normalized
-from .circuit_breaker import CircuitBreaker
+from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, claims_of, requested_claims
 from .deadline import seconds_left, within
 from .response import Response
-from .retries import Retries
-from .single_flight import WAIT_SECONDS, SingleFlight
+from .retries import AttemptFailedError, Retries
+from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError
 from .strict_json import compact, parse_body, parse_object
 from .transport import Transport, TransportError, TransportTimeout
 
 __all__ = [
     "WAIT_SECONDS",
+    "AttemptFailedError",
     "CircuitBreaker",
+    "CircuitOpenError",
     "Response",
     "Retries",
     "SingleFlight",
     "Transport",
     "TransportError",
     "TransportTimeout",
+    "WaitedTooLongError",
     "auth_context_claims",
     "claims_of",
     "compact",

@@ -1,19 +1,24 @@
-"""Leaves a service that is down alone for a while, so that callers fail at once and it can recover."""
+"""Circuit breaker: stops calling a failing service for a while, so that callers fail at once and it can recover."""
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable
 
-from ..errors import ServiceUnavailable
-
-FAILURES = 5  # in a row: no answer, or one that says that the service is broken
+FAILURES = 5  # in a row: no response, or one that says that the service is broken
 FIRST_OPEN_SECONDS = 1.0  # a blip of the service should not become an outage of ours
 MAX_OPEN_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
+
+
+class CircuitOpenError(Exception):
+    """The service is not called for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("circuit open")
+        self.seconds = seconds
 
 
 class CircuitBreaker:
@@ -30,10 +35,10 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """To be asked before each call.
+        """Call it before each call of the service.
 
         Raises:
-            ServiceUnavailable: the circuit is open; says for how long.
+            CircuitOpenError: the circuit is open; says for how long.
         """
         if self._failures < self._limit:
             return
@@ -42,16 +47,16 @@ class CircuitBreaker:
             if self._failures < self._limit:
                 return
             if wait > 0:
-                raise ServiceUnavailable(retry_after=math.ceil(wait), reason=f"{self._service}: circuit open")
+                raise CircuitOpenError(wait)
             self._is_probing, self._open_until = True, self._now() + MAX_OPEN_SECONDS  # in case it never reports
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody but a probe is admitted."""
+        """Whether only a probe may call the service."""
         return self._failures >= self._limit
 
     def succeeded(self) -> None:
-        """To be told of every answer, whatever it says: the service is there."""
+        """Call it after every response, whatever it says: the service is there."""
         if self._failures:
             with self._lock:
                 was_open, self._failures = self._failures >= self._limit, 0
@@ -59,13 +64,13 @@ class CircuitBreaker:
                 log.warning("%s: circuit closed, it answers again", self._service)
 
     def undecided(self) -> None:
-        """To be told of every call that says nothing about the service; if it was the probe, the next one is."""
+        """Call it after a call that says nothing about the service; if this was the probe, the next call becomes it."""
         with self._lock:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
     def failed(self, kind: str = "no answer") -> None:
-        """To be told of every call without an answer, or with one that says it is broken; `kind` goes into the log."""
+        """Call it after a call without a response, or with one that says it is broken; `kind` goes into the log."""
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit

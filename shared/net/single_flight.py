@@ -1,21 +1,26 @@
-"""Many threads, one piece of work: who asks for what is already under way waits for that result."""
+"""Many threads, one piece of work: a thread that asks for work under way waits for its result."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import Generic, TypeVar
 
-from ..errors import ServiceUnavailable
 from .deadline import seconds_left
 
 WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for; the request's deadline may be nearer
-MAX_BACKGROUND = 16  # threads beside the requests
+MAX_BACKGROUND = 16  # threads in the background
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class WaitedTooLongError(Exception):
+    """Another thread does the work, and did not finish in time."""
+
+    def __init__(self) -> None:
+        super().__init__("waited too long for another thread")
 
 
 class SingleFlight(Generic[K, V]):
@@ -34,7 +39,7 @@ class SingleFlight(Generic[K, V]):
         """The result of `work`, run by this thread or by the one that was first. Raises what the work raised.
 
         Raises:
-            ServiceUnavailable: another thread is at it and did not finish within `wait` seconds.
+            WaitedTooLongError: another thread is at it and did not finish within `wait` seconds.
         """
         flight, leading = self._board(key)
         if leading:
@@ -42,19 +47,19 @@ class SingleFlight(Generic[K, V]):
         return _landed(flight, wait)
 
     def wait_in_background(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
-        """As `do`, but in a thread of its own: when this request's time is over, the work goes on for others."""
+        """As `do`, but the work runs in the background: when this request's time is over, it goes on for others."""
         flight = self.run_in_background(key, work)
         return self.do(key, work, wait=wait) if flight is None else _landed(flight, wait)
 
     def join(self, key: K, *, wait: float = WAIT_SECONDS) -> None:
-        """Waits for what is under way, if anything is. Raises what the work raised, or ServiceUnavailable as `do`."""
+        """Waits for what is under way, if anything is. Raises what the work raised, or WaitedTooLongError."""
         with self._lock:
             flight = self._flights.get(key)
         if flight is not None:
             _landed(flight, wait)
 
     def run_in_background(self, key: K, work: Callable[[], V]) -> Future[V] | None:
-        """Runs `work` in a thread of its own, unless some is under way. Nobody need wait for it.
+        """Runs `work` in a thread of its own, unless work for this key is under way. Does not wait for it.
 
         None: no thread is to be had, or MAX_BACKGROUND work already; then nothing was started.
         """
@@ -107,7 +112,7 @@ class SingleFlight(Generic[K, V]):
 def _landed(flight: Future[V], wait: float) -> V:
     try:
         return flight.result(timeout=seconds_left(wait))
-    except WaitedTooLong:
+    except TimeoutError:
         if flight.done():  # it ended in the moment after the wait did, or with a time-out of its own
             return flight.result()
-        raise ServiceUnavailable(retry_after=5, reason="waited too long for another thread") from None
+        raise WaitedTooLongError from None

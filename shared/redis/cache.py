@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ..errors import ApiError
-from ..exchange import DownstreamToken, Refusal, TokenSource
+from ..exchange import DownstreamToken, Origin, Refusal, TokenSource
 from ..net import compact, parse_object, seconds_left
 from ..settings import Authority
 from .cache_backend import BackendError, CacheBackend
@@ -143,7 +143,7 @@ def _token_in(content: bytes) -> DownstreamToken | None:
                 **rest,
             }:
                 granted = str(rest.get("granted", ""))  # not in the entries of older versions
-                return DownstreamToken(token, ends, renew, is_shared=True, granted=sys.intern(granted))
+                return DownstreamToken(token, ends, renew, Origin.SHARED_CACHE, granted=sys.intern(granted))
     except ValueError:
         pass
     return None

@@ -8,9 +8,8 @@ from concurrent.futures import Future
 import jwt
 import redis
 
-from ..errors import ServiceUnavailable
 from ..exchange import azure_credential
-from ..net import SingleFlight
+from ..net import SingleFlight, WaitedTooLongError
 from ..settings import RedisSettings
 
 FIRST_TOKEN_SECONDS = 1.0  # from when it is first asked for, beside the first request; then nobody waits any longer
@@ -52,7 +51,7 @@ class EntraCredentials(redis.CredentialProvider):
         if self._now() >= self._expires_at:
             try:
                 self._fetches.join(_FETCH, wait=max(0.0, self._wait_until - self._now()))
-            except ServiceUnavailable:
+            except WaitedTooLongError:
                 raise NoTokenYetError("the managed identity's token is on its way") from None
             except Exception as error:  # noqa: BLE001 — azure-identity's kinds: there is no token, and no more to say
                 raise redis.AuthenticationError(f"no token of the managed identity ({type(error).__name__})") from None

@@ -11,8 +11,7 @@ from typing import Any
 
 import redis
 
-from ..errors import ServiceUnavailable
-from ..net import CircuitBreaker, seconds_left
+from ..net import CircuitBreaker, CircuitOpenError, seconds_left
 from ..settings import RedisSettings
 from .cache_backend import BackendError
 from .connection import ANSWER_SECONDS, CONNECT_SECONDS, connection_pool, is_pool_exhausted
@@ -151,5 +150,5 @@ def _lock(name: str) -> str:
 def _check(circuit: CircuitBreaker) -> None:
     try:
         circuit.check()
-    except ServiceUnavailable:
+    except CircuitOpenError:
         raise BackendError("circuit open") from None

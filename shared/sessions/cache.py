@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import ApiError, Throttled
-from ..exchange import DownstreamToken, Refusal, TokenSource
-from ..net import SingleFlight
+from ..errors import ApiError, ServiceUnavailable, Throttled
+from ..exchange import DownstreamToken, Origin, Refusal, TokenSource
+from ..net import SingleFlight, WaitedTooLongError
 from ..validation import AccessToken
 from .expiring_lru import ExpiringLru
 from .session import Scopes, Session
@@ -23,6 +23,7 @@ from .session import Scopes, Session
 if TYPE_CHECKING:
     from ..validation.key_set import SigningKey
 
+RETRY_AFTER_SECONDS = 5  # of a request that waited too long for the exchange of another one
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 _TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
@@ -101,13 +102,15 @@ class Sessions:
         if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
             self._flights.run_in_background(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
             return due
-        return self._flights.do(
-            flight,
-            lambda: (
-                self.known_token(session, scopes, refusal)
-                or self._exchange(session, bearer, scopes, refusal, correlation_id)
-            ),
-        )
+
+        def work() -> DownstreamToken:
+            known = self.known_token(session, scopes, refusal)
+            return known or self._exchange(session, bearer, scopes, refusal, correlation_id)
+
+        try:
+            return self._flights.do(flight, work)
+        except WaitedTooLongError as error:
+            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=str(error)) from None
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
@@ -159,7 +162,7 @@ class Sessions:
             raise
         if refusal and refusal.claims:  # it meets what no other token can be known to meet
             known = session.downstream_tokens.get(scopes)
-        session.keep(scopes, token, instead_of=known)
+        session.keep(scopes, replace(token, origin=Origin.SESSION), instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
         return token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from ..errors import ApiError
-from ..exchange import DownstreamToken, Refusal
+from ..exchange import DownstreamToken, Origin, Refusal
 from ..settings import DownstreamApiSettings
 from ..telemetry import RequestRecord
 from ..validation import AccessToken
@@ -31,7 +31,7 @@ class RequestContext:
             ExchangedLately: see Sessions.token_for.
             ApiError: it cannot be had.
         """
-        before, started = self._session.downstream_tokens.get(api.scopes), perf_counter()
+        started = perf_counter()
         try:
             token = self._sessions.token_for(
                 self._session, self._bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
@@ -39,10 +39,10 @@ class RequestContext:
         except ExchangedLately:
             raise
         except ApiError:
-            self.record.token_took(api.name, started)
+            self.record.token_took(api.name, Origin.ENTRA.value, started)
             raise
-        if before is not None and token.token == before.token:
+        if token.origin is Origin.SESSION:
             self.record.token_was_known(api.name)
         else:
-            self.record.token_took(api.name, started, is_shared=token.is_shared)
+            self.record.token_took(api.name, token.origin.value, started)
         return token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -16,17 +17,17 @@ class Authority:
     tenant_id: str
     client_id: str
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The authority's own address, without a slash at its end."""
         return f"{self.instance}/{self.tenant_id}"
 
-    @property
+    @cached_property
     def issuer(self) -> str:
         """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens."""
         return f"{self.url}/v2.0"
 
-    @property
+    @cached_property
     def token_issuers(self) -> tuple[tuple[str, str], ...]:
         """The pairs of `ver` and `iss` that an access token of this tenant may have.
 
@@ -34,22 +35,22 @@ class Authority:
         """
         return ("1.0", f"https://sts.windows.net/{self.tenant_id}/"), ("2.0", self.issuer)
 
-    @property
+    @cached_property
     def discovery_url(self) -> str:
         """Of the discovery document (OpenID Connect Discovery 1.0 §4)."""
         return f"{self.issuer}/.well-known/openid-configuration"
 
-    @property
+    @cached_property
     def realm(self) -> str:
         """The realm of a challenge in `WWW-Authenticate` (RFC 6750 §3)."""
         return self.tenant_id
 
-    @property
+    @cached_property
     def authorization_uri(self) -> str:
         """Where a user signs in again, for the challenge of a 401."""
         return f"{self.url}/oauth2/v2.0/authorize"
 
-    @property
+    @cached_property
     def admin_consent_url(self) -> str:
         """The page where an administrator consents to all that this API's registration asks for."""
         return f"{self.url}/adminconsent?client_id={self.client_id}"

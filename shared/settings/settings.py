@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..errors import SettingsError
 from .authority import Authority
@@ -59,7 +60,7 @@ class Settings:
     redis: RedisSettings
     waiting_threads: int
 
-    @property
+    @cached_property
     def authority(self) -> Authority:
         """The tenant that issues the access tokens for this API."""
         return Authority(self.instance, self.tenant_id, self.client_id)

@@ -50,9 +50,9 @@ class RequestRecord:
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
 
-    def token_took(self, api: str, since: float, *, is_shared: bool = False) -> None:
-        """The token for `api` was waited for, since this value of perf_counter(): found in the second level, or not."""
-        self._tokens.append(f"{api}:{'shared' if is_shared else 'miss'}:{_milliseconds(since)}ms")
+    def token_took(self, api: str, origin: str, since: float) -> None:
+        """The token for `api` came from `origin` (`shared`, `miss`) after a wait since this value of perf_counter()."""
+        self._tokens.append(f"{api}:{origin}:{_milliseconds(since)}ms")
 
     def call_ended(self, api: str, outcome: object, since: float) -> None:
         """A call of `api` ended with this status, or with this kind of failure."""

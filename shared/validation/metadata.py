@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..net import Response, Transport, TransportError, is_on_host_of, normalized, within
+from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, is_on_host_of, normalized, within
 from ..settings import Authority
 
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
 DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
+ATTEMPTS = 2
 
 
 class UnknownTenantError(ValueError):
@@ -41,9 +43,16 @@ class EntraBusyError(ValueError):
 class Metadata:
     """The documents of one authority. Thread-safe."""
 
-    def __init__(self, authority: Authority, transport: Transport, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        transport: Transport,
+        now: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._authority, self._transport, self._now = authority, transport, now
         self._discovery: Response | None = None
+        self._retries = Retries(ATTEMPTS, sleep)
 
     def fetch_keys(self) -> dict[str, SigningKey]:
         """The keys that Entra publishes now, by key id.
@@ -79,13 +88,14 @@ class Metadata:
         return document
 
     def _get(self, address: str) -> Response:
-        with within(DOCUMENT_SECONDS, self._now):
+        def attempt() -> Response:
             try:
-                response = self._transport.send("GET", address)
-            except TransportError as error:
-                if not error.may_repeat:
-                    raise
-                response = self._transport.send("GET", address)  # its connection may have died of an hour's idleness
+                return self._transport.send("GET", address)
+            except TransportError as error:  # such as a pooled connection that was closed while idle
+                raise AttemptFailedError(error, may_repeat=error.may_repeat) from None
+
+        with within(DOCUMENT_SECONDS, self._now):
+            response = self._retries.run(attempt)
         if response.status_code in (429, 503):
             raise EntraBusyError(response.retry_after(self._now()) or 0)
         return response

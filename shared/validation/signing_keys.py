@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
-from ..net import WAIT_SECONDS, SingleFlight, TransportError
+from ..net import WAIT_SECONDS, SingleFlight, TransportError, WaitedTooLongError
 from .known_keys import NEVER, KnownKeys
 from .metadata import EntraBusyError, UnknownTenantError
 
@@ -73,10 +73,10 @@ class SigningKeys:
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
         """Whether Entra still lists this key, by the last answer; None: that is too old, and `get` must ask first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:
+        if now >= self._refresh_at:  # never later than keys are too old, but for the pause after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
-        if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
-            return None
+            if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
+                return None
         current = known.keys.get(key_id)
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
@@ -129,7 +129,7 @@ class SigningKeys:
                 self._fetches.wait_in_background(_FETCH, fetch, wait=left)
             else:
                 self._fetches.join(_FETCH, wait=left)
-        except ServiceUnavailable:
+        except WaitedTooLongError:
             return False
         return True
 

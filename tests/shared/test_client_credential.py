@@ -15,7 +15,7 @@ from emulators.certificates import Certificate, issue_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
 from shared.exchange import azure_identity
 from shared.exchange.certificate import CertificateError, load_certificate
-from shared.exchange.confidential_client import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
+from shared.exchange.credential import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from tests.support.lab import Lab, finish_background_work
 
 

@@ -57,7 +57,7 @@ def test_the_certificate_is_read_and_parsed_once_however_many_first_requests_com
         parsed.append(len(data))
         return load_certificate(data, password)
 
-    monkeypatch.setattr("shared.exchange.client_credential.load_certificate", counted)
+    monkeypatch.setattr("shared.exchange.credential_sources.load_certificate", counted)
     provider = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
 
     @RequiresUser(provider)()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.downstream.path import join
+from shared.downstream.request import join
 
 BASE = "https://orders.example/api"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 
@@ -9,16 +10,27 @@ import azure.functions as func
 import pytest
 
 from shared.errors import ServiceUnavailable
-from shared.exchange.client_credential import SecretCredential
-from shared.exchange.credential_loader import FRESH_SECONDS, KEPT_SECONDS, CredentialLoader
+from shared.exchange.credential import FAILED_COOLDOWN_SECONDS, RELOAD_AFTER_SECONDS, ConfidentialClients
+from shared.exchange.credential_sources import SecretCredential
+from shared.exchange.msal_client import MsalHttpClient
+from shared.net.deadline import within
+from shared.net.response import Response
+from shared.net.transport import Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from shared.settings.credentials import CredentialSettings
+from shared.settings.environ import Secret
+from shared.settings.settings import Settings
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 
-SOURCES: tuple[CredentialSettings, ...] = ()
-LOADED = SecretCredential.__new__(SecretCredential)
+from .test_settings import GOOD
+
+LOADED = SecretCredential(CredentialSettings("ClientSecret", client_secret=Secret("s3cr3t")))
+LOGIN = "https://login.microsoftonline.com"
+DISCOVERY = Response(
+    200, {}, json.dumps({"authorization_endpoint": f"{LOGIN}/a", "token_endpoint": f"{LOGIN}/t"}).encode()
+)
 
 
 class Vault:
@@ -36,55 +48,72 @@ class Vault:
         return LOADED
 
 
+Parts = tuple[ConfidentialClients, Vault, Clock]
+
+
 @pytest.fixture
-def parts() -> tuple[CredentialLoader, Vault, Clock]:
-    vault, clock = Vault(), Clock()
-    return CredentialLoader(vault.load, clock), vault, clock
+def parts() -> Parts:
+    vault, clock, settings = Vault(), Clock(), Settings.from_environ(GOOD)
+    http = MsalHttpClient(settings.authority, Transport(), clock, lambda _: DISCOVERY)
+    return ConfidentialClients(settings, http, clock, vault.load), vault, clock
 
 
-def test_what_was_loaded_early_is_taken_once(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
-    loader, vault, _ = parts
-    loader.prefetch(SOURCES)
+def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
+    clients, vault, _ = parts
+    clients.prefetch()
     finish_background_work()
-    assert loader.get(SOURCES) is LOADED
+    client = clients.get()
     assert vault.asked == 1
-    loader.get(SOURCES)
+    assert clients.newest(client) is not client
     assert vault.asked == 2
 
 
-def test_who_comes_while_it_is_loading_waits_for_that(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
-    loader, vault, _ = parts
+def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -> None:
+    clients, vault, _ = parts
     vault.open.clear()
-    loader.prefetch(SOURCES)
+    clients.prefetch()
     threading.Timer(0.05, vault.open.set).start()
-    assert loader.get(SOURCES) is LOADED
+    assert clients.get() is clients.get()
     assert vault.asked == 1
 
 
-def test_it_is_not_older_than_it_seems(parts: tuple[CredentialLoader, Vault, Clock]) -> None:
-    """Its four hours begin with the first exchange, which may come long after the first request."""
-    loader, vault, clock = parts
-    loader.prefetch(SOURCES)
+@pytest.mark.parametrize(("later", "asked"), [(RELOAD_AFTER_SECONDS - 1, 1), (RELOAD_AFTER_SECONDS, 2)])
+def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, asked: int) -> None:
+    """The first exchange may come long after the first request."""
+    clients, vault, clock = parts
+    clients.prefetch()
     finish_background_work()
-    clock.forward(KEPT_SECONDS)
-    loader.get(SOURCES)
-    assert vault.asked == 2
+    clock.forward(later)
+    clients.get()
+    clients.get()
+    finish_background_work()
+    assert vault.asked == asked
 
 
-@pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FRESH_SECONDS, 2)])
-def test_a_failure_is_the_answer_to_who_comes_at_once_and_to_nobody_else(
-    parts: tuple[CredentialLoader, Vault, Clock], later: float, asked: int
-) -> None:
-    loader, vault, clock = parts
+@pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FAILED_COOLDOWN_SECONDS, 2)])
+def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int) -> None:
+    clients, vault, clock = parts
     vault.down = True
-    loader.prefetch(SOURCES)
+    clients.prefetch()
     finish_background_work()
     clock.forward(later)
     with pytest.raises(ServiceUnavailable):
-        loader.get(SOURCES)
+        clients.get()
     assert vault.asked == asked
     vault.down = False
-    assert loader.get(SOURCES) is LOADED
+    assert clients.get() is clients.get()
+
+
+def test_a_request_that_is_out_of_time_gets_503_and_the_load_goes_on(parts: Parts) -> None:
+    clients, vault, clock = parts
+    vault.open.clear()
+    with within(0.01, clock), pytest.raises(ServiceUnavailable, match="waited too long") as raised:
+        clients.get()
+    assert raised.value.retry_after == 5
+    vault.open.set()
+    finish_background_work()
+    assert clients.get() is not None
+    assert vault.asked == 1
 
 
 def test_the_first_request_begins_to_load_it_and_no_other_does(lab: Lab) -> None:

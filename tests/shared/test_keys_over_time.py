@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from shared.errors import ApiError, InvalidToken, ServerMisconfigured, ServiceUnavailable
-from shared.net.single_flight import SingleFlight
+from shared.net.single_flight import SingleFlight, WaitedTooLongError
 from shared.net.transport import TransportError
 from shared.validation.key_set import SigningKey
 from shared.validation.metadata import EntraBusyError, UnknownTenantError
@@ -43,7 +43,7 @@ class Flights(SingleFlight[str, None]):
     def join(self, key: str, *, wait: float = 40.0) -> None:
         self.waits.append(wait)
         if self.hangs:
-            raise ServiceUnavailable(retry_after=5)
+            raise WaitedTooLongError
 
     def run_in_background(self, key: str, work: Callable[[], None]) -> Future[None] | None:
         self.in_background += 1

@@ -15,8 +15,7 @@ MODULES = sorted(path for path in SHARED.rglob("*.py") if path != SHARED / "__in
 
 # The layer rule. A package or module imports only from the lines above its own.
 LAYERS = [
-    "errors",
-    "net",
+    "errors net",
     "settings telemetry",
     "validation exchange preload",
     "redis sessions",

@@ -57,7 +57,8 @@ def entra() -> Entra:
 
 @pytest.fixture
 def metadata(entra: Entra) -> Metadata:
-    return Metadata(AUTHORITY, entra, Clock())
+    clock = Clock()
+    return Metadata(AUTHORITY, entra, clock, clock.forward)
 
 
 def test_the_keys_are_those_that_the_discovery_document_names(entra: Entra, metadata: Metadata) -> None:

@@ -238,6 +238,15 @@ def test_a_probe_that_learns_nothing_leaves_the_next_call_to_try(
     assert len(entra.sent) == (2 if is_probe_again else 1)
 
 
+def test_while_entra_is_left_alone_the_503_says_for_how_long_in_whole_seconds(entra: Entra) -> None:
+    clock = Clock()
+    http = MsalHttpClient(AUTHORITY, entra, clock)
+    assert left_alone(entra, http, reply(503))
+    clock.forward(0.4)
+    error = failure(http)
+    assert (type(error), error.retry_after, error.reason) == (ServiceUnavailable, 1, "Entra: circuit open")
+
+
 def test_after_a_probe_that_succeeds_all_are_let_through(entra: Entra) -> None:
     clock = Clock()
     http = MsalHttpClient(AUTHORITY, entra, clock)

@@ -15,7 +15,7 @@ import pytest
 
 from shared.downstream.api import DownstreamApi, DownstreamApis
 from shared.errors import BadGateway
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport
 from shared.sessions.cache import Sessions
 from shared.sessions.request_context import RequestContext

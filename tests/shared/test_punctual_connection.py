@@ -12,8 +12,15 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from shared.net.deadline import within
-from shared.net.deadline_connection import Pool, SecurePool, _DeadlineReader, socket_options
-from shared.net.deadline_http import DeadlineAdapter, deadline_session, is_timeout
+from shared.net.deadline_http import (
+    DeadlineAdapter,
+    Pool,
+    SecurePool,
+    _DeadlineReader,
+    deadline_session,
+    is_timeout,
+    socket_options,
+)
 from tests.support.clock import Clock
 
 

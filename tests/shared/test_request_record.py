@@ -77,7 +77,7 @@ def test_a_later_version_of_the_header_is_understood() -> None:
 def test_a_success_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     record = RequestRecord("me", "GET", PARENT)
     record.user = "5d0c1f"
-    record.token_took("Graph", 0.0)
+    record.token_took("Graph", "miss", 0.0)
     record.token_was_known("Orders")
     record.call_ended("Graph", 200, 0.0)
     with caplog.at_level(logging.INFO):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ApiError, ServiceUnavailable, Throttled
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.sessions.cache import Sessions
 from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
 from shared.validation.access_token import AccessToken

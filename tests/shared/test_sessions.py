@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes

@@ -19,7 +19,7 @@ from emulators.stack import Stack
 from maintainers.benchmarks.environment import enter
 from maintainers.benchmarks.machine import machine
 from maintainers.tests.redis.server import RedisServer, program
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.redis.cache import DistributedCache
 from shared.redis.cache_backend import CacheBackend
 from shared.redis.store import RedisStore

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from shared.exchange.on_behalf_of import DownstreamToken
+from shared.exchange.downstream_token import DownstreamToken
 from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.validation.access_token import AccessToken

@@ -13,7 +13,7 @@ from maintainers.benchmarks.fleet.dict_store import DictStore
 from maintainers.benchmarks.fleet.fleet import HOUR, Fleet
 from maintainers.benchmarks.fleet.model import SHARED_HIT, SHARED_NEW, answer
 from maintainers.benchmarks.fleet.simulation import Request, requests, simulate
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal, TokenSource
+from shared.exchange.downstream_token import DownstreamToken, Refusal, TokenSource
 from shared.redis.cache import DistributedCache
 from shared.sessions.cache import Sessions
 from shared.settings.settings import Settings

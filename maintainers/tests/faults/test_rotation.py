@@ -14,13 +14,13 @@ import pytest
 from emulators.applications import API
 from emulators.audit import Entry
 from emulators.stack import Stack
-from shared.exchange.client_credential import load_client_credential
-from shared.exchange.confidential_client import (
+from shared.exchange.credential import (
     RELOAD_AFTER_SECONDS,
     RELOAD_COOLDOWN_SECONDS,
     RETURN_AFTER_SECONDS,
     ConfidentialClients,
 )
+from shared.exchange.credential_sources import load_client_credential
 from shared.exchange.msal_client import MsalHttpClient
 from shared.net.transport import Transport
 from shared.settings.settings import Settings
@@ -269,8 +269,8 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
     clients = ConfidentialClients(
         settings, MsalHttpClient(settings.authority, Transport(), lab.clock), now, load_client_credential
     )
-    clients.ready()
-    refused = clients.newest(clients.ready())
+    clients.get()
+    refused = clients.newest(clients.get())
     held.set()
     with ThreadPoolExecutor(2) as pool:
         newest = pool.submit(clients.newest, refused)

@@ -14,8 +14,7 @@ import azure.functions as func
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.downstream.path import join
-from shared.downstream.request_checks import RESERVED, check_headers, check_method
+from shared.downstream.request import RESERVED, check_headers, check_method, join
 from shared.errors import ApiError, BadRequest, MissingToken, ServiceUnavailable, SettingsError
 from shared.hosting.request import bearer_token, json_body
 from shared.settings.environ import Secret

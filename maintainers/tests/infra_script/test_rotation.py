@@ -9,7 +9,7 @@ import pytest
 
 from emulators.applications import API
 from emulators.stack import Stack
-from shared.exchange.confidential_client import RELOAD_AFTER_SECONDS
+from shared.exchange.credential import RELOAD_AFTER_SECONDS
 from shared.services import Services
 from tests.support.clock import RunningClock, date_client_assertions
 from tests.support.lab import Lab, finish_background_work

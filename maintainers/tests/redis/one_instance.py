@@ -6,6 +6,9 @@ import hashlib
 import json
 import sys
 import time
+from types import SimpleNamespace
+
+from msal.oauth2cli import assertion
 
 from shared.redis import cache as distributed_cache
 from shared.redis import connection as redis_connection
@@ -21,9 +24,14 @@ def main() -> None:
         redis_connection.ANSWER_SECONDS = redis_connection.CONNECT_SECONDS = 20.0
         redis_connection.POOL_SECONDS = redis_store.SLOW_SECONDS = 20.0
         distributed_cache.LOCK_SECONDS = distributed_cache.WAIT_SECONDS = 60.0
-    services = Services(Settings.from_environ(task["environ"]), now=lambda: time.time() + ahead)
+
+    def now() -> float:
+        return time.time() + ahead
+
+    assertion.time = SimpleNamespace(time=now)  # as tests.support.clock.date_client_assertions
+    services = Services(Settings.from_environ(task["environ"]), now=now)
     session = services.sessions.open(task["bearer"])
-    services.on_behalf_of._clients.ready()
+    services.on_behalf_of._clients.get()
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
     scopes = services.settings.downstream_apis["graph"].scopes

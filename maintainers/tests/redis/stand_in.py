@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from shared.errors import ApiError
-from shared.exchange.on_behalf_of import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.redis.cache import DistributedCache
 from shared.redis.store import RedisStore
 from shared.settings.environ import Secret

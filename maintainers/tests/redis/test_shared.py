@@ -7,7 +7,7 @@ import re
 import pytest
 
 from shared.errors import AccessDenied, ApiError, ServiceUnavailable
-from shared.exchange.on_behalf_of import Refusal
+from shared.exchange.downstream_token import Origin, Refusal
 from shared.net.deadline import within
 from shared.redis import store as redis_store
 from shared.redis.cache import LOCK_SECONDS, WAIT_SECONDS
@@ -310,7 +310,7 @@ def test_scopes_granted_are_compared_across_instances_and_versions(lab: Lab, ser
     one, two = (lab.services(TokenCache__Redis__Url=server.url) for _ in range(2))
     first = one.sessions.token_for(one.sessions.open(bearer), bearer, scopes, correlation_id="")
     found = two.sessions.token_for(two.sessions.open(bearer), bearer, scopes, correlation_id="")
-    assert (found.is_shared, found.granted) == (True, first.granted)
+    assert (found.origin, found.granted) == (Origin.SHARED_CACHE, first.granted)
     assert first.granted
 
 

@@ -5,7 +5,7 @@
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
 
-Loading begins with the first request; see credential_loader.
+When each is loaded is in credential.
 """
 
 from __future__ import annotations

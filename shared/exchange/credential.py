@@ -1,0 +1,217 @@
+"""The API's client credential from its first load on, and the MSAL application around it.
+
+    state        in use                         what comes next
+    ----------   ----------------------------   ----------------------------------------------------------------
+    empty        nothing                        the first request starts to load it → prefetched
+    prefetched   nothing, but one is loaded     the first exchange → current
+    current      the newest credential          after 4 hours it is loaded again in the background → current
+                                                Entra refuses it: loaded again → current, or if it is the newest
+                                                that the vault has → previous
+    previous     the certificate before the     after 5 minutes the newest is loaded in the background → current
+                 newest in the vault
+
+A load that fails leaves the state as it is. After a refusal there are 30 seconds between two loads, 2 after one that
+failed. A circuit breaker stops the loads while a vault is down. Every load runs in the background: when a request that
+waits for it is out of time, the others still get its result.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
+from ..net import CircuitBreaker, CircuitOpenError, SingleFlight, WaitedTooLongError, within
+from ..settings import CredentialSettings, Settings
+from .msal_client import DiscoveryCache, MsalHttpClient, msal_application
+
+if TYPE_CHECKING:
+    from .credential_sources import ClientCredential
+
+LOAD_SECONDS = 35.0  # for managed identity and vault together, and for Entra's metadata after them
+RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra refuses the old one
+RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest: Entra knows that one by then
+RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads because of a refusal, so that they do not hammer the vault
+FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
+RETRY_AFTER_SECONDS = 5  # of a request that waited too long for a load
+
+_LOAD, _PREFETCH = "client credential", "early client credential"
+_NEVER = float("-inf")
+
+log = logging.getLogger(__name__)
+
+Sources = Sequence[CredentialSettings]
+
+
+@dataclass(frozen=True)
+class ConfidentialClient:
+    """An MSAL application around one loaded credential."""
+
+    msal: Any
+    reload_at: float
+    version: str
+    """Of the certificate in the vault; "" when the credential is from elsewhere."""
+
+
+@dataclass(frozen=True)
+class _Prefetched:
+    """The result of the load before the first exchange, and when it ended."""
+
+    result: ClientCredential | ApiError
+    at: float
+
+
+class ConfidentialClients:
+    """The application in use and its successors; the table above has the states. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        http: MsalHttpClient,
+        now: Callable[[], float],
+        load: Callable[[Sources, Callable[[], float]], ClientCredential],
+    ) -> None:
+        """`load`: see credential_sources.load_client_credential."""
+        self._settings, self._http, self._now, self._load = settings, http, now, load
+        self._discovery = DiscoveryCache()
+        self._newest = settings.client_credentials
+        self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
+        self._prefetched: _Prefetched | None = None
+        self._client: ConfidentialClient | None = None
+        self._next_reload = self._next_return = _NEVER
+        self._reload_failed = False
+        self._circuit, self._last_failure = CircuitBreaker("client credential", now), ApiError()
+        self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
+        self._prefetches: SingleFlight[str, None] = SingleFlight()
+
+    def prefetch(self) -> None:
+        """Starts to load the credential, so that the first exchange need not wait for all of it. Call it once."""
+        self._prefetches.run_in_background(_PREFETCH, self._prefetch)
+
+    def get(self) -> ConfidentialClient:
+        """The one in use. An old one is replaced in the background.
+
+        Raises:
+            ServiceUnavailable, ServerMisconfigured: there is none yet, and none can be loaded.
+        """
+        client = self._client
+        if client is None:
+            return self._wait_for(lambda: self._client or self._build(self._newest))
+        if self._now() >= max(client.reload_at, self._next_reload):
+            self._loads.run_in_background(_LOAD, lambda: self._reload(client))
+        return client
+
+    def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.
+
+        Raises:
+            ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
+        """
+        return self._instead_of(refused, lambda: self._reload(refused))
+
+    def previous_certificate(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """One with the certificate before its own; `refused` itself if there is none. For a few minutes only."""
+        return self._instead_of(refused, lambda: self._go_back(refused)) if refused.version else refused
+
+    def _instead_of(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+        """What `work` makes instead of the one refused, or what another load under way does; one load at a time."""
+        done = threading.Event()
+
+        def mine() -> ConfidentialClient:
+            done.set()
+            return work()
+
+        while True:
+            client = self._wait_for(mine)
+            if client is not refused or done.is_set():
+                return client
+
+    def _wait_for(self, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+        """The result of `work` or of the load under way. The only place that waits for another thread's load."""
+        try:
+            return self._loads.wait_in_background(_LOAD, work)
+        except WaitedTooLongError as error:
+            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=str(error)) from None
+
+    def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
+        """A client newer than `stale`, or the one there is when another thread has just made or tried it."""
+        current, wait = self._client, self._next_reload - self._now()
+        if current is not None and current is not stale:
+            return current
+        if current is not None and wait > 0:
+            if self._reload_failed:  # so it is not known whether there is a better one
+                raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
+            return current
+        self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
+        try:
+            client, self._reload_failed = self._build(self._newest), False
+        except ApiError:
+            self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
+            raise
+        return client
+
+    def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
+        """A client with the certificate before it; the one there is, if that was just tried or is none."""
+        current = self._client or refused
+        if current is not refused or self._now() < self._next_return:
+            return current
+        self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
+        try:
+            before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
+            client = self._build(before, RETURN_AFTER_SECONDS)
+        except ServerMisconfigured:  # there is none; credential_sources has logged why
+            return refused
+        except ApiError:
+            self._next_return = self._now() + FAILED_COOLDOWN_SECONDS
+            raise
+        log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
+        return client
+
+    def _build(self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
+        with within(LOAD_SECONDS, self._now):
+            credential, loaded_at = self._credential(sources)
+            application = msal_application(self._settings, credential, self._http, self._discovery)
+        self._client = client = ConfidentialClient(application, loaded_at + lasts, credential.version)
+        return client
+
+    def _credential(self, sources: Sources) -> tuple[ClientCredential, float]:
+        """The prefetched credential, or one that is loaded now, and when it was loaded."""
+        self._prefetches.join(_PREFETCH)
+        prefetched, self._prefetched = self._prefetched, None
+        if prefetched is None:
+            return self._loaded(sources), self._now()
+        if not isinstance(prefetched.result, ApiError):
+            return prefetched.result, prefetched.at
+        if self._now() < prefetched.at + FAILED_COOLDOWN_SECONDS:
+            raise prefetched.result
+        return self._loaded(sources), self._now()
+
+    def _prefetch(self) -> None:
+        try:
+            with within(LOAD_SECONDS, self._now):
+                result: ClientCredential | ApiError = self._loaded(self._newest)
+        except ApiError as error:
+            result = error
+        self._prefetched = _Prefetched(result, self._now())
+
+    def _loaded(self, sources: Sources) -> ClientCredential:
+        """The credential of the first source that has one. A vault that is down is left alone after some failures."""
+        try:
+            self._circuit.check()
+        except CircuitOpenError as error:
+            if isinstance(self._last_failure, ServerMisconfigured):
+                raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
+            wait = math.ceil(error.seconds)
+            raise ServiceUnavailable(retry_after=wait, reason="client credential: circuit open") from None
+        try:
+            credential = self._load(sources, self._now)
+        except ApiError as error:
+            self._last_failure = error
+            self._circuit.failed()
+            raise
+        self._circuit.succeeded()
+        return credential
