@@ -1,64 +1,87 @@
 #!/usr/bin/env python3
-"""Everything a developer types here. The first command makes a virtual environment and installs what it needs.
+"""Everything a developer types here. The first command makes a virtual
+environment and installs what it needs.
 
-    python3 dev.py run [--port N] [--redis URL] [--origin URL]
-                                         the API and everything it talks to, on this machine; Ctrl-C stops it all;
-                                         --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
-                                         --origin: a web page's, such as https://localhost:5173, that may call the API
-    python3 dev.py run --api NAME=URL --scope SCOPE ...
-                                         the same with an API of yours that runs at URL; local-stack.toml keeps it
-    python3 dev.py run --once            starts it, signs alice in, calls the API, prints every hop, stops
-    python3 dev.py test [pytest args]    your tests: tests/
-    python3 dev.py test --all            those, and the template's own in maintainers/ (a quarter of an hour)
-    python3 dev.py check [--fix]         ruff, mypy, the layer rule, and the check of the package
-    python3 dev.py check --package       what would be deployed: is all there that the apps import, and no key?
-                                         before `func azure functionapp publish`; azd does it by itself
-    python3 dev.py check --infra         the rules for infra/ and every tool found: bicep, azd, checkov, shellcheck ...;
-    python3 dev.py remove-orders         takes the sample of a downstream API out of the project
-    python3 dev.py emulators [--port N] [--redis URL] [--origin URL]
-                                         all but the API, with local.settings.json written for `func start`
+  python3 dev.py run [--port N] [--redis URL] [--origin URL]
+      the API and everything it talks to, on this machine; Ctrl-C stops it all;
+      --redis: the API shares its exchanged tokens in that Redis (docs/scale.md)
+      --origin: that of a web page that may call the API, such as
+      https://localhost:5173
+  python3 dev.py run --api NAME=URL --scope SCOPE ...
+      the same with an API of yours that runs at URL; local-stack.toml keeps it
+  python3 dev.py run --once
+      starts it, signs alice in, calls the API, prints every hop, stops
+  python3 dev.py test [pytest args]
+      your tests: tests/
+  python3 dev.py test --all
+      those, and the template's own in maintainers/ (a quarter of an hour)
+  python3 dev.py check [--fix]
+      ruff, mypy, the layer rule, and the check of the package
+  python3 dev.py check --package
+      what would be deployed: is all there that the apps import, and no key?
+      before `func azure functionapp publish`; azd does it by itself
+  python3 dev.py check --infra
+      the rules for infra/ and every tool found: bicep, azd, checkov ...
+  python3 dev.py remove-orders
+      takes the sample of a downstream API out of the project
+  python3 dev.py emulators [--port N] [--redis URL] [--origin URL]
+      all but the API, with local.settings.json written for `func start`
+  python3 dev.py --version
+      the version of the template that this project was made from
 
 Of the template's maintainers, while the folder maintainers/ is there:
 
-    python3 dev.py check --infra --renew writes the snapshots in maintainers/tests/infra/snapshots anew
-    python3 dev.py fuzz [--seconds N] [--seed S]
-                                         forged tokens and other odd inputs at random: is any of them let in?
-    python3 dev.py mutate [MODULE ...]   which changes to validation and transport does no test notice?
-    python3 dev.py soak [--seconds N] [--seed S]
-                                         many people, threads and faults at random: whose answer was whose?
-    python3 dev.py bench [--json] [--row ROW]
-                                         how fast this template is, next to its peers
-    python3 dev.py bench failures        what this template and its peers do when things go wrong
-    python3 dev.py bench fleet           what N instances ask of Entra and of Redis: a model, with costs measured here
-    python3 dev.py bench load [--seconds N] [--processes P] [--redis | --kill-redis]
-                                         a realistic mix against several processes of the API: what is lost, who waits
+  python3 dev.py check --infra --renew
+      writes the snapshots in maintainers/tests/infra/snapshots anew
+  python3 dev.py fuzz [--seconds N] [--seed S]
+      forged tokens and other odd inputs at random: is any of them let in?
+  python3 dev.py mutate [MODULE ...]
+      which changes to validation and transport does no test notice?
+  python3 dev.py soak [--seconds N] [--seed S]
+      many people, threads and faults at random: whose answer was whose?
+  python3 dev.py bench [--json] [--row ROW]
+      how fast this template is, next to its peers
+  python3 dev.py bench failures
+      what this template and its peers do when things go wrong
+  python3 dev.py bench fleet
+      what N instances ask of Entra and of Redis: a model, with costs measured
+      here
+  python3 dev.py bench load [--seconds N] [--processes P]
+                            [--redis | --kill-redis]
+      a realistic mix against several processes of the API: what is lost, who
+      waits
 
 While `run` or `emulators` is up, from another terminal:
 
-    python3 dev.py token PERSON          an access token for the API, alone on stdout
-    python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
-                                         calls the API as that person; shows status, headers and body;
-                                         the flags give what is missing: consent, a second factor
-    python3 dev.py exec [--api NAME] -- CMD ...
-                                         CMD with exactly the environment of the API process, or of an API behind it
-    python3 dev.py client [args]         the client application, signing you in with your browser;
-                                         with nothing running, against the tenant its settings name
+  python3 dev.py token PERSON
+      an access token for the API, alone on stdout
+  python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
+      calls the API as that person; shows status, headers and body;
+      the flags give what is missing: consent, a second factor
+  python3 dev.py exec [--api NAME] -- CMD ...
+      CMD with exactly the environment of the API process, or of an API behind
+      it
+  python3 dev.py client [args]
+      the client application, signing you in with your browser;
+      with nothing running, against the tenant its settings name
 
 Examples:
 
-    python3 dev.py run --port 8000
-    python3 dev.py run --api Stock=http://127.0.0.1:9000 --scope Stock.Read
-    python3 dev.py run --redis redis://127.0.0.1:6379
-    python3 dev.py call alice /api/me
-    python3 dev.py call connor --consent /api/me
-    python3 dev.py call maya --step-up /api/me
-    python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
-    python3 dev.py test tests/test_function_app.py -k profile
-    python3 dev.py exec -- python -c "import function_app"
+  python3 dev.py run --port 8000
+  python3 dev.py run --api Stock=http://127.0.0.1:9000 --scope Stock.Read
+  python3 dev.py run --redis redis://127.0.0.1:6379
+  python3 dev.py call alice /api/me
+  python3 dev.py call connor --consent /api/me
+  python3 dev.py call maya --step-up /api/me
+  python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
+  python3 dev.py test tests/test_function_app.py -k profile
+  python3 dev.py exec -- python -c "import function_app"
 
-The packages go to .venv (or .venv-3.X when .venv belongs to another Python): those of requirements-run.txt at first,
-those of requirements-dev.txt when `test` or `check` is first asked for. DEV_PYTHON=/path/to/python names an interpreter
-to use as it is instead, with nothing installed. Everything the local stack writes is in .local/.
+The packages go to .venv (or .venv-3.X when .venv belongs to another Python):
+those of requirements-run.txt at first, those of requirements-dev.txt when
+`test` or `check` is first asked for. DEV_PYTHON=/path/to/python names an
+interpreter to use as it is instead, with nothing installed. Everything the
+local stack writes is in .local/.
 """
 
 import configparser
@@ -86,6 +109,7 @@ def tell(line: str) -> None:  # Python 3.11 or newer is needed: try python3 dev.
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ROOT = Path(__file__).resolve().parent
+TEMPLATE = "azure-functions-on-behalf-of-python"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
@@ -117,6 +141,9 @@ def main(argv: list[str]) -> int:
     if wants_help or command in ("-h", "--help", "help"):
         print(__doc__)
         return 0
+    if command == "--version":
+        print(f"{TEMPLATE} {template_version()}")
+        return 0
     if command not in COMMANDS:
         near = difflib.get_close_matches(command.lower(), COMMANDS, n=1)
         guess = f"did you mean python3 dev.py {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
@@ -139,6 +166,12 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         tell("dev.py: stopped")
         return 130
+
+
+def template_version() -> str:
+    """What shared/__init__.py says, read as text: it imports packages that may not be installed yet."""
+    found = re.search(r'^__version__ = "(.+?)"', (ROOT / "shared" / "__init__.py").read_text(encoding="utf-8"), re.M)
+    return found[1] if found else "of an unknown version"
 
 
 def dispatch(python: str, command: str, arguments: list[str]) -> int:

@@ -19,3 +19,5 @@ __all__ = [
     "json_body",
     "requires_user",
 ]
+
+__version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as well
