@@ -1,8 +1,8 @@
 """The custom downstream API of the example: orders. A Functions app of its own, with its own app registration: the app
 setting PYTHON_SCRIPT_FILE_NAME=downstream_app.py starts it from the same package as the API.
 
-It validates its own tokens and decides by *effective* permissions: what the client may do for the user (scopes) and
-what the user may do (roles). https://learn.microsoft.com/entra/identity-platform/permissions-consent-overview
+It validates its own tokens. It decides by effective permissions: scopes say what the client may do for the user, and
+roles say what the user may do. https://learn.microsoft.com/entra/identity-platform/permissions-consent-overview
 """
 
 import itertools

@@ -17,7 +17,7 @@ def me(req: func.HttpRequest, user: User) -> object:
 @app.route("api/orders", methods=["GET"])
 @requires_user(scopes=["access_as_user"])
 def list_orders(req: func.HttpRequest, user: User) -> object:
-    """The orders that the user may see; the Orders API decides which, and its answer is passed on."""
+    """The orders that the user may see. The Orders API decides which, and its response is passed on."""
     return user.api("Orders").get("/orders")
 
 

@@ -36,7 +36,7 @@ class ApiError(Exception):
         super().__init__(f"{self.code}: {reason}" if reason else self.code)
 
     def challenge(self) -> dict[str, str] | None:
-        """Parameters of the `WWW-Authenticate: Bearer` header besides the realm (RFC 6750 §3); None: no such header."""
+        """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no such header."""
         return None
 
 
@@ -45,11 +45,11 @@ class BadRequest(ApiError):
 
 
 class NotFound(ApiError):
-    status, code, detail = 404, "not_found", "There is no such thing, or it is not yours to see."
+    status, code, detail = 404, "not_found", "Not found, or not visible to you."
 
 
 class RequestRejected(ApiError):
-    """A downstream API refused the request itself: its 4xx is passed on, with its problem document if it sent one."""
+    """A downstream API refused the request itself. Its 4xx and its problem document are passed on."""
 
     code, detail = "downstream_rejected", "The downstream API did not accept the request."
 
@@ -63,7 +63,7 @@ class Unauthorized(ApiError):
 
 
 class MissingToken(Unauthorized):
-    """No usable `Authorization: Bearer` header. RFC 6750 §3.1: then the challenge carries no error code."""
+    """No usable `Authorization: Bearer` header. The challenge then has no error code (RFC 6750 §3.1)."""
 
     code, detail = "missing_token", "Send one header: Authorization: Bearer <access token>."
 
@@ -72,7 +72,7 @@ class MissingToken(Unauthorized):
 
 
 class InvalidToken(Unauthorized):
-    """The token does not pass. One answer for every cause, so that a forger learns nothing; the log has the reason."""
+    """The token is not valid. The response is the same for every cause. The log has the reason."""
 
     code, detail = "invalid_token", "The access token is not valid for this API. Get a new one, then call again."
 
@@ -81,7 +81,7 @@ class InvalidToken(Unauthorized):
 
 
 class ClaimsChallenge(Unauthorized):
-    """Entra wants more of the user; `claims` is the JSON text that the client must send with its next sign-in.
+    """Entra demands more of the user. `claims` is the JSON text that the client must send with its next sign-in.
     https://learn.microsoft.com/entra/identity-platform/claims-challenge
     """
 
@@ -117,13 +117,13 @@ class InsufficientScope(Forbidden):
 
 
 class UserTokenRequired(Forbidden):
-    code, detail = "user_token_required", "This API acts for a signed-in user; an app-only token has none."
+    code, detail = "user_token_required", "This API acts for a signed-in user. An app-only token has no user."
 
 
 class ConsentRequired(Forbidden):
-    """Nobody has consented yet to the downstream permissions `scopes`."""
+    """Neither the user nor an administrator has consented to the downstream permissions `scopes`."""
 
-    code, detail = "consent_required", "The user, or an administrator, must consent first; then call again."
+    code, detail = "consent_required", "The user or an administrator must consent. Then call again."
 
     def __init__(self, scopes: Sequence[str], *, admin_consent_url: str, reason: str = "") -> None:
         super().__init__(reason=reason)
@@ -132,11 +132,11 @@ class ConsentRequired(Forbidden):
 
 
 class AccessDenied(Forbidden):
-    code, detail = "access_denied", "A policy or a missing permission forbids this; signing in again will not help."
+    code, detail = "access_denied", "A policy or a missing permission forbids this. Signing in again will not help."
 
 
 class ServerMisconfigured(ApiError):
-    code, detail = "server_misconfigured", "The API is not set up correctly; details are in its log."
+    code, detail = "server_misconfigured", "The API is misconfigured. Details are in its log."
 
 
 class SettingsError(ServerMisconfigured):
@@ -163,8 +163,8 @@ class ServiceUnavailable(ApiError):
 
 
 class Throttled(ServiceUnavailable):
-    """Entra asks this one caller, for these scopes, to wait; nobody else is concerned."""
+    """Entra asks this one caller, for these scopes, to wait. Other callers are not affected."""
 
 
 class GatewayTimeout(ApiError):
-    status, code, detail = 504, "downstream_timeout", "The downstream API did not answer in time."
+    status, code, detail = 504, "downstream_timeout", "The downstream API did not respond in time."

@@ -15,7 +15,7 @@ from .run import Ask, Run, run
 from .table import as_json, as_markdown, as_text
 from .verdict import problems
 
-DOCUMENT, COMMAND = "docs/scale.md", "python3 dev.py bench load --update-docs"
+DOCUMENT, COMMAND = "docs/load.md", "python3 dev.py bench load --update-docs"
 DOCUMENTED = {
     "Without Redis": Ask(),
     "With Redis": Ask(redis=True),

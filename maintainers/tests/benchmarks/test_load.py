@@ -302,7 +302,7 @@ def test_what_the_log_complains_about_is_a_problem() -> None:
 
 
 def document(folder: Path) -> Path:
-    path = folder / "scale.md"
+    path = folder / "load.md"
     path.write_text("before\n{}\nold\n{}\nafter\n".format(*marks(COMMAND)), encoding="utf-8")
     return path
 

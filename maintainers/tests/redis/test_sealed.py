@@ -109,7 +109,7 @@ def test_an_entry_opens_for_its_own_token_scopes_tenant_and_client_alone(
     assert len(entra.asked) == 2
 
 
-def test_swapped_entries_are_misses_and_are_mended(server: RedisServer, clock: Clock) -> None:
+def test_swapped_entries_are_misses_and_are_replaced(server: RedisServer, clock: Clock) -> None:
     instance = Instance(server.url, clock)
     users = [f"h.{name}.sig-{name}" for name in ("alice", "olga")]
     first = [instance.token(user) for user in users]
