@@ -163,7 +163,7 @@ def test_a_new_function_is_called(yours: Project) -> None:
 
 
 def test_the_suite_that_a_person_keeps(yours: Project) -> None:
-    done = yours.dev("test", timeout=600, PATH=os.defpath)  # without a compiler: its rules have a test of their own below
+    done = yours.dev("test", timeout=600, PATH=os.defpath)  # no compiler: test_the_rules_for_infra has one
     assert done.returncode == 0, done.stdout + done.stderr
 
 
