@@ -1,4 +1,4 @@
-"""What a downstream API's answer other than success becomes for our caller; docs/errors.md has the table."""
+"""A downstream API's response other than success → the error for the client; docs/errors.md has the table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_PROBLEM_BYTES = 4 * 1024
 
 
 def error_from_api(response: Response, api: str, authority: Authority, now: float) -> ApiError:
-    """The error that this answer of the API so named means to our caller."""
+    """The error for the client that this response of the API `api` becomes."""
     status, reason = response.status_code, f"{api}: HTTP {response.status_code}{_error_code(response)}"
     claims = claims_of(response)
     if claims:

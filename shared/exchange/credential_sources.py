@@ -105,7 +105,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
     for source in sources:
         try:
             credential = _load(source, now)
-        except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
+        except Exception as error:  # noqa: BLE001 — whatever is wrong with one source, the next one is tried
             may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
             failures.append(f"{source.source_type}: {_describe(error)}")
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
@@ -141,7 +141,7 @@ def _is_passing(error: Exception, source: CredentialSettings) -> bool:
 
     if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
         return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # out of the libraries' parsers: an answer that is none
+    if isinstance(error, json.JSONDecodeError):  # from the libraries' parsers: a response that is not JSON
         return True
     status = getattr(error, "status_code", None) or 0
     return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)

@@ -1,4 +1,4 @@
-"""What Entra's token endpoint says → what the caller gets. The one table; docs/errors.md explains each code.
+"""An error response of Entra's token endpoint → the error for the client. docs/errors.md explains each code.
 
 Decided by `error`, `suberror` and `claims`; AADSTS numbers where those three do not tell cases apart.
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
@@ -45,7 +45,7 @@ def refuses_our_credential(body: Mapping[str, Any]) -> bool:
 
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
-    """The error that an error reply of the token endpoint means to our caller; `scopes` are those asked for."""
+    """The error for the client that an error response of the token endpoint becomes; `scopes`: those of the request."""
     numbers, error, suberror = _numbers(body), str(body.get("error")), str(body.get("suberror"))
     reason = describe(body)
     claims = _claims(body)

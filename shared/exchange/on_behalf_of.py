@@ -96,7 +96,7 @@ class OnBehalfOf:
                     assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
                 )
             except EntraUnavailable as error:
-                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.asked) from None
+                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.pause) from None
             except ApiError:
                 raise
             except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it

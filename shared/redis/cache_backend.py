@@ -1,4 +1,4 @@
-"""What a shared cache is to the rest: a place for named bytes that may be out of use at any time."""
+"""The interface of a shared cache: named bytes in a store that may be unavailable at any time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class BackendError(Exception):
-    """The store is of no use at the moment; whoever asked goes on without it."""
+    """The store cannot be used at the moment; go on without it."""
 
 
 class CacheBackend(Protocol):
@@ -32,7 +32,7 @@ class CacheBackend(Protocol):
         ...
 
     def unlock(self, name: str, lock: str) -> None:
-        """There is nothing to put: whoever waits for the lock need not do so any longer."""
+        """There is nothing to put: other instances need not wait for the lock any longer."""
         ...
 
     def drop(self, name: str) -> None:

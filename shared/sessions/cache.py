@@ -1,7 +1,7 @@
 """The session per bearer token: who the user is, validated once, and every token exchanged for them.
 
 Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token, and what was
-exchanged for the first must not answer for the second. The bearer token itself is not kept.
+exchanged for the first must not be used for the second. The bearer token itself is not kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class KeyCheck(Protocol):
 
 
 class Sessions:
-    """A bounded, thread-safe cache of sessions. No lock is held while Entra is asked."""
+    """A bounded, thread-safe cache of sessions. No lock is held during an exchange."""
 
     def __init__(
         self,
@@ -125,15 +125,15 @@ class Sessions:
         if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
             self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
             log.warning(
-                "sessions make room for others before their tokens end (%d so far), and are validated and exchanged "
-                "again; higher TokenCache__MaxSessions and TokenCache__MaxMegabytes would spare that",
+                "%d sessions were evicted before they expired, and are validated and exchanged again; "
+                "consider raising TokenCache__MaxSessions and TokenCache__MaxMegabytes",
                 self._evictions_told,
             )
 
     def _renew(
         self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
     ) -> DownstreamToken:
-        """A new token, beside the requests that use the one that is due; if none is to be had, again a little later."""
+        """A new token, fetched in the background while requests use the old one. After a failure it is tried again."""
         try:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:

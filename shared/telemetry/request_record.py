@@ -32,7 +32,7 @@ class RequestRecord:
     """
 
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
-        """`traceparent`: of whoever called; without a valid one, a new trace begins."""
+        """`traceparent`: the header of the request; without a valid one, a new trace begins."""
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace
