@@ -24,8 +24,8 @@ from .azure_identity import azure_credential
 from .certificate import Certificate, CertificateError, load_certificate
 from .key_vault import decode, read_key_vault
 
-RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
-MAX_RETRY_AFTER_SECONDS = 600
+CREDENTIAL_RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
+MAX_VAULT_RETRY_AFTER_SECONDS = 600
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
             return credential
     if may_recover:
         raise ServiceUnavailable(
-            retry_after=wait or RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
+            retry_after=wait or CREDENTIAL_RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
         )
     raise ServerMisconfigured(reason=f"no client credential ({', '.join(failures)})")
 
@@ -150,7 +150,7 @@ def _is_passing(error: Exception, source: CredentialSettings) -> bool:
 def _asked_to_wait(error: Exception, now: float) -> int:
     """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_RETRY_AFTER_SECONDS)
+    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
 
 
 def _describe(error: Exception) -> str:

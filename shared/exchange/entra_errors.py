@@ -23,8 +23,6 @@ from ..errors import (
 from ..net import requested_claims
 from ..settings import Authority
 
-RETRY_AFTER_SECONDS = 5  # where Entra names no time of its own
-
 # Entra does not accept our credential any more: load it anew, try once more.
 _CREDENTIAL = {700027, 700024, 7000214, 1000502, 7000274, 7000277}
 
@@ -58,7 +56,7 @@ def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: 
     if _APP_ONLY & numbers:
         return UserTokenRequired(reason=reason)
     if error == "temporarily_unavailable" or _BUSY & numbers:
-        return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=reason)
+        return ServiceUnavailable(reason=reason)
     if _MISCONFIGURED & numbers:
         return ServerMisconfigured(reason=reason)
     if suberror == "bad_token" or error in _NEW_TOKEN_ERRORS or _NEW_TOKEN_NEEDED & numbers:

@@ -23,7 +23,6 @@ from ..net import (
     is_on_host_of,
 )
 from ..settings import Authority, Settings
-from .entra_errors import RETRY_AFTER_SECONDS
 from .token_response import written_anew
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class EntraUnavailable(ServiceUnavailable):
     def __init__(
         self, reason: str, *, may_repeat: bool = False, pause: int | None = None, is_down: bool = True
     ) -> None:
-        super().__init__(retry_after=RETRY_AFTER_SECONDS if pause is None else pause, reason=f"Entra: {reason}")
+        super().__init__(retry_after=pause, reason=f"Entra: {reason}")
         self.may_repeat, self.pause, self.is_down = may_repeat, pause, is_down
 
 
@@ -120,8 +119,7 @@ class MsalHttpClient:
             raise EntraUnavailable(str(error), may_repeat=error.may_repeat, is_down=has_failed) from None
         status, pause = response.status_code, response.retry_after(self._now())
         if status == 429:
-            wait = RETRY_AFTER_SECONDS if pause is None else pause
-            raise (Throttled if pause else ServiceUnavailable)(retry_after=wait, reason="Entra: HTTP 429")
+            raise (Throttled if pause else ServiceUnavailable)(retry_after=pause, reason="Entra: HTTP 429")
         if status != 200 and not 400 <= status < 500:
             raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, pause=pause, is_down=status != 500)
         try:

@@ -16,7 +16,7 @@ from ..net import AttemptFailedError, Retries
 from ..settings import Settings
 from .credential import ConfidentialClient, ConfidentialClients
 from .downstream_token import DownstreamToken, Refusal
-from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
+from .entra_errors import describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 from .token_response import fingerprint_of, life_seconds
 
@@ -80,7 +80,7 @@ class OnBehalfOf:
         try:
             lifetime = life_seconds(body.get("expires_in"))
         except ValueError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
+            raise ServiceUnavailable(reason=f"Entra: {error}") from None
         renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
         granted = fingerprint_of(body.get("scope", ""))
         return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
@@ -100,7 +100,7 @@ class OnBehalfOf:
             except ApiError:
                 raise
             except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it
-                raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=type(error).__name__) from None
+                raise ServiceUnavailable(reason=type(error).__name__) from None
             return response
 
         return self._retries.run(attempt)

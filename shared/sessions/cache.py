@@ -23,7 +23,6 @@ from .session import Scopes, Session
 if TYPE_CHECKING:
     from ..validation.key_set import SigningKey
 
-RETRY_AFTER_SECONDS = 5  # of a request that waited too long for the exchange of another one
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 _TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
@@ -110,7 +109,7 @@ class Sessions:
         try:
             return self._flights.do(flight, work)
         except WaitedTooLongError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=str(error)) from None
+            raise ServiceUnavailable(reason=str(error)) from None
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
