@@ -87,7 +87,7 @@ def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str
 def test_the_table_of_waits_names_every_time_of_shared_with_its_value() -> None:
     table = text("docs/configuration.md").partition("## Which wait is which")[2].partition("\n## ")[0]
     told = {name: float(value) for name, value in re.findall(r"^\| `([\w/.]+)` \| ([\d.]+) \|", table, re.MULTILINE)}
-    found = {}
+    found: dict[str, float] = {}
     for path in sorted((ROOT / "shared").rglob("*.py")):
         name = path.relative_to(ROOT / "shared").with_suffix("").as_posix()
         module = import_module(f"shared.{name.replace('/', '.')}")

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
 FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
-MAX_METADATA_RETRY_AFTER_SECONDS = (
-    60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
-)
+MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
 FAILURE_COUNTS_SECONDS = 60.0  # after a failure, wait only briefly while old keys are usable
 # How long a fetch may have taken for a caller to wait for it still:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
