@@ -42,7 +42,7 @@ class RequiresUser:
     ) -> Callable[[Function], Function]:
         """Lets only signed-in users in whose client holds one of the scopes, and hands the function its `user`.
 
-        The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) besides its
+        The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) next to its
         trigger and bindings. What it returns or raises becomes the response: see hosting.response.
 
         Args:

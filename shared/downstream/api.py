@@ -96,7 +96,7 @@ class DownstreamApi(HttpVerbs[Response]):
         except ApiError:
             if status == 401:
                 raise
-            return None  # the API's 403 stands, whatever is wrong with Entra
+            return None  # the API's 403 stands, even while Entra fails
         return None if status == 403 and another.granted == refused.granted else another
 
     def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:

@@ -1,7 +1,7 @@
 """What MSAL is given to work with: our transport, and caches that remember nothing of a person.
 
-MSAL by itself replays one user's throttling and refusals to the next caller, keeps every token for ever, and logs an
-whole response that is not JSON. With these three parts it does the protocol and nothing else.
+MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token for ever. It logs a
+response that is not JSON. With these three parts it does the protocol and nothing else.
 """
 
 from __future__ import annotations

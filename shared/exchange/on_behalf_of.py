@@ -53,8 +53,10 @@ class OnBehalfOf:
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """One round trip to Entra, unless it does not know our credential: then once more with the newest there is, and
-        once with the version before, because a vault has a new certificate minutes before Entra has heard of it.
+        """One round trip to Entra, unless it does not know our credential.
+
+        Then there is one with the newest credential, and one with the certificate before it. A vault has a new
+        certificate minutes before Entra knows it.
 
         Args:
             assertion: the caller's validated access token.

@@ -63,7 +63,7 @@ def life_seconds(expires_in: object) -> float:
 
 
 def fingerprint_of(scope: str) -> str:
-    """The same for equal sets of granted scopes, in whatever order; short, as every token in memory has one.
+    """The same for equal sets of granted scopes, in any order; short, as every token in memory has one.
 
     Without a `scope` Entra granted what was asked for (RFC 6749 §5.1).
     """

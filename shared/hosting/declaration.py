@@ -1,7 +1,7 @@
 """What @requires_user can stand above. Everything else is refused where it is declared, in one sentence.
 
-Otherwise Azure would index no function at all, in words that name neither the function nor the reason; or a request
-would be the first to find out.
+Otherwise Azure would index no function at all, and name neither the function nor the reason; or the first request
+would fail.
 """
 
 from __future__ import annotations

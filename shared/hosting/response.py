@@ -1,7 +1,7 @@
 """What a function returned or raised → an HTTP response that the host can send.
 
-What cannot be sent is refused with one sentence for the log: the host would turn it into an empty 500, or drop the
-connection, and the log would have no reason. The sentences name key paths, types and header names, never a value.
+What cannot be sent is refused with one sentence for the log. The host would turn it into an empty 500 or drop the
+connection, without a reason in the log. The sentences name key paths, types and header names, never a value.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ class UnsendableError(ApiError):
 def reply_to(result: object) -> func.HttpResponse:
     """What a function returned, as an HTTP reply.
 
-    `HttpResponse` as it is; a downstream API's response with its status and body; `str` as plain text; None as 204;
-    `(body, status)` or `(body, status, headers)` as that body (None: an empty one) with that status and those headers;
-    anything else as JSON.
+    - `HttpResponse`: as it is.
+    - a downstream API's response: its status and body.
+    - `str`: plain text.
+    - None: 204.
+    - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
+    - anything else: JSON.
 
     Raises:
         UnsendableError: it cannot be sent; the reason says why.

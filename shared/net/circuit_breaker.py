@@ -56,7 +56,7 @@ class CircuitBreaker:
         return self._failures >= self._limit
 
     def succeeded(self) -> None:
-        """Call it after every response, whatever it says: the service is there."""
+        """Call it after every response, of any status: the service is there."""
         if self._failures:
             with self._lock:
                 was_open, self._failures = self._failures >= self._limit, 0

@@ -64,7 +64,7 @@ class Transport:
         params: Mapping[str, str] | None = None,
         data: Any = None,
     ) -> Response:
-        """Sends one request and reads the whole response, whatever its status.
+        """Sends one request and reads the whole response, of any status.
 
         Raises:
             ValueError: the address is not https, or a header or the method cannot be sent.

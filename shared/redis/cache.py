@@ -1,7 +1,7 @@
 """The second level: what one instance has exchanged, all others find, and only one of them asks Entra.
 
 Off unless TokenCache__Redis__Url is set. It stands between the sessions and Entra, and looks like Entra to them.
-Whatever is wrong with the store, the exchange goes on without it.
+When the store fails, the exchange goes on without it.
 """
 
 from __future__ import annotations

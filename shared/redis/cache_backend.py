@@ -19,8 +19,8 @@ class CacheBackend(Protocol):
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
         """What was put there last, if it is not `unless`; else its lock, for so long at the most.
 
-        The lock is a value to give it back with, "" when another one has it, and the same for all who come within a
-        second of an `unlock`.
+        The lock is a value to give it back with; "" when another instance has it. Within a second of an `unlock` all
+        instances get the same one.
         """
         ...
 

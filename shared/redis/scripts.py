@@ -1,7 +1,7 @@
 """Lua scripts for operations that must be atomic in Redis: each for one entry and its lock, in one hash slot.
 
-A late holder of a lock overwrites nothing: what is written under a lock is written only while that is held, or where
-there is nothing yet. https://redis.io/docs/latest/develop/programmability/eval-intro/
+A late holder of a lock overwrites nothing: it writes only while it holds the lock, or where there is nothing yet.
+https://redis.io/docs/latest/develop/programmability/eval-intro/
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The session per bearer token: who the user is, validated once, and every token exchanged for them.
 
-Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token, and what was
+Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
 exchanged for the first must not be used for the second. The bearer token itself is not kept.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
-_TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
+_TELL_AGAIN_SECONDS = 3600.0  # between two warnings about evicted sessions
 
 log = logging.getLogger(__name__)
 

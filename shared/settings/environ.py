@@ -106,7 +106,7 @@ class EnvironReader:
         return [self._as_given[key] for key in found]
 
     def says(self, name: str, value: str) -> bool:
-        """Whether the variable has this value, whatever the case. Makes no problem of any other."""
+        """Whether the variable has this value, in upper or lower case. Makes no problem of any other."""
         return self._values.get(name.lower(), "").lower() == value.lower()
 
     def children(self, prefix: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..settings import Authority
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
-DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
+DOCUMENT_SECONDS = 5.0  # for each of the two
 ATTEMPTS = 2
 
 

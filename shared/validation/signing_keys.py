@@ -31,7 +31,7 @@ from .metadata import EntraBusyError, UnknownTenantError
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
-COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
+COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
 FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
