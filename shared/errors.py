@@ -20,6 +20,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+RETRY_AFTER_SECONDS = 5  # of a 503 where no other time is known
+
 
 class ApiError(Exception):
     """A failure with its HTTP reply. `extra` holds further members of the problem+json body (RFC 9457 §3.2)."""
@@ -157,9 +159,10 @@ class ServiceUnavailable(ApiError):
     status, code, detail = 503, "temporarily_unavailable", "A service this API needs is busy or down. Try again later."
     retry_after: int
 
-    def __init__(self, *, retry_after: int, reason: str = "") -> None:
+    def __init__(self, *, retry_after: int | None = None, reason: str = "") -> None:
+        """`retry_after`: None where the service that is busy names no time of its own."""
         super().__init__(reason=reason)
-        self.retry_after = retry_after
+        self.retry_after = RETRY_AFTER_SECONDS if retry_after is None else retry_after
 
 
 class Throttled(ServiceUnavailable):

@@ -1,4 +1,4 @@
-"""Imports the big libraries beside the app's start: that stays short, and the first request finds them loaded."""
+"""Imports the large libraries in the background: the start stays short, and the first request finds them loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromManagedIdentity"}
 
 
 def preload_in_background(settings: Settings) -> threading.Thread:
-    """A thread that imports what the first request will need. It asks nobody anything."""
+    """Starts a thread that imports what the first request will need. It opens no connection."""
     thread = threading.Thread(target=load, args=(settings,), name="libraries")
     thread.start()
     return thread
@@ -23,7 +23,7 @@ def preload_in_background(settings: Settings) -> threading.Thread:
 def load(settings: Settings) -> None:
     """Imports what these settings call for, in the order in which it will be needed."""
     time.sleep(_IMPORT_FIRST_SECONDS)
-    with suppress(ImportError):  # whoever needs it will say what is missing
+    with suppress(ImportError):  # the code that needs it will say what is missing
         for name in _modules(settings):
             importlib.import_module(name, __package__)
 

@@ -42,7 +42,7 @@ class RequiresUser:
     ) -> Callable[[Function], Function]:
         """Lets only signed-in users in whose client holds one of the scopes, and hands the function its `user`.
 
-        The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) besides its
+        The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) next to its
         trigger and bindings. What it returns or raises becomes the response: see hosting.response.
 
         Args:
@@ -93,7 +93,7 @@ class _Guard:
                 user = self._kind.user(context, ready.apis)
                 reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
-            if is_being_cancelled(error):  # and a leaked CancelledError would never be answered
+            if is_being_cancelled(error):  # and a leaked CancelledError would get no response
                 raise
             return _failed(record, error, realm)
         record.close(reply.status_code)
@@ -127,7 +127,7 @@ class _Guard:
 def _failed(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
     try:
         reply = reply_to_error(error, record.correlation_id, realm)
-    except Exception as unusable:  # noqa: BLE001 — an error class of the author's, with members that cannot be sent
+    except Exception as unusable:  # noqa: BLE001 — an error class of the app's own, with members that cannot be sent
         error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm)
     record.close(reply.status_code, error)
     notes.deliver()

@@ -21,7 +21,7 @@ from .validation import AccessTokenValidator, Metadata, SigningKeys
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. They are named one by one: "azure"
-# alone would also silence Microsoft's worker and the Azure SDKs of the function's author.
+# alone would also silence Microsoft's worker and the Azure SDKs that the app itself uses.
 for _library in ("azure.core", "azure.identity", "azure.keyvault", "msal", "redis", "urllib3"):
     logging.getLogger(_library).setLevel(logging.ERROR)
 logging.getLogger("msal.oauth2cli.oauth2").addFilter(lambda _: False)  # it logs a token response that it cannot parse
@@ -57,13 +57,13 @@ class Services:
         )
 
     def prepare(self) -> None:
-        """Begins to get what the first exchange will need. Waits for nothing, raises nothing."""
+        """Starts to load what the first exchange will need. Waits for nothing, raises nothing."""
         for prepare in self._preparations if self.settings.downstream_apis else ():
             prepare()
 
 
 class LazyServices:
-    """Services made when first asked for, and what is wrong with the settings, known as soon as the app starts."""
+    """Makes the services at the first request; knows what is wrong with the settings as soon as the app starts."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class LazyServices:
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def load_libraries(self) -> None:
-        """Begins to import, beside what goes on, what the first request will need. Asks nobody anything."""
+        """Starts to import in the background what the first request will need. Opens no connection."""
         settings = self._settings()
         with self._lock:
             if self._libraries is None and not isinstance(settings, SettingsError):

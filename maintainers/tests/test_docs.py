@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,20 @@ def test_the_documented_bounds_are_those_of_the_code(constant: float, shown: str
     else:
         assert shown in folded
         assert constant == words.get(shown) or constant == float(shown.replace(",", "").split()[0])
+
+
+def test_the_table_of_waits_names_every_time_of_shared_with_its_value() -> None:
+    table = text("docs/configuration.md").partition("## Which wait is which")[2].partition("\n## ")[0]
+    told = {name: float(value) for name, value in re.findall(r"^\| `([\w/.]+)` \| ([\d.]+) \|", table, re.MULTILINE)}
+    found: dict[str, float] = {}
+    for path in sorted((ROOT / "shared").rglob("*.py")):
+        name = path.relative_to(ROOT / "shared").with_suffix("").as_posix()
+        module = import_module(f"shared.{name.replace('/', '.')}")
+        assigned = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign)]
+        names = [part.id for node in assigned for part in ast.walk(node.targets[0]) if isinstance(part, ast.Name)]
+        own = [each for each in names if each.endswith("_SECONDS") and not each.startswith("_")]
+        found |= {f"{name}.{constant}": float(getattr(module, constant)) for constant in own}
+    assert told == found
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

@@ -24,7 +24,7 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare
 
 
 class ApiResponse(Response):
-    """An API's answer; that it is not the JSON it should be is the API's failure, not the function's."""
+    """An API's response. When it is not JSON although it should be, the API has failed, not the function."""
 
     def json(self) -> Any:
         """The body as JSON. Raises BadGateway when it is none."""
@@ -35,7 +35,7 @@ class ApiResponse(Response):
 
 
 class DownstreamApis:
-    """The APIs that the settings name, callable on behalf of whoever is given."""
+    """The APIs that the settings name, and what all calls of them share."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class DownstreamApi(HttpVerbs[Response]):
         except ApiError:
             if status == 401:
                 raise
-            return None  # the API's no stands, whatever ails Entra
+            return None  # the API's 403 stands, even while Entra fails
         return None if status == 403 and another.granted == refused.granted else another
 
     def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:

@@ -1,4 +1,4 @@
-"""What a downstream API's answer other than success becomes for our caller; docs/errors.md has the table."""
+"""A downstream API's response other than success → the error for the client; docs/errors.md has the table."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from ..errors import (
 from ..net import Response, claims_of, parse_object
 from ..settings import Authority
 
-RETRY_AFTER_SECONDS = 5  # where the API names no time of its own
 _OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could fix
 _MAX_PROBLEM_BYTES = 4 * 1024
 
 
 def error_from_api(response: Response, api: str, authority: Authority, now: float) -> ApiError:
-    """The error that this answer of the API so named means to our caller."""
+    """The error for the client that this response of the API `api` becomes."""
     status, reason = response.status_code, f"{api}: HTTP {response.status_code}{_error_code(response)}"
     claims = claims_of(response)
     if claims:
         return ClaimsChallenge(claims, authorization_uri=authority.authorization_uri, reason=reason)
     if status == 429 or (status == 503 and "Retry-After" in response.headers):
-        wait = response.retry_after(now)
-        return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS if wait is None else wait, reason=reason)
+        return ServiceUnavailable(retry_after=response.retry_after(now), reason=reason)
     if status in _OURS or not 400 <= status < 500:
         return BadGateway(reason=reason)
     by_status: dict[int, type[ApiError]] = {403: AccessDenied, 404: NotFound}

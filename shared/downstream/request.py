@@ -28,7 +28,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
-_DECODINGS = 8  # whatever still changes after so many was made to deceive
+_DECODINGS = 8  # a path that still changes after so many was made to deceive
 _IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
 _SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
 
@@ -49,7 +49,7 @@ class Request:
 
 
 class HttpVerbs(ABC, Generic[R]):
-    """`get` … `delete` and `request`, answered at once (`DownstreamApi`) or awaited (`AsyncDownstreamApi`)."""
+    """`get` … `delete` and `request`, sent at once (`DownstreamApi`) or awaited (`AsyncDownstreamApi`)."""
 
     @abstractmethod
     def send(self, request: Request) -> R: ...
@@ -70,14 +70,14 @@ class HttpVerbs(ABC, Generic[R]):
         Args:
             path: below the API's base URL, beginning with one slash; may hold a query.
             json: a body to send as JSON; `data` is one to send as it is.
-            idempotent: whether it may be sent again when no answer comes, or one that says "try again"; by default
+            idempotent: whether it may be sent again when no response comes, or one that says "try again"; by default
                 what RFC 9110 §9.2.2 says of the method: GET, HEAD, OPTIONS, PUT and DELETE may, POST and PATCH may not.
 
         Returns:
-            The API's 2xx or 304 answer.
+            The API's 2xx or 304 response.
 
         Raises:
-            ValueError: the path could lead elsewhere, or a header is not the author's to set. Nothing was sent.
+            ValueError: the path could lead elsewhere, or a function may not set this header. Nothing was sent.
             ApiError: what the caller must be told.
         """
         own = dict(headers or {})
@@ -111,7 +111,7 @@ def check_method(method: str) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ValueError for a header that cannot be sent, or is not the author's to set. Its value is not repeated."""
+    """Raises ValueError for a header that cannot be sent, or that a function may not set. Its value is not repeated."""
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header's name is not one")

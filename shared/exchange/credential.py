@@ -37,7 +37,6 @@ RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra 
 RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest: Entra knows that one by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads because of a refusal, so that they do not hammer the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
-RETRY_AFTER_SECONDS = 5  # of a request that waited too long for a load
 
 _LOAD, _PREFETCH = "client credential", "early client credential"
 _NEVER = float("-inf")
@@ -135,7 +134,7 @@ class ConfidentialClients:
         try:
             return self._loads.wait_in_background(_LOAD, work)
         except WaitedTooLongError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=str(error)) from None
+            raise ServiceUnavailable(reason=str(error)) from None
 
     def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
         """A client newer than `stale`, or the one there is when another thread has just made or tried it."""

@@ -24,8 +24,8 @@ from .azure_identity import azure_credential
 from .certificate import Certificate, CertificateError, load_certificate
 from .key_vault import decode, read_key_vault
 
-RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
-MAX_RETRY_AFTER_SECONDS = 600
+CREDENTIAL_RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
+MAX_VAULT_RETRY_AFTER_SECONDS = 600
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
     for source in sources:
         try:
             credential = _load(source, now)
-        except Exception as error:  # noqa: BLE001 — whatever ails one source, the next one has its turn
+        except Exception as error:  # noqa: BLE001 — whatever is wrong with one source, the next one is tried
             may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
             failures.append(f"{source.source_type}: {_describe(error)}")
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
@@ -114,7 +114,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
             return credential
     if may_recover:
         raise ServiceUnavailable(
-            retry_after=wait or RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
+            retry_after=wait or CREDENTIAL_RETRY_AFTER_SECONDS, reason=f"no client credential ({', '.join(failures)})"
         )
     raise ServerMisconfigured(reason=f"no client credential ({', '.join(failures)})")
 
@@ -141,7 +141,7 @@ def _is_passing(error: Exception, source: CredentialSettings) -> bool:
 
     if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
         return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # out of the libraries' parsers: an answer that is none
+    if isinstance(error, json.JSONDecodeError):  # from the libraries' parsers: a response that is not JSON
         return True
     status = getattr(error, "status_code", None) or 0
     return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
@@ -150,7 +150,7 @@ def _is_passing(error: Exception, source: CredentialSettings) -> bool:
 def _asked_to_wait(error: Exception, now: float) -> int:
     """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_RETRY_AFTER_SECONDS)
+    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
 
 
 def _describe(error: Exception) -> str:

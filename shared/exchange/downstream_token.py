@@ -1,4 +1,4 @@
-"""An access token for a downstream API: the token itself, why another one is asked for, and what can bring one."""
+"""An access token for a downstream API: the token itself, why another one is needed, and what can bring one."""
 
 from __future__ import annotations
 

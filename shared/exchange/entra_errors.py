@@ -1,4 +1,4 @@
-"""What Entra's token endpoint says → what the caller gets. The one table; docs/errors.md explains each code.
+"""An error response of Entra's token endpoint → the error for the client. docs/errors.md explains each code.
 
 Decided by `error`, `suberror` and `claims`; AADSTS numbers where those three do not tell cases apart.
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
@@ -23,8 +23,6 @@ from ..errors import (
 from ..net import requested_claims
 from ..settings import Authority
 
-RETRY_AFTER_SECONDS = 5  # where Entra names no time of its own
-
 # Entra does not accept our credential any more: load it anew, try once more.
 _CREDENTIAL = {700027, 700024, 7000214, 1000502, 7000274, 7000277}
 
@@ -45,7 +43,7 @@ def refuses_our_credential(body: Mapping[str, Any]) -> bool:
 
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
-    """The error that an error reply of the token endpoint means to our caller; `scopes` are those asked for."""
+    """The error for the client that an error response of the token endpoint becomes; `scopes`: those of the request."""
     numbers, error, suberror = _numbers(body), str(body.get("error")), str(body.get("suberror"))
     reason = describe(body)
     claims = _claims(body)
@@ -58,7 +56,7 @@ def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: 
     if _APP_ONLY & numbers:
         return UserTokenRequired(reason=reason)
     if error == "temporarily_unavailable" or _BUSY & numbers:
-        return ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=reason)
+        return ServiceUnavailable(reason=reason)
     if _MISCONFIGURED & numbers:
         return ServerMisconfigured(reason=reason)
     if suberror == "bad_token" or error in _NEW_TOKEN_ERRORS or _NEW_TOKEN_NEEDED & numbers:

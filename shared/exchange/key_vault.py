@@ -29,7 +29,7 @@ def read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
         secret = client.get_secret(name, _version_before(client, name, refused) if refused else None)
     value = secret.value
     if not value:
-        raise ServiceResponseError("no secret in the answer")
+        raise ServiceResponseError("no secret in the response")
     is_pem = secret.properties.content_type == "application/x-pem-file"
     return value.encode() if is_pem else decode(value), str(secret.properties.version)
 

@@ -1,7 +1,7 @@
 """What MSAL is given to work with: our transport, and caches that remember nothing of a person.
 
-MSAL by itself replays one user's throttling and refusals to the next caller, keeps every token for ever, and logs an
-answer that is not JSON whole. With these three parts it does the protocol and nothing else.
+MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token for ever. It logs a
+response that is not JSON. With these three parts it does the protocol and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from ..net import (
     is_on_host_of,
 )
 from ..settings import Authority, Settings
-from .entra_errors import RETRY_AFTER_SECONDS
 from .token_response import written_anew
 
 if TYPE_CHECKING:
@@ -31,21 +30,21 @@ if TYPE_CHECKING:
 
 
 class EntraUnavailable(ServiceUnavailable):
-    """Entra gave no answer of the protocol.
+    """Entra sent no response of the protocol.
 
-    `may_repeat`: asking once more at once might help. `asked`: the pause in seconds that it asks for, if it does.
+    `may_repeat`: another attempt at once might help. `pause`: the seconds that Entra asks for, if it does.
     `is_down`: it would have been none for anybody; a 500 may be about this one request.
     """
 
     def __init__(
-        self, reason: str, *, may_repeat: bool = False, asked: int | None = None, is_down: bool = True
+        self, reason: str, *, may_repeat: bool = False, pause: int | None = None, is_down: bool = True
     ) -> None:
-        super().__init__(retry_after=RETRY_AFTER_SECONDS if asked is None else asked, reason=f"Entra: {reason}")
-        self.may_repeat, self.asked, self.is_down = may_repeat, asked, is_down
+        super().__init__(retry_after=pause, reason=f"Entra: {reason}")
+        self.may_repeat, self.pause, self.is_down = may_repeat, pause, is_down
 
 
 class MsalHttpClient:
-    """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for all that is no answer of the protocol."""
+    """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for every response that is not of the protocol."""
 
     def __init__(
         self,
@@ -86,7 +85,7 @@ class MsalHttpClient:
         return self._checked("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 
     def close(self) -> None:
-        """MSAL never calls it while it works; the transport belongs to whoever made it."""
+        """MSAL never calls it while it works; the transport belongs to the code that made it."""
 
     def _check_host(self, address: str) -> None:
         """Raises EntraUnavailable for a token endpoint elsewhere: it would get the user's token and our assertion."""
@@ -118,12 +117,11 @@ class MsalHttpClient:
         except TransportError as error:
             has_failed = not (isinstance(error, TransportTimeout) and error.cut_short)  # else it is we who had no time
             raise EntraUnavailable(str(error), may_repeat=error.may_repeat, is_down=has_failed) from None
-        status, asked = response.status_code, response.retry_after(self._now())
+        status, pause = response.status_code, response.retry_after(self._now())
         if status == 429:
-            wait = RETRY_AFTER_SECONDS if asked is None else asked
-            raise (Throttled if asked else ServiceUnavailable)(retry_after=wait, reason="Entra: HTTP 429")
+            raise (Throttled if pause else ServiceUnavailable)(retry_after=pause, reason="Entra: HTTP 429")
         if status != 200 and not 400 <= status < 500:
-            raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, asked=asked, is_down=status != 500)
+            raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, pause=pause, is_down=status != 500)
         try:
             return Response(status, response.headers, written_anew(response.content, is_token=method == "POST"))
         except ValueError:
@@ -155,7 +153,7 @@ def msal_application(
     """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
 
     Raises:
-        ServiceUnavailable: Entra does not answer.
+        ServiceUnavailable: Entra does not respond.
         ServerMisconfigured: Entra does not know the tenant.
     """
     from msal import ConfidentialClientApplication  # here: a quarter of a second; see libraries
@@ -171,5 +169,5 @@ def msal_application(
             exclude_scopes=["offline_access"],
             client_capabilities=list(settings.client_capabilities) or None,
         )
-    except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole answer
+    except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole response
         raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

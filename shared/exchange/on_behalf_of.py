@@ -16,7 +16,7 @@ from ..net import AttemptFailedError, Retries
 from ..settings import Settings
 from .credential import ConfidentialClient, ConfidentialClients
 from .downstream_token import DownstreamToken, Refusal
-from .entra_errors import RETRY_AFTER_SECONDS, describe, error_from_entra, refuses_our_credential
+from .entra_errors import describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 from .token_response import fingerprint_of, life_seconds
 
@@ -53,8 +53,10 @@ class OnBehalfOf:
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """One round trip to Entra, unless it does not know our credential: then once more with the newest there is, and
-        once with the version before, because a vault has a new certificate minutes before Entra has heard of it.
+        """One round trip to Entra, unless it does not know our credential.
+
+        Then there is one with the newest credential, and one with the certificate before it. A vault has a new
+        certificate minutes before Entra knows it.
 
         Args:
             assertion: the caller's validated access token.
@@ -80,7 +82,7 @@ class OnBehalfOf:
         try:
             lifetime = life_seconds(body.get("expires_in"))
         except ValueError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=f"Entra: {error}") from None
+            raise ServiceUnavailable(reason=f"Entra: {error}") from None
         renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
         granted = fingerprint_of(body.get("scope", ""))
         return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
@@ -96,11 +98,11 @@ class OnBehalfOf:
                     assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
                 )
             except EntraUnavailable as error:
-                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.asked) from None
+                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.pause) from None
             except ApiError:
                 raise
             except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it
-                raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=type(error).__name__) from None
+                raise ServiceUnavailable(reason=type(error).__name__) from None
             return response
 
         return self._retries.run(attempt)

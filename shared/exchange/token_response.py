@@ -31,15 +31,15 @@ def written_anew(content: bytes, *, is_token: bool) -> bytes:
         is_token: whether it is a response of the token endpoint, of which only some members are kept.
 
     Raises:
-        ValueError: it is no JSON object in UTF-8, its `scope` is no text, or its `error` no word. MSAL keeps each
-            `error` for a header of later requests, where such a one would spoil them for everybody.
+        ValueError: it is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed: MSAL sends
+            each `error` in a header of later requests, and a malformed one would break them for all users.
     """
     body = parse_object(content)
     error, scope = body.get("error", ""), body.get("scope", "")
     if not (isinstance(error, str) and error.isascii() and (not error or error.replace("_", "").isalnum())):
-        raise ValueError("error is no word")
+        raise ValueError("error is not a word")
     if not isinstance(scope, str):
-        raise ValueError("scope is no text")
+        raise ValueError("scope is not text")
     if is_token:
         body = {name: body[name] for name in _MEMBERS if name in body}
     return compact(body).encode()
@@ -58,12 +58,12 @@ def life_seconds(expires_in: object) -> float:
     text = str(expires_in)
     seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
     if seconds < 1:
-        raise ValueError("expires_in is no number of seconds")
+        raise ValueError("expires_in is not a number of seconds")
     return min(seconds, MAX_LIFE_SECONDS)
 
 
 def fingerprint_of(scope: str) -> str:
-    """The same for equal sets of granted scopes, in whatever order; short, as every token in memory has one.
+    """The same for equal sets of granted scopes, in any order; short, as every token in memory has one.
 
     Without a `scope` Entra granted what was asked for (RFC 6749 §5.1).
     """

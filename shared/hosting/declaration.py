@@ -1,7 +1,7 @@
 """What @requires_user can stand above. Everything else is refused where it is declared, in one sentence.
 
-Otherwise Azure would index no function at all, in words that name neither the function nor the reason; or a request
-would be the first to find out.
+Otherwise Azure would index no function at all, and name neither the function nor the reason; or the first request
+would fail.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_async(function: Function) -> bool:
 
 
 def hints_of(function: Function) -> dict[str, Any]:
-    """The types of the parameters, resolved where the author wrote them; none when a name is for type checkers only."""
+    """The types of the parameters, resolved in the function's module; none when a name is for type checkers only."""
     try:
         return typing.get_type_hints(function)
     except (NameError, AttributeError, TypeError, SyntaxError):  # the worker asks for no types
@@ -52,7 +52,7 @@ def check(function: object) -> None:
     if function.__name__ == "<lambda>":
         _refuse(function, "@requires_user needs a function with a name; write def instead of lambda")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        _refuse(function, "a function with yield cannot be answered; return the whole result")
+        _refuse(function, "a function with yield cannot be sent as a response; return the whole result")
     _check_parameters(function)
     _check_types(function)
     _check_name(function)
@@ -135,7 +135,7 @@ def _is_renamed(function: Function) -> bool:
     try:
         return ".function_name(" in inspect.getsource(function).partition("def ")[0]
     except OSError:
-        return True  # no source: nobody can tell
+        return True  # no source: it cannot be known
 
 
 def _refuse(function: Any, why: str) -> NoReturn:

@@ -68,10 +68,10 @@ def kind_of(function: Function) -> Kind:
 
 
 def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
-    """The guard as a function that Azure Functions can index: name, text and parameters of the author's, less `user`.
+    """The guard as a function that Azure Functions can index: with name, docstring and parameters, less `user`.
 
     The worker compares parameters with bindings, and looks through `__wrapped__`; hence no functools.wraps. It hands
-    `context` to whatever has a parameter of that name and of this type; the guard reads the trace from it. It passes
+    `context` to a function with a parameter of that name and of this type; the guard reads the trace from it. It passes
     arguments by name; tests of one's own, and decorators above the guard, also by position.
     """
     own = inspect.signature(function).parameters.values()
@@ -90,7 +90,7 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
 
 
 def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
-    """The trigger, whatever the author calls it. Raises TypeError, naming the function, when there is none.
+    """The trigger, under any parameter name. Raises TypeError, naming the function, when there is none.
 
     A request of another framework is none: what the guard replies would go out with status 200 there.
     """
@@ -121,7 +121,7 @@ def _async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
 
 
 def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """All arguments by name. Raises TypeError as a call of the author's function without `user` would."""
+    """All arguments by name. Raises TypeError as a call of the function without `user` would."""
     if "user" in named or len(values) > len(positions):
         raise TypeError(f"{function}() takes {', '.join(positions)}; its user comes from the access token alone")
     given = dict(zip(positions, values, strict=False))

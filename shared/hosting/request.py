@@ -19,7 +19,7 @@ _CHUNKED = (
 
 
 def bearer_token(request: func.HttpRequest) -> str:
-    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is no such thing."""
+    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is none."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
     if match is None:
         raise MissingToken(reason="no bearer token")

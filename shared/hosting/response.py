@@ -1,7 +1,7 @@
 """What a function returned or raised → an HTTP response that the host can send.
 
-What cannot be sent is refused with one sentence for the log: the host would turn it into an empty 500, or drop the
-connection, and the log would have no reason. The sentences name key paths, types and header names, never a value.
+What cannot be sent is refused with one sentence for the log. The host would turn it into an empty 500 or drop the
+connection, without a reason in the log. The sentences name key paths, types and header names, never a value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..net import Response
 MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")  # the host answers 500 to anything beyond ASCII
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")  # the host sends 500 for anything beyond ASCII
 _SET_BY_THE_HOST = frozenset({"connection", "content-length", "transfer-encoding"})
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)  # any other key may be data: a mail address, an id
 _MAX_PATH = 200
@@ -38,9 +38,12 @@ class UnsendableError(ApiError):
 def reply_to(result: object) -> func.HttpResponse:
     """What a function returned, as an HTTP reply.
 
-    `HttpResponse` as it is; a downstream API's answer with its status and body; `str` as plain text; None as 204;
-    `(body, status)` or `(body, status, headers)` as that body (None: an empty one) with that status and those headers;
-    anything else as JSON.
+    - `HttpResponse`: as it is.
+    - a downstream API's response: its status and body.
+    - `str`: plain text.
+    - None: 204.
+    - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
+    - anything else: JSON.
 
     Raises:
         UnsendableError: it cannot be sent; the reason says why.
@@ -63,7 +66,7 @@ def reply_to_error(error: BaseException, correlation_id: str, realm: str = "") -
         realm: the tenant, for the challenge of a 401 or 403.
 
     Raises:
-        Exception: the error is one of the function author's whose status or members cannot be sent.
+        Exception: an error class of the app's own, whose status or members cannot be sent.
     """
     if not isinstance(error, ApiError):
         error = ApiError()
@@ -160,7 +163,7 @@ def json_text(body: object) -> str:
         return json.dumps(body, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         if iscoroutine(body):
-            body.close()  # or Python warns, at some later time, that nobody awaited it
+            body.close()  # or Python warns later that it was never awaited
         raise UnsendableError(_why_not_json(body)) from None
 
 
@@ -173,7 +176,7 @@ def _check_header(name: object, value: object) -> None:
         raise UnsendableError(f"the function returned the header {name} with characters that are not printable ASCII")
     if name.lower() == "set-cookie":
         try:
-            SimpleCookie(value)  # azure-functions reads it this way after the function, where nobody catches the error
+            SimpleCookie(value)  # azure-functions reads it this way after the function, where no code catches the error
         except CookieError:
             raise UnsendableError(
                 "the function returned a Set-Cookie header that azure-functions cannot read"

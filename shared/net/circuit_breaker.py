@@ -56,12 +56,12 @@ class CircuitBreaker:
         return self._failures >= self._limit
 
     def succeeded(self) -> None:
-        """Call it after every response, whatever it says: the service is there."""
+        """Call it after every response, of any status: the service is there."""
         if self._failures:
             with self._lock:
                 was_open, self._failures = self._failures >= self._limit, 0
             if was_open:
-                log.warning("%s: circuit closed, it answers again", self._service)
+                log.warning("%s: circuit closed, it responds again", self._service)
 
     def undecided(self) -> None:
         """Call it after a call that says nothing about the service; if this was the probe, the next call becomes it."""
@@ -69,7 +69,7 @@ class CircuitBreaker:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
-    def failed(self, kind: str = "no answer") -> None:
+    def failed(self, kind: str = "no response") -> None:
         """Call it after a call without a response, or with one that says it is broken; `kind` goes into the log."""
         with self._lock:
             self._failures += 1

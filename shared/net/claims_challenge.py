@@ -22,7 +22,7 @@ _PARAMETER = re.compile(
 
 
 def claims_of(response: Response) -> str:
-    """The JSON text of a claims challenge (401, `error="insufficient_claims"`); empty when the answer holds none."""
+    """The JSON text of a claims challenge (401, `error="insufficient_claims"`); empty when the response has none."""
     if response.status_code != 401:
         return ""
     for parameters in bearer_challenges(response.headers.get("WWW-Authenticate", "")):

@@ -117,8 +117,8 @@ class _DeadlineReader(io.RawIOBase):
 class _WholeLines(io.BufferedReader):
     """Reads lines of HTTP: status, headers, sizes of chunks. One without a line feed at its end was cut off.
 
-    http.client takes the end of the connection for the end of the headers: a response that was cut inside them would
-    be an empty one with the status that it began with.
+    http.client takes the end of the connection for the end of the headers. Then a response that was cut inside them
+    would be complete and empty.
     """
 
     def readline(self, size: int | None = -1, /) -> bytes:

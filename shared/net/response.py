@@ -1,4 +1,4 @@
-"""An HTTP answer, as the transport reads it and a function gets it."""
+"""An HTTP response, as the transport reads it and a function gets it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_RETRY_AFTER_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP answer, read to its end."""
+    """An HTTP response, read to its end."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -31,7 +31,7 @@ class Response:
             raise ValueError("JSON nested too deeply") from None
 
     def retry_after(self, now: float) -> int | None:
-        """Seconds until the server wants to be asked again (RFC 9110 §10.2.3); None: it did not say."""
+        """Seconds until the server accepts the next request (RFC 9110 §10.2.3); None: it did not say."""
         value = self.headers.get("Retry-After", "").strip()
         try:
             seconds = int(value) if value.isdigit() else int(parsedate_to_datetime(value).timestamp() - now) + 1

@@ -42,9 +42,14 @@ class Retries:
     """
 
     def __init__(
-        self, attempts: int, sleep: Callable[[float], None], jitter: Callable[[], float] = random.random
+        self,
+        attempts: int,
+        sleep: Callable[[float], None],
+        jitter: Callable[[], float] = random.random,
+        first_pause: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        self._attempts, self._sleep, self._jitter = attempts, sleep, jitter
+        """`first_pause`: the longest pause before the second attempt, in seconds; it doubles with each further one."""
+        self._attempts, self._sleep, self._jitter, self._first_pause = attempts, sleep, jitter, first_pause
         self._budget = _BUDGET
         self._lock = threading.Lock()
 
@@ -81,7 +86,7 @@ class Retries:
         with self._lock:
             self._budget = max(0.0, self._budget - 1)
             affordable = self._budget >= _BUDGET / 2
-        pause = (retry_after or 0.0) + self._jitter() * FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+        pause = (retry_after or 0.0) + self._jitter() * self._first_pause * 2 ** (attempt - 1)
         fits = pause <= MAX_PAUSE_SECONDS and pause + _CALL_SECONDS <= seconds_left(float("inf"))
         if attempt >= self._attempts or not affordable or not fits:
             return False

@@ -24,7 +24,7 @@ class WaitedTooLongError(Exception):
 
 
 class SingleFlight(Generic[K, V]):
-    """Runs one call per key at a time; its result or error goes to all who asked meanwhile, and is then forgotten.
+    """Runs one call per key at a time; all threads that asked meanwhile get its result or error. Nothing is kept.
 
     No lock is held while the work runs. The work should look first whether it was just done: a thread may arrive in
     the moment after a flight has landed.
@@ -74,7 +74,7 @@ class SingleFlight(Generic[K, V]):
         )
         try:
             thread.start()
-        except RuntimeError as error:  # "can't start new thread"; whoever has joined meanwhile must not wait for ever
+        except RuntimeError as error:  # "can't start new thread"; a thread that joined must not wait for ever
             self._land(key, flight, error)
             self._threads.release()
             return None

@@ -11,9 +11,9 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """The JSON object that these UTF-8 bytes are.
 
     Raises:
-        ValueError: as parse_body does; also when it is no object, or has twin members.
+        ValueError: as parse_body does; also when it is no object, or has duplicate members.
     """
-    parsed = _parse(text, _WITHOUT_TWINS)
+    parsed = _parse(text, _WITHOUT_DUPLICATES)
     if not isinstance(parsed, dict):
         raise ValueError("not an object")
     return parsed
@@ -50,11 +50,11 @@ def _finite(text: str) -> float:
     return number
 
 
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """RFC 7519 §4: names are unique. Two parsers that choose differently between twins can be played off."""
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 7519 §4: names are unique. Two parsers may choose different ones of two duplicates."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("twin members")
+        raise ValueError("duplicate members")
     return members
 
 
@@ -64,4 +64,6 @@ def _no_constant(_: str) -> None:
 
 # Made once: json.loads would make one for each text.
 _ANY = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-_WITHOUT_TWINS = json.JSONDecoder(object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=_finite)
+_WITHOUT_DUPLICATES = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
+)

@@ -1,4 +1,4 @@
-"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded answer and no second send."""
+"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded response and no second send."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
-READ_SECONDS = 15.0  # of silence; an answer that drips in has both together
+READ_SECONDS = 15.0  # of silence; a response that drips in has both together
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
 class TransportError(Exception):
-    """No complete answer came: refused, reset, broken TLS. Its text names the kind only.
+    """No complete response came: refused, reset, broken TLS. Its text names the kind only.
 
-    `may_repeat`: asking once more at once might fare better.
+    `may_repeat`: another attempt at once might succeed.
     """
 
     may_repeat = True
 
 
 class TransportTimeout(TransportError):
-    """No answer in time. `cut_short`: the other side had less time than usual, as the request's deadline was near."""
+    """No response in time. `cut_short`: the other side had less time than usual, as the request's deadline was near."""
 
     may_repeat = False
 
@@ -38,13 +38,13 @@ class TransportTimeout(TransportError):
 
 
 class ResponseTooLarge(TransportError):
-    """The answer has more than MAX_RESPONSE_BYTES."""
+    """The response has more than MAX_RESPONSE_BYTES."""
 
     may_repeat = False
 
 
 class Transport:
-    """Pooled, thread-safe HTTPS. Every request is sent once; who may repeat it is for others to say."""
+    """Pooled, thread-safe HTTPS. Every request is sent once. Retries are the caller's decision."""
 
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
@@ -64,12 +64,12 @@ class Transport:
         params: Mapping[str, str] | None = None,
         data: Any = None,
     ) -> Response:
-        """Sends one request and reads the whole answer, whatever its status.
+        """Sends one request and reads the whole response, of any status.
 
         Raises:
             ValueError: the address is not https, or a header or the method cannot be sent.
-            TransportTimeout: no complete answer came in time: within `read` seconds, or less near the deadline.
-            TransportError: no complete answer came.
+            TransportTimeout: no complete response came in time: within `read` seconds, or less near the deadline.
+            TransportError: no complete response came.
         """
         from .deadline_http import BearerAuth, RequestException, no_auth
 
@@ -96,7 +96,7 @@ class Transport:
             raise ValueError("a header or the method is not valid") from None
 
     def time_outs(self) -> tuple[float, float]:
-        """Seconds to connect and to answer, for a request that is sent now."""
+        """Seconds to connect and to wait for the response, for a request that is sent now."""
         return seconds_left(self._connect), seconds_left(self._read)
 
     def close(self) -> None:
@@ -122,6 +122,6 @@ def _read_bounded(answered: requests.Response) -> bytes:
     for chunk in answered.iter_content(_CHUNK):
         size += len(chunk)
         if size > MAX_RESPONSE_BYTES:
-            raise ResponseTooLarge("answer too large")
+            raise ResponseTooLarge("response too large")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -1,7 +1,7 @@
 """The second level: what one instance has exchanged, all others find, and only one of them asks Entra.
 
 Off unless TokenCache__Redis__Url is set. It stands between the sessions and Entra, and looks like Entra to them.
-Whatever ails the store, the exchange goes on without it.
+When the store fails, the exchange goes on without it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..settings import Authority
 from .cache_backend import BackendError, CacheBackend
 from .sealed import Seal
 
-LOCK_SECONDS = 4.0  # an exchange takes a tenth of it; whoever dies with the lock delays the others for no longer
+LOCK_SECONDS = 4.0  # an exchange takes a tenth of it; an instance that dies with the lock delays the others no longer
 WAIT_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
@@ -65,7 +65,7 @@ class DistributedCache:
             return ask()
 
     def _replaced(self, seal: Seal, ask: Callable[[], DownstreamToken], refusal: Refusal) -> DownstreamToken:
-        """A new token. Without one, at least nobody may find a void one."""
+        """A new token. Without one, at least no instance may find the void one."""
         try:
             token = ask()
         except ApiError:
@@ -73,7 +73,7 @@ class DistributedCache:
                 with suppress(BackendError):
                     self._store.drop(seal.name)
             raise
-        if not self._keep(seal, token):  # full, perhaps; then at least nobody may find the one that was refused
+        if not self._keep(seal, token):  # it may be full; then at least no instance may find the one that was refused
             with suppress(BackendError):
                 self._store.drop(seal.name)
         return token

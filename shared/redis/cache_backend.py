@@ -1,4 +1,4 @@
-"""What a shared cache is to the rest: a place for named bytes that may be out of use at any time."""
+"""The interface of a shared cache: named bytes in a store that may be unavailable at any time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class BackendError(Exception):
-    """The store is of no use at the moment; whoever asked goes on without it."""
+    """The store cannot be used at the moment; go on without it."""
 
 
 class CacheBackend(Protocol):
@@ -19,8 +19,8 @@ class CacheBackend(Protocol):
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
         """What was put there last, if it is not `unless`; else its lock, for so long at the most.
 
-        The lock is a value to give it back with, "" when another one has it, and the same for all who come within a
-        second of an `unlock`.
+        The lock is a value to give it back with; "" when another instance has it. Within a second of an `unlock` all
+        instances get the same one.
         """
         ...
 
@@ -32,7 +32,7 @@ class CacheBackend(Protocol):
         ...
 
     def unlock(self, name: str, lock: str) -> None:
-        """There is nothing to put: whoever waits for the lock need not do so any longer."""
+        """There is nothing to put: other instances need not wait for the lock any longer."""
         ...
 
     def drop(self, name: str) -> None:

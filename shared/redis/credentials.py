@@ -12,7 +12,7 @@ from ..exchange import azure_credential
 from ..net import SingleFlight, WaitedTooLongError
 from ..settings import RedisSettings
 
-FIRST_TOKEN_SECONDS = 1.0  # from when it is first asked for, beside the first request; then nobody waits any longer
+FIRST_TOKEN_SECONDS = 1.0  # at most, from when it is first fetched; after that no request waits for it
 _FETCH = "token for Redis"
 _ENTRA_SCOPE = "https://redis.azure.com/.default"
 _RENEW_BEFORE_SECONDS = 180.0
@@ -25,8 +25,8 @@ class NoTokenYetError(redis.AuthenticationError):
 class EntraCredentials(redis.CredentialProvider):
     """The managed identity's object id and token, in place of user and password.
 
-    The token is got beside the requests, from the app's first one on; whoever needs it before it is there waits a
-    little. redis-entraid would wait without a bound, in the request.
+    The token is fetched in the background from the first request on. A request that needs it earlier waits a little.
+    redis-entraid would wait without a bound, in the request.
     https://learn.microsoft.com/azure/redis/entra-for-authentication
     """
 

@@ -1,7 +1,7 @@
-"""What must happen at one blow in Redis: scripts, each for one entry and its lock, which lie in one hash slot.
+"""Lua scripts for operations that must be atomic in Redis: each for one entry and its lock, in one hash slot.
 
-A late holder of a lock overwrites nothing: what is written under a lock is written only while that is held, or where
-there is nothing yet. https://redis.io/docs/latest/develop/programmability/eval-intro/
+A late holder of a lock overwrites nothing: it writes only while it holds the lock, or where there is nothing yet.
+https://redis.io/docs/latest/develop/programmability/eval-intro/
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Script:
         self.text, self.hash = text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-FREE = "free"  # a lock that everybody has: the one who had it for himself got nothing
+FREE = "free"  # a lock that every instance has: its holder got no token
 
 GET_OR_LOCK = Script("""
 local found = redis.pcall('getrange', KEYS[1], 0, ARGV[1])

@@ -1,7 +1,7 @@
 """Seals what was exchanged for a token under that very token, so that a shared cache can neither read nor forge it.
 
-Name and key come from the caller's whole access token by HKDF (RFC 5869): nobody can compute the signature in it but
-Entra, and the two do not lead to each other. The content is AES-256-GCM (NIST SP 800-38D).
+Name and key come from the caller's whole access token by HKDF (RFC 5869). Only Entra can compute the
+signature in it. Neither of the two reveals the other. The content is AES-256-GCM (NIST SP 800-38D).
 """
 
 from __future__ import annotations

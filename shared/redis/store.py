@@ -1,4 +1,4 @@
-"""Redis as a place that may be slow, full, wrong or gone at any time: small bounds, a circuit, and never an obstacle.
+"""Redis as a store that may be slow, full, wrong or gone: waits are short, and requests go on without it.
 
 Imported only where the setting TokenCache__Redis__Url stands.
 """
@@ -20,7 +20,7 @@ from .scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 
 SLOW_SECONDS = 0.1  # a reply that takes longer counts as a failure,
 SLOW_UNLESS_QUICK_WITHIN_SECONDS = 1.0  # unless a quick one came in this time before it
-FAILURES = 2  # in a row; then nobody waits for Redis for a while
+FAILURES = 2  # in a row; then no request waits for Redis for a while
 MAX_ENTRY_BYTES = 64 * 1024
 FREE_MILLISECONDS = 1000
 _LEAST_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS  # a request with less time left goes on without Redis
@@ -53,12 +53,12 @@ class RedisStore:
         return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
 
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
-        """See CacheBackend. Raises BackendError; then nobody can have the lock."""
+        """See CacheBackend. Raises BackendError; then there is no lock either."""
         arguments = (MAX_ENTRY_BYTES, unless, secrets.token_hex(16), int(seconds * 1000), FREE)
         match self._write(GET_OR_LOCK, [_entry(name), _lock(name)], *arguments):
             case [bytes(found), bytes(lock)]:
                 return found or None, lock.decode("ascii", "replace")
-        raise BackendError("not the script's answer")
+        raise BackendError("not the script's reply")
 
     def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
         """See CacheBackend. Raises BackendError."""
@@ -116,7 +116,7 @@ class RedisStore:
         return reply
 
     def _judge(self, circuit: CircuitBreaker, seconds: float) -> None:
-        """Several slow answers would hold each request; but near a quick one it is we who were slow."""
+        """Slow replies hold every request. Just after a quick one, this process may be the slow part."""
         now = self._now()
         if seconds <= SLOW_SECONDS:
             self._quick_at = now

@@ -1,7 +1,7 @@
 """The session per bearer token: who the user is, validated once, and every token exchanged for them.
 
-Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token, and what was
-exchanged for the first must not answer for the second. The bearer token itself is not kept.
+Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
+exchanged for the first must not be used for the second. The bearer token itself is not kept.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from .session import Scopes, Session
 if TYPE_CHECKING:
     from ..validation.key_set import SigningKey
 
-RETRY_AFTER_SECONDS = 5  # of a request that waited too long for the exchange of another one
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
-_TELL_AGAIN_SECONDS = 3600.0  # that sessions make room for others before their time
+_TELL_AGAIN_SECONDS = 3600.0  # between two warnings about evicted sessions
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class KeyCheck(Protocol):
 
 
 class Sessions:
-    """A bounded, thread-safe cache of sessions. No lock is held while Entra is asked."""
+    """A bounded, thread-safe cache of sessions. No lock is held during an exchange."""
 
     def __init__(
         self,
@@ -110,7 +109,7 @@ class Sessions:
         try:
             return self._flights.do(flight, work)
         except WaitedTooLongError as error:
-            raise ServiceUnavailable(retry_after=RETRY_AFTER_SECONDS, reason=str(error)) from None
+            raise ServiceUnavailable(reason=str(error)) from None
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
@@ -125,15 +124,15 @@ class Sessions:
         if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
             self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
             log.warning(
-                "sessions make room for others before their tokens end (%d so far), and are validated and exchanged "
-                "again; higher TokenCache__MaxSessions and TokenCache__MaxMegabytes would spare that",
+                "%d sessions were evicted before they expired, and are validated and exchanged again; "
+                "consider raising TokenCache__MaxSessions and TokenCache__MaxMegabytes",
                 self._evictions_told,
             )
 
     def _renew(
         self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
     ) -> DownstreamToken:
-        """A new token, beside the requests that use the one that is due; if none is to be had, again a little later."""
+        """A new token, fetched in the background while requests use the old one. After a failure it is tried again."""
         try:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:

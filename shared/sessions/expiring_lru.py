@@ -24,7 +24,7 @@ class ExpiringLru(Generic[K, V]):
     """Bounded by number and by the sum of the sizes that its entries are said to have.
 
     Every operation is O(1) but for one sweep a minute over the entries that have just ended: no thread, no scan.
-    A `get` takes no lock: threads that hand one over to each other get a quarter of the look-ups done.
+    A `get` takes no lock: under contention a lock cut throughput to a quarter.
     """
 
     def __init__(self, max_entries: int, max_size: int, now: Callable[[], float]) -> None:

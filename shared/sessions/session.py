@@ -16,7 +16,7 @@ _TOKEN_BYTES = 350
 Scopes = tuple[str, ...]
 
 
-class ExchangedLately(ApiError):  # noqa: N818 — no failure, but a reason to leave it at the API's answer
+class ExchangedLately(ApiError):  # noqa: N818 — not a failure, but a reason to keep the API's response
     """A token that was refused is not exchanged anew: that was done less than a minute ago."""
 
 
@@ -28,8 +28,8 @@ class Session:
     def __init__(self, digest: bytes, access_token: AccessToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
-        self._not_before: dict[Scopes, float] | None = None  # seldom needed, so not made for everybody
-        self._anew_from: dict[Scopes, float] | None = None  # likewise
+        self._not_before: dict[Scopes, float] | None = None  # rarely needed, so not made for every session
+        self._anew_from: dict[Scopes, float] | None = None  # also rarely needed
 
     def size(self) -> int:
         """Bytes in memory, nearly: what does not depend on the tokens was measured."""

@@ -35,7 +35,7 @@ def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
 
 def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
     source = env.one_of(at + "SourceType", SOURCE_TYPES)
-    if not source:  # one problem is enough: what stands beside a wrong SourceType cannot be judged
+    if not source:  # one problem is enough: the other variables of a wrong SourceType cannot be judged
         for name in env.children(at.removesuffix("__")):
             env.text(at + name, "")
         return CredentialSettings(source)

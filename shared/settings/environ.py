@@ -36,7 +36,7 @@ class EnvironReader:
         self.problems: dict[str, str] = {}
         self._values = {name.lower(): value.strip() for name, value in environ.items()}
         self._as_given = {name.lower(): name for name in environ}
-        self._twins = [name for name in environ if self._as_given[name.lower()] != name]
+        self._duplicates = [name for name in environ if self._as_given[name.lower()] != name]
         self._asked: dict[str, str] = {}
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -106,7 +106,7 @@ class EnvironReader:
         return [self._as_given[key] for key in found]
 
     def says(self, name: str, value: str) -> bool:
-        """Whether the variable has this value, whatever the case. Makes no problem of any other."""
+        """Whether the variable has this value, in upper or lower case. Makes no problem of any other."""
         return self._values.get(name.lower(), "").lower() == value.lower()
 
     def children(self, prefix: str) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class EnvironReader:
     def refuse_unknown(self, *prefixes: str) -> None:
         """A misspelt setting under one of the prefixes is a problem, too: it might have been a restriction."""
         ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are how it is written elsewhere
-        for name in filter(ours.match, self._twins):
+        for name in filter(ours.match, self._duplicates):
             self.problems[name] = "is set twice, in upper and lower case"
         for key in self._values.keys() - self._asked.keys():
             if ours.match(key):

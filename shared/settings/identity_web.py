@@ -1,6 +1,6 @@
 """Settings that Microsoft.Identity.Web documents and this template does not have: ignored, or refused with the reason.
 
-The two tables are those of docs/configuration.md. Whatever stands in neither is refused as unknown; see environ.
+The two tables are those of docs/configuration.md. A setting in neither table is refused as unknown; see environ.
 https://learn.microsoft.com/dotnet/api/microsoft.identity.abstractions.microsoftidentityapplicationoptions
 https://learn.microsoft.com/dotnet/api/microsoft.identity.abstractions.downstreamapioptions
 """

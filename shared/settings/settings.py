@@ -25,7 +25,7 @@ _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 @dataclass(frozen=True)
 class DownstreamApiSettings:
-    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes asked for it."""
+    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it."""
 
     name: str
     base_url: str
@@ -107,8 +107,10 @@ def _waiting_threads(environ: Mapping[str, str]) -> int:
 
     The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions; it logs a value that it refuses.
     """
-    asked = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
-    return min(max(int(asked), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if asked.isdecimal() else MIN_WAITING_THREADS
+    threads = environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    return (
+        min(max(int(threads), MIN_WAITING_THREADS), MAX_WAITING_THREADS) if threads.isdecimal() else MIN_WAITING_THREADS
+    )
 
 
 def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
@@ -135,7 +137,7 @@ def _redis(env: EnvironReader) -> RedisSettings:
             at + "Url", "must be rediss://host:port (redis:// is for 127.0.0.1 and localhost alone)"
         )
     if identity and "@" in url.reveal():
-        env.problems.setdefault(at + "Url", f"must not hold a password beside {at}ManagedIdentityClientId")
+        env.problems.setdefault(at + "Url", f"must not hold a password when {at}ManagedIdentityClientId is set")
     if identity and not url.reveal():
         env.problems.setdefault(at + "Url", f"is missing; {at}ManagedIdentityClientId is of no use without it")
     return RedisSettings(url, identity)

@@ -1,7 +1,7 @@
 """Operator notes: log lines that were written outside a request, kept and written again inside the next one.
 
-The Functions host drops a log line that belongs to no invocation: lines from an import, from a background thread, from
-a thread pool of the app's own. What an operator must know (wrong settings, the credential, signing keys, a circuit)
+The Functions host drops a log line that belongs to no invocation. It may come from an import, a background thread or
+a thread pool of the app. What an operator must know (wrong settings, the credential, signing keys, a circuit)
 is written in just these places. https://github.com/Azure/azure-functions-python-worker/issues/1358
 """
 
@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MAX_NOTES = 20  # kept between two requests; further ones are counted
-REPEAT_AFTER_SECONDS = 3600.0  # the same text is written once in this time, whatever the ids in it
+REPEAT_AFTER_SECONDS = 3600.0  # the same text, apart from ids in it, is written once in this time
 MAX_CHARS = 1_000  # of one note
 _MAX_REMEMBERED = 200  # texts whose last time is known
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # a caller chooses correlation ids

@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 class RequestRecord:
     """The record of one request. The correlation id is the trace id of W3C Trace Context, written as a GUID.
 
-    So one value finds the request in Application Insights (`operation_Id`), in Entra's sign-in log, in the logs of the
-    downstream APIs and in the error reply. https://www.w3.org/TR/trace-context/#traceparent-header
+    So one value finds the request in Application Insights (`operation_Id`), in Entra's sign-in log, in downstream APIs'
+    logs and in the error response. https://www.w3.org/TR/trace-context/#traceparent-header
     """
 
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
-        """`traceparent`: of whoever called; without a valid one, a new trace begins."""
+        """`traceparent`: the header of the request; without a valid one, a new trace begins."""
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace

@@ -1,7 +1,7 @@
 """OpenTelemetry's current span in `def` functions.
 
-Since Python 3.13 the worker attaches the host's trace context on its event loop alone, and runs `def` functions in
-threads that do not inherit it (azure_functions_runtime 1.3, handle_event.py and otel.py). So their spans would begin
+Since Python 3.13 the worker attaches the host's trace context on its event loop alone. Threads that run `def`
+functions do not inherit it (azure_functions_runtime 1.3, handle_event.py and otel.py). So their spans would begin
 traces of their own. Here it is attached as the worker does it, where the worker has loaded OpenTelemetry.
 """
 

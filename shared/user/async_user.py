@@ -22,7 +22,7 @@ _validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own
 
 
 async def validated(call: Callable[[str], T], bearer: str) -> T:
-    """`call(bearer)`, which may wait for Entra's signing keys, beside the event loop."""
+    """`call(bearer)`, which may wait for Entra's signing keys, in a thread, so that the event loop goes on."""
     return await _in_a_thread(_validations, call, bearer)
 
 

@@ -100,7 +100,7 @@ class AccessTokenValidator:
         return float(expires_at + LEEWAY_SECONDS)
 
     def _name_in_log(self, claims: Mapping[str, Any]) -> str:
-        """The same for all tokens of one user. Whoever has the directory can tell who it is; the log alone cannot."""
+        """The same for all tokens of one user. The directory tells who it is; the log alone does not."""
         if self._settings.enable_pii_logging:
             return str(claims["oid"])
         return hashlib.sha256(f"{self._settings.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]

@@ -45,7 +45,7 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str
 
     `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
 
-    A list without a usable key is an answer, too: Entra has withdrawn all.
+    A list without a usable key is valid: Entra has withdrawn all.
 
     Raises:
         ValueError: it holds no list of keys.

@@ -1,6 +1,6 @@
-"""What Entra's answers say together about its signing keys. No I/O, no clock: every moment is given.
+"""What Entra's key lists of the last minutes say together. No I/O and no clock: times are arguments.
 
-During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one answer withdraws
+During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
 nothing; a second one that lacks the key, some seconds later, does.
 """
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from .key_set import SigningKey
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; twice as old ones before the next request
-SECOND_LOOK_SECONDS = 5.0  # after an answer that lacks a key: the next answer decides whether it is withdrawn
-DIFFERENCE_COUNTS_SECONDS = 60.0  # answers that differ within it: Entra's servers disagree
+SECOND_LOOK_SECONDS = 5.0  # after a list that lacks a key: the next list decides whether it is withdrawn
+DIFFERENCE_COUNTS_SECONDS = 60.0  # lists that differ within this time: Entra's servers disagree
 
 NEVER = float("-inf")
 
 
 class _Miss(NamedTuple):
-    """A key that the last answer lacked: since when, and until when it is good all the same."""
+    """A key that the last list lacked: since when, and until when it may still be used."""
 
     since: float
     good_until: float
@@ -39,9 +39,9 @@ class KnownKeys:
     keys: Mapping[str, SigningKey] = field(default_factory=dict)
     fetched_at: float = NEVER
     differ_until: float = NEVER
-    """Until then two answers of the last minute differ, so a key id that is not known may be good all the same."""
+    """Until then two lists of the last minute differ, so an unknown key id may still be valid."""
     missed: Mapping[str, _Miss] = field(default_factory=dict)
-    """Those of `keys` that the last answer lacked."""
+    """Those of `keys` that the last list lacked."""
     _answers: tuple[_Answer, ...] = ()
     """Those of the last minute."""
 
@@ -53,7 +53,7 @@ class KnownKeys:
         return key_id in self.keys and (miss is None or now < miss.good_until)
 
     def is_too_old(self, now: float) -> bool:
-        """Whether a key could have been withdrawn so long ago that Entra must be asked before any is used."""
+        """Whether a key could have been withdrawn so long ago that the list must be fetched before any is used."""
         return not self.keys or now >= self.fetched_at + 2 * MAX_AGE_SECONDS
 
     def refresh_at(self) -> float:
@@ -62,7 +62,7 @@ class KnownKeys:
         return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
 
     def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
-        """What is known when Entra, asked at this moment, has listed these."""
+        """What is known after a list that was fetched at this time."""
         keys = {key_id: _same_if_equal(self.keys.get(key_id), key) for key_id, key in listed.items()}
         missed: dict[str, _Miss] = {}
         for key_id in self.keys.keys() - listed.keys():

@@ -12,7 +12,7 @@ from ..settings import Authority
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
-DOCUMENT_SECONDS = 5.0  # for each of the two, whatever holds it up
+DOCUMENT_SECONDS = 5.0  # for each of the two
 ATTEMPTS = 2
 
 
@@ -33,7 +33,7 @@ class ForeignTokenEndpointError(ValueError):
 
 
 class EntraBusyError(ValueError):
-    """Entra wants to be left alone for so many seconds."""
+    """Entra asks for a pause of so many seconds."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Metadata:
     ) -> None:
         self._authority, self._transport, self._now = authority, transport, now
         self._discovery: Response | None = None
-        self._retries = Retries(ATTEMPTS, sleep)
+        self._retries = Retries(ATTEMPTS, sleep, first_pause=0.0)
 
     def fetch_keys(self) -> dict[str, SigningKey]:
         """The keys that Entra publishes now, by key id.
@@ -60,7 +60,7 @@ class Metadata:
         Raises:
             TransportError, ValueError: they are not to be had.
         """
-        from .key_set import parse_key_set  # here: PyJWT and cryptography, which nobody needs before the first token
+        from .key_set import parse_key_set  # here: PyJWT and cryptography, not needed before the first token
 
         discovery = self._fetch_discovery()
         address, cloud = discovery.get("jwks_uri"), discovery.get("cloud_instance_name")
@@ -91,7 +91,7 @@ class Metadata:
         def attempt() -> Response:
             try:
                 return self._transport.send("GET", address)
-            except TransportError as error:  # such as a pooled connection that was closed while idle
+            except TransportError as error:  # the pooled connection may have been closed while idle
                 raise AttemptFailedError(error, may_repeat=error.may_repeat) from None
 
         with within(DOCUMENT_SECONDS, self._now):

@@ -1,4 +1,4 @@
-"""Entra's signing keys by key id: fetched once, refreshed in the background, asked for unknown ids now and then.
+"""Entra's signing keys by key id: fetched once, refreshed in the background, and for unknown ids now and then.
 
 Keys roll over without notice; tokens signed by a withdrawn key must stop working:
 https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
@@ -9,11 +9,11 @@ What `SigningKeys.get` does, by what is known; the first row that fits counts:
     no key at all                   a fetch                          503
     keys of two hours ago           a fetch; 2 s after a failure     401, or 503 as below
     the key                         nothing
-    the key, but the last answer    nothing, if listed less than     401 when the second answer lacks it, too;
+    the key, but the last list      nothing, if listed less than     401 when the second list lacks it, too;
     lacks it                        two hours ago; else 2 s          503 until then
     other keys; a fetch failed      nothing                          503
     other keys                      half a second of a fetch, one    401; 503 if the fetch failed or goes on, or
-                                    fetch in 30 s                    two answers of the last minute differ
+                                    fetch in 30 s                    two lists of the last minute differ
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from .metadata import EntraBusyError, UnknownTenantError
 if TYPE_CHECKING:
     from .key_set import SigningKey
 
-COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; begins with the attempt, whatever comes of it
+COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
 FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
-MAX_RETRY_AFTER_SECONDS = 60.0  # what Entra asks for is obeyed up to here: without keys nobody gets in
-FAILURE_COUNTS_SECONDS = 60.0  # so long nobody waits much for another try, where old keys can stand in
+MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
+FAILURE_COUNTS_SECONDS = 60.0  # after a failure, wait only briefly while old keys are usable
 # How long a fetch may have taken for a caller to wait for it still:
-SHORT_WAIT_SECONDS = 2.0  # where the last fetch failed but old keys can stand in, or a second answer is wanted
+SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
 _FETCH = "signing keys"
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class SigningKeys:
         return self._known_now(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
-        """Whether Entra still lists this key, by the last answer; None: that is too old, and `get` must ask first."""
+        """Whether Entra still lists this key, by the last list; None: that is too old, call `get` first."""
         known, now = self._known, self._now()
         if now >= self._refresh_at:  # never later than keys are too old, but for the pause after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
@@ -95,7 +95,7 @@ class SigningKeys:
         if not known.keys or self._failed_at > NEVER:
             raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         if key_id in known.keys or now < known.differ_until:
-            raise ServiceUnavailable(retry_after=wait, reason="Entra's answers differ on the signing keys")
+            raise ServiceUnavailable(retry_after=wait, reason="Entra's key lists differ")
         raise InvalidToken(reason="unknown signing key")
 
     def _wait_for_news(self, key_id: str, known: KnownKeys, now: float) -> bool:
@@ -108,7 +108,7 @@ class SigningKeys:
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
 
     def _wait_for_unknown(self, key_id: str) -> bool:
-        """Lets Entra be asked for an unknown id, if it may be asked now. Whether that has ended."""
+        """Fetches the keys for an unknown id, if a fetch is allowed now. Whether it has ended."""
         for _ in range(2):  # what is waited for first may be a refresh; that is not the one try that unknown ids have
             if self._failed_at > NEVER:
                 if self._now() >= self._next_for_unknown:
@@ -159,7 +159,7 @@ class SigningKeys:
         next_try = now + (FAILED_COOLDOWN_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
         log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, count)
         if isinstance(error, EntraBusyError):
-            next_try = max(next_try, now + min(error.seconds, MAX_RETRY_AFTER_SECONDS))
+            next_try = max(next_try, now + min(error.seconds, MAX_METADATA_RETRY_AFTER_SECONDS))
         self._refresh_at, self._next_for_unknown = max(self._refresh_at, next_try), next_try
 
     def _note_answer(self, listed: Mapping[str, SigningKey], at: float) -> None:

@@ -97,8 +97,8 @@ def test_opening_and_closing_is_one_log_line_each(caplog: pytest.LogCaptureFixtu
         circuit.succeeded()
         circuit.succeeded()
     assert [record.getMessage() for record in caplog.records] == [
-        f"Entra: {FAILURES} failures in a row (no answer), circuit open",
-        "Entra: circuit closed, it answers again",
+        f"Entra: {FAILURES} failures in a row (no response), circuit open",
+        "Entra: circuit closed, it responds again",
     ]
 
 

@@ -163,7 +163,7 @@ def test_anything_else_is_an_error_that_says_when_to_come_back(
         (reply(302), False, None),
         (reply(200, [1]), False, None),
         (TransportError("ConnectionError"), True, None),
-        (ResponseTooLarge("answer too large"), False, None),
+        (ResponseTooLarge("response too large"), False, None),
         (TransportTimeout("ReadTimeout", cut_short=False), False, None),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_may_be_repeated_at_once_is_said(
     entra.says = says
     error = failure(http)
     assert isinstance(error, EntraUnavailable)
-    assert (error.may_repeat, error.asked) == (may_repeat, asked)
+    assert (error.may_repeat, error.pause) == (may_repeat, asked)
 
 
 def left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> bool:
@@ -191,7 +191,7 @@ def left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -
 @pytest.mark.parametrize(
     "says",
     [reply(503), reply(502), reply(501), reply(302), reply(200, [1]), TransportError("ConnectionError"),
-     TransportTimeout("ReadTimeout", cut_short=False), ResponseTooLarge("answer too large")],
+     TransportTimeout("ReadTimeout", cut_short=False), ResponseTooLarge("response too large")],
 )  # fmt: skip
 def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> None:
     assert left_alone(entra, http, says)

@@ -142,8 +142,8 @@ def a_run(ask: Ask = ASK, **changes: Any) -> Run:
 
 WITH_REDIS = replace(ASK, redis=True)
 KILLED = replace(WITH_REDIS, kill_redis=True)
-OUTAGE = "WARNING Function.me.User: Redis: 2 failures in a row (no answer), circuit open"
-OVER = "WARNING Function.me.User: Redis: circuit closed, it answers again"
+OUTAGE = "WARNING Function.me.User: Redis: 2 failures in a row (no response), circuit open"
+OVER = "WARNING Function.me.User: Redis: circuit closed, it responds again"
 TOKEN_0, TOKEN_1 = exchange(exchanged("0")), exchange(exchanged("1"))
 
 

@@ -95,7 +95,7 @@ def test_it_comes_back_by_itself(tap: Tap, clock: Clock, caplog: pytest.LogCaptu
     instance.token(bearer(3))
     assert Instance(tap.url, clock, instance.entra).token(bearer(3)) == "downstream-4-nature-3"
     assert instance.exchanges == 4
-    assert lines(caplog)[1:] == ["Redis: circuit closed, it answers again"]
+    assert lines(caplog)[1:] == ["Redis: circuit closed, it responds again"]
 
 
 def test_while_it_stays_away_it_is_tried_now_and_then_by_one_request(tap: Tap, clock: Clock) -> None:
@@ -239,7 +239,7 @@ def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_an
     instance.token(bearer(99))
     assert Instance(mortal.url, clock, instance.entra).token(bearer(99)).endswith("-ature-99")
     assert instance.exchanges == REQUESTS + 1
-    assert lines(caplog)[1:] == ["Redis, writing: circuit closed, it answers again"]
+    assert lines(caplog)[1:] == ["Redis, writing: circuit closed, it responds again"]
 
 
 def test_a_redis_that_answers_slowly_is_used_at_first_and_then_left_alone(
@@ -273,7 +273,7 @@ def test_a_script_that_redis_has_forgotten_is_sent_again_also_by_the_probe(
     clock.forward(FIRST_OPEN_SECONDS)
     instance.token(bearer(3))
     assert Instance(mortal.url, clock, instance.entra).token(bearer(3)) == "downstream-4-nature-3"
-    assert lines(caplog)[-1] == "Redis, writing: circuit closed, it answers again"
+    assert lines(caplog)[-1] == "Redis, writing: circuit closed, it responds again"
 
 
 @pytest.mark.parametrize("error", [None, AccessDenied()])

@@ -144,7 +144,7 @@ def test_a_key_withdrawn_while_nobody_called_does_not_open_the_door_once_more(la
     lab.clock.forward(idle)
     mark = lab.stack.audit.mark()
     for number in range(3):
-        with pytest.raises(ServiceUnavailable, match="answers differ") as raised:
+        with pytest.raises(ServiceUnavailable, match="key lists differ") as raised:
             services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
         assert 1 <= raised.value.retry_after <= SECOND_LOOK_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
@@ -163,7 +163,7 @@ def test_a_session_does_not_outlive_the_key_that_was_withdrawn_while_nobody_call
     lab.stack.roll_signing_key(withdraw_old=True)
     lab.clock.forward(idle)
     mark = lab.stack.audit.mark()
-    with pytest.raises(ServiceUnavailable, match="answers differ"):
+    with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(token)
     assert len(lab.seen(mark, "keys")) == 1
     lab.clock.forward(SECOND_LOOK_SECONDS)
@@ -269,7 +269,7 @@ def test_after_two_idle_hours_one_answer_that_lacks_a_key_is_no_401(lab: Lab) ->
     services, genuine, kid = two_keys(lab)
     lab.clock.forward(2 * MAX_AGE_SECONDS)
     lab.stack.faults.add("entra.keys", without=[kid], times=1)
-    with pytest.raises(ServiceUnavailable, match="answers differ"):
+    with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(genuine.with_claims(uti="1"))
     lab.clock.forward(SECOND_LOOK_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="2"))
@@ -441,7 +441,7 @@ def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answe
     keys, clock, publisher = old_keys_after_a_failure()
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(later)
-    with pytest.raises(ServiceUnavailable, match="answers differ"):
+    with pytest.raises(ServiceUnavailable, match="key lists differ"):
         keys.get("a")
     clock.forward(SECOND_LOOK_SECONDS)
     with pytest.raises(InvalidToken, match="unknown signing key"):
@@ -532,7 +532,7 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
     clock.forward(FAILURE_COUNTS_SECONDS)
     publisher.open.clear()
     threading.Timer(0.1, publisher.open.set).start()
-    with pytest.raises(ServiceUnavailable, match="answers differ"):  # nobody could say so without having waited
+    with pytest.raises(ServiceUnavailable, match="key lists differ"):  # nobody could say so without having waited
         keys.get("a")
 
 
