@@ -13,14 +13,16 @@ from emulators import environment
 from emulators.applications import GRAPH, Application
 from emulators.directory import Directory
 from emulators.people import CONTOSO, PEOPLE
-from maintainers.tests.orders import APPLICATIONS, ORDERS
+from emulators.registrations import registrations
+from emulators.table import read_table
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import Deployment, Project, at
 from tests.infra.rules.documents import GRAPH_SCOPES
-from tests.support.lab import TABLE
 
-API, CLIENT = APPLICATIONS["api"], APPLICATIONS["client"]
+TABLE = read_table()
+APPLICATIONS = registrations(TABLE)
+API, CLIENT, ORDERS = APPLICATIONS["api"], APPLICATIONS["client"], APPLICATIONS["orders"]
 HERE, THERE = "local-stack.toml", "infra/app-registrations.bicep"
 KEYS = ("client", "api", "orders")
 # What the laptop has and Azure does not, with the reason.
