@@ -32,10 +32,10 @@ Function = Callable[..., Any]
 
 
 class RequiresUser:
-    """Makes the decorator. `provider` makes its services; a test passes its own."""
+    """Makes the decorator. A test passes its own services."""
 
-    def __init__(self, provider: LazyServices) -> None:
-        self._provider = provider
+    def __init__(self, services: LazyServices) -> None:
+        self._services = services
 
     def __call__(
         self, *misused: object, scopes: Sequence[str] | None = None, auth_context: str | None = None
@@ -57,7 +57,7 @@ class RequiresUser:
 
         def decorate(function: Function) -> Function:
             check(function)
-            guard = _Guard(self._provider, tuple(scopes) if scopes is not None else None, auth_context, function)
+            guard = _Guard(self._services, tuple(scopes) if scopes is not None else None, auth_context, function)
             return as_azure_function(guard, function, kind_of(function))
 
         return decorate
@@ -67,30 +67,30 @@ class _Guard:
     """What runs before one function: settings, token, scopes; and after it: the response."""
 
     def __init__(
-        self, provider: LazyServices, scopes: tuple[str, ...] | None, auth_context: str | None, function: Function
+        self, services: LazyServices, scopes: tuple[str, ...] | None, auth_context: str | None, function: Function
     ) -> None:
-        self._provider, self._scopes, self._auth_context, self._function = provider, scopes, auth_context, function
+        self._services, self._scopes, self._auth_context, self._function = services, scopes, auth_context, function
         self._kind = kind_of(function)
         parameters = inspect.signature(function).parameters
         self._parameters = parameters.keys()
         self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        provider.load_libraries()
-        if not provider.problems() and not (provider.default_scopes() if scopes is None else scopes):
-            provider.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
+        services.preload()
+        if not services.problems() and not (services.default_scopes() if scopes is None else scopes):
+            services.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
         request = request_among(arguments, self._function.__name__)
         record, realm = self._record(request, arguments), ""
         try:
-            ready = self._provider.get()
-            realm = ready.settings.authority.realm
-            with within(ready.settings.request_timeout, ready.now):
+            services = self._services.get()
+            realm = services.settings.authority.realm
+            with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
-                session = await self._kind.open_session(ready.sessions, bearer)
-                context = RequestContext(ready.sessions, session, bearer, record)
-                self._check(context, ready)
-                user = self._kind.user(context, ready.apis)
+                session = await self._kind.open_session(services.sessions, bearer)
+                context = RequestContext(services.sessions, session, bearer, record)
+                self._check(context, services)
+                user = self._kind.user(context, services.apis)
                 reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
             if is_being_cancelled(error):  # and a leaked CancelledError would get no response
@@ -107,13 +107,13 @@ class _Guard:
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _check(self, context: RequestContext, ready: Services) -> None:
+    def _check(self, context: RequestContext, services: Services) -> None:
         """Raises InsufficientScope or ClaimsChallenge: the client may not call this, the user has not proved enough."""
-        required = ready.settings.scopes if self._scopes is None else self._scopes
+        required = services.settings.scopes if self._scopes is None else self._scopes
         if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
         if self._auth_context and self._auth_context not in context.access_token.auth_contexts():
-            claims, address = auth_context_claims(self._auth_context), ready.settings.authority.authorization_uri
+            claims, address = auth_context_claims(self._auth_context), services.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
     def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:

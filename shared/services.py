@@ -97,7 +97,7 @@ class LazyServices:
         settings = self._settings()
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
-    def load_libraries(self) -> None:
+    def preload(self) -> None:
         """Starts to import in the background what the first request will need. Opens no connection."""
         settings = self._settings()
         with self._lock:

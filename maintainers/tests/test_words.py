@@ -15,7 +15,7 @@ DONE = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs",
-    "shared/errors.py",
+    "shared",
 ]
 
 

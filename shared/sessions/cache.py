@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ApiError, ServiceUnavailable, Throttled
-from ..exchange import DownstreamToken, Origin, Refusal, TokenSource
+from ..exchange import DownstreamToken, Refusal, TokenSource
 from ..net import SingleFlight, WaitedTooLongError
 from ..validation import AccessToken
 from .expiring_lru import ExpiringLru
@@ -161,7 +161,7 @@ class Sessions:
             raise
         if refusal and refusal.claims:  # it meets what no other token can be known to meet
             known = session.downstream_tokens.get(scopes)
-        session.keep(scopes, replace(token, origin=Origin.SESSION), instead_of=known)
+        session.keep(scopes, token, instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
         return token
 

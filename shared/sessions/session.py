@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ..errors import ApiError, Throttled
-from ..exchange import DownstreamToken, Refusal
+from ..exchange import DownstreamToken, Origin, Refusal
 from ..validation import AccessToken
 
 MAX_TOKENS_PER_SESSION = 16
@@ -40,7 +41,7 @@ class Session:
         """Keeps the token, unless another than `instead_of` has come meanwhile: it may have met a claims challenge."""
         is_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if is_room and self.downstream_tokens.get(scopes) is instead_of:
-            self.downstream_tokens[scopes] = token
+            self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
 
     def drop(self, scopes: Scopes, refusal: Refusal) -> None:
         """Forgets the token that was refused."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.errors import ApiError, ServiceUnavailable, Throttled
-from shared.exchange.downstream_token import DownstreamToken, Refusal
+from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions.cache import Sessions
 from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
 from shared.validation.access_token import AccessToken
@@ -44,21 +45,20 @@ def test_its_size_grows_with_the_payload_and_with_each_token(session: Session) -
 
 
 def test_a_token_is_kept_instead_of_the_one_it_was_meant_to_replace(session: Session) -> None:
-    first, second, late = token("first"), token("second"), token("late")
-    session.keep(SCOPES, first, instead_of=None)
-    session.keep(SCOPES, late, instead_of=None)
-    assert session.downstream_tokens == {SCOPES: first}
-    session.keep(SCOPES, second, instead_of=first)
-    session.keep(SCOPES, late, instead_of=first)
-    assert session.downstream_tokens == {SCOPES: second}
+    session.keep(SCOPES, token("first"), instead_of=None)
+    session.keep(SCOPES, token("late"), instead_of=None)
+    first = session.downstream_tokens[SCOPES]
+    assert first == replace(token("first"), origin=Origin.SESSION)  # the next look-up finds it in the session
+    session.keep(SCOPES, token("second"), instead_of=first)
+    session.keep(SCOPES, token("late"), instead_of=first)
+    assert {scopes: kept.token for scopes, kept in session.downstream_tokens.items()} == {SCOPES: "second"}
 
 
 def test_sixteen_tokens_are_kept_and_each_of_them_can_still_be_replaced(session: Session) -> None:
-    tokens = [token(f"{number}") for number in range(MAX_TOKENS_PER_SESSION + 1)]
-    for number, one in enumerate(tokens):
-        session.keep((f"s{number}",), one, instead_of=None)
-    assert list(session.downstream_tokens.values()) == tokens[:16]
-    session.keep(("s0",), token("new"), instead_of=tokens[0])
+    for number in range(MAX_TOKENS_PER_SESSION + 1):
+        session.keep((f"s{number}",), token(f"{number}"), instead_of=None)
+    assert [kept.token for kept in session.downstream_tokens.values()] == [f"{number}" for number in range(16)]
+    session.keep(("s0",), token("new"), instead_of=session.downstream_tokens[("s0",)])
     assert session.downstream_tokens[("s0",)].token == "new"
 
 
@@ -218,7 +218,7 @@ def test_a_renewal_that_failed_leaves_what_came_meanwhile(entra: Entra) -> None:
     entra.meanwhile = lambda: session.keep(SCOPES, newer, instead_of=due)
     assert ask() == "1"
     finish_background_work()
-    assert session.downstream_tokens == {SCOPES: newer}
+    assert session.downstream_tokens[SCOPES].token == "newer"
 
 
 class OvertakenSessions(Sessions):

@@ -234,8 +234,8 @@ def _arrived(stack: Stack, canned: Canned, request: Request, body: bytes) -> Arr
 def _read_settings_anew() -> None:
     """The app forgets what it has read and remembered, as a process does that starts again."""
     finish_background_work()
-    provider = requires_user._provider
-    vars(provider).update(vars(type(provider)(os.environ)))
+    services = requires_user._services
+    vars(services).update(vars(type(services)(os.environ)))
 
 
 @contextmanager

@@ -88,7 +88,7 @@ QUIET = rf"ours without its line: {RATE} the hello route"
     ("said", "key", "note"),
     [
         ("(the note below the table has what MSAL alone takes)", "exchange", "one MSAL app"),
-        ("the `azure-functions` SDK (the note below the table says which)", "requests", r"the \w+ engine"),
+        ("`azure-functions` SDK. The note below the table says which.", "requests", r"the \w+ engine"),
         ("the notes below the table say how much the hello route loses", "requests", LOGGED),
         ("the notes below the table say how much the hello route loses", "served", LOGGED),
         ("Without it this row would come to what its note says last", "requests", QUIET),
