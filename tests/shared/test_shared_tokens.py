@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from shared.errors import AccessDenied, ApiError
-from shared.exchange import DownstreamToken, Refusal
+from shared.exchange import DownstreamToken, Origin, Refusal
 from shared.redis.cache import WAIT_SECONDS, DistributedCache
 from shared.redis.cache_backend import BackendError
 from shared.redis.sealed import Seal
@@ -120,7 +120,7 @@ def test_what_one_instance_exchanged_the_other_finds(fleet: Fleet) -> None:
     assert token(fleet.first) == token(fleet.second) == "token 1"
     shared = fleet.second.exchange("alice's", MAIL, correlation_id="")
 
-    assert (fleet.entra.asked, shared.is_shared, shared.granted) == (1, True, "mail")
+    assert (fleet.entra.asked, shared.origin, shared.granted) == (1, Origin.SHARED_CACHE, "mail")
     assert fleet.store.locks == {}
 
 
