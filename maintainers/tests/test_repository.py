@@ -1,4 +1,4 @@
-"""What a repository needs in addition to its code: one version, a changelog, pinned actions, updates of its packages."""
+"""What a repository needs in addition to its code: one version, a changelog, pinned actions, updates."""
 
 from __future__ import annotations
 

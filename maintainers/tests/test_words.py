@@ -12,10 +12,14 @@ ROOT = Path(__file__).parents[2]
 
 # Files and folders without a finding. Add each one that is done.
 DONE = [
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs",
     "shared/errors.py",
+    "shared/hosting/request.py",
+    "shared/net/response.py",
+    "shared/user/user.py",
 ]
 
 
