@@ -201,13 +201,13 @@ def test(python: str, arguments: list[str]) -> int:
         arguments += ["tests", "maintainers/tests"] if MAINTAINERS.exists() else ["tests"]
     if "--coverage" in arguments:
         return coverage(python, [each for each in arguments if each != "--coverage"])
-    return run([python, "-m", "pytest", *arguments])
+    return run([python, "-m", "pytest", *arguments], patience=60)
 
 
 def coverage(python: str, arguments: list[str]) -> int:
     """The tests, and how much of shared/ they reach; .coveragerc says what is measured and what is enough."""
     measure = [python, "-m", "coverage"]
-    code = run([*measure, "erase"]) or run([*measure, "run", "-m", "pytest", *arguments])
+    code = run([*measure, "erase"]) or run([*measure, "run", "-m", "pytest", *arguments], patience=60)
     return code or run([*measure, "combine", "-q"]) or run([*measure, "report"])
 
 
