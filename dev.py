@@ -15,6 +15,9 @@ environment and installs what it needs.
       your tests: tests/
   python3 dev.py test --all
       those, and the template's own in maintainers/ (a quarter of an hour)
+  python3 dev.py test --coverage [--all] [pytest args]
+      the same tests, and which lines and branches of shared/ they miss;
+      it fails when they reach less than 95 %
   python3 dev.py check [--fix]
       ruff, mypy, the layer rule, and the check of the package
   python3 dev.py check --package
@@ -196,7 +199,16 @@ def test(python: str, arguments: list[str]) -> int:
     if "--all" in arguments:
         arguments = [each for each in arguments if each != "--all"]
         arguments += ["tests", "maintainers/tests"] if MAINTAINERS.exists() else ["tests"]
-    return run([python, "-m", "pytest", *arguments])
+    if "--coverage" in arguments:
+        return coverage(python, [each for each in arguments if each != "--coverage"])
+    return run([python, "-m", "pytest", *arguments], patience=60)
+
+
+def coverage(python: str, arguments: list[str]) -> int:
+    """The tests, and how much of shared/ they reach; .coveragerc says what is measured and what is enough."""
+    measure = [python, "-m", "coverage"]
+    code = run([*measure, "erase"]) or run([*measure, "run", "-m", "pytest", *arguments], patience=60)
+    return code or run([*measure, "combine", "-q"]) or run([*measure, "report"])
 
 
 def from_here(argument: str) -> str:

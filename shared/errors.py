@@ -24,7 +24,21 @@ RETRY_AFTER_SECONDS = 5  # of a 503 where no other time is known
 
 
 class ApiError(Exception):
-    """A failure with its HTTP reply. `extra` holds further members of the problem+json body (RFC 9457 §3.2)."""
+    """A failure that is the caller's HTTP response: a problem document (RFC 9457) with this status and code.
+
+    Raise a subclass, or derive a class of your own and set its `status`, `code` and `detail`.
+
+    Args:
+        detail: what the caller reads instead of the text of the class. It holds no token, secret or claim value.
+        reason: what the log says in addition. The caller never sees it. The same rule applies.
+
+    Attributes:
+        status: the HTTP status.
+        code: a stable word for programs: the member `code` of the body.
+        detail: a sentence for people: the member `detail` of the body.
+        retry_after: seconds for the header `Retry-After`, or None for no such header (RFC 9110 §10.2.3).
+        extra: further members of the body (RFC 9457 §3.2).
+    """
 
     status = 500
     code = "internal_error"
@@ -43,10 +57,14 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
+    """The caller's request is not valid: raise it with a `detail` that says what to correct."""
+
     status, code, detail = 400, "bad_request", "The request is not valid."
 
 
 class NotFound(ApiError):
+    """The function or the downstream API has nothing here that this user may see."""
+
     status, code, detail = 404, "not_found", "Not found, or not visible to you."
 
 
@@ -61,6 +79,8 @@ class RequestRejected(ApiError):
 
 
 class Unauthorized(ApiError):
+    """The client must get another access token. Its subclasses say why."""
+
     status, code, detail = 401, "unauthorized", "Sign in, then call again with an access token."
 
 
@@ -101,6 +121,8 @@ class ClaimsChallenge(Unauthorized):
 
 
 class Forbidden(ApiError):
+    """The function refuses this user: raise it with a `detail` that says what is missing."""
+
     status, code, detail = 403, "forbidden", "The user may not do this."
 
 
@@ -119,6 +141,8 @@ class InsufficientScope(Forbidden):
 
 
 class UserTokenRequired(Forbidden):
+    """A genuine token of an application, which was issued without a user (client credentials grant)."""
+
     code, detail = "user_token_required", "This API acts for a signed-in user. An app-only token has no user."
 
 
@@ -134,10 +158,14 @@ class ConsentRequired(Forbidden):
 
 
 class AccessDenied(Forbidden):
+    """A policy of Entra blocks the user, or the downstream API responded with 403."""
+
     code, detail = "access_denied", "A policy or a missing permission forbids this. Signing in again will not help."
 
 
 class ServerMisconfigured(ApiError):
+    """Settings, registration or client credential of this API are wrong. The log says which."""
+
     code, detail = "server_misconfigured", "The API is misconfigured. Details are in its log."
 
 
@@ -150,6 +178,8 @@ class SettingsError(ServerMisconfigured):
 
 
 class BadGateway(ApiError):
+    """The downstream API failed, or sent what the function cannot use. A write may have taken effect."""
+
     status, code, detail = 502, "downstream_failed", "The downstream API failed or could not be reached."
 
 
@@ -170,4 +200,6 @@ class Throttled(ServiceUnavailable):
 
 
 class GatewayTimeout(ApiError):
+    """The downstream API did not respond before the deadline. A write may have taken effect."""
+
     status, code, detail = 504, "downstream_timeout", "The downstream API did not respond in time."

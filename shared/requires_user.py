@@ -40,15 +40,22 @@ class RequiresUser:
     def __call__(
         self, *misused: object, scopes: Sequence[str] | None = None, auth_context: str | None = None
     ) -> Callable[[Function], Function]:
-        """Lets only signed-in users in whose client holds one of the scopes, and hands the function its `user`.
+        """The function below it runs for a signed-in user, with a valid access token and a scope, or not at all.
 
-        The function, `def` or `async def`, has a parameter `user` (`User`, or `AsyncUser` for `async def`) next to its
-        trigger and bindings. What it returns or raises becomes the response: see hosting.response.
+        Write it directly above the function and below `@app.route`. The function has a parameter `user`: a `User` for
+        `def`, an `AsyncUser` for `async def`. What it returns becomes the response: `docs/extend.md` lists the forms.
+        What it raises becomes a problem document (RFC 9457).
 
         Args:
-            scopes: any one of them suffices; by default those of the setting `AzureAd__Scopes`.
-            auth_context: id of a Conditional Access authentication context, `c1` to `c99`, that the user must have
-                satisfied (the claim `acrs`); a user who has not is asked to step up.
+            scopes: the access token must hold one of them (the claim `scp`). The default is `AzureAd__Scopes`.
+            auth_context: the id of an authentication context of Conditional Access, `c1` to `c99`. A user who has not
+                satisfied it (the claim `acrs`) gets a claims challenge.
+
+        Returns:
+            What `@app.route` takes. Each call of it returns an `azure.functions.HttpResponse`.
+
+        Raises:
+            TypeError: wrong arguments, or a form of function that cannot be guarded. It is raised while the app loads.
         """
         if misused or isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes or ()):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
@@ -138,7 +145,11 @@ requires_user = RequiresUser(services)
 
 
 def health() -> func.HttpResponse:
-    """200 when the settings are right; else 503 with the names of the wrong ones, never a value."""
+    """The response of a health check. It tests the settings alone, and sends nothing over the network.
+
+    Returns:
+        200, or 503 with the names of the settings that are wrong. Never a value.
+    """
     notes.enter_request()
     problems = services.problems()
     notes.deliver()

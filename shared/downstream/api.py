@@ -24,10 +24,14 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare
 
 
 class ApiResponse(Response):
-    """An API's response. When it is not JSON although it should be, the API has failed, not the function."""
+    """The 2xx or 304 response of a downstream API. A body that is not JSON is a failure of that API."""
 
     def json(self) -> Any:
-        """The body as JSON. Raises BadGateway when it is none."""
+        """The body, parsed as JSON.
+
+        Raises:
+            BadGateway: it is not JSON, or is nested too deeply.
+        """
         try:
             return super().json()
         except ValueError:
@@ -58,7 +62,7 @@ class DownstreamApis:
 
 
 class DownstreamApi(HttpVerbs[Response]):
-    """One downstream API, called on behalf of one user for the length of one request. Made by `User.api`."""
+    """One downstream API, called as the user while the request lasts. `user.api` makes it."""
 
     def __init__(self, name: str, apis: DownstreamApis, context: RequestContext) -> None:
         self._api, self._apis, self._context = apis.named(name), apis, context

@@ -49,7 +49,7 @@ class Request:
 
 
 class HttpVerbs(ABC, Generic[R]):
-    """`get` … `delete` and `request`, sent at once (`DownstreamApi`) or awaited (`AsyncDownstreamApi`)."""
+    """The calls of a downstream API. `DownstreamApi` returns the response, `AsyncDownstreamApi` has it awaited."""
 
     @abstractmethod
     def send(self, request: Request) -> R: ...
@@ -65,20 +65,38 @@ class HttpVerbs(ABC, Generic[R]):
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
     ) -> R:
-        """Sends one request as the user. None of the caller's own headers are forwarded.
+        """Sends one request with an access token for the user. No header of the caller is forwarded.
+
+        A call that may be repeated is sent three times at most. All attempts together end with the deadline of the
+        request, `AzureAd__RequestTimeoutSeconds`. One attempt waits 15 seconds at most for each part of the response.
 
         Args:
-            path: below the API's base URL, beginning with one slash; may hold a query.
-            json: a body to send as JSON; `data` is one to send as it is.
-            idempotent: whether it may be sent again when no response comes, or one that says "try again"; by default
-                what RFC 9110 §9.2.2 says of the method: GET, HEAD, OPTIONS, PUT and DELETE may, POST and PATCH may not.
+            method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
+            path: below the API's base URL. It begins with one slash and may hold a query. Quote a value of the caller
+                with `urllib.parse.quote(value, safe="")`.
+            params: names and values of a query. They are quoted and added to that of the path.
+            json: a body to send as JSON.
+            data: a body to send as it is. `json` wins over it.
+            headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed.
+            idempotent: whether the call may be repeated. By default GET, HEAD, OPTIONS, PUT and DELETE may be repeated,
+                and POST and PATCH may not (RFC 9110 §9.2.2).
 
         Returns:
-            The API's 2xx or 304 response.
+            The 2xx or 304 response of the API. Redirects are not followed.
 
         Raises:
-            ValueError: the path could lead elsewhere, or a function may not set this header. Nothing was sent.
-            ApiError: what the caller must be told.
+            ValueError: the method, the path, a header or the JSON cannot be sent. Nothing was sent.
+            TypeError: `json` holds an object that JSON cannot express. Nothing was sent.
+            ClaimsChallenge: Entra or the API demands more of the user, such as MFA. 401.
+            InvalidToken: Entra no longer accepts the user's access token. 401.
+            ConsentRequired: consent to the scopes of this API is missing. 403.
+            AccessDenied: a policy of Entra or the API refuses this user. 403.
+            NotFound: the API responded with 404.
+            RequestRejected: the API refused the request itself. Its 4xx is passed on.
+            ServerMisconfigured: Entra does not accept this application, or its credential could not be loaded. 500.
+            BadGateway: the API failed, or could not be reached. 502.
+            ServiceUnavailable: Entra or the API asks to wait. 503 with `Retry-After`.
+            GatewayTimeout: no response before the deadline. 504.
         """
         own = dict(headers or {})
         check_method(method)
@@ -89,18 +107,23 @@ class HttpVerbs(ABC, Generic[R]):
         return self.send(Request(method, path, params, data, own, may_repeat))
 
     def get(self, path: str, **options: Any) -> R:
+        """`request("GET", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> R:
+        """`request("POST", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("POST", path, **options)
 
     def put(self, path: str, **options: Any) -> R:
+        """`request("PUT", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("PUT", path, **options)
 
     def patch(self, path: str, **options: Any) -> R:
+        """`request("PATCH", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("PATCH", path, **options)
 
     def delete(self, path: str, **options: Any) -> R:
+        """`request("DELETE", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("DELETE", path, **options)
 
 

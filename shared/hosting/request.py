@@ -27,9 +27,18 @@ def bearer_token(request: func.HttpRequest) -> str:
 
 
 def json_body(request: func.HttpRequest) -> Any:
-    """The request's body, parsed as JSON. Raises BadRequest when it is none.
+    """The body of the request, parsed as JSON (RFC 8259).
 
-    A body that is sent chunked never arrives: the Functions host passes on what has a Content-Length.
+    Azure Functions does not pass on a body with `Transfer-Encoding: chunked`. The error then says so.
+
+    Args:
+        request: what the HTTP trigger gave the function.
+
+    Returns:
+        A dict, a list, text, a number, a bool or None.
+
+    Raises:
+        BadRequest: the body is empty, not UTF-8, not JSON, nested too deeply, or has a number out of range. 400.
     """
     try:
         return parse_body(request.get_body())

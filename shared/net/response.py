@@ -13,7 +13,13 @@ MAX_RETRY_AFTER_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response, read to its end."""
+    """An HTTP response, read to its end. A function may return it: status, body and content type go to the caller.
+
+    Attributes:
+        status_code: the HTTP status.
+        headers: the headers. Upper and lower case in their names do not matter.
+        content: the body as bytes, 16 MiB at most.
+    """
 
     status_code: int
     headers: Mapping[str, str]
@@ -21,6 +27,7 @@ class Response:
 
     @property
     def text(self) -> str:
+        """The body as UTF-8. What is not UTF-8 becomes U+FFFD."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
@@ -31,7 +38,14 @@ class Response:
             raise ValueError("JSON nested too deeply") from None
 
     def retry_after(self, now: float) -> int | None:
-        """Seconds until the server accepts the next request (RFC 9110 §10.2.3); None: it did not say."""
+        """How long the server asks to wait (`Retry-After`, RFC 9110 §10.2.3).
+
+        Args:
+            now: seconds since 1970, such as `time.time()`. The header may hold a date.
+
+        Returns:
+            Seconds, from 0 to 3600. None without a header, or for one that cannot be read.
+        """
         value = self.headers.get("Retry-After", "").strip()
         try:
             seconds = int(value) if value.isdigit() else int(parsedate_to_datetime(value).timestamp() - now) + 1

@@ -37,7 +37,7 @@ async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *arg
 
 
 class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
-    """The calls of `DownstreamApi`, awaited."""
+    """The same calls as those of `DownstreamApi`, to be awaited. `user.api` makes it."""
 
     def __init__(self, name: str, user: AsyncUser) -> None:
         self._api, self._user = DownstreamApi(name, user._apis, user._context), user
@@ -48,14 +48,29 @@ class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
 
 
 class AsyncUser(SignedInUser):
-    """The signed-in user, for `async def` functions."""
+    """The signed-in user, for functions with `async def`."""
 
     def api(self, name: str) -> AsyncDownstreamApi:
-        """See User.api; `await user.api("Graph").get("/me")`."""
+        """As `User.api`. Its calls are awaited: `await user.api("Graph").get("/me")`.
+
+        Args:
+            name: the NAME in the settings `DownstreamApis__NAME__...`.
+
+        Raises:
+            ServerMisconfigured: there are no such settings. 500.
+        """
         return AsyncDownstreamApi(name, self)
 
     async def token(self, name: str) -> str:
-        """See User.token."""
+        """As `User.token`, awaited.
+
+        Args:
+            name: as for `api`.
+
+        Raises:
+            ApiError: the errors of `User.token`.
+            GatewayTimeout: no thread was free before the deadline. 504.
+        """
         return (await self._wait_for(self._context.token_for, self._apis.named(name))).token
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:

@@ -11,7 +11,7 @@ from ..sessions import RequestContext
 
 
 class SignedInUser:
-    """Who signed in to call this function. Lives for one request."""
+    """The user who signed in to call this function. It is for one request: do not keep it."""
 
     def __init__(self, context: RequestContext, apis: DownstreamApis) -> None:
         self._context, self._apis = context, apis
@@ -21,55 +21,75 @@ class SignedInUser:
 
     @property
     def correlation_id(self) -> str:
-        """The GUID of this request in the log, in Entra's sign-in log and in an error reply."""
+        """The GUID of this request in the log, in Entra's sign-in log and in an error response."""
         return self._context.record.correlation_id
 
     @cached_property
     def claims(self) -> Mapping[str, Any]:
-        """All claims of the validated access token."""
+        """All claims of the validated access token, by name. Never log their values.
+
+        https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+        """
         return self._context.access_token.claims()
 
     @property
     def id(self) -> str:
-        """The user's object id (`oid`), unique within `tenant_id`: use the two as the key of what you store."""
+        """The user's object id, the claim `oid`. Use it together with `tenant_id` as the key of what you store."""
         return str(self.claims["oid"])
 
     @property
     def tenant_id(self) -> str:
+        """The id of the user's tenant, the claim `tid`."""
         return str(self.claims["tid"])
 
     @property
     def name(self) -> str:
-        """To be shown, never to decide by: it can change and need not be unique."""
+        """The name to show, the claim `name`; "" without one. Never decide by it: it changes and is not unique."""
         return str(self.claims.get("name", ""))
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the client may do on the user's behalf (`scp`)."""
+        """What the client may do for the user: the scopes in the claim `scp`."""
         return self._context.access_token.scopes
 
     @property
     def roles(self) -> frozenset[str]:
-        """The user's app roles in this API (`roles`)."""
+        """The user's app roles in this API, the claim `roles`; empty without one."""
         roles = self.claims.get("roles")
         return frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
 
 
 class User(SignedInUser):
-    """The signed-in user, for `def` functions."""
+    """The signed-in user, for functions with `def`."""
 
     def api(self, name: str) -> DownstreamApi:
-        """The API that the settings `DownstreamApis__<name>__…` describe, called as this user.
+        """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this user.
+
+        Args:
+            name: the NAME in these settings, such as `Graph`. Upper and lower case do not matter.
 
         Raises:
-            ServerMisconfigured: no such settings.
+            ServerMisconfigured: there are no such settings. 500.
         """
         return DownstreamApi(name, self._apis, self._context)
 
     def token(self, name: str) -> str:
-        """An access token for the API `name`, for libraries that want the token itself. Never log or return it.
+        """An access token for a downstream API as this user, for libraries that want the token itself.
+
+        Never log it, never return it, and send it to that API alone.
+
+        Args:
+            name: as for `api`.
+
+        Returns:
+            The token as text.
 
         Raises:
-            ApiError: the exchange failed.
+            ClaimsChallenge: Entra demands more of the user, such as MFA. 401.
+            InvalidToken: Entra no longer accepts the user's access token. 401.
+            ConsentRequired: consent to the scopes of this API is missing. 403.
+            AccessDenied: a policy of Entra refuses this user. 403.
+            ServerMisconfigured: no such settings, or Entra does not accept this application. 500.
+            ServiceUnavailable: Entra asks to wait, or does not respond. 503 with `Retry-After`.
         """
         return self._context.token_for(self._apis.named(name)).token

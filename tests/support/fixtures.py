@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -19,13 +20,27 @@ _PROXY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUN
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
-def pytest_configure() -> None:
-    """Tests stop the programs that they start with SIGINT.
+_interrupts: list[int] = []
 
-    A shell has its background jobs ignore that, and with them all that they start: a test would then wait for ever.
+
+def pytest_configure() -> None:
+    """Ctrl-C ends the run, even where the code under test turns the KeyboardInterrupt into a response.
+
+    It also ends programs that the tests start. A shell has its background jobs ignore SIGINT, and with them all that
+    they start. A test would then wait for such a program without an end.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    _interrupts.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def pytest_runtest_logfinish() -> None:
+    """After each test."""
+    if _interrupts:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+import dev
 from maintainers.tests.dev.project import ROOT, Project
 
 COMMANDS = ("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
@@ -186,6 +187,22 @@ def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Pr
 
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-run\.txt\n", result.stderr)
+
+
+@pytest.mark.parametrize("arguments", [["test"], ["test", "--all"], ["test", "--coverage"]])
+def test_after_ctrl_c_the_tests_have_time_to_stop_what_they_started(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = {}
+
+    def run(command: list[str], **options: int) -> int:
+        patience["pytest" in command] = options.get("patience", 0)
+        return 0
+
+    monkeypatch.setattr(dev, "run", run)
+    dev.dispatch("python", arguments[0], arguments[1:])
+
+    assert patience[True] == 60
 
 
 def test_dev_py_imports_the_standard_library_only() -> None:
