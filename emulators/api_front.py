@@ -1,4 +1,4 @@
-"""The front of the host name of one API of the table: hands requests on to where it runs. It checks no token."""
+"""A reverse proxy for the host name of one API of the table. It forwards requests to the API and checks no token."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class ApiFront:
         try:
             reply = await asyncio.wait_for(self._exchange(self.target, request), TIMEOUT)
         except TimeoutError:
-            written.verdict = f"the {self.api.title} did not answer in {TIMEOUT:g} s"
-            return json_reply({"error": f"The {self.api.title} did not answer in time."}, 504)
+            written.verdict = f"the {self.api.title} did not respond in {TIMEOUT:g} s"
+            return json_reply({"error": f"The {self.api.title} did not respond in time."}, 504)
         except (OSError, EOFError, h11.ProtocolError) as problem:
             written.verdict = f"the {self.api.title} cannot be reached: {type(problem).__name__}{self._advice()}"
             return json_reply({"error": f"The {self.api.title} cannot be reached."}, 502)

@@ -1,4 +1,4 @@
-"""Puts the services under watch and behind their host names."""
+"""Puts a recorder around each service, and maps host names to services."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Site:
 
 
 class TunnelLookup:
-    """Finds the tunnel a TLS connection came through; the gateway is known only after its port is."""
+    """Finds the tunnel of a TLS connection. The gateway is set later, because its port is not known at first."""
 
     def __init__(self) -> None:
         self.by_port: dict[int, Tunnel] = {}
@@ -67,13 +67,13 @@ class TunnelLookup:
         return self.by_port.get(client[1]) if client else None
 
     def caller(self, scope: Scope) -> str:
-        """Who opened the tunnel; "browser" for a connection that needed none, because only the door does without."""
+        """Who opened the tunnel. "browser" for a connection without one: only the sign-in server has no tunnel."""
         tunnel = self.tunnel(scope)
         return tunnel.caller if tunnel else "browser"
 
 
 def build_site(services: Services, watch: Watch, controls: Controls, tunnels: TunnelLookup) -> Site:
-    """Every service under watch: three listeners' applications."""
+    """The applications of the three listeners, each service with its recorder."""
     entra = Watched(build_app(services.entra), "entra", watch, _entra_target, from_token_request(services.entra))
     graph = Watched(services.graph.build_app(), "graph", watch, lambda _: "graph", from_bearer)
     vault = Watched(services.vault.build_app(), "vault", watch, lambda _: "vault", nobody)

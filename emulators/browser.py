@@ -1,8 +1,8 @@
-"""A browser for the sample client: opens the sign-in page at the local door, or plays a person who signs in.
+"""A browser for the sample client: opens the local sign-in page, or signs in as a person of the tenant.
 
     python -m emulators.browser [--as PERSON] [--door http://localhost:PORT] URL
 
-In the variable BROWSER a colon separates browsers (on POSIX), so there the door comes from EMULATORS_DOOR instead.
+In the variable BROWSER a colon separates browsers (on POSIX). So the local address is in EMULATORS_DOOR.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT = 30.0
 
 
 class PlayError(Exception):
-    """The pages did not lead to an end: what the last one said."""
+    """The sign-in did not finish. The message is the text of the last page."""
 
 
 @dataclass
@@ -63,14 +63,14 @@ class _Page(HTMLParser):
 
 
 class _KeepRedirects(urllib.request.HTTPRedirectHandler):
-    """Leaves redirects to the player, who has to see where they lead."""
+    """Follows no redirect: the caller looks at each target."""
 
     def redirect_request(self, *_args: object, **_kwargs: object) -> None:
         return None
 
 
 def to_door(url: str, door: str) -> str:
-    """The address of an Entra page at the door; raises ValueError for an address that is none."""
+    """The local address of an Entra page. Raises ValueError for another address."""
     parts = urlsplit(url)
     if url.startswith(door.rstrip("/") + "/"):
         return url
@@ -129,7 +129,7 @@ def _fetch(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program. With `--as` a child process signs in: who opens a browser does not wait for it to end."""
+    """The program. With `--as` a child process signs in, because a caller does not wait for its browser."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.door:
@@ -168,7 +168,7 @@ def _open_for_a_person(url: str) -> int:
         opened = False
     if not opened:
         print(f"There is no browser here. Open this in one: {url}", file=sys.stderr)  # noqa: T201 - this is a program
-    return 0  # the address has been passed on; what the caller would print instead leads to the real Entra
+    return 0  # success: otherwise the caller would print the address of the real Entra
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reading a CONNECT request: where to, and who asks."""
+"""Reads a CONNECT request: its target and its client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CALLERS = frozenset({"api", "client", "browser", "script"})
 
 
 class GatewayError(Exception):
-    """The proxy says no with this status."""
+    """The proxy refuses the request with this status."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)

@@ -15,7 +15,7 @@ THREADS = "64"  # as httpConcurrency in infra/main.bicep
 
 
 def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
-    """Leads a process's HTTPS through the gateway. Both spellings, because a stale one of the other case would win."""
+    """Sends a process's HTTPS through the gateway. Both spellings, because an old one of the other case would win."""
     proxy = f"http://{process}:local@127.0.0.1:{gateway_port}"
     direct = "localhost,127.0.0.1"
     return {

@@ -1,4 +1,4 @@
-"""One switch: what goes wrong with which requests. Whether that makes sense is for fault_check.py to say."""
+"""One fault: what goes wrong with which requests. fault_check.py says whether it makes sense."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Fault:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def tell(_: object) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and who waited with it
+            with suppress(RuntimeError):  # the loop has ended, and so has the task that waited
                 loop.call_soon_threadsafe(event.set)
 
         self.off.add_done_callback(tell)

@@ -22,7 +22,7 @@ Fields = Mapping[str, Any]
 
 
 def check(fault: Fault, targets: Collection[str], personal: Collection[str]) -> None:
-    """Raises ValueError for a field that holds what it cannot, and for a fault that would do nothing, or not this."""
+    """Raises ValueError for a field with an invalid value, and for a fault that would do nothing or something else."""
     fields = {**vars(fault), "times": fault.left}
     for name, (is_good, allowed) in {"target": _one_of(sorted(targets)), **_ALLOWED}.items():
         value = fields[name]

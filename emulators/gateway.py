@@ -1,4 +1,4 @@
-"""An HTTPS proxy (CONNECT) that leads to the emulators and nowhere else: whatever else is asked for gets 403."""
+"""An HTTPS proxy (CONNECT) that leads to the emulators only. Every other host gets 403."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The listeners of one stack: the gateway, the TLS front behind it, the door, and the managed-identity endpoint."""
+"""The listeners of one stack: the gateway and its TLS server, the sign-in server, the managed-identity endpoint."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Network:
         self._loop = LoopThread("emulators")
         try:
             self._entrances = self._loop.call(self._start(gateway, impostor))
-        except BaseException:  # half a network must not stay behind
+        except BaseException:  # no listener must stay open
             self._loop.stop()
             for listener in listeners:
                 listener.close()

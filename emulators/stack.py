@@ -130,7 +130,7 @@ class Stack:
 
     @property
     def sign_in_url(self) -> str:
-        """The plain-HTTP door for a person's browser."""
+        """The address of the sign-in server, for a person's browser."""
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
@@ -146,7 +146,7 @@ class Stack:
 
     def redis_front(self, target: int) -> RedisFront:
         """Opens Azure Managed Redis in front of the redis-server on that port of 127.0.0.1; stop it with `stop()`."""
-        certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # what speaks no HTTP needs no proxy
+        certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # not HTTP, so no proxy
         return RedisFront(self.entra, self.audit, certificate, target)
 
     def route(self, api: str, url: str | None) -> None:

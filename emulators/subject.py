@@ -1,4 +1,4 @@
-"""Whom a request is about, told without judging it: for the audit trail, and for faults that hit one person."""
+"""Which person a request is about, without validating it. For the audit trail, and for faults that hit one person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Around every service: buffers the request, applies faults, and writes the audit entry before the reply leaves."""
+"""The recorder around every service: buffers the request, applies faults, and records the audit entry."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Watch:
 
 
 class Watched:
-    """An ASGI application under watch. `target` names the fault target of a path, `person` whom a request is about."""
+    """An ASGI application with a recorder. `target`: the fault target of a path. `person`: the person of a request."""
 
     def __init__(
         self, app: ASGIApp, service: str, watch: Watch, target: Callable[[str], str | None], person: PeekPerson

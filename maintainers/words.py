@@ -29,7 +29,7 @@ AVOID = {
     r"seldom": "rarely",
     r"twins?": "duplicate",
     r"patience": "timeout",
-    r"whoever|whatever|whosoever": "name the person or thing: a client that ...",
+    r"whoever|whosoever": "name the person or thing: a client that ...",
     r"may repeat it is for others to say": "retries are the caller's decision",
     r"died of an hour's idleness": "closed while idle",
     r"a thread is worth more than": "never hold a thread longer",
@@ -51,6 +51,7 @@ _END = re.compile(rf"(?<=[.!?])\s+{_START}|(?<=[.!?][\"')\]*])\s+{_START}")
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|vs|cf|etc|No)\.")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+")
 _DIRECTIVE = re.compile(r"#!|#\s*(?:type:|noqa|pragma|fmt:|ruff:|mypy:|region|-\*-|checkov:|shellcheck)")
+_TAG = re.compile(r"[/#]\s*</?\w+/?>$")  # a mark of the project, such as <orders>
 _COLUMNS = re.compile(r"\S {2,}\S")  # a table drawn with spaces, as in the usage text of a command
 
 
@@ -156,7 +157,7 @@ def _line_comments(source: str, mark: str) -> Iterator[Text]:
     kept = []
     for line in source.splitlines():
         stripped = line.strip()
-        comment = stripped.startswith(mark) and not _DIRECTIVE.match(stripped)
+        comment = stripped.startswith(mark) and not _DIRECTIVE.match(stripped) and not _TAG.search(stripped)
         kept.append(stripped[len(mark) :].removeprefix(" ") if comment else "")
     yield from _plain("\n".join(kept))
 
@@ -224,7 +225,7 @@ def _is_environment(folder: Path) -> bool:
 
 def main() -> None:
     found = list(findings([Path(name) for name in sys.argv[1:]] or [Path(".")]))
-    print(*found, sep="\n", end="\n" if found else "")  # noqa: T201
+    print(*found, sep="\n", end="\n" if found else "")
     sys.exit(1 if found else 0)
 
 

@@ -22,7 +22,7 @@ from .service import Entra
 
 
 async def admin_consent(request: Request) -> Response:
-    """Starts the journey. Without a redirect URI it ends on a page of its own."""
+    """Starts the sign-in. Without a redirect URI it ends on a page of Entra."""
     entra: Entra = request.app.state.entra
     note(request).action = "adminconsent"
     try:

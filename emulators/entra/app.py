@@ -13,7 +13,7 @@ from .token_endpoint import token
 
 
 def build_app(entra: Entra) -> Starlette:
-    """The ASGI application that answers for login.microsoftonline.com."""
+    """The ASGI application of login.microsoftonline.com."""
     app = Starlette(
         routes=[
             Route("/common/discovery/instance", discovery.instance),

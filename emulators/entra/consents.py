@@ -36,7 +36,7 @@ def required_permissions(entra: Entra, app: Application) -> list[Permission]:
 
 
 def missing_permissions(entra: Entra, journey: Journey, person: Person) -> list[Permission]:
-    """What consent is to be asked for; empty when nothing is missing and nobody insists on asking."""
+    """The consent to ask for. Empty when nothing is missing and the client does not demand the prompt."""
     wanted = wanted_permissions(entra, journey)
     if journey.ask_consent:
         return wanted

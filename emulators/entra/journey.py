@@ -1,4 +1,4 @@
-"""The sign-in pages in their order: account, second factor, consent, and then what the journey was for."""
+"""The sign-in pages in their order: account, second factor, consent, and then the response to the client."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ Answer = Callable[[Entra, Journey, Form], None]
 
 
 def begin(entra: Entra, request: Request, journey: Journey) -> Response:
-    """The first page of a journey."""
+    """The first page of a sign-in."""
     flow = secrets.token_urlsafe(24)
     entra.journeys.put(flow, journey, PATIENCE)
     return _next(entra, request, flow, journey)
 
 
 async def account(request: Request) -> Response:
-    """The account picker was answered."""
+    """The form of the account picker was submitted."""
     return await _step(request, "sign-in", _choose_account)
 
 
 async def second_factor(request: Request) -> Response:
-    """The MFA page was answered."""
+    """The form of the MFA page was submitted."""
     return await _step(request, "mfa", _approve)
 
 
 async def consent(request: Request) -> Response:
-    """The consent page was answered."""
+    """The form of the consent page was submitted."""
     return await _step(request, "consent", _consent)
 
 
@@ -121,7 +121,7 @@ def _suggested_first(suggested: Person | None) -> list[Person]:
 
 
 def refusal_page(entra: Entra, request: Request, refused: EntraError) -> Response:
-    """The page a person sees when there is nowhere to send the error to."""
+    """The page for an error that cannot be sent to the client."""
     note(request).verdict = refused.message
     trace = Trace.of(request)
     facts = {"Trace ID": trace.trace_id, "Correlation ID": trace.correlation_id, "Timestamp": stamp(entra.now())}

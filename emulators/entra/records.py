@@ -64,7 +64,7 @@ class DeviceSignIn:
 
 @dataclass(frozen=True)
 class RefreshGrant:
-    """What stands behind a refresh token. It is bound to a client and a person, and to no resource."""
+    """What a refresh token stands for. It is bound to a client and a person, and not to a resource."""
 
     client: Application
     tenant: str
@@ -84,7 +84,7 @@ class Permission:
 
 @dataclass
 class Journey:
-    """A person's way through the sign-in pages. `finish` and `cancel` make the last reply of the way."""
+    """A person's way through the sign-in pages. `finish` and `cancel` make the last response."""
 
     tenant: str
     client: Application

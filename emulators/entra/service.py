@@ -1,4 +1,4 @@
-"""What all endpoints of the emulated Entra share: directory, keys, clock, and what has been handed out."""
+"""What all endpoints of the emulated Entra share: directory, keys, clock, and what was issued."""
 
 from __future__ import annotations
 

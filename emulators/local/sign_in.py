@@ -19,7 +19,7 @@ def checked_person(name: str) -> str:
 
 
 def client_environ(own: Mapping[str, str], api_url: str, sign_in_url: str, person: str | None) -> dict[str, str]:
-    """The client's environment. `person` is played; with None, the sign-in page opens for whoever sits here."""
+    """The client's environment. `person` signs in automatically. With None, the sign-in page opens in the browser."""
     # The webbrowser module splits BROWSER at os.pathsep, so the address goes in a variable of its own.
     program = [shlex.quote(sys.executable.replace("\\", "/")), "-m", "emulators.browser"]
     browser = " ".join([*program, *(["--as", person] if person else []), "%s"])

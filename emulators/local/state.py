@@ -1,4 +1,4 @@
-"""How other terminals find the running stack: .local/stack.json, and a pulse that only a living stack has."""
+"""How other terminals find the running stack: .local/stack.json, and a socket that only a running stack serves."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def running(folder: Path = FOLDER) -> StackState | None:
 
 @contextlib.contextmanager
 def _beating() -> Iterator[tuple[int, str]]:
-    """Tells a random word to whoever connects: a process id can be another program's by now, this word cannot."""
+    """Sends a random word to each connection. Another program may get the same process id, but not the word."""
     word = secrets.token_hex(16)
 
     class Pulse(socketserver.BaseRequestHandler):

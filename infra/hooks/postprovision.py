@@ -39,7 +39,7 @@ def main() -> int:
 def remember_registrations() -> bool:
     """For postdown.py, under names of our own: azd forgets its outputs before that hook runs.
 
-    What was noted before stays, should a registration have been made anew in between.
+    Ids from before remain, in case a registration was created again.
     """
     noted = azd.told("REGISTRATIONS_TO_DELETE").split(",")
     new = azd.told(OURS).split()

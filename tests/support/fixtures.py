@@ -22,7 +22,7 @@ _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 def pytest_configure() -> None:
     """Tests stop the programs that they start with SIGINT.
 
-    A shell has its background jobs ignore that, and with them all that they start: a test would then wait for ever.
+    A shell makes its background jobs ignore SIGINT. Their children ignore it too, and a test would wait forever.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,7 +1,8 @@
 """The fixture `tenant`: calls the functions of an app as the people of the emulated tenant. docs/test.md explains it.
 
-A call goes the whole way: a genuine access token, its validation, the exchange at the emulated Entra, and requests to
-the emulated Graph and to stand-ins of the other APIs, over real sockets. Environment variables alone configure the app.
+Nothing is skipped in a call. It has a genuine access token, which is validated and exchanged at the emulated Entra. Its
+requests go over real sockets to the emulated Graph and to stand-ins of the other APIs. Environment variables alone
+configure the app.
 """
 
 from __future__ import annotations

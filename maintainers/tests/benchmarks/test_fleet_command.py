@@ -147,7 +147,7 @@ def test_an_update_writes_both_files_where_it_is_told_to(copied: Path, monkeypat
     assert main(["--update-docs"], copied) == 0
     written = part(copied / DOCUMENT, COMMAND)
     assert "made of paper" in written
-    assert "the second level saves" not in written  # that is for whoever asks about a fleet of their own
+    assert "the second level saves" not in written  # that is for users with a fleet of their own
     assert (copied / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 

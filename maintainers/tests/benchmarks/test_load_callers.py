@@ -18,7 +18,7 @@ from shared.errors import InvalidToken
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 
-TAKES = 1.0  # second for an answer, by a clock that nothing else moves
+TAKES = 1.0  # second for a response, by a clock that nothing else moves
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def server(clock: Clock) -> Iterator[str]:
-    """Answers 401 for `Bearer bad`, hangs up on `Bearer nobody`, and 200 for others."""
+    """Responds 401 for `Bearer bad`, closes the connection for `Bearer nobody`, and responds 200 for others."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""A small HTTP server on 127.0.0.1, in this process: answers from a function, or a list of them in order."""
+"""A small HTTP server on 127.0.0.1, in this process: responses from a function, or a list of them in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Received(NamedTuple):
 
 
 class Server:
-    """Answers what it is told to, in order, and remembers what it was asked."""
+    """Sends the given responses in order, and records the requests."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -36,7 +36,7 @@ class Server:
 
 @contextmanager
 def serving(*answers: Answer) -> Iterator[Server]:
-    """A server with these answers."""
+    """A server with these responses."""
     server = Server(*answers)
     with answering(server.answer) as server.url:
         yield server

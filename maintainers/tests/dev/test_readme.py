@@ -86,7 +86,7 @@ def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_pat
     project = Project.copy(tmp_path / "copy")
     (project.root / "function_app.py").write_text("import nowhere\n", encoding="utf-8")
     with project.serving("run", "--port", "0") as serving:
-        serving.wait_for("Every route of the API answers 404: function_app.py could not be loaded: ")
+        serving.wait_for("Every route of the API responds with 404: function_app.py could not be loaded: ")
         assert "No module named 'nowhere'" in serving.text
 
 

@@ -187,7 +187,7 @@ def authorize_query(challenge: str | None = None, **changes: str | None) -> dict
 def walk(
     http: Http, reply: requests.Response, person: str, answers: Mapping[str, str] | None = None
 ) -> requests.Response:
-    """Answers page after page, "yes" unless told otherwise, until one leads back to a client or to an end."""
+    """Submits page after page, with "yes" by default, until one leads back to a client or is the last."""
     for _ in range(6):
         page = PageForm(reply.text) if reply.status_code == 200 else None
         if page is None or page.step not in ("account", "mfa", "consent", "device-code"):
@@ -229,7 +229,7 @@ def redeem_form(given: str, verifier: str, **changes: str | None) -> dict[str, s
 
 
 def sign_in(http: Http, person: str, **changes: str | None) -> Json:
-    """Signs a person in and redeems the code: the token endpoint's answer."""
+    """Signs a person in and redeems the code: the token endpoint's response."""
     code, verifier = sign_in_for_code(http, person, **changes)
     reply = http.post(TOKEN_URL, redeem_form(code, verifier))
     assert reply.status_code == 200, reply.text

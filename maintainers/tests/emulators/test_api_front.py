@@ -18,7 +18,7 @@ ORDERS = "https://orders-local.azurewebsites.net/api/orders"
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with what it was sent; the path chooses the status."""
+    """Responds with what it was sent. The path chooses the status."""
 
     protocol_version = "HTTP/1.1"
 

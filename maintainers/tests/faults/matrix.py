@@ -1,9 +1,8 @@
 """The fault matrix, to be read by people: for every service and every failure, what the caller gets and what it costs.
 
-A cell says `503/30 2x 15s`: status 503 with Retry-After 30, the service was tried twice, and the caller waited 15
-seconds or less, on a clock that moves by the time-outs instead of waiting for them (pauses before another attempt are
-random; here they count with the longest they can be). `-`: there is no such thing. The code in the body goes by the
-status, see CODES.
+A cell such as `503/30 2x 15s` means: the status is 503 with Retry-After 30, and the service was called twice. The
+caller waited at most 15 seconds. The clock moves by the time-outs instead of waiting for them. Pauses before another
+attempt are random, and count here with their longest value. `-`: not applicable. CODES gives the code in the body.
 """
 
 from __future__ import annotations

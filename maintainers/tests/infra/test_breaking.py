@@ -236,8 +236,8 @@ BREAKS = {
     ),
     "output never consumed": Break(
         IDENTITY,
-        "@description('The client id:",
-        "@description('The tenant.')\noutput tenantId string = tenant().tenantId\n\n@description('The client id:",
+        "@description('The client id,",
+        "@description('The tenant.')\noutput tenantId string = tenant().tenantId\n\n@description('The client id,",
         "wiring",
         "not consumed",
     ),

@@ -1,4 +1,4 @@
-"""A real redis-server on a free port of 127.0.0.1: empty, in memory only, gone with whoever started it."""
+"""A real redis-server on a free port of 127.0.0.1: empty, in memory only, and it ends with its parent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, empty, and waits until it answers. Raises RuntimeError."""
+        """Starts it, empty, and waits until it responds. Raises RuntimeError."""
         found = program()
         if found is None:
             raise RuntimeError(WHY_NOT)

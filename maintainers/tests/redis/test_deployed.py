@@ -45,7 +45,7 @@ def test_two_instances_cost_one_exchange(fleet: tuple[Live, str, list[str]]) -> 
     exchanges: list[int] = []
     while (
         len(exchanges) < 3 and 1 not in exchanges
-    ):  # a machine too busy to answer in 0.2 s exchanges twice, not always
+    ):  # a machine too busy to respond in 0.2 s exchanges twice, not always
         token, mark = live.stack.issue_access_token("alice"), live.stack.audit.mark()
         for base in (live.api, second):
             reply = live.call("/api/me", token, base=base)

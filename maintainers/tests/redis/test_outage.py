@@ -43,7 +43,7 @@ def nowhere() -> str:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged for whoever runs the API."""
+    """What was logged for the operator of the API."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -225,7 +225,7 @@ def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
 def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_and_says_so_once(
     mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As during a failover: whoever writes hangs, whoever reads is answered."""
+    """As during a failover: writes hang, reads succeed."""
     instance = Instance(mortal.url, clock)
     kept = instance.token(bearer(0))
     with mortal.client() as client:

@@ -28,7 +28,7 @@ class PlayedBrowser(webbrowser.BaseBrowser):
 
     @contextmanager
     def used_by(self, person: str, door: str) -> Iterator[None]:
-        """That person answers the pages that are opened meanwhile; whoever comes next waits."""
+        """This person submits the pages that are opened meanwhile. The next person waits."""
         with self._seat:
             self._who = (person, door)
             try:
@@ -38,7 +38,7 @@ class PlayedBrowser(webbrowser.BaseBrowser):
 
     def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
         person, door = self._who
-        if person:  # whoever opens a browser does not wait for it to end
+        if person:  # a program that opens a browser does not wait for it to end
             threading.Thread(target=self._play, args=(url, person, door), name="browser", daemon=True).start()
         return bool(person)
 

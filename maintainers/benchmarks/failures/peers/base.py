@@ -29,7 +29,7 @@ class Validator(Peer):
     """Looks into the caller's token."""
 
     def validate(self, bearer: str) -> Outcome:
-        """Answered when the token passes."""
+        """Succeeds when the token passes."""
         raise NotImplementedError
 
     def later(self, seconds: float) -> None:
@@ -37,14 +37,14 @@ class Validator(Peer):
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Waits for what it does beside its callers' calls, if it does such things."""
+        """Waits for its background work, if it has any."""
 
 
 class Exchanger(Peer):
     """Calls Graph on behalf of the caller."""
 
     def call(self, bearer: str) -> Outcome:
-        """Answered when Graph's /me is."""
+        """Succeeds when the call of Graph's /me does."""
         raise NotImplementedError
 
     def downstream_token(self, bearer: str) -> str:
