@@ -184,10 +184,12 @@ def _markdown(source: str) -> Iterator[Text]:
 
 def _plain(source: str, *, markdown: bool = False) -> Iterator[Text]:
     """The paragraphs and list items of plain text. In a docstring, drawn tables and indented blocks are left out."""
-    start, lines = 0, list[str]()
+    start, lines, in_item = 0, list[str](), False
     for number, line in enumerate(source.splitlines(), 1):
         item = _ITEM.match(line)
-        drawn = not markdown and (line.startswith("    ") or bool(_COLUMNS.search(line)))
+        in_item = bool(line.strip()) and (bool(item) or in_item)
+        indented = line.startswith("    ") or (line.startswith("  ") and not in_item)
+        drawn = not markdown and (indented or bool(_COLUMNS.search(line)))
         if lines and (item or drawn or not line.strip()):
             yield Text(start, "\n".join(lines))
             lines = []

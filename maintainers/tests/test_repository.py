@@ -1,4 +1,4 @@
-"""What a repository needs besides its code: one version, a changelog, pinned actions, updates of what it stands on."""
+"""What a repository needs in addition to code: a version, a changelog, pinned actions, updates of dependencies."""
 
 from __future__ import annotations
 
