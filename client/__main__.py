@@ -77,13 +77,13 @@ def _show(reply: Reply, settings: Settings) -> None:
 def _to_open(text: str, settings: Settings) -> str:
     """`text` with links to the consent page that a person can open.
 
-    With the emulators, a browser would open the authority at Microsoft. EMULATORS_DOOR has the local address.
+    With the emulators, a browser would open the authority at Microsoft. EMULATORS_SIGN_IN_URL has the local address.
     """
-    door = os.environ.get("EMULATORS_DOOR")
-    if not door:
+    address = os.environ.get("EMULATORS_SIGN_IN_URL")
+    if not address:
         return text
     host = settings.authority_host.removeprefix("https://")
-    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{door}/{host}\1", text)
+    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{address}/{host}\1", text)
 
 
 def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:

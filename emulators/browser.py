@@ -1,8 +1,8 @@
 """A browser for the sample client: opens the local sign-in page, or signs in as a person of the tenant.
 
-    python -m emulators.browser [--as PERSON] [--door http://localhost:PORT] URL
+    python -m emulators.browser [--as PERSON] [--sign-in-server http://localhost:PORT] URL
 
-In the variable BROWSER a colon separates browsers (on POSIX). So the local address is in EMULATORS_DOOR.
+In the variable BROWSER a colon separates browsers (on POSIX). So the local address is in EMULATORS_SIGN_IN_URL.
 """
 
 from __future__ import annotations
@@ -69,30 +69,30 @@ class _KeepRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def to_door(url: str, door: str) -> str:
+def local_address(url: str, server: str) -> str:
     """The local address of an Entra page. Raises ValueError for another address."""
     parts = urlsplit(url)
-    if url.startswith(door.rstrip("/") + "/"):
+    if url.startswith(server.rstrip("/") + "/"):
         return url
     if parts.scheme != "https" or parts.hostname != REAL:
         raise ValueError(f"{parts.scheme}://{parts.netloc} is not the sign-in service")
     query = f"?{parts.query}" if parts.query else ""
-    return f"{door.rstrip('/')}/{REAL}{parts.path}{query}"
+    return f"{server.rstrip('/')}/{REAL}{parts.path}{query}"
 
 
-def play(url: str, person: str, door: str) -> None:
+def play(url: str, person: str, server: str) -> None:
     """Signs `person` in: picks the account, approves MFA, accepts consent, and delivers the response to the client.
 
     Raises PlayError with the page's text when a page refuses to go on.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _KeepRedirects)
-    where, data = to_door(url, door), None
+    where, data = local_address(url, server), None
     for _ in range(MAX_PAGES):
         status, headers, text = _fetch(opener, where, data)
         if status in (301, 302, 303):
             where, data = urljoin(where, headers.get("location", "")), None
             continue
-        if not where.startswith(door):
+        if not where.startswith(server):
             return  # the response has reached the client
         page = _Page()
         page.feed(text)
@@ -132,16 +132,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program. With `--as` a child process signs in, because a caller does not wait for its browser."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.door:
-        parser.error("--door is missing, and EMULATORS_DOOR is not set")
+    if not options.sign_in_server:
+        parser.error("--sign-in-server is missing, and EMULATORS_SIGN_IN_URL is not set")
     if options.person is None:
-        return _open_for_a_person(to_door(options.url, options.door))
+        return _open_for_a_person(local_address(options.url, options.sign_in_server))
     if not options.wait:
-        command = [sys.executable, "-m", "emulators.browser", "--wait", "--as", options.person, "--door", options.door]
+        command = [
+            sys.executable,
+            "-m",
+            "emulators.browser",
+            "--wait",
+            "--as",
+            options.person,
+            "--sign-in-server",
+            options.sign_in_server,
+        ]
         subprocess.Popen([*command, options.url])
         return 0
     try:
-        play(options.url, options.person, options.door)
+        play(options.url, options.person, options.sign_in_server)
     except (PlayError, OSError, ValueError) as problem:
         print(f"The sign-in of {options.person} failed: {problem}", file=sys.stderr)  # noqa: T201 - this is a program
         return 1
@@ -153,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
         "python -m emulators.browser", description="Opens a sign-in page of the local stack."
     )
     parser.add_argument("--as", dest="person", help="play this person instead of opening the system's browser")
-    parser.add_argument("--door", default=os.environ.get("EMULATORS_DOOR"), help="http://localhost:PORT of the stack")
+    parser.add_argument(
+        "--sign-in-server", default=os.environ.get("EMULATORS_SIGN_IN_URL"), help="http://localhost:PORT of the stack"
+    )
     parser.add_argument("--wait", action="store_true", help="sign in from this process and report how it ended")
     parser.add_argument("url")
     return parser

@@ -39,7 +39,7 @@ class Controls:
     directory: Directory
 
 
-def build_door(controls: Controls, entra: ASGIApp) -> Starlette:
+def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
     """The ASGI application of the sign-in server. It accepts only this machine's names, against DNS rebinding."""
     app = Starlette(
         routes=[

@@ -83,13 +83,13 @@ class Permission:
 
 
 @dataclass
-class Journey:
+class Visit:
     """A person's way through the sign-in pages. `finish` and `cancel` make the last response."""
 
     tenant: str
     client: Application
     scopes: RequestedScopes
-    finish: Callable[[Journey, Person], Response]
+    finish: Callable[[Visit, Person], Response]
     cancel: Callable[[EntraError], Response]
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
     ask_consent: bool = False

@@ -23,4 +23,4 @@ def client_environ(own: Mapping[str, str], api_url: str, sign_in_url: str, perso
     # The webbrowser module splits BROWSER at os.pathsep, so the address goes in a variable of its own.
     program = [shlex.quote(sys.executable.replace("\\", "/")), "-m", "emulators.browser"]
     browser = " ".join([*program, *(["--as", person] if person else []), "%s"])
-    return process_environ({**own, "API_BASE_URL": api_url, "BROWSER": browser, "EMULATORS_DOOR": sign_in_url})
+    return process_environ({**own, "API_BASE_URL": api_url, "BROWSER": browser, "EMULATORS_SIGN_IN_URL": sign_in_url})

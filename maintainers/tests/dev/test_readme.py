@@ -93,14 +93,14 @@ def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_pat
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a browser")
 def test_without_a_browser_the_client_says_which_address_to_open(stack: Serving) -> None:
     """The local one: the address in the client's hands would lead to the real Entra."""
-    door, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
-    environ = {**stack.project.environ, "EMULATORS_DOOR": door, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
+    address, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
+    environ = {**stack.project.environ, "EMULATORS_SIGN_IN_URL": address, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
     command = [sys.executable, "-m", "emulators.browser", page]
     result = subprocess.run(
         command, cwd=stack.project.root, env=environ, capture_output=True, encoding="utf-8", check=False
     )
     assert (result.returncode, result.stdout) == (0, "")
-    assert f"{door}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
+    assert f"{address}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
 
 
 def test_the_test_command_ends_with_the_line_of_pytest() -> None:

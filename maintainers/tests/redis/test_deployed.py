@@ -25,12 +25,12 @@ def fleet(server: RedisServer, tmp_path: Path, leak_watch: LeakWatch) -> Iterato
     log: list[str] = []
     with ExitStack() as exits:
         stack = exits.enter_context(Stack.start(tmp_path))
-        front = stack.redis_front(server.port)
-        exits.callback(front.stop)
+        proxy = stack.redis_proxy(server.port)
+        exits.callback(proxy.stop)
         project = exits.enter_context(compiled_project())
         environ = environ_of(stack, project, WITH_CACHE["certificate"], "api")
         assert environ[URL].endswith(".redis.azure.net:10000")
-        environ[URL] = front.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
+        environ[URL] = proxy.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
         apps = [start_app("api", environ, tmp_path, leak_watch, log) for _ in range(2)]
         for app in apps:
             exits.callback(app.stop)

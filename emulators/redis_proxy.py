@@ -30,7 +30,7 @@ DANGEROUS = frozenset(
 _OUTSIDE = frozenset((b"AUTH", b"HELLO", b"QUIT"))  # the commands that are allowed before AUTH
 
 
-class RedisFront:
+class RedisProxy:
     """One endpoint in a thread of its own. Stop it with `stop()`."""
 
     def __init__(self, entra: Entra, audit: Audit, certificate: Path, target: int) -> None:
@@ -43,7 +43,7 @@ class RedisFront:
         context.load_cert_chain(certificate)
         listener = bind(0, "Azure Managed Redis")
         self.port: int = listener.getsockname()[1]
-        self._loop = LoopThread("redis front")
+        self._loop = LoopThread("redis proxy")
         self._server = self._loop.call(asyncio.start_server(self._serve, sock=listener, ssl=context))
 
     @property
@@ -101,8 +101,8 @@ class RedisFront:
 class _Connection:
     """One caller."""
 
-    def __init__(self, front: RedisFront, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._front, self._reader, self._writer = front, reader, writer
+    def __init__(self, proxy: RedisProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._proxy, self._reader, self._writer = proxy, reader, writer
         self._ends: float | None = None  # of the token; None before a successful AUTH
 
     async def serve(self, target: int) -> None:
@@ -140,7 +140,7 @@ class _Connection:
 
     def _auth(self, given: list[bytes]) -> bool:
         user, secret = arguments(given)
-        ends = self._front.admit(user, secret)
+        ends = self._proxy.admit(user, secret)
         if ends is not None:
             self._ends = ends
         return ends is not None
@@ -157,9 +157,9 @@ class _Connection:
 
     async def _watch(self) -> None:
         """Azure closes the connection when its token expires, also between two commands."""
-        while self._ends is None or self._front.now() < self._ends:
+        while self._ends is None or self._proxy.now() < self._ends:
             await asyncio.sleep(LOOK_SECONDS)
-        self._front.open.discard(self)
+        self._proxy.open.discard(self)
         with contextlib.suppress(OSError, ssl.SSLError):
             self._writer.close()
 

@@ -27,7 +27,7 @@ HOP_BY_HOP = frozenset(
 REWRITTEN = HOP_BY_HOP | {b"content-length", b"date", b"server"}
 
 
-class ApiFront:
+class ApiProxy:
     """A reverse proxy with one target, which can be changed while it runs."""
 
     def __init__(self, api: DownstreamApi) -> None:

@@ -1,4 +1,4 @@
-"""The front of the Orders API's host name."""
+"""The proxy of the Orders API's host name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def routed(stack: Stack) -> Iterator[str]:
-    """An Orders API behind the front; its address."""
+    """An Orders API behind the proxy; its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
