@@ -24,6 +24,7 @@ DONE = [
     "maintainers",
     "shared/errors.py",
     "tests/infra",
+    "tests/shared",
     "tests/support",
 ]
 
