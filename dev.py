@@ -32,7 +32,7 @@ and installs what it needs.
 For maintainers of the template, if the folder maintainers/ exists:
 
   python3 dev.py check --infra --renew
-      writes the snapshots in maintainers/tests/infra/snapshots anew
+      writes the snapshots in maintainers/tests/infra/snapshots again
   python3 dev.py fuzz [--seconds N] [--seed S]
       sends random forged tokens and other odd inputs; fails if one gets in
   python3 dev.py mutate [MODULE ...]

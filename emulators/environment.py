@@ -65,7 +65,7 @@ def downstream_settings(api: DownstreamApi) -> dict[str, str]:
 
 
 def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
-    """What the deployment script that makes the client certificate is told, and its managed identity."""
+    """The variables and the managed identity of the deployment script that makes the client certificate."""
     return {
         "IDENTITY_ENDPOINT": identity_url,
         "IDENTITY_HEADER": identity_header,

@@ -33,7 +33,7 @@ def check(fault: Fault, targets: Collection[str], personal: Collection[str]) -> 
             raise ValueError(message.format_map(fields))
     if fault.person is not None and fault.target not in personal:
         known = ", ".join(sorted(personal))
-        raise ValueError(f"a request to {fault.target} cannot be told by the person: only {known} can")
+        raise ValueError(f"a request to {fault.target} names no person: person goes only with {known}")
 
 
 def _one_of(names: Collection[str]) -> tuple[Callable[[Any], bool], str]:
@@ -94,6 +94,6 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     (lambda fault: bool(fault["delay"]) and fault["network"] in _WITHOUT_A_DELAY, "network {network!r} takes no delay"),
     (
         lambda fault: fault["person"] is not None and fault["network"] in ON_CONNECT,
-        "network {network!r} hits a connection, which cannot be told by the person",
+        "network {network!r} hits a connection, which names no person",
     ),
 )

@@ -299,7 +299,7 @@ resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
 // may refuse two changes of one app at a time.
 resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (apiIdentityVouches) {
   name: '${apiCallers.uniqueName}/api-identity'
-  description: 'The managed identity of the API vouches for it.'
+  description: 'The managed identity is the credential of the API.'
   issuer: apiIdentityIssuer
   subject: apiIdentityPrincipalId
   audiences: [apiIdentityAudience]

@@ -117,7 +117,7 @@ class FunctionsHost:
         """What ends a worker process in Azure has happened; to be called on the loop."""
         self._deaths += 1
         startup_log.error(
-            "%r ended the worker; in Azure it is a process. Every request in flight gets 500, and the app starts anew",
+            "%r ended the worker; in Azure it is a process. Every request in flight gets 500, and the app starts again",
             cause,
         )
         dead = self._worker

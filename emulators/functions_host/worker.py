@@ -47,7 +47,7 @@ class Worker:
     async def invoke(
         self, call: Invocation, timeout: float | None, on_exit: Callable[[BaseException], None]
     ) -> Datum | None:
-        """The function's reply. `on_exit` is told of an exception that ends a worker process.
+        """The function's reply. `on_exit` gets an exception that ends a worker process.
 
         Raises FunctionError, WorkerDied, or TimedOut. A function whose CancelledError leaks is never done. The worker
         sends no response for it, so the caller waits for the time-out.

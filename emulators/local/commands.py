@@ -39,7 +39,7 @@ def call(person: str, path: str, method: str | None, body: str | None, *, step_u
 def execute(command: Sequence[str], process: str = "api") -> NoReturn:
     """`command` with exactly the environment of the API process, or of an API behind it.
 
-    `func` is told which interpreter to use, too.
+    For `func`, the environment also names the interpreter.
     """
     if not command:
         raise LocalError("which command? For instance: python3 dev.py exec -- python -V")

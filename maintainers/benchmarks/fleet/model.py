@@ -27,7 +27,7 @@ class Level:
     exchanges_per_hour: float
     exchanges_per_token: float  # and scope set: what Entra sees of one and the same request
     waiting: float  # the share of requests that wait for an exchange
-    after_restart: float  # exchanges in the first minute after all instances started anew
+    after_restart: float  # exchanges in the first minute after all instances restarted
     cpu: float  # of one core of one instance, by this template alone
 
 

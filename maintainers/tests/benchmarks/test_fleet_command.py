@@ -112,7 +112,7 @@ def test_whether_the_second_level_pays_is_said_first(costs: Path, options: list[
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A root with a copy of the document: whatever a test does, the real one stays."""
+    """A root with a copy of the document, so that no test changes the real one."""
     (tmp_path / "docs").mkdir()
     for name in (DOCUMENT, PICTURE):
         shutil.copy2(ROOT / name, tmp_path / name)

@@ -1,4 +1,4 @@
-"""`dev.py bench load`: its plan, its eye for what is wrong, and a run of some seconds. No time is asserted."""
+"""`dev.py bench load`: its plan, its verdicts, and a run of some seconds. No time is asserted."""
 
 from __future__ import annotations
 

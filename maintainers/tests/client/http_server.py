@@ -13,7 +13,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class Received(NamedTuple):
-    """What a request was."""
+    """One recorded request."""
 
     method: str
     path: str
@@ -60,7 +60,7 @@ def answering(answer: Callable[[Received], Answer]) -> Iterator[str]:
         do_GET = do_POST = handle_any  # noqa: N815 -- the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- http.server's own parameter
-            """Quiet."""
+            """Logs nothing."""
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,4 +1,4 @@
-"""`dev.py run --once`: the whole chain in one command, and a verdict that can be trusted."""
+"""`dev.py run --once`: the whole chain in one command, and a correct verdict."""
 
 from __future__ import annotations
 

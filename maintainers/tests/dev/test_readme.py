@@ -1,4 +1,4 @@
-"""The README's commands, each typed as it stands there; and its transcript against what the command prints today."""
+"""The README's commands, run unchanged, and its transcript against the current output of the command."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_pat
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a browser")
 def test_without_a_browser_the_client_says_which_address_to_open(stack: Serving) -> None:
-    """The local one: the address in the client's hands would lead to the real Entra."""
+    """The local address: the client's own address would lead to the real Entra."""
     address, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
     environ = {**stack.project.environ, "EMULATORS_SIGN_IN_URL": address, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
     command = [sys.executable, "-m", "emulators.browser", page]

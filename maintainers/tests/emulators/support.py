@@ -1,4 +1,4 @@
-"""What the tests of the emulators share: a clock, sessions through the gateway, and one knob per defect."""
+"""Helpers for the tests of the emulators: a clock, sessions through the gateway, and one argument per defect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Clock:
-    """Real time plus whatever a test has let pass."""
+    """Real time plus the time that a test has let pass."""
 
     ahead: float = 0.0
 
@@ -90,7 +90,7 @@ def client_assertion(
     signer: Certificate | None = None,
     **claims: object,
 ) -> str:
-    """A client assertion with one knob per defect; None removes a claim or a header field."""
+    """A client assertion with one argument per defect. None removes a claim or a header field."""
     now = time.time() if issued is None else issued
     payload: Json = {
         "aud": audience,

@@ -1,4 +1,4 @@
-"""How the API proves itself at the token endpoint, and every way to fail at it."""
+"""How the API authenticates at the token endpoint, and every way to fail."""
 
 from __future__ import annotations
 

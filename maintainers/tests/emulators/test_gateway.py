@@ -1,4 +1,4 @@
-"""The proxy: where it leads, who it says is calling, and what it refuses."""
+"""The proxy: its targets, the caller that it reports, and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures below HTTP, seen from a socket: what the other side is really told, and that nothing stays behind."""
+"""Failures below HTTP, seen from a socket: the bytes that arrive, and that no connection remains open."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def read(connection: socket.socket | Tls) -> tuple[bytes, list[bytes], type[Exce
 
 @pytest.mark.parametrize("target", URLS)
 def test_a_refused_connection(target: str, stack: Stack, own: Http) -> None:
-    """Also where a kept-alive connection would have got round it."""
+    """Also when an open connection would not meet the fault."""
     url = url_of(target, stack)
     assert own.get(url).status_code < 504
     fault = stack.faults.add(target, network="refused", times=1)

@@ -1,4 +1,4 @@
-"""The raw material: odd texts, odd JSON, odd headers."""
+"""Strategies for unusual texts, JSON and headers."""
 
 from __future__ import annotations
 

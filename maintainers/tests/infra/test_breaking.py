@@ -1,4 +1,4 @@
-"""Each mistake is found: a copy of infra/ gets it, and the compiler or a rule must say so."""
+"""Each mistake is found: it is made in a copy of infra/, and the compiler or a rule must report it."""
 
 from __future__ import annotations
 

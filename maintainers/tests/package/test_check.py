@@ -1,4 +1,4 @@
-"""The check before deployment, run as azd runs it: what it lets through, and what it says when something is missing."""
+"""The check before deployment, run as azd runs it: what it accepts, and its messages when something is missing."""
 
 from __future__ import annotations
 

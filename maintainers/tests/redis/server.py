@@ -61,7 +61,7 @@ class RedisServer:
         raise RuntimeError(f"redis-server did not start: {said.decode(errors='replace')}")
 
     def kill(self) -> None:
-        """Ends it at once, as a crash does: nobody is told."""
+        """Kills it at once, as a crash does."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -70,7 +70,7 @@ class RedisServer:
                 process.stdout.close()
 
     def client(self) -> Any:
-        """A client to look and to meddle with; untyped, as redis-py's types leave everything open."""
+        """A client to read and change entries. It is untyped, because redis-py's types are not precise."""
         return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10)
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that can make the way to it slow, silent, broken or wrong."""
+"""A TCP proxy in front of Redis that can be slow, silent, broken or wrong."""
 
 from __future__ import annotations
 

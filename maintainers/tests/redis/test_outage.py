@@ -1,4 +1,4 @@
-"""Redis may be slow, silent, gone, full or wrong: the request goes on without it, soon, and it comes back by itself."""
+"""Redis may be slow, silent, gone, full or wrong: the request goes on without it, and later uses it again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_sick_redis_costs_two_attempts_and_then_nothing(
     assert len(tokens) == instance.exchanges == REQUESTS
     assert (
         1 <= tap.connections <= 2 * redis_store.FAILURES
-    )  # redis-py's pool connects anew if the reset is early enough
+    )  # redis-py's pool connects again if the reset is early enough
     assert len(lines(caplog)) == 1
     assert re.fullmatch(r"Redis: 2 failures in a row \(\w+\), circuit open", lines(caplog)[0])
 

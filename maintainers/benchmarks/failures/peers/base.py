@@ -9,7 +9,7 @@ from ..tenant import Tenant, time_outs_in_force
 
 
 class Peer:
-    """One peer, made anew for each failure. `time_out` replaces its own time-outs, through an argument it takes."""
+    """One peer, created again for each failure. `time_out` replaces its own time-outs through one of its arguments."""
 
     def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
         self.tenant, self.time_out = tenant, time_out
