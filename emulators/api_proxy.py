@@ -35,7 +35,7 @@ class ApiProxy:
         self.target = api.url
         self.canned = Canned(api.base_path)
         self.stand_in: StandIn | None = None
-        """Answers in place of the API, in tests."""
+        """Responds in place of the API, in tests."""
         self.refused_tokens = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Collection
 
 CALLERS = frozenset({"api", "client", "browser", "script"})
-"""The proxy user names that mean something, besides the APIs of the table."""
+"""The proxy user names that are known, in addition to the APIs of the table."""
 
 
 class GatewayError(Exception):

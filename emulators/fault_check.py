@@ -10,7 +10,7 @@ from .fault import DRIPS, NETWORK, ON_CONNECT, Fault
 from .people import PEOPLE
 
 PERSONAL = frozenset({"entra.token", "graph"})
-"""Targets whose requests tell whom they are about, besides the APIs of the table."""
+"""Targets whose requests name a person, in addition to the APIs of the table."""
 _WITH_A_REPLY = DRIPS | {"reset"}
 _WITHOUT_A_DELAY = ON_CONNECT | {"hang"}
 _OPTIONAL = frozenset({"status", "times", "person", "network", "without"})
@@ -77,7 +77,7 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     ),
     (
         lambda fault: bool(fault["without"]) and (fault["target"] != "entra.keys" or fault["status"] is not None),
-        "without goes with entra.keys, and with its own answer: not with {target} and status {status}",
+        "without goes with entra.keys, and with its own response: not with {target} and status {status}",
     ),
     (
         lambda fault: fault["status"] is None and bool(fault["headers"] or fault["body"] is not None),
@@ -89,7 +89,7 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     ),
     (
         lambda fault: fault["status"] is not None and fault["network"] not in (None, *_WITH_A_REPLY),
-        "network {network!r} leaves no room for a status: nothing is answered",
+        "network {network!r} sends no response, so it takes no status",
     ),
     (lambda fault: bool(fault["delay"]) and fault["network"] in _WITHOUT_A_DELAY, "network {network!r} takes no delay"),
     (

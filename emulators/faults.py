@@ -24,7 +24,7 @@ class Faults:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.on_drip: Callable[[], None] | None = None
-        """Called before each byte of an answer that drips, for instance to move a clock."""
+        """Called before each byte of a slow response, for instance to move a clock."""
         self.disconnect: Callable[[str], None] | None = None
         """Ends the open connections to a target; set by the network once there is one."""
 

@@ -1,6 +1,6 @@
 """Finds sentences that are too long and words that this project avoids: `python -m maintainers.words [PATH ...]`.
 
-It reads docstrings, comments, descriptions in Bicep, and Markdown pages. Code blocks are left out.
+It reads docstrings (those of attributes too), comments, descriptions in Bicep, and Markdown pages. Code blocks are left out.
 Each cell of a Markdown table and each item of a list is a text of its own.
 Each finding is printed as `file:line: reason: sentence`. The exit status is 1 if there is a finding.
 """
@@ -8,6 +8,7 @@ Each finding is printed as `file:line: reason: sentence`. The exit status is 1 i
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import os
 import re
@@ -121,12 +122,10 @@ def texts(path: Path) -> Iterator[Text]:
 
 
 def _python(source: str) -> Iterator[Text]:
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if docstring := ast.get_docstring(node):
-            line = node.body[0].lineno
-            yield from (Text(line + text.line - 1, text.text) for text in _plain(docstring))
+    for node in ast.walk(ast.parse(source)):  # docstrings, also those below an attribute
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docstring = inspect.cleandoc(node.value.value)
+            yield from (Text(node.lineno + text.line - 1, text.text) for text in _plain(docstring))
     yield from _comments(source)
 
 

@@ -98,7 +98,7 @@ class Visit:
     suggested: Person | None = None
     person: Person | None = None
     more_methods: frozenset[str] = frozenset()
-    """What the person has used besides the password."""
+    """The methods that the person has used in addition to the password."""
     consented: bool = False
 
     @property

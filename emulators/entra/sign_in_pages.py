@@ -23,7 +23,7 @@ PATIENCE = 900.0
 """Seconds a person has for the pages."""
 
 Answer = Callable[[Entra, Visit, Form], None]
-"""Takes in what the person has answered on a page."""
+"""Processes the form that the person has submitted."""
 
 
 def begin(entra: Entra, request: Request, visit: Visit) -> Response:

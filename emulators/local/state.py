@@ -35,7 +35,7 @@ class StackState:
     pulse_port: int
     pulse: str
     api_fault: str = ""
-    """Why the API answers nothing but 404; empty when it has functions, or is somebody else's to start."""
+    """Why the API responds with 404 only. Empty when it has functions, or when another program starts it."""
 
 
 @contextlib.contextmanager

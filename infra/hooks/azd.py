@@ -63,7 +63,7 @@ def run(program: str, *arguments: str) -> Outcome:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{program} {arguments[0]} did not answer in {PATIENCE_SECONDS} s") from None
+        raise UnavailableError(f"{program} {arguments[0]} did not respond in {PATIENCE_SECONDS} s") from None
     except OSError as problem:
         raise UnavailableError(f"{program} cannot be started: {problem}") from None
     return Outcome(done.returncode == 0, done.stdout, done.stderr)
@@ -77,7 +77,7 @@ def answer(program: str, *arguments: str) -> Any:
     try:
         return json.loads(outcome.text or "null")
     except ValueError:
-        raise UnavailableError(f"{program} {arguments[0]} did not answer with JSON") from None
+        raise UnavailableError(f"{program} {arguments[0]} did not return JSON") from None
 
 
 def az(*arguments: str) -> Any:
@@ -89,7 +89,7 @@ def az_object(*arguments: str) -> dict[str, Any]:
     """The JSON output of the Azure CLI, which must be an object."""
     found = az(*arguments)
     if not isinstance(found, dict):
-        raise UnavailableError(f"az {arguments[0]} did not answer what was asked")
+        raise UnavailableError(f"az {arguments[0]} did not return what was asked")
     return found
 
 

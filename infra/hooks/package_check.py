@@ -35,7 +35,7 @@ KEPT = Path(".local") / "package-check"
 PATIENCE_SECONDS = 120
 
 ADVICE = {
-    "attempted relative import": "Where this is, leave out the dot: a module beside function_app.py "
+    "attempted relative import": "Where this is, leave out the dot: a module next to function_app.py "
     "belongs to no package.",
     "not have a unique function name": "Rename one of them: a name is unique in the whole app, blueprints included.",
 }
@@ -216,7 +216,7 @@ def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:
     if "." in module and (root / top).exists():
         return f"There is no {path}.py in the project: add the file, or correct the import."
     return (
-        f"If {top} is a module of yours, put {top}.py beside function_app.py. If it comes from a package, add that\n"
+        f"If {top} is a module of yours, put {top}.py next to function_app.py. If it comes from a package, add that\n"
         f"package to requirements.txt; its name may differ from {top}."
     )
 

@@ -28,7 +28,7 @@ def main() -> int:
         except azd.UnavailableError as reason:
             return reason
         except (AttributeError, KeyError, TypeError, ValueError) as surprise:
-            return azd.UnavailableError(f"an answer of an unexpected form ({type(surprise).__name__})")
+            return azd.UnavailableError(f"a response of an unexpected form ({type(surprise).__name__})")
 
     with ThreadPoolExecutor(len(checks.CHECKS)) as threads:  # the Azure CLI takes a second to start each time
         results = list(threads.map(made, checks.CHECKS.values()))

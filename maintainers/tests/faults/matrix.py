@@ -44,7 +44,7 @@ redirect        503/2 1x 0s   503/2 1x 0s   503/10 1x 0s  503/10 1x 0s  503/5 1x
 """
 """The service is needed for this very request, and nothing that is known can stand in for it.
 
-Discovery, keys and tokens of Entra are on one host: it cannot be unreachable for the keys and answer discovery. What
+Discovery, keys and tokens of Entra are on one host. It cannot be unreachable for the keys and serve discovery. What
 the identity endpoint asks for with Retry-After does not reach us through azure-identity.
 """
 

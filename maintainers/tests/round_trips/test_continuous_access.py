@@ -28,9 +28,9 @@ from .small_app import served
 from .trail import Trail, print_of
 
 ANYBODY = {"acrs": {"essential": True, "value": "c3"}}
-"""Entra grants it to whoever asks, without a new sign-in: the context has no policy."""
+"""Entra grants it to every client that asks, without a new sign-in: the context has no policy."""
 MFA = {"acrs": {"essential": True, "value": "c1"}}
-"""Entra grants it to whoever signed in with a second factor."""
+"""Entra grants it to users who signed in with a second factor."""
 
 
 def text_of(claims: object) -> str:
