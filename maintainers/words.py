@@ -1,7 +1,7 @@
 """Finds sentences that are too long and words that this project avoids: `python -m maintainers.words [PATH ...]`.
 
-It reads docstrings (those of attributes too), comments, descriptions in Bicep, and Markdown pages. Code blocks are left out.
-Each cell of a Markdown table and each item of a list is a text of its own.
+It reads docstrings (also those of attributes), comments, descriptions in Bicep, and Markdown pages. Code blocks are
+left out. Each cell of a Markdown table and each item of a list is a text of its own.
 Each finding is printed as `file:line: reason: sentence`. The exit status is 1 if there is a finding.
 """
 

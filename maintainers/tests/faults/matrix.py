@@ -65,8 +65,8 @@ hangs           1x         1x    1x        1x     1x
 200, 10 MB      1x         1x    1x        1x     1x
 redirect        1x         1x    1x        1x     1x
 """
-"""The service is asked again for what is known and has aged, but still holds: no caller notices that it fails. All
-get their 200 at once; a cell says how often the service was tried beside the request.
+"""A known value is due for renewal but still valid, so no caller notices that the service fails. All get their 200
+at once. A cell says how often the service was called in the background.
 """
 
 _CELL = re.compile(
