@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Everything a developer types here. The first command makes a virtual
-environment and installs what it needs.
+"""All commands of this project. The first command makes a virtual environment
+and installs what it needs.
 
   python3 dev.py run [--port N] [--redis URL] [--origin URL]
       the API and everything it talks to, on this machine; Ctrl-C stops it all;
@@ -21,38 +21,38 @@ environment and installs what it needs.
   python3 dev.py check [--fix]
       ruff, mypy, the layer rule, and the check of the package
   python3 dev.py check --package
-      what would be deployed: is all there that the apps import, and no key?
-      before `func azure functionapp publish`; azd does it by itself
+      imports both apps from the files to be deployed, and looks for key files;
+      run it before `func azure functionapp publish`; azd runs it by itself
   python3 dev.py check --infra
       the rules for infra/ and every tool found: bicep, azd, checkov ...
   python3 dev.py remove-orders
       takes the sample of a downstream API out of the project
   python3 dev.py emulators [--port N] [--redis URL] [--origin URL]
-      all but the API, with local.settings.json written for `func start`
+      everything except the API; writes local.settings.json for `func start`
   python3 dev.py --version
       the version of the template that this project was made from
 
-Of the template's maintainers, while the folder maintainers/ is there:
+For maintainers of the template, if the folder maintainers/ exists:
 
   python3 dev.py check --infra --renew
-      writes the snapshots in maintainers/tests/infra/snapshots anew
+      writes the snapshots in maintainers/tests/infra/snapshots again
   python3 dev.py fuzz [--seconds N] [--seed S]
-      forged tokens and other odd inputs at random: is any of them let in?
+      sends random forged tokens and other odd inputs; fails if one gets in
   python3 dev.py mutate [MODULE ...]
-      which changes to validation and transport does no test notice?
+      lists changes to validation and transport that no test notices
   python3 dev.py soak [--seconds N] [--seed S]
-      many people, threads and faults at random: whose answer was whose?
+      many users, threads and random faults; fails if a user gets the response
+      of another
   python3 dev.py bench [--json] [--row ROW]
-      how fast this template is, next to its peers
+      how fast this template is, compared with its peers
   python3 dev.py bench failures
-      what this template and its peers do when things go wrong
+      what this template and its peers do when a service fails
   python3 dev.py bench fleet
-      what N instances ask of Entra and of Redis: a model, with costs measured
+      the load of N instances on Entra and Redis: a model, with costs measured
       here
   python3 dev.py bench load [--seconds N] [--processes P]
                             [--redis | --kill-redis]
-      a realistic mix against several processes of the API: what is lost, who
-      waits
+      a realistic mix against several processes of the API: losses and waits
 
 While `run` or `emulators` is up, from another terminal:
 
@@ -60,10 +60,9 @@ While `run` or `emulators` is up, from another terminal:
       an access token for the API, alone on stdout
   python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
       calls the API as that person; shows status, headers and body;
-      the flags give what is missing: consent, a second factor
+      the options give what is missing: consent, a second factor
   python3 dev.py exec [--api NAME] -- CMD ...
-      CMD with exactly the environment of the API process, or of an API behind
-      it
+      runs CMD with the environment of the API process, or of an API behind it
   python3 dev.py client [args]
       the client application, signing you in with your browser;
       with nothing running, against the tenant its settings name
@@ -80,11 +79,11 @@ Examples:
   python3 dev.py test tests/test_function_app.py -k profile
   python3 dev.py exec -- python -c "import function_app"
 
-The packages go to .venv (or .venv-3.X when .venv belongs to another Python):
-those of requirements-run.txt at first, those of requirements-dev.txt when
-`test` or `check` is first asked for. DEV_PYTHON=/path/to/python names an
-interpreter to use as it is instead, with nothing installed. Everything the
-local stack writes is in .local/.
+Packages are installed into .venv, or into .venv-3.X when .venv belongs to
+another Python. The first command installs requirements-run.txt, the first
+`test` or `check` requirements-dev.txt. With DEV_PYTHON=/path/to/python that
+interpreter is used, and nothing is installed. Everything that the local stack
+writes is in .local/.
 """
 
 import configparser
@@ -393,7 +392,7 @@ if __name__ == "__main__":
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read this has gone, as in `dev.py --help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write would fail at exit
+    except BrokenPipeError:  # the reader has closed it, as in `dev.py --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit would fail
         status = 0
     sys.exit(status)

@@ -24,15 +24,15 @@ _EPILOG = """\
 settings, from the environment or --env-file (azd env get-values > .env):
   TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST]
 
-exit code: 0 the API answered 2xx, 1 it answered something else, 2 wrong settings or arguments,
-           3 no token from Entra ID, 4 the API did not answer"""
+exit code: 0 the API responded 2xx, 1 it responded something else, 2 wrong settings or arguments,
+           3 no token from Entra ID, 4 the API did not respond"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that lacks a character is no reason to stop
+            stream.reconfigure(errors="replace")  # a console may not have every character
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
@@ -77,17 +77,17 @@ def _show(reply: Reply, settings: Settings) -> None:
 def _to_open(text: str, settings: Settings) -> str:
     """`text` with links to the consent page that a person can open.
 
-    With the emulators, the authority's name leads a browser to Microsoft: EMULATORS_DOOR says where the page is.
+    With the emulators, a browser would open the authority at Microsoft. EMULATORS_SIGN_IN_URL has the local address.
     """
-    door = os.environ.get("EMULATORS_DOOR")
-    if not door:
+    address = os.environ.get("EMULATORS_SIGN_IN_URL")
+    if not address:
         return text
     host = settings.authority_host.removeprefix("https://")
-    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{door}/{host}\1", text)
+    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{address}/{host}\1", text)
 
 
 def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:
-    """What the API asks for, and which flag would give it, unless that has been tried."""
+    """What the API asks for and which option gives it, unless the option was already used."""
     if claims := claims_of(reply):
         _tell(f"The claims it asks for: {claims}")
         if not step_up:
@@ -101,7 +101,7 @@ def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -
 
 
 def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
-    """A Functions host answers what belongs to no function with 404 and nothing else; a function says more."""
+    """A Functions host sends an empty 404 when no function has the route. A function's own 404 has a body."""
     if reply.status != 404 or reply.text or "Content-Type" in reply.headers:
         return
     again = " After a change, stop `dev.py run` and start it again." if is_loopback(url.hostname or "") else ""
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "--step-up",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="answer a claims challenge by signing in again; or only show it",
+        help="sign in again for a claims challenge; without it, only show it",
     )
     parser.add_argument("--env-file", type=Path, metavar="FILE", help="settings file; wins over the environment")
     parser.add_argument("--token", action="store_true", help="print an access token and nothing else")

@@ -1,4 +1,4 @@
-"""Calls the API with a bearer token, and answers a claims challenge and a missing consent, each once."""
+"""Calls the API with a bearer token. Handles a claims challenge and a missing consent, each once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from client.sign_in import SignIn
 
 @dataclass(frozen=True)
 class Reply:
-    """What the API answered. `headers` are case-insensitive; `ms` is how long it took."""
+    """A response of the API. `headers` are case-insensitive. `ms` is how long the call took."""
 
     status: int
     reason: str
@@ -32,34 +32,34 @@ class Reply:
 
 
 class Api:
-    """The API at one address. A token given to `call` goes to that host and to no other: redirects are not followed."""
+    """The API at one address. A token given to `call` goes to that host only. Redirects are not followed."""
 
     def __init__(self, base_url: str) -> None:
         """Raises SettingsError when `base_url` is neither https nor http on this machine."""
         if not may_receive_tokens(base_url):
             raise SettingsError(f"a token is not sent to {base_url}: https, or http on this machine")
         self._base_url = base_url.rstrip("/")
-        self._session = BoundedSession(connect=10, read=120)  # a cold start on Azure can take most of a minute
-        # No proxy on the way to this machine, whatever the environment says.
+        self._session = BoundedSession(connect=10, read=120)  # a cold start on Azure can take almost a minute
+        # Requests to this machine use no proxy, even if the environment names one.
         self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
 
     def call(self, method: str, path: str, token: str, body: str | None = None) -> Reply:
         """One request. `body` is sent as JSON.
 
-        Raises SettingsError for a path that would leave the API, UnreachableError when no answer comes.
+        Raises SettingsError for a path that would leave the API, and UnreachableError when no response comes.
         """
         url = self._base_url + checked_path(path)
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
         data = None if body is None else body.encode("utf-8", "surrogateescape")  # as it was typed
         start = time.perf_counter()
         try:
-            answer = self._session.request(
+            response = self._session.request(
                 method, url, data=data, headers=headers, auth=_Bearer(token), allow_redirects=False
             )
         except requests.RequestException as problem:
-            raise UnreachableError(f"{self._base_url} did not answer: {type(problem).__name__}") from problem
+            raise UnreachableError(f"{self._base_url} did not respond: {type(problem).__name__}") from problem
         ms = (time.perf_counter() - start) * 1000
-        return Reply(answer.status_code, answer.reason, answer.headers, answer.text, ms)
+        return Reply(response.status_code, response.reason, response.headers, response.text, ms)
 
 
 def call_as_user(
@@ -75,7 +75,7 @@ def call_as_user(
 ) -> Reply:
     """Signs in and calls.
 
-    With `step_up` a claims challenge is answered: sign in with those claims, call again. With `consent` the person is
+    With `step_up`, signs in with the claims of a claims challenge and calls again. With `consent` the person is
     asked for the consent that the API lacks, then it is called again. Neither happens a second time.
     """
     reply = api.call(method, path, sign_in.access_token(), body)
@@ -96,7 +96,7 @@ def call_as_user(
 
 
 def claims_of(reply: Reply) -> str | None:
-    """The claims the reply asks for, as JSON text. A header that cannot be read asks for nothing."""
+    """The claims that the response asks for, as JSON text. None if the header cannot be read."""
     try:
         return requested_claims(reply.headers.get("WWW-Authenticate")) if reply.status == 401 else None
     except ValueError:
@@ -104,7 +104,7 @@ def claims_of(reply: Reply) -> str | None:
 
 
 def lacks_consent(reply: Reply) -> dict[str, Any] | None:
-    """The API's problem document when nobody has consented to what it would do; None for every other reply."""
+    """The problem document of a `consent_required` response. None for every other response."""
     try:
         problem = json.loads(reply.text) if reply.status == 403 else None
     except ValueError:
@@ -113,7 +113,7 @@ def lacks_consent(reply: Reply) -> dict[str, Any] | None:
 
 
 def checked_path(path: str) -> str:
-    """`path` with its leading slash. Raises SettingsError for anything that could change the host, or be cut in two."""
+    """`path` with its leading slash. Raises SettingsError if it could change the host or the path."""
     wrong = path.startswith("//") or re.search(r"[\\\s\x00-\x1f\x7f#]", path) or urlsplit(path).scheme
     if wrong or ".." in path.split("?")[0].split("/"):
         raise SettingsError(f"{path!r} is not a path of the API: write it like /api/me")
@@ -121,7 +121,7 @@ def checked_path(path: str) -> str:
 
 
 def checked_method(method: str) -> str:
-    """`method` in capitals. Raises SettingsError for what is no method at all (RFC 9110, section 5.6.2)."""
+    """`method` in capitals. Raises SettingsError if it is not a method (RFC 9110, section 5.6.2)."""
     if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", method):
         raise SettingsError(f"{method!r} is not a method: GET, POST, PATCH …")
     return method.upper()

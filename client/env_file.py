@@ -27,7 +27,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line)
-        if match is None:  # the line itself is not shown: it may hold a secret
+        if match is None:  # the line itself is not shown, because it may hold a secret
             raise SettingsError(f"{path}, line {number}: expected NAME=value")
         values[match["name"]] = _unquote(match["value"])
     return values

@@ -1,16 +1,16 @@
-"""Why a call did not happen. Each error carries the exit code of the command line.
+"""Errors that prevent a call. Each error has the exit code of the command line.
 
 ClientError
 ├── SettingsError     2  a setting or an argument is missing or wrong
 ├── SignInError       3  Entra ID did not give a token
-└── UnreachableError  4  the API did not answer
+└── UnreachableError  4  the API did not respond
 """
 
 from __future__ import annotations
 
 
 class ClientError(Exception):
-    """Something the person at the terminal has to know; the message says what to do about it."""
+    """An error for the person at the terminal. The message says what to do."""
 
     exit_code = 1
 
@@ -28,6 +28,6 @@ class SignInError(ClientError):
 
 
 class UnreachableError(ClientError):
-    """The API did not answer."""
+    """The API did not respond."""
 
     exit_code = 4

@@ -1,4 +1,4 @@
-"""One requests session for each purpose, with the time-outs requests does not have by itself."""
+"""Sessions of requests with time-outs, because requests has no time-out by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class BoundedSession(requests.Session):
     """A session in which every request has a time-out: (seconds to connect, seconds without a byte)."""
 
     def __init__(self, *, connect: float, read: float) -> None:
-        """Connections that could not be made are tried once more; an answer never is."""
+        """A connection that could not be made is tried once more. A request that got a response is not sent again."""
         super().__init__()
         self._timeout = (connect, read)
         adapter = HTTPAdapter(max_retries=Retry(1, read=0, status=0, redirect=0, other=0))

@@ -1,4 +1,4 @@
-"""Standard output whose reader may go away, as in `python3 dev.py call alice /api/me | head -1`."""
+"""Standard output whose reader may close it early, as in `python3 dev.py call alice /api/me | head -1`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """What the block prints is out when it ends; once nobody reads any more, the rest of the output goes nowhere."""
+    """Flushes the output when the block ends. After the reader has closed it, further output is discarded."""
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write would fail at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # Python would otherwise fail at exit when it flushes

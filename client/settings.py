@@ -1,4 +1,4 @@
-"""The client's settings: four names, the ones `azd env get-values` prints."""
+"""The client's settings: four names, as `azd env get-values` prints them."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def _problem(name: str, value: str) -> str | None:
 
 
 def may_receive_tokens(url: str) -> bool:
-    """True for https, and for http on the loopback interface: a bearer token in the clear goes nowhere else."""
+    """True for https, and for http on the loopback interface. No other host may get a bearer token in the clear."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # reading the port is what checks it
+        host, _ = parts.hostname, parts.port  # reading the port checks it
     except ValueError:
         return False
     if not host or parts.username is not None or parts.query or parts.fragment or re.search(r"[\s\\]", url):

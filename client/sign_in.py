@@ -19,7 +19,7 @@ _PATIENCE = 300  # seconds a person has to sign in
 
 
 class SignIn(Protocol):
-    """Whatever gives an access token for the API."""
+    """Gives access tokens for the API."""
 
     def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         """A token; with `claims` (JSON text from a claims challenge), one that satisfies them.
@@ -29,10 +29,10 @@ class SignIn(Protocol):
 
 
 class EntraSignIn:
-    """Signs one person in; a step-up or a consent goes to the same account."""
+    """Signs one user in. A step-up or a consent uses the same account."""
 
     def __init__(self, settings: Settings, *, device_code: bool = False, tell: Callable[[str], None] = print) -> None:
-        """`tell` gets the lines a person must read while signing in. Nothing goes over the network yet."""
+        """`tell` gets the lines that the user must read during sign-in. The constructor sends no request."""
         self._settings = settings
         self._device_code = device_code
         self._tell = tell
@@ -43,24 +43,24 @@ class EntraSignIn:
         """Signs the person in, with `claims` once more, and returns the access token. Raises SignInError."""
         sign_in = self._by_device_code if self._device_code else self._in_browser
         try:
-            answer = sign_in(claims, consent)
+            response = sign_in(claims, consent)
         except SignInError:
             raise
         except requests.RequestException as problem:
             where = self._settings.authority_host
             raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
-        except (ValueError, RuntimeError) as problem:  # MSAL: unknown tenant; nobody signed in in time
+        except (ValueError, RuntimeError) as problem:  # MSAL: the tenant is unknown, or nobody signed in in time
             raise SignInError(str(problem) or type(problem).__name__) from problem
-        except Exception as problem:  # whatever MSAL trips over in an odd answer
-            raise SignInError(f"Entra ID's answer is of no use: {type(problem).__name__}: {problem}") from problem
-        token = answer.get("access_token")
+        except Exception as problem:  # MSAL may raise anything for a response that it cannot read
+            raise SignInError(f"Entra ID's response cannot be used: {type(problem).__name__}: {problem}") from problem
+        token = response.get("access_token")
         if not isinstance(token, str):
-            raise SignInError(reason(answer))
-        self._account = answer.get("id_token_claims", {}).get("preferred_username", self._account)
+            raise SignInError(reason(response))
+        self._account = response.get("id_token_claims", {}).get("preferred_username", self._account)
         return token
 
     def _in_browser(self, claims: str | None, consent: bool) -> dict[str, Any]:
-        answer: dict[str, Any] = self._application().acquire_token_interactive(
+        response: dict[str, Any] = self._application().acquire_token_interactive(
             self._scopes(consent),
             prompt="consent" if consent else None,
             login_hint=self._account,
@@ -68,7 +68,7 @@ class EntraSignIn:
             timeout=_PATIENCE,
             auth_uri_callback=lambda uri: self._tell(f"No browser could be opened here. Open this address:\n{uri}"),
         )
-        return answer
+        return response
 
     def _by_device_code(self, claims: str | None, consent: bool) -> dict[str, Any]:
         app = self._application()
@@ -76,11 +76,11 @@ class EntraSignIn:
         if "user_code" not in flow:
             return flow
         self._tell(flow["message"])
-        answer: dict[str, Any] = app.acquire_token_by_device_flow(flow, claims_challenge=claims)
-        return answer
+        response: dict[str, Any] = app.acquire_token_by_device_flow(flow, claims_challenge=claims)
+        return response
 
     def _scopes(self, consent: bool) -> list[str]:
-        """The API's scope; `.default` of the API stands for all that it asks for itself (combined consent).
+        """The API's scope. `.default` of the API includes all that the API itself asks for (combined consent).
 
         https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow#default-and-combined-consent
         """
@@ -92,7 +92,7 @@ class EntraSignIn:
             self._app = msal.PublicClientApplication(
                 self._settings.client_id,
                 authority=self._settings.authority,
-                client_capabilities=["CP1"],  # this client answers claims challenges
+                client_capabilities=["CP1"],  # this client can handle claims challenges
                 exclude_scopes=["offline_access"],  # no refresh token: nothing is kept after the call
                 http_client=EntraSession(),
             )

@@ -27,7 +27,7 @@ OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
 @dataclass(frozen=True)
 class Application:
-    """One registration. `scopes` are what it exposes, `requires` what its manifest asks of others."""
+    """One registration. `scopes` are those that it exposes, `requires` those that its manifest asks of others."""
 
     key: str
     name: str

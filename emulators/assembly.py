@@ -1,4 +1,4 @@
-"""Puts the services under watch and behind their host names."""
+"""Puts a recorder around each service, and maps host names to services."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Scope
 
-from .api_front import ApiFront
-from .control import Controls, build_door
+from .api_proxy import ApiProxy
+from .control import Controls, build_sign_in_server
 from .entra.app import build_app
 from .entra.service import HOST as ENTRA_HOST
 from .entra.service import Entra
-from .fronts import HostFronts
 from .gateway import Tunnel
 from .graph import GRAPH_HOST, Graph
+from .host_router import HostRouter
 from .identity import IdentityEndpoint
 from .management import MANAGEMENT_HOST, Management
+from .recorder import Recorded, Recording
 from .subject import from_bearer, from_token_request, nobody
 from .table import Table
 from .vault import VAULT_HOST, Vault
-from .watch import Watch, Watched
 
 
 def targets_of(table: Table) -> dict[str, tuple[str, ...]]:
@@ -42,7 +42,7 @@ class Services:
     identity: IdentityEndpoint
     vault: Vault
     graph: Graph
-    apis: Mapping[str, ApiFront]
+    apis: Mapping[str, ApiProxy]
     management: Management
 
 
@@ -50,13 +50,13 @@ class Services:
 class Site:
     """The ASGI applications of the three listeners."""
 
-    fronts: ASGIApp
-    door: ASGIApp
+    hosts: ASGIApp
+    sign_in: ASGIApp
     identity: ASGIApp
 
 
 class TunnelLookup:
-    """Finds the tunnel a TLS connection came through; the gateway is known only after its port is."""
+    """Finds the tunnel of a TLS connection. The gateway is set later, because its port is not known at first."""
 
     def __init__(self) -> None:
         self.by_port: dict[int, Tunnel] = {}
@@ -67,34 +67,34 @@ class TunnelLookup:
         return self.by_port.get(client[1]) if client else None
 
     def caller(self, scope: Scope) -> str:
-        """Who opened the tunnel; "browser" for a connection that needed none, because only the door does without."""
+        """Who opened the tunnel. "browser" for a connection without one: only the sign-in server has no tunnel."""
         tunnel = self.tunnel(scope)
         return tunnel.caller if tunnel else "browser"
 
 
-def build_site(services: Services, watch: Watch, controls: Controls, tunnels: TunnelLookup) -> Site:
-    """Every service under watch: three listeners' applications."""
-    entra = Watched(build_app(services.entra), "entra", watch, _entra_target, from_token_request(services.entra))
-    graph = Watched(services.graph.build_app(), "graph", watch, lambda _: "graph", from_bearer)
-    vault = Watched(services.vault.build_app(), "vault", watch, lambda _: "vault", nobody)
-    management = Watched(services.management.build_app(), "management", watch, lambda _: None, nobody)
+def build_site(services: Services, recording: Recording, controls: Controls, tunnels: TunnelLookup) -> Site:
+    """The applications of the three listeners, each service with its recorder."""
+    entra = Recorded(build_app(services.entra), "entra", recording, _entra_target, from_token_request(services.entra))
+    graph = Recorded(services.graph.build_app(), "graph", recording, lambda _: "graph", from_bearer)
+    vault = Recorded(services.vault.build_app(), "vault", recording, lambda _: "vault", nobody)
+    management = Recorded(services.management.build_app(), "management", recording, lambda _: None, nobody)
     hosts: dict[str, ASGIApp] = {
         ENTRA_HOST: entra,
         GRAPH_HOST: graph,
         VAULT_HOST: vault,
         MANAGEMENT_HOST: management,
-        **{front.api.host: _watched(front, watch) for front in services.apis.values()},
+        **{proxy.api.host: _recorded(proxy, recording) for proxy in services.apis.values()},
     }
     return Site(
-        fronts=HostFronts(hosts, tunnels.tunnel),
-        door=build_door(controls, entra),
-        identity=Watched(services.identity.build_app(), "identity", watch, lambda _: "identity", nobody),
+        hosts=HostRouter(hosts, tunnels.tunnel),
+        sign_in=build_sign_in_server(controls, entra),
+        identity=Recorded(services.identity.build_app(), "identity", recording, lambda _: "identity", nobody),
     )
 
 
-def _watched(front: ApiFront, watch: Watch) -> Watched:
-    key = front.api.key
-    return Watched(front, key, watch, lambda _: key, from_bearer)
+def _recorded(proxy: ApiProxy, recording: Recording) -> Recorded:
+    key = proxy.api.key
+    return Recorded(proxy, key, recording, lambda _: key, from_bearer)
 
 
 def _entra_target(path: str) -> str | None:

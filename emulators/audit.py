@@ -50,7 +50,7 @@ class Audit:
         for callback in subscribers:
             try:
                 callback(entry)
-            except Exception:  # a listener's failure must not become the failure of the request it listens to
+            except Exception:  # a subscriber that fails must not make the request fail
                 logger.exception("An audit subscriber failed")
 
     def mark(self) -> int:

@@ -1,4 +1,4 @@
-"""The throw-away certificate authority that vouches for the emulated host names."""
+"""The temporary certificate authority for the emulated host names."""
 
 from __future__ import annotations
 

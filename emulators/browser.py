@@ -1,8 +1,8 @@
-"""A browser for the sample client: opens the sign-in page at the local door, or plays a person who signs in.
+"""A browser for the sample client: opens the local sign-in page, or signs in as a person of the tenant.
 
-    python -m emulators.browser [--as PERSON] [--door http://localhost:PORT] URL
+    python -m emulators.browser [--as PERSON] [--sign-in-server http://localhost:PORT] URL
 
-In the variable BROWSER a colon separates browsers (on POSIX), so there the door comes from EMULATORS_DOOR instead.
+In the variable BROWSER a colon separates browsers (on POSIX). So the local address is in EMULATORS_SIGN_IN_URL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT = 30.0
 
 
 class PlayError(Exception):
-    """The pages did not lead to an end: what the last one said."""
+    """The sign-in did not finish. The message is the text of the last page."""
 
 
 @dataclass
@@ -63,36 +63,36 @@ class _Page(HTMLParser):
 
 
 class _KeepRedirects(urllib.request.HTTPRedirectHandler):
-    """Leaves redirects to the player, who has to see where they lead."""
+    """Follows no redirect: the caller looks at each target."""
 
     def redirect_request(self, *_args: object, **_kwargs: object) -> None:
         return None
 
 
-def to_door(url: str, door: str) -> str:
-    """The address of an Entra page at the door; raises ValueError for an address that is none."""
+def local_address(url: str, server: str) -> str:
+    """The local address of an Entra page. Raises ValueError for another address."""
     parts = urlsplit(url)
-    if url.startswith(door.rstrip("/") + "/"):
+    if url.startswith(server.rstrip("/") + "/"):
         return url
     if parts.scheme != "https" or parts.hostname != REAL:
         raise ValueError(f"{parts.scheme}://{parts.netloc} is not the sign-in service")
     query = f"?{parts.query}" if parts.query else ""
-    return f"{door.rstrip('/')}/{REAL}{parts.path}{query}"
+    return f"{server.rstrip('/')}/{REAL}{parts.path}{query}"
 
 
-def play(url: str, person: str, door: str) -> None:
+def play(url: str, person: str, server: str) -> None:
     """Signs `person` in: picks the account, approves MFA, accepts consent, and delivers the response to the client.
 
     Raises PlayError with the page's text when a page refuses to go on.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _KeepRedirects)
-    where, data = to_door(url, door), None
+    where, data = local_address(url, server), None
     for _ in range(MAX_PAGES):
         status, headers, text = _fetch(opener, where, data)
         if status in (301, 302, 303):
             where, data = urljoin(where, headers.get("location", "")), None
             continue
-        if not where.startswith(door):
+        if not where.startswith(server):
             return  # the response has reached the client
         page = _Page()
         page.feed(text)
@@ -129,19 +129,28 @@ def _fetch(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program. With `--as` a child process signs in: who opens a browser does not wait for it to end."""
+    """The program. With `--as` a child process signs in, because a caller does not wait for its browser."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.door:
-        parser.error("--door is missing, and EMULATORS_DOOR is not set")
+    if not options.sign_in_server:
+        parser.error("--sign-in-server is missing, and EMULATORS_SIGN_IN_URL is not set")
     if options.person is None:
-        return _open_for_a_person(to_door(options.url, options.door))
+        return _open_for_a_person(local_address(options.url, options.sign_in_server))
     if not options.wait:
-        command = [sys.executable, "-m", "emulators.browser", "--wait", "--as", options.person, "--door", options.door]
+        command = [
+            sys.executable,
+            "-m",
+            "emulators.browser",
+            "--wait",
+            "--as",
+            options.person,
+            "--sign-in-server",
+            options.sign_in_server,
+        ]
         subprocess.Popen([*command, options.url])
         return 0
     try:
-        play(options.url, options.person, options.door)
+        play(options.url, options.person, options.sign_in_server)
     except (PlayError, OSError, ValueError) as problem:
         print(f"The sign-in of {options.person} failed: {problem}", file=sys.stderr)  # noqa: T201 - this is a program
         return 1
@@ -153,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
         "python -m emulators.browser", description="Opens a sign-in page of the local stack."
     )
     parser.add_argument("--as", dest="person", help="play this person instead of opening the system's browser")
-    parser.add_argument("--door", default=os.environ.get("EMULATORS_DOOR"), help="http://localhost:PORT of the stack")
+    parser.add_argument(
+        "--sign-in-server", default=os.environ.get("EMULATORS_SIGN_IN_URL"), help="http://localhost:PORT of the stack"
+    )
     parser.add_argument("--wait", action="store_true", help="sign in from this process and report how it ended")
     parser.add_argument("url")
     return parser
@@ -168,7 +179,7 @@ def _open_for_a_person(url: str) -> int:
         opened = False
     if not opened:
         print(f"There is no browser here. Open this in one: {url}", file=sys.stderr)  # noqa: T201 - this is a program
-    return 0  # the address has been passed on; what the caller would print instead leads to the real Entra
+    return 0  # success: otherwise the caller would print the address of the real Entra
 
 
 if __name__ == "__main__":

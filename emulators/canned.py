@@ -1,4 +1,4 @@
-"""Canned responses of Graph and of the APIs in the table, for tests. They wait behind the checks of a real API."""
+"""Canned responses of Graph and of the APIs in the table, for tests. The checks of a real API come first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CannedResponse:
     """How many requests have had it."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a route or a status that cannot be."""
+        """Raises ValueError for an invalid route or status."""
         self._method, _, target = self.route.partition(" ")
         path, _, query = target.partition("?")
         if self._method not in METHODS or not path.startswith("/") or " " in target or "#" in target:
@@ -98,7 +98,7 @@ class Canned:
         return str(request.scope["path"]).removeprefix(self.base_path) or "/"
 
     def routes(self) -> list[str]:
-        """What there is a response for."""
+        """The routes that have a response."""
         with self._lock:
             return [one.route for one in reversed(self._responses)]
 
@@ -115,7 +115,7 @@ class Canned:
 
 
 class StandIn:
-    """Answers for an API of the table with canned responses. It refuses what an API behind Entra refuses."""
+    """Sends canned responses for an API of the table. It refuses what an API behind Entra refuses."""
 
     def __init__(self, application: Application, canned: Canned, entra: Entra) -> None:
         self._application, self._canned, self._entra = application, canned, entra

@@ -1,4 +1,4 @@
-"""Self-signed certificates: the API's client certificate, and the ones Entra publishes beside its signing keys."""
+"""Self-signed certificates: the API's client certificate, and those that Entra publishes with its signing keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a CONNECT request: where to, and who asks."""
+"""Reads a CONNECT request: its target and its client."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import binascii
 from collections.abc import Collection
 
 CALLERS = frozenset({"api", "client", "browser", "script"})
-"""The proxy user names that mean something, besides the APIs of the table."""
+"""The proxy user names that are known, in addition to the APIs of the table."""
 
 
 class GatewayError(Exception):
-    """The proxy says no with this status."""
+    """The proxy refuses the request with this status."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)

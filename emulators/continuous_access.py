@@ -32,14 +32,14 @@ def bearer_challenge(claims: Mapping[str, object], description: str = "") -> str
 
 
 class ContinuousAccess:
-    """Looks at every token anew. A client that has not declared cp1 is never challenged."""
+    """Checks every token at each request. A client that has not declared cp1 is never challenged."""
 
     def __init__(self) -> None:
         self._required: str | None = None
 
     @contextmanager
     def requiring(self, auth_context: str) -> Iterator[None]:
-        """As long as this lasts, nobody gets in whose token lacks this authentication context (`acrs`)."""
+        """Within it, tokens without this authentication context (`acrs`) are refused."""
         self._required = auth_context
         try:
             yield
@@ -47,7 +47,7 @@ class ContinuousAccess:
             self._required = None
 
     def check(self, token: Mapping[str, Any], revoked_at: float | None) -> None:
-        """Raises GraphError for a token that is good no longer, or not good enough."""
+        """Raises GraphError for a token that was revoked, or that lacks a required claim."""
         is_capable = "cp1" in (str(name).lower() for name in token.get("xms_cc", ()))
         if is_capable and revoked_at is not None and float(token["iat"]) + BACKDATE < revoked_at:
             later = {"essential": True, "value": str(int(revoked_at))}

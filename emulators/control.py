@@ -1,4 +1,4 @@
-"""The plain-HTTP door on localhost: the sign-in pages for a person's browser, and switches for a person or a script."""
+"""The sign-in server: plain HTTP on localhost, with the sign-in pages, and switches for a person or a script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAULT_FIELDS = {"target", "status", "headers", "body", "delay", "times", "person
 
 @dataclass(frozen=True)
 class Controls:
-    """What can be looked at and switched from outside the process."""
+    """What another process can read and change."""
 
     audit: Audit
     faults: Faults
@@ -39,8 +39,8 @@ class Controls:
     directory: Directory
 
 
-def build_door(controls: Controls, entra: ASGIApp) -> Starlette:
-    """The ASGI application of the door. It answers only to this machine's own names, against DNS rebinding."""
+def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
+    """The ASGI application of the sign-in server. It accepts only this machine's names, against DNS rebinding."""
     app = Starlette(
         routes=[
             Route("/", _index),

@@ -63,7 +63,7 @@ class Directory:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """What the block changes in consents, policies and assignments is undone at its end."""
+        """At the end of the block, its changes to consents, policies and assignments are undone."""
         names = ("_consents", "_pre_authorized", "_roles", "_assigned", "_revoked_at", "_needs_mfa", "_optional_claims")
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
@@ -108,7 +108,7 @@ class Directory:
             self._certificates[app.key][certificate.x5t_s256] = certificate
 
     def unregister_certificate(self, app: Application, certificate: Certificate) -> None:
-        """Takes that right away; nothing happens when it was not registered."""
+        """Removes the certificate. Nothing happens when it was not registered."""
         with self._lock:
             self._certificates[app.key].pop(certificate.x5t_s256, None)
 
@@ -218,7 +218,7 @@ class Directory:
             return person.name in self._assigned.get(resource.key, {person.name})
 
     def revoke_sessions(self, person: str, at: float) -> None:
-        """What was issued to the person before that moment is no longer good for getting further tokens."""
+        """Tokens issued to the person before that moment no longer give further tokens."""
         with self._lock:
             self._revoked_at[person] = at
 

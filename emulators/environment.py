@@ -15,7 +15,7 @@ THREADS = "64"  # as httpConcurrency in infra/main.bicep
 
 
 def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
-    """Leads a process's HTTPS through the gateway. Both spellings, because a stale one of the other case would win."""
+    """Sends a process's HTTPS through the gateway. Both spellings, because an old one of the other case would win."""
     proxy = f"http://{process}:local@127.0.0.1:{gateway_port}"
     direct = "localhost,127.0.0.1"
     return {
@@ -65,7 +65,7 @@ def downstream_settings(api: DownstreamApi) -> dict[str, str]:
 
 
 def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
-    """What the deployment script that makes the client certificate is told, and its managed identity."""
+    """The variables and the managed identity of the deployment script that makes the client certificate."""
     return {
         "IDENTITY_ENDPOINT": identity_url,
         "IDENTITY_HEADER": identity_header,

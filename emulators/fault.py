@@ -1,4 +1,4 @@
-"""One switch: what goes wrong with which requests. Whether that makes sense is for fault_check.py to say."""
+"""One fault: what goes wrong with which requests. fault_check.py says whether it makes sense."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SERVICES = frozenset({"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph"})
-"""What can be made to fail, besides the APIs of the table, each by its short name."""
+"""What can be made to fail, in addition to the APIs of the table, each by its short name."""
 
 NETWORK: Mapping[str, str] = {
     "refused": "connection refused",
     "tls": "certificate of an unknown authority",
     "silent": "a connection without a word",
-    "reset-before": "reset before the answer",
-    "reset": "reset in mid-answer",
-    "hang": "never answered",
+    "reset-before": "reset before the response",
+    "reset": "reset in mid-response",
+    "hang": "no response",
     "drip-headers": "headers byte by byte",
     "drip-body": "body byte by byte",
-    "garbage": "an answer that is no HTTP",
+    "garbage": "bytes that are not HTTP",
 }
 """What can go wrong below HTTP, and how the audit trail calls it."""
 
 ON_CONNECT = frozenset({"refused", "tls", "silent"})
-"""These hit a connection before it carries a request: of a whole host, whatever the path, whoever it is about."""
+"""These hit a connection before it has a request. So they affect a whole host, for every path and person."""
 
 DRIPS = frozenset({"drip-headers", "drip-body"})
 """With these, the delay is that between two bytes."""
@@ -53,7 +53,7 @@ class Fault:
     """Hits the first of every so many requests: with 2, every other one."""
     seen: int = field(default=0, repr=False)
     off: Future[None] = field(default_factory=Future, repr=False)
-    """Done when the fault is switched off: whoever it keeps waiting may go on."""
+    """Done when the fault is switched off. Requests that it delays may then go on."""
 
     def describe(self) -> str:
         """One short sentence for the audit trail."""
@@ -68,7 +68,7 @@ class Fault:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def tell(_: object) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and who waited with it
+            with suppress(RuntimeError):  # the loop has ended, and so has the task that waited
                 loop.call_soon_threadsafe(event.set)
 
         self.off.add_done_callback(tell)

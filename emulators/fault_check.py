@@ -10,7 +10,7 @@ from .fault import DRIPS, NETWORK, ON_CONNECT, Fault
 from .people import PEOPLE
 
 PERSONAL = frozenset({"entra.token", "graph"})
-"""Targets whose requests tell whom they are about, besides the APIs of the table."""
+"""Targets whose requests name a person, in addition to the APIs of the table."""
 _WITH_A_REPLY = DRIPS | {"reset"}
 _WITHOUT_A_DELAY = ON_CONNECT | {"hang"}
 _OPTIONAL = frozenset({"status", "times", "person", "network", "without"})
@@ -22,7 +22,7 @@ Fields = Mapping[str, Any]
 
 
 def check(fault: Fault, targets: Collection[str], personal: Collection[str]) -> None:
-    """Raises ValueError for a field that holds what it cannot, and for a fault that would do nothing, or not this."""
+    """Raises ValueError for a field with an invalid value, and for a fault that would do nothing or something else."""
     fields = {**vars(fault), "times": fault.left}
     for name, (is_good, allowed) in {"target": _one_of(sorted(targets)), **_ALLOWED}.items():
         value = fields[name]
@@ -33,7 +33,7 @@ def check(fault: Fault, targets: Collection[str], personal: Collection[str]) -> 
             raise ValueError(message.format_map(fields))
     if fault.person is not None and fault.target not in personal:
         known = ", ".join(sorted(personal))
-        raise ValueError(f"a request to {fault.target} cannot be told by the person: only {known} can")
+        raise ValueError(f"a request to {fault.target} names no person: person goes only with {known}")
 
 
 def _one_of(names: Collection[str]) -> tuple[Callable[[Any], bool], str]:
@@ -77,7 +77,7 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     ),
     (
         lambda fault: bool(fault["without"]) and (fault["target"] != "entra.keys" or fault["status"] is not None),
-        "without goes with entra.keys, and with its own answer: not with {target} and status {status}",
+        "without goes with entra.keys, and with its own response: not with {target} and status {status}",
     ),
     (
         lambda fault: fault["status"] is None and bool(fault["headers"] or fault["body"] is not None),
@@ -89,11 +89,11 @@ _TOGETHER: tuple[tuple[Callable[[Fields], bool], str], ...] = (
     ),
     (
         lambda fault: fault["status"] is not None and fault["network"] not in (None, *_WITH_A_REPLY),
-        "network {network!r} leaves no room for a status: nothing is answered",
+        "network {network!r} sends no response, so it takes no status",
     ),
     (lambda fault: bool(fault["delay"]) and fault["network"] in _WITHOUT_A_DELAY, "network {network!r} takes no delay"),
     (
         lambda fault: fault["person"] is not None and fault["network"] in ON_CONNECT,
-        "network {network!r} hits a connection, which cannot be told by the person",
+        "network {network!r} hits a connection, which names no person",
     ),
 )

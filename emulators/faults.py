@@ -1,4 +1,4 @@
-"""The switches that make services misbehave, for everybody or for one person: the wrong reply, a late one, or none."""
+"""Faults that services show to everybody or to one person: a wrong response, a late one, or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Faults:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.on_drip: Callable[[], None] | None = None
-        """Called before each byte of an answer that drips, for instance to move a clock."""
+        """Called before each byte of a slow response, for instance to move a clock."""
         self.disconnect: Callable[[str], None] | None = None
         """Ends the open connections to a target; set by the network once there is one."""
 
@@ -55,7 +55,7 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
         if network in ON_CONNECT and self.disconnect is not None:
-            self.disconnect(target)  # a kept-alive connection would get round the fault
+            self.disconnect(target)  # an open connection would not meet the fault
         return fault
 
     def remove(self, fault: Fault) -> None:
@@ -78,11 +78,11 @@ class Faults:
         )
 
     def take_on_connect(self, targets: Collection[str]) -> Fault | None:
-        """The same for a new connection to the host that answers for these targets."""
+        """The same for a new connection to the host of these targets."""
         return self._take(lambda fault: fault.target in targets and fault.network in ON_CONNECT)
 
     def dripped(self) -> None:
-        """A byte is about to drip."""
+        """Called before each byte of a slow response."""
         hook = self.on_drip  # another thread may take it away
         if hook is not None:
             hook()

@@ -1,4 +1,4 @@
-"""An HTTPS proxy (CONNECT) that leads to the emulators and nowhere else: whatever else is asked for gets 403."""
+"""An HTTPS proxy (CONNECT) that leads to the emulators only. Every other host gets 403."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tunnel:
 class Behind:
     """The ports of the TLS listeners that tunnels lead to: the one, and the one that nobody trusts."""
 
-    front: int
+    tls: int
     impostor: int
 
 
@@ -107,7 +107,7 @@ class Gateway:
         if fault is not None and fault.network == "silent":
             await _say_nothing(reader, writer, fault)
             return
-        port = self._behind.impostor if fault else self._behind.front
+        port = self._behind.impostor if fault else self._behind.tls
         await self._tunnel(reader, writer, Tunnel(caller, host), port)
 
     async def _asked_for(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, str]:

@@ -42,7 +42,7 @@ class Graph:
         """Responses that a test has given; they come before the emulator's own."""
 
     def build_app(self) -> ASGIApp:
-        """The ASGI application that answers for graph.microsoft.com."""
+        """The ASGI application of graph.microsoft.com."""
         own = self._own()
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +88,7 @@ class Graph:
     def challenge(
         self, claims: dict[str, object] | None = None, *, times: int | None = 1, person: str | None = None
     ) -> Fault:
-        """Makes Graph answer 401 with a claims challenge, as continuous access evaluation does; None asks for MFA."""
+        """Makes Graph respond 401 with a claims challenge, as continuous access evaluation does. None asks for MFA."""
         headers = {"WWW-Authenticate": bearer_challenge(MFA_CLAIMS if claims is None else claims)}
         body = _error_body("InvalidAuthenticationToken", f"{RESULT}.")
         return self._faults.add("graph", status=401, headers=headers, body=body, times=times, person=person)

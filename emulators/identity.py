@@ -28,7 +28,7 @@ IDENTITIES = {"api": API_IDENTITY, "script": CERTIFICATE_IDENTITY}
 
 
 class IdentityEndpoint:
-    """Hands out tokens of a process's identity to whoever knows its header, which only that process does."""
+    """Issues tokens of a process's identity. A request needs the secret header that only this process knows."""
 
     def __init__(self, entra: Entra) -> None:
         self._entra = entra

@@ -1,4 +1,4 @@
-"""The plain pages of the door: who is who, and where a consent ends."""
+"""Two pages of the sign-in server: the list of people, and the page after a consent."""
 
 from __future__ import annotations
 

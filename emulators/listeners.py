@@ -65,7 +65,7 @@ async def _cancel_all() -> None:
 
 def _connections(admits: Callable[[], bool]) -> type[H11Protocol]:
     class Connection(H11Protocol):
-        """Lets requests get at their connection, and ends one at once that is not admitted."""
+        """Gives requests access to their connection, and closes a connection that is not admitted."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)

@@ -23,7 +23,7 @@ def bind(port: int, what: str) -> socket.socket:
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "nt":  # there, SO_REUSEADDR would share the port with whoever has it
+        if os.name == "nt":  # there, SO_REUSEADDR would share the port with another program
             listener.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

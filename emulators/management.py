@@ -1,4 +1,4 @@
-"""Azure Resource Manager, as far as a sign-in of the Azure CLI asks: which subscriptions may the caller see? None."""
+"""Azure Resource Manager for a sign-in of the Azure CLI: the caller sees no subscription."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Management:
         self._entra = entra
 
     def build_app(self) -> Starlette:
-        """The ASGI application that answers for the host name."""
+        """The ASGI application of the host name."""
         return Starlette(routes=[Route("/subscriptions", self._subscriptions)])
 
     async def _subscriptions(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""A request that a network fault has hit: it is answered badly below HTTP, or not at all."""
+"""A request with a network fault: its response is broken below HTTP, or there is none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Misbehaving:
             await self._app(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, wire: Wire) -> None:
-        """Answers in the fault's way, and returns when the connection has ended."""
+        """Responds as the fault says, and returns when the connection has ended."""
         kind = self._fault.network
         if kind in ("reset-before", "garbage"):
             self._record(0)
@@ -43,7 +43,7 @@ class Misbehaving:
             self._record(status)
             await self._send(kind, head, body, wire)
         await (wire.reset() if kind in ("reset", "reset-before") else wire.close())
-        while (await self._gone())["type"] != "http.disconnect":  # returning earlier, the web server would answer, too
+        while (await self._gone())["type"] != "http.disconnect":  # otherwise the web server would respond too
             pass
 
     async def _send(self, kind: str | None, head: bytes, body: bytes, wire: Wire) -> None:

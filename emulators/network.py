@@ -1,4 +1,4 @@
-"""The listeners of one stack: the gateway, the TLS front behind it, the door, and the managed-identity endpoint."""
+"""The listeners of one stack: the gateway and its TLS server, the sign-in server, the managed-identity endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .fault import Fault
 from .gateway import MAX_HEAD, Behind, Gateway
 from .listeners import LoopThread, WebServer
 from .loopback import bind
-from .watch import Watch
+from .recorder import Recording
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Network:
     def __init__(
         self,
         site: Site,
-        watch: Watch,
+        recording: Recording,
         tunnels: TunnelLookup,
         targets_of: Mapping[str, Collection[str]],
         callers: Collection[str],
@@ -44,22 +44,24 @@ class Network:
         ports: Ports,
     ) -> None:
         """`targets_of`: every host name, with the fault targets behind it; `callers`: who may name themselves."""
-        door, front, impostor, identity, gateway = listeners = _bind(ports)
-        self.ports = Ports(_port(door), _port(gateway), _port(identity))
-        self._watch, self._targets_of = watch, targets_of
-        behind = Behind(_port(front), _port(impostor))
-        self._gateway = Gateway(targets_of, callers, behind, tunnels.by_port, watch.audit, watch.now, self._fault_of)
+        sign_in, tls, impostor, identity, gateway = listeners = _bind(ports)
+        self.ports = Ports(_port(sign_in), _port(gateway), _port(identity))
+        self._recording, self._targets_of = recording, targets_of
+        behind = Behind(_port(tls), _port(impostor))
+        self._gateway = Gateway(
+            targets_of, callers, behind, tunnels.by_port, recording.audit, recording.now, self._fault_of
+        )
         self._identity = WebServer(site.identity, identity, admits=self._admits_to_identity)
-        self._servers = [WebServer(site.fronts, front, certificate), WebServer(site.door, door), self._identity]
+        self._servers = [WebServer(site.hosts, tls, certificate), WebServer(site.sign_in, sign_in), self._identity]
         self._loop = LoopThread("emulators")
         try:
             self._entrances = self._loop.call(self._start(gateway, impostor))
-        except BaseException:  # half a network must not stay behind
+        except BaseException:  # no listener must stay open
             self._loop.stop()
             for listener in listeners:
                 listener.close()
             raise
-        watch.faults.disconnect = lambda target: self._loop.run(lambda: self._disconnect(target))
+        recording.faults.disconnect = lambda target: self._loop.run(lambda: self._disconnect(target))
 
     async def _start(self, gateway: socket, impostor: socket) -> list[asyncio.Server]:
         await asyncio.gather(*(server.start() for server in self._servers))
@@ -70,14 +72,14 @@ class Network:
         ]
 
     def _fault_of(self, host: str) -> Fault | None:
-        return self._watch.faults.take_on_connect(self._targets_of.get(host, ()))
+        return self._recording.faults.take_on_connect(self._targets_of.get(host, ()))
 
     def _admits_to_identity(self) -> bool:
-        fault = self._watch.faults.take_on_connect({"identity"})
+        fault = self._recording.faults.take_on_connect({"identity"})
         if fault is not None:
-            at, port = self._watch.now(), self.ports.identity
+            at, port = self._recording.now(), self.ports.identity
             entry = Entry(at, "?", "identity", "-", f"127.0.0.1:{port}", "connect", 0, fault.describe(), 0.0)
-            self._watch.audit.append(entry)
+            self._recording.audit.append(entry)
         return fault is None
 
     def _disconnect(self, target: str) -> None:
@@ -88,12 +90,12 @@ class Network:
 
     def stop(self) -> None:
         """Ends every connection, frees the ports and ends the thread."""
-        self._watch.faults.disconnect = None
+        self._recording.faults.disconnect = None
         self._loop.call(self._stop())
         self._loop.stop()
 
     async def _stop(self) -> None:
-        self._watch.stopping.set()
+        self._recording.stopping.set()
         for entrance in self._entrances:
             entrance.close()
         await self._gateway.stop()
@@ -108,8 +110,8 @@ async def _leave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 def _bind(ports: Ports) -> list[socket]:
     wanted = (
         (ports.sign_in, "the sign-in pages"),
-        (0, "the TLS front"),
-        (0, "the TLS front that nobody trusts"),
+        (0, "the TLS server"),
+        (0, "the TLS server that nobody trusts"),
         (ports.identity, "the managed-identity endpoint"),
         (ports.gateway, "the gateway"),
     )

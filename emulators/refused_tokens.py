@@ -1,4 +1,4 @@
-"""Access tokens that an API has ceased to accept without saying why: 401, and no claims challenge."""
+"""Access tokens that an API no longer accepts, without a reason: 401, and no claims challenge."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RefusedTokens:
         self._seen: OrderedDict[str, bool] = OrderedDict()
 
     def refuse_seen(self) -> int:
-        """From now on no token is accepted that was shown before; returns how many those are. New ones are."""
+        """Refuses every token that was seen before, and returns their number. New tokens are accepted."""
         with self._lock:
             for token in self._seen:
                 self._seen[token] = False

@@ -9,7 +9,7 @@ MAX_PART_BYTES = 1024 * 1024
 
 
 class RespError(Exception):
-    """That is no command."""
+    """The bytes are not a command."""
 
 
 async def read_command(reader: asyncio.StreamReader) -> list[bytes]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from .api_front import ApiFront
+from .api_proxy import ApiProxy
 from .applications import API, API_IDENTITY
 from .assembly import Services, TunnelLookup, build_site, targets_of
 from .audit import Audit
@@ -35,11 +35,11 @@ from .identity import IdentityEndpoint
 from .loopback import PortTaken
 from .management import Management
 from .network import ANY_FREE, Network, Ports
-from .redis_front import RedisFront
+from .recorder import Recording
+from .redis_proxy import RedisProxy
 from .table import Table, read_table
 from .vault import Vault
 from .vault_policy import usual_policy
-from .watch import Watch
 
 __all__ = ["PortTaken", "Ports", "Stack"]
 
@@ -65,7 +65,7 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
-        self.apis = {api.key: ApiFront(api) for api in table.apis}
+        self.apis = {api.key: ApiProxy(api) for api in table.apis}
         """The APIs of the table, by short name."""
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
@@ -97,15 +97,17 @@ class Stack:
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
         services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra))
-        self.watch = watch = Watch(self.audit, self.faults, self._now, self._tunnels.caller)
+        self.recording = recording = Recording(self.audit, self.faults, self._now, self._tunnels.caller)
         refused = {"graph": self.graph.refused_tokens, **{key: api.refused_tokens for key, api in self.apis.items()}}
         controls = Controls(
             self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate, refused, self.directory
         )
-        site = build_site(services, watch, controls, self._tunnels)
+        site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)
-        self._network = Network(site, watch, self._tunnels, targets_of(self.table), callers, server_certificate, ports)
-        self.entra.door = f"{self.sign_in_url}/login.microsoftonline.com"
+        self._network = Network(
+            site, recording, self._tunnels, targets_of(self.table), callers, server_certificate, ports
+        )
+        self.entra.sign_in_url = f"{self.sign_in_url}/login.microsoftonline.com"
 
     def stop(self) -> None:
         """Ends every connection and frees the ports; a second call does nothing."""
@@ -130,7 +132,7 @@ class Stack:
 
     @property
     def sign_in_url(self) -> str:
-        """The plain-HTTP door for a person's browser."""
+        """The address of the sign-in server, for a person's browser."""
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
@@ -144,10 +146,10 @@ class Stack:
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
 
-    def redis_front(self, target: int) -> RedisFront:
+    def redis_proxy(self, target: int) -> RedisProxy:
         """Opens Azure Managed Redis in front of the redis-server on that port of 127.0.0.1; stop it with `stop()`."""
-        certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # what speaks no HTTP needs no proxy
-        return RedisFront(self.entra, self.audit, certificate, target)
+        certificate = self._authority.certify("redis", ("localhost", "127.0.0.1"))  # not HTTP, so no proxy
+        return RedisProxy(self.entra, self.audit, certificate, target)
 
     def route(self, api: str, url: str | None) -> None:
         """Sends requests for the host name of an API of the table there, for instance to "http://127.0.0.1:7072"."""

@@ -1,4 +1,4 @@
-"""Whom a request is about, told without judging it: for the audit trail, and for faults that hit one person."""
+"""Which person a request is about, without validating it. For the audit trail, and for faults that hit one person."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .entra.refusals import EntraError
 from .entra.service import Entra
 from .entra.verification import peek
 from .people import Person, person_by_oid
+from .recorder import PeekPerson
 from .requests_io import bearer
-from .watch import PeekPerson
 
 
 def nobody(_request: Request, _body: bytes) -> str | None:

@@ -31,10 +31,9 @@ class TableError(ValueError):
 class DownstreamApi:
     """One API that the API calls as the user: an app of this folder (`app`), or one that runs at `url`.
 
-    With neither, its settings in `[settings]` name it: it is known to the tenant and to the gateway at its own address
-    (`given_base_url`, `given_audience`), and nothing runs there. `roles` says who holds each app
-    role. `run_once` is the path of a GET that makes the API call this one. `base_url` and `identifier_uri` are
-    what the API is told.
+    Without both, its settings in `[settings]` name it (`given_base_url`, `given_audience`). The tenant and the gateway
+    then know it at its own address, and nothing runs there. `roles` says who holds each app role. `run_once` is the
+    path of a GET that makes the API call this one. `base_url` and `identifier_uri` are in the settings of the API.
     """
 
     name: str

@@ -38,7 +38,7 @@ class Vault(VaultContents):
         """The part of the interface below /certificates."""
 
     def build_app(self) -> Starlette:
-        """The ASGI application that answers for the vault's host name."""
+        """The ASGI application of the vault's host name."""
         return Starlette(
             routes=[
                 Route("/secrets/{name}/versions", self._versions),

@@ -26,7 +26,7 @@ _ROOT = f"https://{VAULT_HOST}/certificates"
 
 @dataclass
 class Operation:
-    """The making of one version; `left` is how many more questions find it still in progress."""
+    """The creation of one version. `left` is how many more requests still find it in progress."""
 
     policy: Policy
     certificate: Certificate

@@ -30,7 +30,7 @@ class SecretVersion:
 
     @cached_property
     def value(self) -> str:
-        """What the vault hands out: for a certificate, its key and certificate in the form of the content type."""
+        """The value of the secret. For a certificate it is key and certificate in the form of the content type."""
         if self.certificate is None:
             return self.text
         if self.content_type == PEM:

@@ -1,4 +1,4 @@
-"""What happens to an answer below HTTP: bytes that come one by one, an end in the middle, a reset."""
+"""What happens to a response below HTTP: bytes that come one by one, an end in the middle, a reset."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Wire:
         return self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Sends this at once, if somebody is there."""
+        """Sends this at once, if the connection is open."""
         if not self.closed:
             self._transport.write(data)
 
     async def drip(self, data: bytes, delay: float) -> None:
-        """Sends this byte by byte, as long as somebody is there."""
+        """Sends this byte by byte, while the connection is open."""
         for position in range(len(data)):
             await asyncio.sleep(max(delay, PAUSE))
             if self.closed:
@@ -76,7 +76,7 @@ class Wire:
 
 
 async def rendered(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[int, bytes, bytes]:
-    """What the application answers: the status, the head and the body, as they would go over the wire."""
+    """The application's response: the status, the head and the body, as they would go over the wire."""
     parts: list[Message] = []
 
     async def keep(message: Any) -> None:

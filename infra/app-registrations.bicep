@@ -1,9 +1,9 @@
 // Lifetime: that of the tenant. Entra is outside the resource group: `azd down` leaves these, and the hook postdown.py
 // deletes them. A unique name stays taken until its app is deleted for good.
 // Role: the app registrations. The client calls the API, and the API calls Microsoft Graph and other APIs, always as the user.
-// The client and the developer tools get tokens for the API without a prompt (pre-authorization), and so does the API for
-// the downstream API that is registered here. To Microsoft Graph somebody must consent; `grantAdminConsent` does it for everybody.
-// Reason: all in one file and joined by symbols: a new app cannot be looked up at once, so an `existing` reference to it fails.
+// The client and the developer tools get tokens for the API without a prompt (pre-authorization). So does the API for the
+// downstream API that is registered here. Microsoft Graph needs consent; `grantAdminConsent` gives it for every user.
+// Reason: all are in one file, joined by symbols. A new app cannot be looked up at once, so an `existing` reference fails.
 
 extension microsoftGraphV1
 
@@ -11,31 +11,31 @@ targetScope = 'subscription'
 
 import { publicCertificate } from 'client-certificate.bicep'
 
-@description('What the API signs its requests to Entra with, newest first. Empty when its managed identity vouches for it.')
+@description('What the API signs its requests to Entra with, newest first. Empty when its managed identity is the credential.')
 param apiCertificates publicCertificate[]
 
-@description('Lets the managed identity of the API vouch for it. Leave it off where a certificate does.')
+@description('Makes the managed identity of the API its credential. Leave it off when a certificate is.')
 param apiIdentityVouches bool
 
 @description('Principal id of the managed identity of the API.')
 param apiIdentityPrincipalId string
 
-@description('Who issues the tokens of that identity: the tenant, as the cloud names it.')
+@description('The issuer of the tokens of that identity: the tenant, as the cloud names it.')
 param apiIdentityIssuer string
 
 @description('The audience of those tokens. It depends on the cloud.')
 param apiIdentityAudience string
 
-@description('Lets only those sign in who are assigned.')
+@description('Lets only assigned users sign in.')
 param requireAssignment bool
 
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[]
 
-@description('Object ids of users and service principals that own the registrations beside whoever creates them.')
+@description('Object ids of users and service principals that own the registrations, in addition to the one that creates them.')
 param ownerIds string[]
 
-@description('Consents, for every user, to what the API calls.')
+@description('Consents for every user to the permissions of the API.')
 param grantAdminConsent bool
 
 @description('Client ids of tools that may get tokens for the API during development.')
@@ -123,12 +123,12 @@ var preAuthorizedDeveloperTools = [
 ]
 
 var accessTokenClaims = [
-  // Without this claim an app's own token differs from a user's only in what it lacks.
+  // Without this claim, an app-only token differs from a user's only by missing claims.
   {
     name: 'idtyp'
     additionalProperties: ['include_user_token']
   }
-  // The authentication contexts that the user has satisfied already: who has need not sign in again for them.
+  // The authentication contexts that the user has satisfied. The user need not sign in again for them.
   {
     name: 'acrs'
   }
@@ -137,10 +137,10 @@ var accessTokenClaims = [
 // Entra's own id for an assignment to an app as such, and to none of its roles.
 var noRole = '00000000-0000-0000-0000-000000000000'
 
-// Left out when it is not asked for: an administrator who has required it by hand is not overruled.
+// Left out when it is not asked for, so that a requirement set by an administrator remains.
 var assignmentRequired = requireAssignment ? true : null
 
-// Owners are added. What a list leaves out stays.
+// Owners are added. Owners who are not in the list remain.
 var owners = empty(ownerIds)
   ? null
   : {
@@ -253,8 +253,8 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   ]
 }
 
-// The APIs again, under the same unique names, now that their callers have client ids. What a declaration leaves out stays
-// as it was; `api` is repeated whole, because that is not documented for its parts.
+// The APIs again, under the same unique names, now that their callers have client ids. Properties that are not
+// declared remain as they were. `api` is repeated whole, because this is not documented for its parts.
 
 resource apiCallers 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: apiUniqueName
@@ -299,13 +299,13 @@ resource ordersCallers 'Microsoft.Graph/applications@v1.0' = {
 // may refuse two changes of one app at a time.
 resource apiFederatedCredential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = if (apiIdentityVouches) {
   name: '${apiCallers.uniqueName}/api-identity'
-  description: 'The managed identity of the API vouches for it.'
+  description: 'The managed identity is the credential of the API.'
   issuer: apiIdentityIssuer
   subject: apiIdentityPrincipalId
   audiences: [apiIdentityAudience]
 }
 
-// A service principal is the app's presence in this tenant: without one nobody can sign in to it or consent to it.
+// A service principal represents the app in this tenant. Without one nobody can sign in to it or consent to it.
 
 // <orders>
 resource ordersServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
@@ -321,7 +321,7 @@ resource apiServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appRoleAssignmentRequired: assignmentRequired
 }
 
-// No assignment is required for the client: it holds nothing of its own, and the API refuses whom it must.
+// No assignment is required for the client, because it has no data and the API checks each user.
 resource clientServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: clientApp.appId
   owners: owners
@@ -358,7 +358,7 @@ resource graphConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantA
 }
 
 // <orders>
-// Pre-authorization already lets the API in; the grant shows it where administrators look.
+// Pre-authorization is enough for the API. The grant shows it to administrators.
 resource ordersConsent 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent) {
   clientId: apiServicePrincipal.id
   resourceId: ordersServicePrincipal.id
@@ -380,7 +380,7 @@ output ordersClientId string = ordersApp.appId
 output ordersScopes string = join(ordersScopeUris, ' ')
 // </orders>
 
-@description('The object ids of the registrations, separated by spaces: what they are deleted by.')
+@description('The object ids of the registrations, separated by spaces. The hook postdown.py deletes them.')
 output objectIds string = join(
   [
     clientApp.id

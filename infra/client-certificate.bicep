@@ -1,5 +1,5 @@
-// Lifetime: a certificate is valid for 12 months and replaced by a deployment, never by itself: with a new rotation tag, or
-// from 60 days before its end. The script and its container go as soon as it has run; its identity stays.
+// Lifetime: a certificate is valid for 12 months. Only a deployment replaces it: with a new rotation tag, or in its last 60
+// days. The script and its container are deleted as soon as it has run. Its identity remains.
 // Role: makes the API's client certificate. Grants Key Vault Certificates Officer on the vault to the script's identity,
 // which can manage certificates and cannot read a private key. The public halves go on to the app registration.
 // Reason: ARM has no resource type for a certificate, so a deployment script asks the vault for one.
@@ -7,10 +7,10 @@
 @export()
 @description('The public half of one certificate version: base64 of its DER form.')
 type publicCertificate = {
-  @description('What tells it from the others: its version in Key Vault, or its place among those that were given.')
+  @description('A name for it: its version in Key Vault, or its position among the given ones.')
   version: string
 
-  @description('What the app registration is given.')
+  @description('The public part, for the app registration.')
   der: string
 }
 
@@ -104,7 +104,7 @@ resource ensureCertificate 'Microsoft.Resources/deploymentScripts@2023-08-01' = 
   dependsOn: [officerRole]
 }
 
-@description('The two newest versions, newest first: instances that still sign with the previous one are believed, too.')
+@description('The two newest versions, newest first: Entra then also accepts instances that still sign with the previous one.')
 output publicCertificates publicCertificate[] = ensureCertificate.properties.outputs.certificates
 
 @description('The same as PEM blocks, in one line.')

@@ -1,19 +1,19 @@
 // Lifetime: that of the resource group. The list of app settings is replaced by each deployment of this module.
-// Role: one Functions app and all that is its alone: plan (Flex Consumption takes one app each), storage, site, settings; in a
-// private network the private endpoints of its storage and, if it is closed, of the app itself.
+// Role: one Functions app and all that belongs to it alone: plan (Flex Consumption takes one app each), storage, site,
+// settings. In a private network also the private endpoints of its storage and, if it is closed, of the app itself.
 // Grants Storage Blob Data Owner on its own storage to its own identity.
-// Reason: the storage knows no keys, and the host keeps its leases there and fetches the deployed package from it. Used
-// twice, so that two apps share nothing that one could reach the other through.
+// Reason: the storage accepts no keys. The host keeps its leases there and fetches the deployed package from it. Each
+// app has its own, so that no app can reach the data of the other.
 
 import { place } from 'network.bicep'
 
-@description('What is read of host.json, which may hold more.')
+@description('The part of host.json that this module reads.')
 type hostFile = {
   @description('Its extensions.')
   extensions: {
     @description('How the app is reached.')
     http: {
-      @description('What every route begins with; api where none is given.')
+      @description('The beginning of every route. Without it: api.')
       routePrefix: string?
     }?
   }?
@@ -27,7 +27,7 @@ param serviceName string
 @description('The identity it runs as.')
 param identityName string
 
-@description('What the code reads.')
+@description('The app settings that the code reads.')
 param appSettings { *: string }
 
 @description('Where its telemetry goes.')
@@ -40,7 +40,7 @@ param pythonVersion string
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int
 
-@description('Requests one instance serves at a time, and the threads it serves them in. Left to Azure, an instance takes one request at a time for Python, and has 5 threads or 1,000, by how it started.')
+@description('Requests one instance serves at a time, and the threads it serves them in. By default Azure gives a Python instance one request at a time, and 5 or 1,000 threads.')
 param httpConcurrency int
 
 @description('The most instances it may grow to.')
@@ -49,10 +49,10 @@ param maximumInstanceCount int
 @description('Instances kept warm at all times.')
 param alwaysReadyInstances int
 
-@description('Origins that a browser may call it from; none leaves CORS off.')
+@description('Origins of web pages that may call it. Empty: CORS is off.')
 param corsOrigins string[]
 
-@description('Its place in a private network, or null to have neither the storage nor the app in one.')
+@description('Its place in a private network. null: neither the storage nor the app is in one.')
 param network place?
 
 @description('Makes the names unique.')
@@ -201,11 +201,11 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       }
     }
   }
-  // A role takes a while to spread: a host that starts without it, or without a way to its storage, fails, and so does the
-  // first deployment.
+  // A role takes a while to spread. A host that starts without the role or without access to its storage fails. So does
+  // the first deployment.
   dependsOn: [storageRole, storageEndpoint]
 
-  // This list replaces whatever is set by hand. The platform's own settings come last, so that no other can displace them.
+  // This list replaces settings made by hand. The platform's own settings come last, so that no other can replace them.
   resource settings 'config' = {
     name: 'appsettings'
     properties: union(appSettings, {
@@ -235,5 +235,5 @@ module siteEndpoint 'private-endpoint.bicep' = if (network.?siteZone != null) {
 @description('The name of the app.')
 output name string = site.name
 
-@description('What the routes of the functions follow: the address of the app, with the route prefix of host.json.')
+@description('The base URL of all routes: the address of the app, with the route prefix of host.json.')
 output baseUrl string = 'https://${site.properties.defaultHostName}${basePath}'

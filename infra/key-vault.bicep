@@ -1,14 +1,14 @@
-// Lifetime: that of the resource group, and seven days more: a deleted vault is kept that long, and with purge protection
-// nobody can shorten it.
+// Lifetime: that of the resource group and seven more days. A deleted vault is kept that long. With purge protection
+// nobody can shorten that time.
 // Role: holds the API's client certificate and nothing else. Grants Key Vault Secrets User on the vault to the API's
-// identity alone, which reads the private key through the secret of the certificate's name (certificate permissions show
-// the public half only).
-// Reason: rights are granted on a whole vault and would cover whatever else lay in it.
+// identity alone. The identity reads the private key as the secret with the certificate's name. Certificate permissions
+// would show the public part only.
+// Reason: rights are granted on a whole vault, so they would cover everything in it.
 
 @description('The one identity that may read the private key, by name: that of the API.')
 param readerIdentityName string
 
-@description('Keeps a deleted vault recoverable for seven days, whatever happens. It cannot be undone.')
+@description('Keeps a deleted vault recoverable for seven days. Nobody can purge it. This cannot be undone.')
 param purgeProtection bool
 
 @description('The Log Analytics workspace that the audit log goes to.')
@@ -43,7 +43,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     enableSoftDelete: true
     // The shortest allowed: a protected name stays taken this long, and the certificate is remade by a deployment.
     softDeleteRetentionInDays: 7
-    // Azure refuses false; leaving it out is the only way to say no.
+    // Azure refuses false, so it is left out.
     enablePurgeProtection: purgeProtection ? true : null
     // Neither the deployment script nor a Functions app outside a virtual network could reach a closed vault.
     publicNetworkAccess: 'Enabled'
@@ -60,7 +60,7 @@ resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Whoever reads the private key leaves a trace.
+// Each read of the private key is logged.
 resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: vault

@@ -1,19 +1,19 @@
-// Lifetime: that of one azd environment. `azd down` deletes the resource group; the app registrations, which are not in it, go
-// by the hook postdown.py.
-// Role: everything the template needs, in the order in which one thing needs the next:
-// identities → monitoring, vault → certificate → app registrations → downstream API, token cache → API.
-// Reason: each module grants the rights to what it creates, so a right is in place before whoever needs it starts, and
-// docs/security.md lists them all.
+// Lifetime: that of one azd environment. `azd down` deletes the resource group. The hook postdown.py deletes the app
+// registrations, which are not in it.
+// Role: everything the template needs, in the order of creation. Identities → monitoring, vault → certificate → app
+// registrations → downstream API, token cache → API.
+// Reason: each module grants the rights to what it creates. So a right exists before the identity that needs it starts.
+// The page docs/security.md lists all rights.
 // <orders>
-// Marks: what stands between such a line and the next </orders>, or on a line with <orders/>, is there for Orders, the
-// downstream API of the example. `python3 dev.py remove-orders` takes all of it out.
+// Marks: the lines up to the next </orders>, and each line with <orders/>, belong to Orders, the downstream API of the
+// example. `python3 dev.py remove-orders` removes all of them.
 // </orders>
 
 targetScope = 'subscription'
 
 import { publicCertificates } from 'client-certificate.bicep'
 
-@description('Names this deployment: its resource group and its app registrations carry it. azd gives the environment name.')
+@description('Names this deployment. The names of its resource group and app registrations contain it. azd gives the environment name.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
@@ -26,7 +26,7 @@ param environmentName string
 })
 param location string
 
-@description('How the API proves itself to Entra. managedIdentity leaves nothing to rotate; choose it also where policy forbids storage keys, because the deployment script that makes the certificate fails there.')
+@description('How the API proves itself to Entra. With managedIdentity there is nothing to rotate. Choose it also where a policy forbids storage keys: the script that makes the certificate needs one.')
 @allowed(['certificate', 'managedIdentity'])
 param clientCredential string = 'certificate'
 
@@ -35,16 +35,16 @@ param clientCredential string = 'certificate'
 @maxLength(64)
 param certificateRotationTag string = 'first'
 
-@description('Give true in production: a deleted vault then stays recoverable for seven days, whatever happens. It cannot be undone, and for those days the same environment cannot be created anew.')
+@description('Give true in production: a deleted vault then stays recoverable for seven days. This cannot be undone. For those days the same environment cannot be created again.')
 param purgeProtection bool = false
 
-@description('Give true to consent for every user to what the API calls. It takes an Entra administrator to deploy; without one, send an administrator the output ADMIN_CONSENT_URL.')
+@description('Give true to consent for every user to the permissions of the API. An Entra administrator must deploy. Otherwise send an administrator the output ADMIN_CONSENT_URL.')
 param grantAdminConsent bool = false
 
-@description('Client ids of tools that may get tokens for the API during development: 04b07795-8ddb-461a-bbee-02f9e1bf7b46 is the Azure CLI and azd. Leave it empty in production: any program beside such a tool can use it.')
+@description('Client ids of tools that may get tokens for the API during development: 04b07795-8ddb-461a-bbee-02f9e1bf7b46 is the Azure CLI and azd. Leave it empty in production: any program on the same machine can use such a tool.')
 param developerToolClientIds string[] = []
 
-@description('Origins of single-page apps that call the API, such as https://app.example.com. Each is let in by CORS and registered as a redirect URI of the client.')
+@description('Origins of single-page apps that call the API, such as https://app.example.com. Each is allowed by CORS and registered as a redirect URI of the client.')
 param browserOrigins string[] = []
 
 @description('Service or asset id from your own inventory. Give it where the tenant demands one on every app registration.')
@@ -58,45 +58,45 @@ param pythonVersion string = '3.13'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Requests one instance serves at a time, and the threads it has for them. The two are one number: with fewer threads requests queue where nothing measures it, with more the rest is never used. 64 suits requests that mostly wait for Entra, Graph and other APIs; lower it for functions that compute.')
+@description('Requests one instance serves at a time, and the threads it has for them. Both have the same value: fewer threads would make requests wait unseen, and more would never be used. 64 suits requests that mostly wait for other services. Give less for functions that compute.')
 @minValue(1)
 @maxValue(1000)
 param httpConcurrency int = 64
 
-@description('The most instances the API may grow to. Below 40 in some regions only. Scaling by HTTP may exceed it: it is no bound on cost.')
+@description('The most instances the API may grow to. Some regions only allow less than 40. Scaling by HTTP may exceed it, so it does not limit the cost.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 100
 
-@description('API instances kept warm and paid for at all times. Give 1 or 2 where the first call must not wait for a start.')
+@description('API instances that always run and are always paid for. Give 1 or 2 if no call may wait for a start.')
 @minValue(0)
 param alwaysReadyInstances int = 0
 
-@description('Share exchanged tokens between instances through Azure Managed Redis, so that a user costs one exchange per fleet and not one per instance. Paid for at all times; worth it from a handful of instances on.')
+@description('Share exchanged tokens between instances through Azure Managed Redis, so that a user needs one exchange in the whole fleet and not one per instance. Always paid for. Worth it from about four instances on.')
 param sharedTokenCache bool = false
 
-// App registrations of somebody else: the values go together, and registrations.bicep puts them out.
+// App registrations of somebody else. The values go together. They are the outputs of registrations.bicep.
 
-@description('Client id of the API, registered by somebody else. Then this deployment registers nothing.')
+@description('Client id of an API that somebody else registered. Then this deployment registers nothing.')
 param existingApiClientId string = ''
 
 @description('What a client asks for to call that API, such as api://…/access_as_user.')
 param existingApiScope string = ''
 
 // <orders>
-@description('Client id of Orders, registered by somebody else.')
+@description('Client id of Orders, if somebody else registered it.')
 param existingOrdersClientId string = ''
 
 @description('What the API asks for to call that Orders: its scopes, separated by spaces.')
 param existingOrdersScopes string = ''
 // </orders>
 
-@description('Client id of a client registered by somebody else, for the commands that call the API. May be left out.')
+@description('Client id of a client that somebody else registered, for the commands that call the API. May be left out.')
 param existingClientAppId string = ''
 
 // A certificate of one's own.
 
-@description('Resource id of a vault that is there already and holds the certificate. It must decide by roles (Azure RBAC). Then this deployment makes no vault and no certificate.')
+@description('Resource id of an existing vault that holds the certificate. It must use Azure RBAC. Then this deployment makes no vault and no certificate.')
 param existingVaultId string = ''
 
 @description('The name of the certificate in that vault.')
@@ -107,10 +107,10 @@ param existingCertificatePem string = ''
 
 // A private network.
 
-@description('Closes storage, vault and cache to all but a virtual network that the apps call out from. The API itself stays reachable from everywhere.')
+@description('Closes storage, vault and cache to all networks but the one that the apps call from. The API itself stays reachable from everywhere.')
 param privateNetwork bool = false
 
-@description('The addresses of that network, in CIDR notation: a /24 or larger. Give one that no network you will connect to it uses.')
+@description('The addresses of that network, in CIDR notation: a /24 or larger. Choose addresses that no connected network uses.')
 param networkAddressPrefix string = '10.97.0.0/24'
 
 // <orders>
@@ -126,10 +126,10 @@ param requireAssignment bool = false
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[] = []
 
-@description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. Whoever deploys first is an owner already.')
+@description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. The principal that deploys first is an owner already.')
 param registrationOwnerIds string[] = []
 
-@description('The cloud. Left out, it is the one that is deployed to. Only AzureCloud can register apps by a deployment.')
+@description('The cloud. The default is the one that is deployed to. Only in AzureCloud can a deployment register apps.')
 param cloud string = environment().name
 
 // The hooks read the same sentences, and refuse the same combinations before a deployment.
@@ -160,11 +160,11 @@ var changesRegistrations = {
   registrationOwnerIds: !empty(registrationOwnerIds)
 }
 
-// Azure evaluates where a module goes even when it is not deployed, so each part has a value without a vault, too.
+// Azure evaluates the scope of a module even when it is not deployed. So each part has a value even without a vault.
 var vaultPath = split(existingVaultId, '/')
 var vaultSubscription = vaultPath[?2] ?? subscription().subscriptionId
 
-// What cannot work, said before anything is created: the name of the resource group depends on it.
+// Refuses what cannot work before anything is created, because the name of the resource group depends on it.
 var refusals = filter(
   concat(
     map(
@@ -201,8 +201,8 @@ var resourceGroupName = empty(refusals) ? 'rg-${environmentName}' : fail(join(re
 
 // Names go to modules from here and never through another module's outputs, so `azd provision --preview` can show them. A
 // module that looks something up by such a name waits for it by dependsOn. For the same reason a role assignment is named by
-// the path of its identity and not by its object id. An identity that is deleted and made anew has another object id, which
-// Azure refuses to put into the old assignment: delete that one first (docs/deploy.md, "When it fails").
+// the path of its identity and not by its object id. An identity that was deleted and created again has another object id.
+// Azure refuses to put that id into the old assignment. Delete the old one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
 var ordersIdentityName = 'id-orders-${resourceToken}' // <orders/>
 var keyVaultName = useExistingVault ? last(vaultPath) : 'kv-${resourceToken}'
@@ -483,18 +483,18 @@ module api 'function-app.bicep' = {
   dependsOn: [network, vaultReader, vaultEndpoint]
 }
 
-// azd writes these to its .env in clear: names, addresses and ids only, never a secret.
+// azd writes these to its .env in the clear. They are names, addresses and ids, never a secret.
 
 @description('The resource group that holds everything but the app registrations.')
 output AZURE_RESOURCE_GROUP string = resourceGroup.name
 
-@description('The tenant. Not called AZURE_TENANT_ID, which azd and azure-identity read for purposes of their own.')
+@description('The tenant. Not named AZURE_TENANT_ID, because azd and azure-identity read that name.')
 output TENANT_ID string = tenant().tenantId
 
 @description('The Functions app of the API.')
 output AZURE_FUNCTION_NAME string = api.outputs.name
 
-@description('The API; its routes follow.')
+@description('The base URL of the API.')
 output API_BASE_URL string = api.outputs.baseUrl
 
 @description('The client id of the API.')
@@ -520,7 +520,7 @@ output ORDERS_CLIENT_ID string = registered.ordersClientId
 output ORDERS_SCOPES string = registered.ordersScopes
 // </orders>
 
-@description('What the hook postdown.py deletes: the app registrations are not in the resource group. Empty when they are somebody else\'s.')
+@description('The app registrations that the hook postdown.py deletes. They are not in the resource group. Empty when they are somebody else\'s.')
 output APP_REGISTRATION_OBJECT_IDS string = useExistingRegistrations ? '' : appRegistrations!.outputs.objectIds
 
 @description('Empty when the managed identity is the credential.')
@@ -542,7 +542,7 @@ output CREDENTIAL_NAME string = useCertificate ? certificateName : ''
 @description('The cloud, by the name that the Azure CLI gives it.')
 output CLOUD_NAME string = cloud
 
-// What the identity team adds to the registration of the API, when the registrations are theirs. Public, all of it.
+// What the identity team adds to the registration of the API, when it owns the registrations. All of it is public.
 
 @description('The certificates, in one line of PEM blocks. Empty when the registrations were made here, or need none.')
 output CREDENTIAL_PUBLIC_PART string = useExistingRegistrations && makeCertificate
@@ -558,5 +558,5 @@ output CREDENTIAL_ISSUER string = useExistingRegistrations && !useCertificate ? 
 @description('The audience of the federated credential. Empty when the registrations were made here, or need none.')
 output CREDENTIAL_AUDIENCE string = useExistingRegistrations && !useCertificate ? cloudFacts.tokenExchangeAudience : ''
 
-@description('Where an administrator consents for everybody to what the API calls.')
+@description('The page where an administrator consents for everybody to the permissions of the API.')
 output ADMIN_CONSENT_URL string = '${cloudFacts.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${registered.apiClientId}'

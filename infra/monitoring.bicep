@@ -1,7 +1,7 @@
 // Lifetime: that of the resource group; telemetry and the vault's audit log are kept for 30 days.
 // Role: Log Analytics and Application Insights. Grants Monitoring Metrics Publisher on Application Insights to each app.
-// Reason: both are closed to keys, so that only an Entra identity can write telemetry and the connection string is an
-// address and no secret.
+// Reason: both accept no keys. So only an Entra identity can write telemetry, and the connection string is an address
+// and not a secret.
 
 @description('The identities that may report telemetry, by name.')
 param publisherIdentityNames string[]

@@ -1,16 +1,16 @@
 // Lifetime: that of the resource group. An app cannot move to a subnet that another plan still uses.
-// Role: the network both apps call out from, and the DNS zones by which they find what is closed to everybody else.
-// Grants nothing: whoever is in the network still needs a role.
-// Reason: Flex Consumption takes a subnet for each app, delegated to it whole. A private endpoint without a zone, or a zone
-// without a link to the network, leaves its name pointing at the public address, which is closed.
+// Role: the network that both apps call from, and the DNS zones of the resources that are closed to other networks.
+// Grants nothing: an app in the network still needs a role.
+// Reason: Flex Consumption takes a whole subnet for each app. Each private endpoint needs a zone, and each zone a link to
+// the network. Otherwise the name leads to the public address, which is closed.
 
 @export()
-@description('Where in the network one app is, and where its private endpoints are.')
+@description('The place of one app and of its private endpoints in the network.')
 type place = {
   @description('The virtual network.')
   network: string
 
-  @description('The subnet the app calls out from. No other app uses it.')
+  @description('The subnet that the app calls from. No other app uses it.')
   subnet: string
 
   @description('The subnet of the private endpoints.')

@@ -1,6 +1,6 @@
-// Lifetime: that of the resource group. Deleting it leaves what it leads to unreachable, because the public way is closed.
-// Role: one way from the network into one resource, and the name it is found by.
-// Reason: each module that closes a resource opens this one for it, in the same way, so that none is forgotten.
+// Lifetime: that of the resource group. Without it the resource cannot be reached, because its public address is closed.
+// Role: connects the network to one resource, and adds its DNS name.
+// Reason: each module that closes a resource uses this module in the same way, so that no endpoint is forgotten.
 
 @description('The name of the private endpoint.')
 param name string

@@ -1,5 +1,5 @@
-// Lifetime: that of the tenant. Nothing deletes these but the identity team: `azd down` leaves them alone.
-// Role: the app registrations alone, for an identity team that keeps them to itself. It creates no Azure resource.
+// Lifetime: that of the tenant. Only the identity team deletes these: `azd down` does not.
+// Role: the app registrations alone, for tenants where an identity team makes them. It creates no Azure resource.
 // 1. The identity team deploys this file, in any subscription of the tenant:
 //      az deployment sub create --name registrations --location REGION --template-file infra/registrations.bicep
 //        --parameters environmentName=NAME

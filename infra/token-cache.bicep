@@ -1,9 +1,9 @@
-// Lifetime: that of the resource group. Nothing in it is worth keeping: each entry ends with the token in it, after an hour
-// or so, and Entra issues another.
-// Role: the second level of the token cache, which all instances of the API share: Azure Managed Redis, closed to keys.
+// Lifetime: that of the resource group. No entry needs a backup: each ends with its token, after about an hour, and Entra
+// issues another.
+// Role: the second level of the token cache, which all instances of the API share: Azure Managed Redis without keys.
 // Grants the access policy `default` (read and write data) to the API's identity alone.
-// Reason: an access policy of Redis is no role assignment, so roles on the resource give no access to what lies in it. What
-// lies there is sealed by the API with a key that only the caller's own access token yields: whoever reads it reads nothing.
+// Reason: Redis uses access policies, so role assignments on the resource give no access to its data. The API seals
+// each entry with a key that is derived from the caller's access token. Nobody can read an entry without that token.
 
 import { place } from 'network.bicep'
 
@@ -16,7 +16,7 @@ param skuName string
 @description('The name of the cache, unique in the region.')
 param name string
 
-@description('A place in a private network whose endpoint is the only way in, or null to be open to every network.')
+@description('A place in a private network whose endpoint is the only access. null: open to every network.')
 param network place?
 
 @description('The DNS zone of private endpoints for caches.')
@@ -52,9 +52,9 @@ resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
     properties: {
       clientProtocol: 'Encrypted'
       port: 10000
-      // One endpoint for every client; the cluster stays its own affair.
+      // One endpoint for every client. The cluster is hidden.
       clusteringPolicy: 'EnterpriseCluster'
-      // Every entry carries its own end; when full, the one least used goes first.
+      // Every entry has its own end. When the cache is full, the least recently used entry is removed first.
       evictionPolicy: 'VolatileLRU'
       accessKeysAuthentication: 'Disabled'
     }
@@ -85,7 +85,7 @@ module endpoint 'private-endpoint.bicep' = if (network != null) {
   }
 }
 
-@description('Where it is.')
+@description('The host name.')
 output hostName string = cache.properties.hostName
 @description('The port, TLS only.')
 output port int = cache::database.properties.port

@@ -1,7 +1,7 @@
-// Lifetime: that of the vault, which is somebody else's: `azd down` leaves this role assignment. It is void without the identity.
-// Role: lets the API read its client certificate from a vault that is there already. Grants Key Vault Secrets User, on the
-// secret that holds the private key and on nothing else in the vault, to the API's identity alone.
-// Reason: the vault is in another resource group, and what else lies in it is no business of the API.
+// Lifetime: that of the vault of somebody else. `azd down` leaves this role assignment. It has no effect without the identity.
+// Role: lets the API read its client certificate from an existing vault. Grants Key Vault Secrets User to the API's
+// identity alone, on the secret that holds the private key and on nothing else.
+// Reason: the vault is in another resource group, and the API must not read its other contents.
 
 @description('The one identity that may read the private key, by name: that of the API.')
 param readerIdentityName string

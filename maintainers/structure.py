@@ -1,4 +1,4 @@
-"""How much of shared/ one request enters, and how its rooms stand on each other: `python -m maintainers.structure`.
+"""Counts the modules of shared/ that one request enters, and their imports: `python -m maintainers.structure`.
 
 A module counts as entered when one of its functions runs, in the request's own thread or in one that it starts.
 """

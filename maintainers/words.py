@@ -1,13 +1,14 @@
 """Finds sentences that are too long and words that this project avoids: `python -m maintainers.words [PATH ...]`.
 
-It reads docstrings, comments, descriptions in Bicep, and Markdown pages. Code blocks are left out.
-Each cell of a Markdown table and each item of a list is a text of its own.
+It reads docstrings (also those of attributes), comments, descriptions in Bicep, and Markdown pages. Code blocks are
+left out. Each cell of a Markdown table and each item of a list is a text of its own.
 Each finding is printed as `file:line: reason: sentence`. The exit status is 1 if there is a finding.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import os
 import re
@@ -29,7 +30,7 @@ AVOID = {
     r"seldom": "rarely",
     r"twins?": "duplicate",
     r"patience": "timeout",
-    r"whoever|whatever|whosoever": "name the person or thing: a client that ...",
+    r"whoever|whosoever": "name the person or thing: a client that ...",
     r"may repeat it is for others to say": "retries are the caller's decision",
     r"died of an hour's idleness": "closed while idle",
     r"a thread is worth more than": "never hold a thread longer",
@@ -51,6 +52,7 @@ _END = re.compile(rf"(?<=[.!?])\s+{_START}|(?<=[.!?][\"')\]*])\s+{_START}")
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|vs|cf|etc|No)\.")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+")
 _DIRECTIVE = re.compile(r"#!|#\s*(?:type:|noqa|pragma|fmt:|ruff:|mypy:|region|-\*-|checkov:|shellcheck)")
+_TAG = re.compile(r"[/#]\s*</?\w+/?>$")  # a mark of the project, such as <orders>
 _COLUMNS = re.compile(r"\S {2,}\S")  # a table drawn with spaces, as in the usage text of a command
 
 
@@ -120,12 +122,10 @@ def texts(path: Path) -> Iterator[Text]:
 
 
 def _python(source: str) -> Iterator[Text]:
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if docstring := ast.get_docstring(node):
-            line = node.body[0].lineno
-            yield from (Text(line + text.line - 1, text.text) for text in _plain(docstring))
+    for node in ast.walk(ast.parse(source)):  # docstrings, also those below an attribute
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docstring = inspect.cleandoc(node.value.value)
+            yield from (Text(node.lineno + text.line - 1, text.text) for text in _plain(docstring))
     yield from _comments(source)
 
 
@@ -156,7 +156,7 @@ def _line_comments(source: str, mark: str) -> Iterator[Text]:
     kept = []
     for line in source.splitlines():
         stripped = line.strip()
-        comment = stripped.startswith(mark) and not _DIRECTIVE.match(stripped)
+        comment = stripped.startswith(mark) and not _DIRECTIVE.match(stripped) and not _TAG.search(stripped)
         kept.append(stripped[len(mark) :].removeprefix(" ") if comment else "")
     yield from _plain("\n".join(kept))
 
@@ -183,10 +183,12 @@ def _markdown(source: str) -> Iterator[Text]:
 
 def _plain(source: str, *, markdown: bool = False) -> Iterator[Text]:
     """The paragraphs and list items of plain text. In a docstring, drawn tables and indented blocks are left out."""
-    start, lines = 0, list[str]()
+    start, lines, in_item = 0, list[str](), False
     for number, line in enumerate(source.splitlines(), 1):
         item = _ITEM.match(line)
-        drawn = not markdown and (line.startswith("    ") or bool(_COLUMNS.search(line)))
+        in_item = bool(line.strip()) and (bool(item) or in_item)
+        indented = line.startswith("    ") or (line.startswith("  ") and not in_item)
+        drawn = not markdown and (indented or bool(_COLUMNS.search(line)))
         if lines and (item or drawn or not line.strip()):
             yield Text(start, "\n".join(lines))
             lines = []
@@ -224,7 +226,7 @@ def _is_environment(folder: Path) -> bool:
 
 def main() -> None:
     found = list(findings([Path(name) for name in sys.argv[1:]] or [Path(".")]))
-    print(*found, sep="\n", end="\n" if found else "")  # noqa: T201
+    print(*found, sep="\n", end="\n" if found else "")
     sys.exit(1 if found else 0)
 
 

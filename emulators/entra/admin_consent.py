@@ -12,17 +12,17 @@ from . import pages
 from .authorize import ReplyTo
 from .consents import wanted_permissions
 from .form import parse_form
-from .journey import begin, refusal_page
-from .records import Journey
+from .records import Visit
 from .redirects import is_registered
 from .refusals import EntraError
 from .replies import Trace
 from .scopes import RequestedScopes, ResourceScopes, parse_scopes
 from .service import Entra
+from .sign_in_pages import begin, refusal_page
 
 
 async def admin_consent(request: Request) -> Response:
-    """Starts the journey. Without a redirect URI it ends on a page of its own."""
+    """Starts the sign-in. Without a redirect URI it ends on a page of Entra."""
     entra: Entra = request.app.state.entra
     note(request).action = "adminconsent"
     try:
@@ -38,8 +38,8 @@ async def admin_consent(request: Request) -> Response:
         return refusal_page(entra, request, refused)
     reply_to = ReplyTo(redirect_uri, "query", form.get("state")) if redirect_uri else None
 
-    def finish(journey: Journey, _person: Person) -> Response:
-        granted = [name for p in wanted_permissions(entra, journey) for name in p.scopes]
+    def finish(visit: Visit, _person: Person) -> Response:
+        granted = [name for p in wanted_permissions(entra, visit) for name in p.scopes]
         if reply_to is None:
             return pages.done_page("Consent is granted for everybody in this tenant.")
         return reply_to.send({"admin_consent": "True", "tenant": tenant, "scope": " ".join(granted)})
@@ -49,8 +49,8 @@ async def admin_consent(request: Request) -> Response:
             return refusal_page(entra, request, refused)
         return reply_to.refuse(refused, Trace.of(request), entra.now())
 
-    journey = Journey(tenant, client, scopes, finish, cancel, ask_consent=True, for_everybody=True)
-    return begin(entra, request, journey)
+    visit = Visit(tenant, client, scopes, finish, cancel, ask_consent=True, for_everybody=True)
+    return begin(entra, request, visit)
 
 
 def _all(entra: Entra, client: Application) -> RequestedScopes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from . import device, discovery, journey
+from . import device, discovery, sign_in_pages
 from .admin_consent import admin_consent
 from .authorize import authorize
 from .service import Entra
@@ -13,7 +13,7 @@ from .token_endpoint import token
 
 
 def build_app(entra: Entra) -> Starlette:
-    """The ASGI application that answers for login.microsoftonline.com."""
+    """The ASGI application of login.microsoftonline.com."""
     app = Starlette(
         routes=[
             Route("/common/discovery/instance", discovery.instance),
@@ -25,9 +25,9 @@ def build_app(entra: Entra) -> Starlette:
             Route("/{tenant}/oauth2/v2.0/devicecode", device.device_code, methods=["POST"]),
             Route("/common/oauth2/deviceauth", device.device_page, methods=["GET", "POST"]),
             Route("/{tenant}/oauth2/v2.0/authorize", authorize, methods=["GET", "POST"]),
-            Route("/{tenant}/login", journey.account, methods=["POST"]),
-            Route("/{tenant}/SAS/ProcessAuth", journey.second_factor, methods=["POST"]),
-            Route("/{tenant}/Consent/Set", journey.consent, methods=["POST"]),
+            Route("/{tenant}/login", sign_in_pages.account, methods=["POST"]),
+            Route("/{tenant}/SAS/ProcessAuth", sign_in_pages.second_factor, methods=["POST"]),
+            Route("/{tenant}/Consent/Set", sign_in_pages.consent, methods=["POST"]),
             Route("/{tenant}/v2.0/adminconsent", admin_consent),
             Route("/{tenant}/adminconsent", admin_consent),
         ]

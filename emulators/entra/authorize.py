@@ -15,13 +15,13 @@ from ..people import Person, person_by_sign_in_name
 from ..requests_io import note
 from . import pages
 from .form import Form, parse_form, read_form
-from .journey import begin, refusal_page
-from .records import AuthorizationRequest, Code, Journey
+from .records import AuthorizationRequest, Code, Visit
 from .redirects import is_registered
 from .refusals import EntraError
 from .replies import Trace, refusal_body
 from .scopes import parse_scopes
 from .service import Entra
+from .sign_in_pages import begin, refusal_page
 
 CODE_LIFETIME = 600.0
 PROMPTS = (None, "login", "select_account", "consent", "none")
@@ -50,19 +50,19 @@ async def authorize(request: Request) -> Response:
     except EntraError as refused:
         note(request).verdict = refused.message
         return reply_to.refuse(refused, Trace.of(request), entra.now())
-    return begin(entra, request, _journey(entra, request, form, asked, reply_to))
+    return begin(entra, request, _visit(entra, request, form, asked, reply_to))
 
 
-def _journey(entra: Entra, request: Request, form: Form, asked: AuthorizationRequest, reply_to: ReplyTo) -> Journey:
-    def finish(journey: Journey, person: Person) -> Response:
+def _visit(entra: Entra, request: Request, form: Form, asked: AuthorizationRequest, reply_to: ReplyTo) -> Visit:
+    def finish(visit: Visit, person: Person) -> Response:
         code = "1." + secrets.token_urlsafe(480)
-        entra.codes.put(code, Code(asked, person, journey.methods), CODE_LIFETIME)
+        entra.codes.put(code, Code(asked, person, visit.methods), CODE_LIFETIME)
         return reply_to.send({"code": code, "session_state": str(uuid.uuid4())})
 
     def cancel(refused: EntraError) -> Response:
         return reply_to.refuse(refused, Trace.of(request), entra.now())
 
-    return Journey(
+    return Visit(
         asked.tenant,
         asked.client,
         asked.scopes,

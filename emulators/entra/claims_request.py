@@ -49,7 +49,7 @@ class ClaimsRequest:
 
 
 def parse_claims_request(text: str | None, auth_contexts: Collection[str]) -> ClaimsRequest:
-    """Reads the parameter (OpenID Connect Core, 5.5); refuses what is no claims request, such as undecoded base64.
+    """Reads the parameter (OpenID Connect Core, 5.5). Refuses anything but a claims request, such as undecoded base64.
 
     An authentication context that the tenant has not published is refused as well. Entra's documentation does not say
     what it does then; a name that is wrong in a setting had better not pass here.

@@ -108,7 +108,7 @@ def _registered(entra: Entra, client: Application, header: dict[str, Any]) -> Ce
     thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "")
     if not thumbprint:
         raise EntraError(50027, reason="the header names no certificate (x5t#S256 or x5t)")
-    presented = thumbprint.rstrip("=").replace("+", "-").replace("/", "_")  # MSAL Go writes it in plain base64
+    presented = thumbprint.rstrip("=").replace("+", "-").replace("/", "_")  # MSAL Go writes it in standard base64
     for certificate in entra.directory.certificates(client):
         expected = certificate.x5t_s256 if "x5t#S256" in header else certificate.x5t
         if presented == expected:

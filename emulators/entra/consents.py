@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from ..applications import Application
 from ..directory import EVERYBODY
 from ..people import Person
-from .records import Journey, Permission
+from .records import Permission, Visit
 from .service import Entra
 
 
-def wanted_permissions(entra: Entra, journey: Journey) -> list[Permission]:
+def wanted_permissions(entra: Entra, visit: Visit) -> list[Permission]:
     """Everything the sign-in asks for; with `.default` all the client requires, and in turn what is required by those
     of its resources that know it.
 
     https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow#default-and-combined-consent
     """
-    groups = journey.scopes.resources
-    named = [Permission(journey.client, g.resource, tuple(g.names)) for g in groups if g.names and not g.default]
-    return [*named, *_combined(entra, journey.client)] if any(group.default for group in groups) else named
+    groups = visit.scopes.resources
+    named = [Permission(visit.client, g.resource, tuple(g.names)) for g in groups if g.names and not g.default]
+    return [*named, *_combined(entra, visit.client)] if any(group.default for group in groups) else named
 
 
 def _combined(entra: Entra, client: Application) -> Iterator[Permission]:
@@ -35,16 +35,16 @@ def required_permissions(entra: Entra, app: Application) -> list[Permission]:
     return [Permission(app, known[key], scopes) for key, scopes in app.requires.items()]
 
 
-def missing_permissions(entra: Entra, journey: Journey, person: Person) -> list[Permission]:
-    """What consent is to be asked for; empty when nothing is missing and nobody insists on asking."""
-    wanted = wanted_permissions(entra, journey)
-    if journey.ask_consent:
+def missing_permissions(entra: Entra, visit: Visit, person: Person) -> list[Permission]:
+    """The consent to ask for. Empty when nothing is missing and the client does not demand the prompt."""
+    wanted = wanted_permissions(entra, visit)
+    if visit.ask_consent:
         return wanted
     return [p for p in wanted if not set(p.scopes) <= entra.directory.granted(person, p.client, p.resource)]
 
 
-def record_consent(entra: Entra, journey: Journey, person: Person) -> None:
+def record_consent(entra: Entra, visit: Visit, person: Person) -> None:
     """Writes into the directory that the person, or an administrator for everybody, has agreed."""
-    who = EVERYBODY if journey.for_everybody else person.name
-    for permission in wanted_permissions(entra, journey):
+    who = EVERYBODY if visit.for_everybody else person.name
+    for permission in wanted_permissions(entra, visit):
         entra.directory.grant(who, permission.client, permission.resource, permission.scopes)

@@ -32,7 +32,7 @@ def check_claims(entra: Entra, resource: Application, wanted: ClaimsRequest, sig
 
 
 def required_methods(wanted: ClaimsRequest) -> frozenset[str]:
-    """What the person must use besides the password to satisfy these claims."""
+    """What the person must use in addition to the password to satisfy these claims."""
     by_contexts = (AUTH_CONTEXTS[name] for name in wanted.auth_contexts)
     return frozenset({"mfa"} if wanted.policies else ()).union(*by_contexts)
 
@@ -52,7 +52,7 @@ def check_conditional_access(
 def issued_contexts(
     directory: Directory, resource: Application, wanted: ClaimsRequest, methods: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The `acrs` of a token: what was asked for, and for a resource that wants the claim also what holds anyway.
+    """The `acrs` of a token: the contexts asked for. If the resource wants the claim, also those already satisfied.
 
     https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context
     """

@@ -11,12 +11,12 @@ from ..people import Person
 from ..requests_io import json_reply, note
 from . import pages
 from .form import read_form
-from .journey import begin, refusal_page
-from .records import DeviceSignIn, Journey
+from .records import DeviceSignIn, Visit
 from .refusals import EntraError
 from .replies import Trace, refusal_reply, trace_headers
 from .scopes import parse_scopes
 from .service import Entra
+from .sign_in_pages import begin, refusal_page
 
 LIFETIME = 900
 ALPHABET = "BCDFGHJKLMNPQRSTVWXYZ23456789"
@@ -48,7 +48,7 @@ def _give_out(entra: Entra, waiting: DeviceSignIn) -> dict[str, object]:
     code = "D" + secrets.token_urlsafe(180)
     entra.device_codes.put(code, waiting, LIFETIME * 2)  # kept beyond its end, to say "expired" rather than "unknown"
     entra.user_codes.put(user_code, waiting, LIFETIME)
-    page = f"{entra.door}/common/oauth2/deviceauth"
+    page = f"{entra.sign_in_url}/common/oauth2/deviceauth"
     return {
         "user_code": user_code,
         "device_code": code,
@@ -74,12 +74,12 @@ async def device_page(request: Request) -> Response:
     except EntraError as refused:
         return refusal_page(entra, request, refused)
     entra.user_codes.discard(user_code)
-    return begin(entra, request, _journey(entra, request, waiting))
+    return begin(entra, request, _visit(entra, request, waiting))
 
 
-def _journey(entra: Entra, request: Request, waiting: DeviceSignIn) -> Journey:
-    def finish(journey: Journey, person: Person) -> Response:
-        waiting.methods = journey.methods
+def _visit(entra: Entra, request: Request, waiting: DeviceSignIn) -> Visit:
+    def finish(visit: Visit, person: Person) -> Response:
+        waiting.methods = visit.methods
         waiting.person = person
         return pages.done_page(f"You are signed in to {waiting.client.name} on your device. You can close this window.")
 
@@ -87,4 +87,4 @@ def _journey(entra: Entra, request: Request, waiting: DeviceSignIn) -> Journey:
         waiting.declined = True
         return refusal_page(entra, request, refused)
 
-    return Journey(waiting.tenant, waiting.client, waiting.scopes, finish, cancel, claims=waiting.claims)
+    return Visit(waiting.tenant, waiting.client, waiting.scopes, finish, cancel, claims=waiting.claims)

@@ -82,7 +82,7 @@ async def keys(request: Request) -> Response:
 
 
 async def instance(request: Request) -> Response:
-    """`/common/discovery/instance`: which names the cloud goes by, and where a tenant's metadata is."""
+    """`/common/discovery/instance`: the names of the cloud, and where a tenant's metadata is."""
     entra: Entra = request.app.state.entra
     note(request).action = "instance"
     asked = request.query_params.get("authorization_endpoint", "")

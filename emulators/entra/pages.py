@@ -118,7 +118,7 @@ def form_post_page(action: str, parameters: Mapping[str, str]) -> Response:
 
 
 def done_page(message: str) -> Response:
-    """The end of a journey that leads back to no client."""
+    """The last page of a sign-in that does not return to a client."""
     return _html("Done", f"<p>{escape(message)}</p>")
 
 

@@ -64,7 +64,7 @@ class DeviceSignIn:
 
 @dataclass(frozen=True)
 class RefreshGrant:
-    """What stands behind a refresh token. It is bound to a client and a person, and to no resource."""
+    """What a refresh token stands for. It is bound to a client and a person, and not to a resource."""
 
     client: Application
     tenant: str
@@ -83,13 +83,13 @@ class Permission:
 
 
 @dataclass
-class Journey:
-    """A person's way through the sign-in pages. `finish` and `cancel` make the last reply of the way."""
+class Visit:
+    """A person's way through the sign-in pages. `finish` and `cancel` make the last response."""
 
     tenant: str
     client: Application
     scopes: RequestedScopes
-    finish: Callable[[Journey, Person], Response]
+    finish: Callable[[Visit, Person], Response]
     cancel: Callable[[EntraError], Response]
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
     ask_consent: bool = False
@@ -98,7 +98,7 @@ class Journey:
     suggested: Person | None = None
     person: Person | None = None
     more_methods: frozenset[str] = frozenset()
-    """What the person has used besides the password."""
+    """The methods that the person has used in addition to the password."""
     consented: bool = False
 
     @property

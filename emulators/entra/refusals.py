@@ -24,7 +24,7 @@ class Kind:
 
 
 KINDS: dict[int, Kind] = {
-    # The request as such
+    # The request itself
     28000: Kind(REQUEST, "The scope parameter names more than one resource: {scopes}. A token is for one resource."),
     50011: Kind(
         REQUEST, "The redirect URI '{redirect_uri}' is not among those registered for the application '{client}'."

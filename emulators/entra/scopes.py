@@ -25,7 +25,7 @@ class ResourceScopes:
         return DEFAULT in self.names
 
     def written(self, names: tuple[str, ...]) -> list[str]:
-        """Permission names as the answer's `scope` spells them."""
+        """Permission names as `scope` in the response spells them."""
         return [f"{self.prefix}/{name}" if self.prefix else name for name in names]
 
 

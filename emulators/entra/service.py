@@ -1,4 +1,4 @@
-"""What all endpoints of the emulated Entra share: directory, keys, clock, and what has been handed out."""
+"""What all endpoints of the emulated Entra share: directory, keys, clock, and what was issued."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..people import CONTOSO
 from .app_claims import app_only_claims, managed_identity_claims
 from .claims import Grant, access_token_claims, id_token_claims
 from .claims_request import ClaimsRequest, parse_claims_request
-from .records import Code, DeviceSignIn, Journey, RefreshGrant
+from .records import Code, DeviceSignIn, RefreshGrant, Visit
 from .refusals import EntraError
 from .signing import SigningKeys
 from .stores import ExpiringStore
@@ -26,14 +26,14 @@ class Entra:
         self.directory = directory
         self.keys = keys
         self.now = now
-        self.door = ""
+        self.sign_in_url = ""
         """Where a person's browser reaches the sign-in pages; set once the port is known."""
         self.lifetime = 3600.0
         self.device_code_interval = 5
         """Seconds a client must wait between two polls with a device code."""
         self.single_use_assertions = False
         """Entra accepts a client assertion again while it is valid (MSAL relies on it). True refuses even that."""
-        self.journeys: ExpiringStore[Journey] = ExpiringStore(now, capacity=1_000)
+        self.visits: ExpiringStore[Visit] = ExpiringStore(now, capacity=1_000)
         self.codes: ExpiringStore[Code] = ExpiringStore(now)
         self.refresh_tokens: ExpiringStore[RefreshGrant] = ExpiringStore(now)
         self.device_codes: ExpiringStore[DeviceSignIn] = ExpiringStore(now, capacity=1_000)

@@ -27,8 +27,8 @@ def _key_of_the_other_cloud() -> Certificate:
 class SigningKeys:
     """One key signs; every published key is accepted. The key id is the certificate's thumbprint, as at Entra.
 
-    Like Entra's, the key set also lists a key of another cloud, with the public cloud's issuer: only its
-    `cloud_instance_name` tells that it must not vouch for a token of this cloud.
+    Like Entra's, the key set also lists a key of another cloud, with the public cloud's issuer. Only its
+    `cloud_instance_name` says that it must not sign tokens of this cloud.
     """
 
     def __init__(self, first: Certificate) -> None:
@@ -57,8 +57,8 @@ class SigningKeys:
     def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
         """A JWT over `payload`. `header` adds to the usual one or changes it; None removes a field.
 
-        `alg` decides how: RS* and PS* with the current key, `none` without a signature, HS* with the public key as the
-        secret (what a forger tries).
+        `alg` decides how: RS* and PS* with the current key, `none` without a signature. HS* uses the public key as the
+        secret, as a forger does.
         """
         signer = self.current
         usual: dict[str, object] = {"typ": "JWT", "alg": "RS256", "kid": signer.x5t}

@@ -1,4 +1,4 @@
-"""What the token endpoint hands out and later takes back: authorization codes, refresh tokens, device codes."""
+"""What the token endpoint issues and later accepts: authorization codes, refresh tokens, device codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kept = TypeVar("Kept")
 
 
 class ExpiringStore(Generic[Kept]):
-    """A bounded, thread-safe dictionary whose entries also run out; the oldest make room for new ones."""
+    """A bounded, thread-safe dictionary whose entries expire. When it is full, the oldest entry is removed."""
 
     def __init__(self, now: Callable[[], float], capacity: int = 10_000) -> None:
         self._now = now

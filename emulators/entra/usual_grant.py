@@ -1,4 +1,4 @@
-"""The grant a person's sign-in would end in, for tokens that are issued without one."""
+"""The grant that a sign-in would give, for tokens that are issued without a sign-in."""
 
 from __future__ import annotations
 

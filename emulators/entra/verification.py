@@ -10,7 +10,7 @@ from .signing import SigningKeys
 
 
 class TokenError(Exception):
-    """The token is not good; `reason` is one word for what is wrong: malformed, key, signature, time or issuer."""
+    """The token is not valid. `reason` is one word: malformed, key, signature, time or issuer."""
 
     def __init__(self, reason: str, message: str, claims: dict[str, Any] | None = None) -> None:
         super().__init__(message)

@@ -63,7 +63,7 @@ def _wrong_way(parameter: str, is_out: bool) -> str:
 
 
 def _wrong_type(binding: Any, parameter: str, kind: Any) -> str:
-    if binding.data_type != 0:  # the worker takes "none given" for "given", and so its message is the one people see
+    if binding.data_type != 0:  # the worker treats "none given" as "given", so people see this message
         return (
             f'binding type "\'{parameter}\'" and dataType "{binding.type}" in the binding decorator do not match '
             f"the corresponding function parameter's Python type annotation {_name(kind)}"

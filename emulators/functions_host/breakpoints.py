@@ -1,4 +1,4 @@
-"""What `breakpoint()` does where nobody can type: it says where to go instead, and the function goes on.
+"""What `breakpoint()` does without a terminal: it logs where to debug instead, and the function goes on.
 
 The value of PYTHONBREAKPOINT names `tell`: https://docs.python.org/3/library/sys.html#sys.breakpointhook
 """

@@ -18,7 +18,7 @@ _HOME = b"<!DOCTYPE html><title>Functions</title><h1>Your Functions 4.0 app is u
 
 
 def before_functions(request: Request) -> Reply | None:
-    """The reply that no function has a say in. None: the functions are asked."""
+    """The host's own response, without a function. None: a function handles the request."""
     if not request.header("host"):  # only HTTP/1.0 lets it be left out
         return empty(500)
     if request.path.lower().startswith(_OWN_ROUTES):

@@ -1,4 +1,4 @@
-"""One connection, with the limits and manners of Kestrel, the real host's HTTP server. h11 reads and writes HTTP.
+"""One connection, with the limits of Kestrel, the real host's HTTP server. h11 reads and writes HTTP.
 
 Source of the limits: KestrelServerLimits, and the 104,857,600 bytes that the Functions host sets for bodies.
 """

@@ -1,8 +1,8 @@
 """Which web pages may call the app from a browser: as Core Tools do with `Host.CORS`, and Azure with its CORS setting.
 
-A preflight is answered by the host, so no function sees it. The rules are those of ASP.NET Core's CORS middleware with
-exact origins, every header and every method, and without credentials (cookies): an access token is in a header.
-https://learn.microsoft.com/aspnet/core/security/cors
+The host responds to a preflight, so no function sees it. The rules are those of ASP.NET Core's CORS middleware
+(https://learn.microsoft.com/aspnet/core/security/cors) with exact origins, every header and every method. Credentials
+(cookies) are not allowed, because an access token is in a header.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class FunctionsHost:
         """What ends a worker process in Azure has happened; to be called on the loop."""
         self._deaths += 1
         startup_log.error(
-            "%r ended the worker; in Azure it is a process. Every request in flight gets 500, and the app starts anew",
+            "%r ended the worker; in Azure it is a process. Every request in flight gets 500, and the app starts again",
             cause,
         )
         dead = self._worker
@@ -148,7 +148,7 @@ class FunctionsHost:
         if found is None:
             if request.path == "/":
                 return builtin.home_page(os.environ)
-            request_log.warning("no function answers %s %s", request.method, request.url_path)
+            request_log.warning("no function has the route %s %s", request.method, request.url_path)
             return empty(404)
         at_once = self.layout.host_json.requests_at_once
         if at_once is not None and self._in_flight >= at_once:
@@ -192,7 +192,7 @@ class FunctionsHost:
     def _refuse(self, message: str, stack_trace: str) -> None:
         self.indexing_error = message
         startup_log.error(
-            "%s cannot be indexed, so every route answers 404: %s",
+            "%s cannot be indexed, so every route responds with 404: %s",
             self.layout.script,
             message,
             extra={"stack_trace": stack_trace},

@@ -1,7 +1,7 @@
 """What an operator would find in Application Insights, on stderr: `LEVEL category: text`.
 
-Lines of the host itself are always written. A line of the app's is written when the real host would keep it, so only
-within an invocation, with the function's category in place of the logger's name. See attribution.py.
+Lines of the host itself are always written. A line of the app is written when the real host would keep it, so only
+within an invocation. It has the function's category in place of the logger's name. See attribution.py.
 """
 
 from __future__ import annotations

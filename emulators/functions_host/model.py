@@ -1,4 +1,4 @@
-"""What an engine (Microsoft's worker library or the SDK) and the host say to each other."""
+"""The interface between the host and an engine (Microsoft's worker library or the SDK)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class EngineError(Exception):
 
 
 class IndexingError(Exception):
-    """The app cannot be indexed: in production and here, every one of its routes answers 404."""
+    """The app cannot be indexed: in production and here, every one of its routes responds with 404."""
 
     def __init__(self, message: str, stack_trace: str) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Which function answers a request: the real host's rules, which are not ASP.NET's usual ones.
+"""Which function handles a request: the real host's rules, which are not ASP.NET's usual ones.
 
-Functions are tried in the order of their names, whatever their case, and the first whose template and methods fit
-answers. A literal segment is not preferred to a parameter (Azure/azure-functions-host issue 9876).
+Functions are tried in the order of their names, regardless of case. The first whose template and methods match is
+called. A literal segment is not preferred to a parameter (Azure/azure-functions-host issue 9876).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RESERVED = ("admin", "runtime")
 
 @dataclass(frozen=True)
 class Route:
-    """A function and the template it answers to."""
+    """A function and its route template."""
 
     function: IndexedFunction
     trigger: HttpTrigger
@@ -35,7 +35,7 @@ class Route:
 
 
 def _is_reserved(function: IndexedFunction, trigger: HttpTrigger) -> bool:
-    """Whether the host keeps the route to itself; it looks at the route alone, whatever the prefix."""
+    """Whether the host reserves the route. It looks at the route alone, without the prefix."""
     if not trigger.route.strip("/").lower().startswith(_RESERVED):
         return False
     logger.error(

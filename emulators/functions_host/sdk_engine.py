@@ -39,7 +39,7 @@ class SdkEngine:
         try:
             with self._app.importing():
                 loaded = load_functions(importlib.import_module(layout.module), layout.script)
-        except Exception as error:  # whatever the app does at import, the host lives on and answers 404
+        except Exception as error:  # the app may raise anything at import; the host continues and responds with 404
             raise IndexingError(f"{type(error).__name__}: {error}", traceback.format_exc()) from error
         self._functions = {function.name: function for function in loaded}
         return [IndexedFunction.from_bindings(one.name, one.name, one.raw_bindings) for one in loaded]
@@ -48,7 +48,7 @@ class SdkEngine:
         """The function's reply; None when it gave none. Raises FunctionError."""
         try:
             return await self._invoke(self._functions[invocation.function.id], invocation)
-        except Exception as error:  # whatever a function raises is its own 500
+        except Exception as error:  # a function may raise anything; its caller gets 500
             raise FunctionError(repr(error), traceback.format_exc()) from error
 
     def close(self) -> None:

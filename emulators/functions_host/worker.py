@@ -1,7 +1,7 @@
 """One worker: an engine with one import of the app, from its start to its end.
 
-In Azure it is a process. Here it is a part of this one: when it dies, its invocations fail and its tasks are cancelled;
-a `def` function that runs in a thread cannot be stopped, and modules that the app imported stay imported.
+In Azure it is a process. Here it is a part of this process. When it dies, its invocations fail and its tasks are
+cancelled. A `def` function that runs in a thread cannot be stopped. Modules that the app imported stay imported.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Worker:
     async def invoke(
         self, call: Invocation, timeout: float | None, on_exit: Callable[[BaseException], None]
     ) -> Datum | None:
-        """The function's reply. `on_exit` is told of an exception that ends a worker process.
+        """The function's reply. `on_exit` gets an exception that ends a worker process.
 
-        Raises FunctionError, WorkerDied, or TimedOut. A function whose CancelledError leaks is never done: the worker
-        sends no answer for it, so that the caller waits for the time-out.
+        Raises FunctionError, WorkerDied, or TimedOut. A function whose CancelledError leaks is never done. The worker
+        sends no response for it, so the caller waits for the time-out.
         """
         task = asyncio.create_task(self._invocation(call, on_exit))
         self._running.add(task)

@@ -15,7 +15,7 @@ from emulators.functions_host.worker_library import WorkerLibrary
 if TYPE_CHECKING:
     from azure.functions.meta import Datum
 
-# What the library logs with a traceback it also answers; this host reports the answer.
+# The library logs a failure with its traceback and also returns it. This host reports what is returned.
 _REPORTED_ELSEWHERE = frozenset({"native_invocation", "wrappers"})
 
 

@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # an old console lacks the arrows; that is no reason to stop
+            stream.reconfigure(errors="replace")  # an old console may not have the arrows
     try:
         return _run(argv, started)
     except LocalError as problem:
@@ -131,7 +131,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     call.add_argument("-X", "--method", help="GET, or POST when there is a body")
     call.add_argument("-d", "--body", help="the body, as JSON")
     call.add_argument("--consent", action="store_true", help="give a consent that is missing, instead of showing it")
-    call.add_argument("--step-up", action="store_true", help="answer a claims challenge instead of showing it")
+    call.add_argument("--step-up", action="store_true", help="sign in again for a claims challenge")
     return parser, commands.choices
 
 

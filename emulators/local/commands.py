@@ -25,7 +25,7 @@ def token(person: str) -> NoReturn:
 
 
 def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool, consent: bool) -> NoReturn:
-    """One call as that person. A claims challenge and a missing consent are shown, or answered if the flags say so."""
+    """One call as that person. A claims challenge or a missing consent is shown. With the options it is satisfied."""
     checked_person(person)
     if fault := _needed().api_fault:
         raise LocalError(f"{fault} Then stop `dev.py run` and start it again.", exit_code=1)
@@ -39,7 +39,7 @@ def call(person: str, path: str, method: str | None, body: str | None, *, step_u
 def execute(command: Sequence[str], process: str = "api") -> NoReturn:
     """`command` with exactly the environment of the API process, or of an API behind it.
 
-    `func` is told which interpreter to use, too.
+    For `func`, the environment also names the interpreter.
     """
     if not command:
         raise LocalError("which command? For instance: python3 dev.py exec -- python -V")
@@ -75,7 +75,7 @@ def _needed() -> StackState:
 
 
 def _become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Goes on as `command`: its signals and its exit code are this process's."""
+    """Replaces this process with `command`, which gets its signals and gives its exit code."""
     # Windows, too, has to look in the PATH that the command will get.
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:

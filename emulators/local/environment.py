@@ -10,8 +10,8 @@ from pathlib import Path
 
 import certifi
 
-# Left in place, each of these would send a request past the gateway, trust another authority, take another identity,
-# serve another script or mix a setting of a real app into this one.
+# Each of these would send a request past the gateway, trust another authority or use another identity. Or it would
+# serve another script, or add a setting of a real app.
 _DANGEROUS = {
     "ALL_PROXY",
     "HTTP_PROXY",

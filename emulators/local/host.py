@@ -1,4 +1,4 @@
-"""`python -m emulators.local.host`: the API for a debugger, beside `dev.py emulators`.
+"""`python -m emulators.local.host`: the API in a debugger, while `dev.py emulators` runs.
 
 One process, so that a debugger which starts it stops at breakpoints in function_app.py: see .vscode/launch.json.
 """
@@ -24,7 +24,7 @@ def main() -> int:
     os.environ.update(environ)
     from emulators.functions_host.__main__ import main as serve  # reads the environment
 
-    # Never Core Tools: their worker is another process, and no debugger follows it there.
+    # Never Core Tools: their worker is another process, which the debugger would not stop.
     engine = "worker" if sys.version_info >= (3, 13) else "sdk"
     port = urlsplit(state.api_url).port
     return serve(["--root", str(ROOT), "--name", "api", "--port", str(port), "--engine", engine])

@@ -1,4 +1,4 @@
-"""Every way to end a program arrives as one KeyboardInterrupt in the main thread: Ctrl-C, kill, a closed terminal."""
+"""Ctrl-C, kill and a closed terminal all become one KeyboardInterrupt in the main thread."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class _Play:
         )
         self._show(before)
         if reply.status_code != 200:
-            self.wrong.append(f"GET {path} answered {reply.status_code}")
+            self.wrong.append(f"GET {path} responded {reply.status_code}")
 
     def _show(self, before: int) -> None:
         hops = [
@@ -112,7 +112,7 @@ class _Play:
 
 
 def _is_greeting(hop: Entry) -> bool:
-    """Key Vault answers the first request, which bears no token, with 401 and the name of the authority to ask."""
+    """Key Vault responds to the first request, which has no token, with 401 and the name of the authority."""
     return hop.service == "vault" and hop.status == 401
 
 

@@ -68,7 +68,7 @@ def _free_block(size: int) -> int:
 
 
 def _is_taken(port: int) -> bool:
-    # Asking for a connection also finds a listener on all interfaces, which some systems let one bind beside.
+    # A connection attempt also finds a listener on all interfaces. Some systems allow a second bind next to it.
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
         return True
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

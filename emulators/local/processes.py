@@ -1,4 +1,4 @@
-"""A Functions app in a process of its own, which ends with this one whatever happens."""
+"""A Functions app in a process of its own, which always ends with this one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class AppProcess:
             thread.start()
 
     def ready(self) -> AppProcess:
-        """Returns once the app answers. Raises LocalError with the end of its log when it does not."""
+        """Returns when the app responds. Raises LocalError with the end of its log when it does not."""
         deadline = time.monotonic() + _PATIENCE
         while not self._settled.wait(0.1) and time.monotonic() < deadline:
             pass
@@ -90,7 +90,7 @@ class AppProcess:
 
     @property
     def pid(self) -> int:
-        """The process, for whoever wants to look at it from outside."""
+        """The process id, for tools that look at the process."""
         return self._process.pid
 
     def has_ended(self) -> bool:
@@ -102,7 +102,7 @@ class AppProcess:
         return "\n    ".join([f"the {self.name} app {what}:", *self._last])
 
     def stop(self) -> None:
-        """Ends the process: asked to by the end of its input, made to after a bound, and given up after another."""
+        """Ends the process: first by the end of its input, after a bound by force. After another bound it gives up."""
         if self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -115,7 +115,7 @@ class AppProcess:
         for thread in self._threads:
             thread.join(_LAST_WORDS)
         if any(thread.is_alive() for thread in self._threads):
-            return  # closing what is being read would wait for whoever holds the other end
+            return  # closing a pipe that is being read would wait for the other end
         for stream in (self._process.stdout, self._process.stderr, self._log):
             if stream:
                 stream.close()

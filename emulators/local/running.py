@@ -26,7 +26,7 @@ _ENGINE_BESIDE = "worker" if sys.version_info >= (3, 13) else "sdk"
 
 @dataclass(frozen=True)
 class Running:
-    """A tenant and the apps beside it.
+    """A tenant and its apps.
 
     `apps` are the Functions apps of the table by short name, and "api" unless somebody else runs that one.
     """

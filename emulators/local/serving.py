@@ -87,7 +87,7 @@ def _fault(tenant: Running) -> str:
     if api is None or api.functions:
         return ""
     problem = f"could not be loaded: {brief(api.indexing_error)}" if api.indexing_error else "has no function"
-    return f"Every route of the API answers 404: function_app.py {problem}. See .local/api.log, and fix it."
+    return f"Every route of the API responds with 404: function_app.py {problem}. See .local/api.log, and fix it."
 
 
 def _served_by(tenant: Running) -> str:

@@ -90,5 +90,5 @@ def _content(environ: Mapping[str, str], port: int, kept: str | None, origins: S
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, str]:
-    # Without the lower-case twins of the proxy variables: .NET's settings do not tell them apart.
+    # Without the lower-case proxy variables, because .NET's settings ignore case.
     return {name: value for name, value in for_core_tools(environ).items() if not name.islower()}

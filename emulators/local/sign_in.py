@@ -19,8 +19,8 @@ def checked_person(name: str) -> str:
 
 
 def client_environ(own: Mapping[str, str], api_url: str, sign_in_url: str, person: str | None) -> dict[str, str]:
-    """The client's environment. `person` is played; with None, the sign-in page opens for whoever sits here."""
+    """The client's environment. `person` signs in automatically. With None, the sign-in page opens in the browser."""
     # The webbrowser module splits BROWSER at os.pathsep, so the address goes in a variable of its own.
     program = [shlex.quote(sys.executable.replace("\\", "/")), "-m", "emulators.browser"]
     browser = " ".join([*program, *(["--as", person] if person else []), "%s"])
-    return process_environ({**own, "API_BASE_URL": api_url, "BROWSER": browser, "EMULATORS_DOOR": sign_in_url})
+    return process_environ({**own, "API_BASE_URL": api_url, "BROWSER": browser, "EMULATORS_SIGN_IN_URL": sign_in_url})

@@ -1,4 +1,4 @@
-"""How other terminals find the running stack: .local/stack.json, and a pulse that only a living stack has."""
+"""How other terminals find the running stack: .local/stack.json, and a socket that only a running stack serves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StackState:
     pulse_port: int
     pulse: str
     api_fault: str = ""
-    """Why the API answers nothing but 404; empty when it has functions, or is somebody else's to start."""
+    """Why the API responds with 404 only. Empty when it has functions, or when another program starts it."""
 
 
 @contextlib.contextmanager
@@ -66,7 +66,7 @@ def running(folder: Path = FOLDER) -> StackState | None:
 
 @contextlib.contextmanager
 def _beating() -> Iterator[tuple[int, str]]:
-    """Tells a random word to whoever connects: a process id can be another program's by now, this word cannot."""
+    """Sends a random word to each connection. Another program may get the same process id, but not the word."""
     word = secrets.token_hex(16)
 
     class Pulse(socketserver.BaseRequestHandler):

@@ -41,7 +41,7 @@ class Timeline:
         self._loading: dict[str, LoadingErrors] = {}
 
     def hop(self, entry: Entry, indent: str = "") -> None:
-        """One request and its answer."""
+        """One request and its response."""
         status_colour = _GREEN if entry.status < 400 else _YELLOW if entry.status < 500 else _RED
         moment = time.strftime("%H:%M:%S", time.localtime(entry.at - entry.ms / 1000))  # when it began
         kind = " (On-Behalf-Of)" if entry.action == "obo" else ""
@@ -82,7 +82,7 @@ class Timeline:
         with self._lock:
             try:
                 print(line, file=self._out, flush=True)
-            except BrokenPipeError:  # whoever read this has gone, as in `dev.py run | head`; the stack goes on
+            except BrokenPipeError:  # the reader has closed it, as in `dev.py run | head`; the stack goes on
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def _paint(self, text: str, colour: str) -> str:
@@ -112,7 +112,7 @@ def _columns(width: int | None) -> tuple[bool, int, int | None]:
     if width is None:
         return True, 48, None
     clock = width >= _WITH_CLOCK
-    left = width - (52 if clock else 42)  # beside caller, method, status and milliseconds
+    left = width - (52 if clock else 42)  # next to caller, method, status and milliseconds
     path = min(48, max(22, left // 2))
     return clock, path, left - path
 

@@ -1,9 +1,9 @@
 """What the hooks share: running `az` and `azd`, and speaking to the person at the terminal.
 
-Standard library only: azd starts a hook with whatever Python it finds, and nothing is installed for it.
+Standard library only: azd starts a hook with any Python that it finds, and installs nothing for it.
 
 `az` and `azd` are found with shutil.which and started without a shell. On Windows `az` is a .cmd file, and cmd.exe
-reads its arguments once more: `run` refuses what cmd.exe would act upon, so a hook is the same on every system.
+parses its arguments again. So `run` refuses arguments that cmd.exe would interpret, on every system.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def reason(self) -> str:
-        """The first telling line of what it said about its failure."""
+        """The most useful line of its error output."""
         lines = [line.replace("ERROR:", "").strip() for line in (self.error or self.text).splitlines()]
         return next((line[:300].rstrip(".") for line in lines if line), "no reason given")
 
@@ -63,38 +63,38 @@ def run(program: str, *arguments: str) -> Outcome:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{program} {arguments[0]} did not answer in {PATIENCE_SECONDS} s") from None
+        raise UnavailableError(f"{program} {arguments[0]} did not respond in {PATIENCE_SECONDS} s") from None
     except OSError as problem:
         raise UnavailableError(f"{program} cannot be started: {problem}") from None
     return Outcome(done.returncode == 0, done.stdout, done.stderr)
 
 
 def answer(program: str, *arguments: str) -> Any:
-    """What `program` answers, from JSON. Raises UnavailableError when there is no such answer."""
+    """The JSON output of `program`. Raises UnavailableError when there is none."""
     outcome = run(program, *arguments, "--output", "json")
     if not outcome.ok:
         raise UnavailableError(outcome.reason)
     try:
         return json.loads(outcome.text or "null")
     except ValueError:
-        raise UnavailableError(f"{program} {arguments[0]} did not answer with JSON") from None
+        raise UnavailableError(f"{program} {arguments[0]} did not return JSON") from None
 
 
 def az(*arguments: str) -> Any:
-    """What the Azure CLI answers."""
+    """The JSON output of the Azure CLI."""
     return answer("az", *arguments, "--only-show-errors")
 
 
 def az_object(*arguments: str) -> dict[str, Any]:
-    """What the Azure CLI answers, where only an object is an answer."""
+    """The JSON output of the Azure CLI, which must be an object."""
     found = az(*arguments)
     if not isinstance(found, dict):
-        raise UnavailableError(f"az {arguments[0]} did not answer what was asked")
+        raise UnavailableError(f"az {arguments[0]} did not return what was asked")
     return found
 
 
 def get(url: str, *parameters: str) -> dict[str, Any]:
-    """What Azure Resource Manager or Microsoft Graph answers, as the person signed in to the Azure CLI.
+    """The response of Azure Resource Manager or Microsoft Graph, as the person signed in to the Azure CLI.
 
     A `url` without a host is one of Azure Resource Manager, in the cloud that the Azure CLI is signed in to.
     """
@@ -104,7 +104,7 @@ def get(url: str, *parameters: str) -> dict[str, Any]:
 
 
 def remember(name: str, value: str) -> None:
-    """Keeps a value in the azd environment, whence the next hook gets it. Raises UnavailableError."""
+    """Stores a value in the azd environment, where the next hook reads it. Raises UnavailableError."""
     outcome = run("azd", "env", "set", name, value)
     if not outcome.ok:
         raise UnavailableError(outcome.reason)

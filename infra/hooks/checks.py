@@ -18,7 +18,7 @@ import options
 
 TYPE_AGAIN = "azd provision"
 
-# A deployment registers the providers of its own resources; these stand behind the certificate script.
+# A deployment registers the providers of its own resources, but not these, which the certificate script needs.
 SCRIPT_PROVIDERS = ("Microsoft.ContainerInstance", "Microsoft.Storage")
 # A subnet is delegated to it, and a delegation registers nothing.
 NETWORK_PROVIDERS = ("Microsoft.App",)
@@ -47,7 +47,7 @@ SHARED_KEY = "Microsoft.Storage/storageAccounts/allowSharedKeyAccess"
 
 @dataclass(frozen=True)
 class Target:
-    """Where azd is about to provision, as far as it has been told: the azd environment's variables."""
+    """Where azd will provision: the variables of the azd environment."""
 
     environment: str
     subscription: str
@@ -83,7 +83,7 @@ def options_agree(_: Target) -> Problem | None:
 
 
 def cloud_takes_registrations(target: Target) -> Problem | None:
-    """The Graph extension of Bicep is for the public cloud; elsewhere somebody registers the apps by hand."""
+    """The Graph extension of Bicep is for the public cloud. In other clouds somebody registers the apps by hand."""
     if options.registrations_are_theirs():
         return None
     cloud = _account("--subscription", _subscription(target)).get("environmentName", options.AZURE_CLOUD)
@@ -103,7 +103,7 @@ def signed_in(target: Target) -> Problem | None:
 
 
 def right_tenant(target: Target) -> Problem | None:
-    """The app registrations are made in the subscription's tenant, whatever AZURE_TENANT_ID says."""
+    """The app registrations are made in the subscription's tenant, even if AZURE_TENANT_ID names another."""
     tenant = _tenant_of(target)
     if target.tenant and target.tenant.lower() != tenant.lower():
         meaning = f"AZURE_TENANT_ID is {target.tenant}, and the subscription belongs to the tenant {tenant}."
@@ -211,7 +211,7 @@ def deleted_vault(target: Target) -> Problem | None:
 
 
 def given_vault(_: Target) -> Problem | None:
-    """The vault that is there already decides by roles, and you may give the API one."""
+    """The existing vault uses Azure RBAC, and you may assign the API a role."""
     vault = options.text("existingVaultId")
     if not vault or options.refusals():
         return None
@@ -265,7 +265,7 @@ def _tenant_of(target: Target) -> str:
 
 
 def _account_in(tenant: str) -> dict[str, Any]:
-    """The account Graph is asked with: the Azure CLI's current one."""
+    """The account for requests to Graph: the current one of the Azure CLI."""
     account = _account()
     if str(account.get("tenantId")).lower() != tenant.lower():
         raise azd.UnavailableError(f"the Azure CLI is in another tenant; az login --tenant {tenant} first")

@@ -1,4 +1,4 @@
-"""The options of this template: what azd has been told of them, and what cannot work.
+"""The options of this template: their values in azd, and combinations that cannot work.
 
 An option is a parameter of main.bicep, and main.parameters.json names the azd variable for it. The sentences for what
 cannot work, and what differs between the clouds, are in two files that main.bicep loads as well.

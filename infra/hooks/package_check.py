@@ -1,10 +1,10 @@
-"""Before anything is deployed: does the package have all that the apps import, and nothing that is secret?
+"""Checks the package before a deployment: it has all that the apps import, and no secret.
 
-It unpacks exactly the files that would be packaged, installs exactly what requirements.txt names, and there imports
-and indexes both apps without a setting. azd runs it (prepackage, predeploy); by hand, for Core Tools, too:
-`python3 dev.py check --package`. Changes nothing but .local/package-check, where the packages are kept.
+It unpacks exactly the files that would be packaged, and installs exactly what requirements.txt names. Then it imports
+and indexes both apps without settings. The hooks prepackage and predeploy of azd run it. To run it by hand, type
+`python3 dev.py check --package`. It changes only .local/package-check, where the packages are kept.
 
-`azd env set SKIP_PACKAGE_CHECK true` leaves out what needs a package index; it still looks for keys.
+With `azd env set SKIP_PACKAGE_CHECK true` it only looks for keys, and needs no package index.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KEPT = Path(".local") / "package-check"
 PATIENCE_SECONDS = 120
 
 ADVICE = {
-    "attempted relative import": "Where this is, leave out the dot: a module beside function_app.py "
+    "attempted relative import": "Where this is, leave out the dot: a module next to function_app.py "
     "belongs to no package.",
     "not have a unique function name": "Rename one of them: a name is unique in the whole app, blueprints included.",
 }
@@ -90,11 +90,11 @@ def secrets(root: Path, rules: package_files.Rules, files: Sequence[str]) -> Ite
 
 
 def holds_private_key(file: Path) -> bool:
-    """Whether its beginning has a private key in PEM, whatever its name."""
+    """Whether its beginning has a private key in PEM. Its name does not matter."""
     try:
         with file.open("rb") as content:
             return PRIVATE_KEY.search(content.read(MAX_KEY_FILE_BYTES)) is not None
-    except OSError:  # told later, when it cannot be copied
+    except OSError:  # reported later, when it cannot be copied
         return False
 
 
@@ -104,7 +104,7 @@ def is_deployed_folder(rules: package_files.Rules, folder: str) -> bool:
 
 
 def virtual_environments(root: Path, rules: package_files.Rules) -> Iterator[str]:
-    """Folders with a pyvenv.cfg, whatever their name, that would be deployed."""
+    """Folders with a pyvenv.cfg that would be deployed, of any name."""
     for name in package_files.files_near(root, rules):
         folder, _, base = name.rpartition("/")
         if base == "pyvenv.cfg" and is_deployed_folder(rules, folder):
@@ -130,7 +130,7 @@ def indexing(root: Path, rules: package_files.Rules, files: Sequence[str]) -> li
                 (unpacked / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, unpacked / name)
             packages = package_requirements.install(unpacked, root / KEPT)
-        except OSError as problem:  # a link that leads nowhere, a file that is not ours to read, a full disk
+        except OSError as problem:  # a broken link, a file without read permission, a full disk
             return [f"A file cannot be copied: {problem}"]
         except package_requirements.InstallationError as problem:
             return [
@@ -216,7 +216,7 @@ def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:
     if "." in module and (root / top).exists():
         return f"There is no {path}.py in the project: add the file, or correct the import."
     return (
-        f"If {top} is a module of yours, put {top}.py beside function_app.py. If it comes from a package, add that\n"
+        f"If {top} is a module of yours, put {top}.py next to function_app.py. If it comes from a package, add that\n"
         f"package to requirements.txt; its name may differ from {top}."
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-# What follows in the message is a path of the unpacked package, which nobody will find again.
+# The rest of the message is a path in the unpacked package, which is deleted.
 _SUBMODULE = re.compile(
     r"cannot import name '(?P<name>\w+)' from (partially initialized module )?'(?P<package>[\w.]+)'"
     r"( \(most likely due to a circular import\))?"
@@ -49,7 +49,7 @@ def index(module: ModuleType, folder: Path, worker: Path) -> list[str]:
 
 
 async def index_by_worker(folder: Path) -> list[str]:
-    """By Microsoft's worker library, asked as its own host asks it."""
+    """With Microsoft's worker library, called as its own host calls it."""
     library: Any = importlib.import_module("azure_functions_runtime")
     init = SimpleNamespace(capabilities={}, function_app_directory=str(folder))
     request = SimpleNamespace(
@@ -94,7 +94,7 @@ class BindingInfo(SimpleNamespace):
 
 
 class Messages:
-    """Stands for the protobuf classes that the worker's host hands the library, which only sets their fields."""
+    """Replaces the protobuf classes of the worker's host. The library only sets their fields."""
 
     StatusResult = StatusResult
     BindingInfo = BindingInfo

@@ -23,8 +23,8 @@ KEPT = 3
 PATIENCE_SECONDS = 900
 # What a process needs to run at all; none of it is a setting of the app.
 PLAIN = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
-# What pip needs besides: its index, its caches, the way out. A package that pip builds runs code of its own, so it must
-# not see what azd and a pipeline hand to a hook: values of the azd environment, tokens that sign in to Azure.
+# What pip also needs: its index, its caches, and proxies. A package that pip builds runs its own code. So it must not
+# see what azd and a pipeline pass to a hook, such as tokens that sign in to Azure.
 FOR_PIP = re.compile(
     r"PIP_.*|.*_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|NETRC|XDG_(CACHE|CONFIG|DATA)_HOME"
     r"|(LOCAL)?APPDATA|PROGRAMDATA|COMSPEC|PATHEXT|CC|CXX|CFLAGS|LDFLAGS",
@@ -145,7 +145,7 @@ def pip(python: str, target: Path, *what: str, cwd: Path) -> None:
 
 
 def move(new: Path, target: Path) -> None:
-    """Puts an installation in its place, unless another process was quicker."""
+    """Moves an installation to its place, unless another process did so first."""
     try:
         new.rename(target)
     except OSError:

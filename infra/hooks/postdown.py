@@ -1,7 +1,7 @@
-"""After `azd down`: deletes the app registrations, which are in Entra and not in the resource group, for good.
+"""After `azd down`: permanently deletes the app registrations, which are in Entra and not in the resource group.
 
-For good, because a registration in Entra's recycle bin keeps its unique name, and the next `azd up` wants that name.
-azd runs it; by hand: `azd hooks run postdown`. What is gone already is passed over.
+A registration in Entra's recycle bin keeps its unique name, which the next `azd up` needs. So it is deleted there too.
+azd runs it. To run it by hand, type `azd hooks run postdown`. Registrations that are already deleted are skipped.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def delete(object_id: str) -> bool:
 
 
 def purge(object_id: str, *, just_deleted: bool) -> azd.Outcome:
-    """Empties the recycle bin of it. Just deleted, it may take a while to get there."""
+    """Removes it from the recycle bin. A deleted registration may take a while to get there."""
     url = deleted_item(object_id)
     for attempt in range(1, ATTEMPTS + 1):
         outcome = azd.run("az", "rest", "--method", "DELETE", "--url", url, "--only-show-errors")
@@ -96,13 +96,13 @@ def deleted_item(object_id: str) -> str:
 
 
 def is_gone(outcome: azd.Outcome) -> bool:
-    """Whether Graph said that there is no such thing."""
+    """Whether Graph said that it does not exist."""
     said = outcome.error.lower()
     return not outcome.ok and ("request_resourcenotfound" in said or "does not exist" in said or "not found" in said)
 
 
 def forget(left: list[str]) -> int:
-    """Keeps noted only what is still there, so that the next run takes up where this one stopped."""
+    """Keeps only what still exists, so that the next run continues where this one stopped."""
     try:
         azd.remember("REGISTRATIONS_TO_DELETE", ",".join(left))
     except azd.UnavailableError as problem:

@@ -39,7 +39,7 @@ def main() -> int:
 def remember_registrations() -> bool:
     """For postdown.py, under names of our own: azd forgets its outputs before that hook runs.
 
-    What was noted before stays, should a registration have been made anew in between.
+    Ids from before remain, in case a registration was created again.
     """
     noted = azd.told("REGISTRATIONS_TO_DELETE").split(",")
     new = azd.told(OURS).split()
@@ -138,7 +138,7 @@ def say_what_the_identity_team_adds() -> None:
 def say_what_next() -> None:
     if azd.told("GRANT_ADMIN_CONSENT").lower() != "true" and azd.told("ADMIN_CONSENT_URL"):
         azd.say(
-            "\nUntil somebody consents to what the API calls, it answers 403 consent_required. An administrator opens\n"
+            "\nUntil somebody consents for the API, it responds with 403 consent_required. An administrator opens\n"
             f"  {azd.told('ADMIN_CONSENT_URL')}\n"
             f"or types\n  az ad app permission admin-consent --id {azd.told('API_CLIENT_ID')}"
         )

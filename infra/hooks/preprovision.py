@@ -1,7 +1,8 @@
-"""Before provisioning: is everything there that most often is not? Changes nothing; fails with the commands to type.
+"""Checks what most often is missing before provisioning. Changes nothing. Fails with the commands to type.
 
-azd runs it; by hand: `azd hooks run preprovision`. A check that cannot be made is named and does not stop anything.
-`azd env set SKIP_CHECKS true` turns all of them off, for whoever knows better.
+azd runs it. To run it by hand, type `azd hooks run preprovision`. A check that cannot be made is reported and does not
+stop the deployment.
+`azd env set SKIP_CHECKS true` turns all of them off.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> int:
         except azd.UnavailableError as reason:
             return reason
         except (AttributeError, KeyError, TypeError, ValueError) as surprise:
-            return azd.UnavailableError(f"an answer of an unexpected form ({type(surprise).__name__})")
+            return azd.UnavailableError(f"a response of an unexpected form ({type(surprise).__name__})")
 
     with ThreadPoolExecutor(len(checks.CHECKS)) as threads:  # the Azure CLI takes a second to start each time
         results = list(threads.map(made, checks.CHECKS.values()))

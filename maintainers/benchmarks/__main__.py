@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("dev.py bench: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read this has gone, as in `dev.py bench fleet | head`
+    except BrokenPipeError:  # the reader has closed it, as in `dev.py bench fleet | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write would fail at exit
         return 0
     return status

@@ -1,4 +1,4 @@
-"""A process that measures and says each result in a line of JSON; and the parent that takes them down."""
+"""A process that measures and writes each result as a line of JSON, and the parent that reads them."""
 
 from __future__ import annotations
 

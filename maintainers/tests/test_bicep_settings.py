@@ -1,4 +1,4 @@
-"""The app settings main.bicep writes, with the emulated tenant's answers in them, start both apps as they stand."""
+"""The app settings of main.bicep, with values of the emulated tenant, start both apps unchanged."""
 
 from __future__ import annotations
 

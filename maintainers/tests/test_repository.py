@@ -1,4 +1,4 @@
-"""What a repository needs in addition to its code: one version, a changelog, pinned actions, updates."""
+"""What a repository needs in addition to code: a version, a changelog, pinned actions, updates of dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Bicep compiler: where it is found, and one running copy of it that is asked over JSON-RPC.
+"""The Bicep compiler: its path, and a running copy of it with an interface over JSON-RPC.
 
 The methods are those of `bicep jsonrpc`, kept stable for tools:
 https://github.com/Azure/bicep/blob/main/src/Bicep.Cli/Rpc/ICliJsonRpcProtocol.cs
@@ -101,7 +101,7 @@ class Compiler:
         return template
 
     def diagnostics(self, path: Path) -> list[Diagnostic]:
-        """What is said about a .bicep file and its modules, or about a .bicepparam file. Raises BicepError."""
+        """The diagnostics of a .bicep file and its modules, or of a .bicepparam file. Raises BicepError."""
         if path.suffix == ".bicepparam":
             result = self._call("bicep/compileParams", path=str(path), parameterOverrides={})
         else:

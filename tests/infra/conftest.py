@@ -1,4 +1,4 @@
-"""What the tests of infra/ share: one compiler for all, and the project as it is."""
+"""Fixtures for the tests of infra/: one compiler for all, and the unchanged project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.infra.project import Project
 
 @pytest.fixture(scope="session")
 def project() -> Iterator[Project]:
-    """infra/ and what goes with it, as it is."""
+    """infra/ and its related files, unchanged."""
     with compiled_project() as found:
         yield found
 

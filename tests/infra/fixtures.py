@@ -14,7 +14,7 @@ from tests.infra.rules.configuration import GRAPH
 
 @contextmanager
 def compiled_project() -> Iterator[Project]:
-    """infra/ and what goes with it, as it is."""
+    """infra/ and its related files, unchanged."""
     command = find()
     if command is None:
         pytest.skip(MISSING)

@@ -1,9 +1,9 @@
-"""What only Azure knows: whole expressions that the compiler leaves open in a snapshot, and a value for each.
+"""Values that only Azure knows: whole expressions that the compiler leaves open in a snapshot, and a value for each.
 
 A snapshot holds `[reference('…/userAssignedIdentities/id-api-x', '2024-11-30').clientId]` where a deployment would have
-a client id. Nothing is evaluated here. An expression as a whole stands in the table or it does not; in the table,
-`<Microsoft.Web/sites>` stands for the id of such a resource with its API version, and `<symbol>` for a name in the
-Bicep. An expression that is missing here is a problem, named by the rule `open values`: add a row.
+a client id. Nothing is evaluated here: the table holds whole expressions. In the table, `<Microsoft.Web/sites>` means
+the id of such a resource with its API version, and `<symbol>` means a name in the Bicep. The rule `open values`
+reports an expression that is missing here. Then add a row.
 """
 
 from __future__ import annotations

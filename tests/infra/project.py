@@ -87,7 +87,7 @@ def label(resource: Resource) -> str:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with infra/ and what goes with it, and the compiler that reads it.
+    """A folder with infra/ and its related files, and the compiler that reads it.
 
     `committed`: a folder of snapshots that its deployments come from, in place of new ones.
     """
@@ -122,7 +122,7 @@ class Project:
         """The files that main.bicep is compiled from, but not itself. Empty when the compiler cannot tell."""
         try:
             found = [Path(path) for path in self.compiler.references(self.root / MAIN)]
-        except BicepError:  # 0.49.2 gives up on a name that is declared twice, and then each file speaks for itself
+        except BicepError:  # 0.49.2 fails on a name that is declared twice; then each file is checked by itself
             found = []
         return {path.relative_to(self.root).as_posix() for path in found if path.is_relative_to(self.root)} - {MAIN}
 

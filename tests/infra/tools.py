@@ -41,7 +41,7 @@ ACCEPTED = {
     "CKV_AZURE_88": "Flex Consumption takes the package from a blob container",
     "CKV_AZURE_109": "no app outside a virtual network, and no deployment script, reaches a vault behind a firewall",
     "CKV_AZURE_189": "as CKV_AZURE_109; the vault answers to roles alone, and reads are logged",
-    "CKV_AZURE_206": "the storage holds the package and the host's leases, which a deployment makes anew",
+    "CKV_AZURE_206": "the storage holds the package and the host's leases, which a deployment makes again",
     "CKV_AZURE_212": "Flex Consumption scales from zero; always-ready instances are a parameter",
     "CKV_AZURE_213": "Flex Consumption replaces instances by itself; there is no health check setting",
     "CKV_AZURE_222": "it is a public API",

@@ -1,4 +1,4 @@
-"""Validation, one defect per row: the signature is judged before any claim, and every refusal looks the same."""
+"""Validation, one defect per row: the signature is checked before any claim, and every refusal is the same."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_only_rs256(lab: Lab, algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["PS256", "RS384", "RS512"])
 def test_a_key_verifies_rs256_alone(lab: Lab, algorithm: str) -> None:
-    """The second lock on the same door: here nobody has looked at the header before."""
+    """A second check of the algorithm: here the header was not checked before."""
     current, claims = lab.stack.entra.keys.current, {"a": 1}
     key = SigningKey(current.key.public_key())
     assert json.loads(key.verify(lab.stack.sign({}, claims))) == claims
@@ -237,7 +237,7 @@ def test_an_endless_token_is_refused_without_a_look_at_it(lab: Lab) -> None:
 
 @pytest.mark.parametrize(("chars", "passes"), [(4096, True), (4100, False)])
 def test_a_header_has_4_kb_at_the_most(lab: Lab, chars: int, passes: bool) -> None:
-    """Genuine, but for a member that nobody knows and that makes the encoded header so long."""
+    """A genuine token with an unknown member that makes the encoded header so long."""
     header, claims = parts(lab.stack.issue_access_token("alice"))
     room = chars * 3 // 4 - len(json.dumps({**header, "x": ""}))
     token = signed({**header, "x": "y" * room}, claims, lab.stack.entra.keys.current.key)

@@ -135,7 +135,7 @@ def test_the_request_for_an_authentication_context_is_the_documented_one() -> No
 
 
 def test_what_grows_beyond_4_kib_as_compact_text_is_refused() -> None:
-    """JSON writes one character beyond ASCII as six, and the whole must fit into a header of ours."""
+    """JSON writes one character beyond ASCII as six, and the result must fit into a response header."""
     text = '{"access_token":{"x":"' + "\u20ac" * 1000 + '"}}'
     assert len(text) < MAX_CLAIMS_CHARS
     assert requested_claims(text) == ""

@@ -30,7 +30,7 @@ def works(lab: Lab, **changes: str | None) -> bool:
 
 
 def read_times(lab: Lab, since: int) -> int:
-    """How often the vault gave the certificate away. (The first 401 of a process is its way of asking for a token.)"""
+    """How often the vault returned the certificate. The first request of a process gets 401, which asks for a token."""
     return sum(entry.status == 200 for entry in lab.seen(since, "secret"))
 
 
@@ -80,7 +80,7 @@ def test_a_managed_identity_that_fails_later_is_an_outage_and_leaks_nothing(
     identity = lab.environ()["AzureAd__ClientCredentials__0__ManagedIdentityClientId"]
     services = lab.services(**lab.credential("SignedAssertionFromManagedIdentity", ManagedIdentityClientId=identity))
     lab.stack.identity.lifetime, lifetime = 1, lab.stack.identity.lifetime
-    lab.clock.at, moved = 0.0, lab.clock.at  # azure-identity goes by the real time
+    lab.clock.at, moved = 0.0, lab.clock.at  # azure-identity uses the real time
     try:
         lab.me(services, lab.stack.issue_access_token("greta"))
         lab.stack.faults.add("identity", status=500, body="internal s3cr3t")
@@ -204,7 +204,7 @@ def test_a_credential_that_stays_refused_does_not_hammer_the_vault(lab: Lab) -> 
 def test_a_certificate_that_entra_has_not_heard_of_yet_gives_way_to_the_one_before(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An instance that starts in the minutes between "version made" and "Entra has spread it"."""
+    """An instance that starts after the new version was made and before all of Entra knows it."""
     lab.stack.rotate_client_certificate()
     lab.clock.forward(60)  # Key Vault dates versions by the second
     fresh = lab.stack.rotate_client_certificate(register=False)
@@ -267,7 +267,7 @@ def test_a_new_certificate_is_picked_up_in_time_and_an_outage_then_does_no_harm(
 def test_without_an_identity_named_the_developers_own_sign_in_is_used(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """DefaultAzureCredential: here its environment variables, standing in for `az login`."""
+    """DefaultAzureCredential, here with its environment variables in place of `az login`."""
     from azure.identity import DefaultAzureCredential
 
     from shared.exchange.azure_identity import azure_credential

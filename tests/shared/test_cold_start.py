@@ -1,4 +1,4 @@
-"""An instance that has just started asks nobody anything, and nothing twice when many first requests come at once."""
+"""A new instance sends no request at its start, and no request twice when many first requests come at once."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ print(json.dumps({**said, "asked at last": asked}))
 
 
 def test_importing_the_app_asks_nobody_anything(lab: Lab) -> None:
-    """Nor do the libraries that are loaded beside it."""
+    """The libraries that are loaded in the background send none either."""
     redis = {"Url": "rediss://cache.example:10000", "ManagedIdentityClientId": "6f1d7a4e-0000-4000-8000-000000000001"}
     environ = lab.environ(**{f"TokenCache__Redis__{name}": value for name, value in redis.items()})
     said = json.loads(said_by(STARTED, environ))
     assert said["problems"] == {}
     assert {"msal", "azure.identity", "azure.keyvault.secrets", "redis"} <= set(said["loaded"])
     assert said["asked"] == []
-    assert "socket.connect" in said["asked at last"]  # so the hook sees what there is to see
+    assert "socket.connect" in said["asked at last"]  # so that the hook sees every connection
 
 
 def test_the_certificate_is_read_and_parsed_once_however_many_first_requests_come_together(

@@ -1,4 +1,4 @@
-"""One deadline per request, and all that it cuts short."""
+"""One deadline per request, and the waits that it cuts short."""
 
 from __future__ import annotations
 

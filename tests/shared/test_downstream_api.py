@@ -1,4 +1,4 @@
-"""Calls as the user: what is sent, to whom, and what every answer becomes."""
+"""Calls as the user: what is sent, to which host, and what every response becomes."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_what_is_about_our_own_connection_is_not_passed_on(lab: Lab, status: int
 
 
 def test_commas_without_end_in_a_challenge_cost_nothing() -> None:
-    """By the number of steps, not by the clock: each comma is looked at once."""
+    """Counts steps, not time: each comma is looked at once."""
     steps = 0
 
     def count(*_: object) -> None:

@@ -73,7 +73,7 @@ def test_a_path_has_8_kib_at_most_with_its_query() -> None:
 
 
 def test_a_step_may_be_encoded_seven_times() -> None:
-    """Even where it hides nothing; what is encoded more often was made to deceive."""
+    """Even if it hides nothing. A path that is encoded more often was made to deceive."""
     letter = "%" + "25" * 6 + "41"
     assert join(BASE, f"/{letter}") == f"{BASE}/{letter}"
     with pytest.raises(ValueError, match="downstream path"):

@@ -1,4 +1,4 @@
-"""Which calls are made again: those that do no harm twice, after a pause that fits, a bounded number of times."""
+"""Which calls are repeated: only idempotent ones, after a fitting pause, a bounded number of times."""
 
 from __future__ import annotations
 

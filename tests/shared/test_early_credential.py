@@ -1,4 +1,4 @@
-"""The client credential is loaded beside the first request: once, and a failure of it is no secret and no dead end."""
+"""The client credential is loaded once, in the background of the first request. A failure is logged and tried again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DISCOVERY = Response(
 
 
 class Vault:
-    """Counts how often it is asked; answers when it is `open`, and as it is told."""
+    """Counts its calls. Returns or raises what the test says, when it is `open`."""
 
     def __init__(self) -> None:
         self.asked, self.down, self.open = 0, False, threading.Event()
@@ -117,7 +117,7 @@ def test_a_request_that_is_out_of_time_gets_503_and_the_load_goes_on(parts: Part
 
 
 def test_the_first_request_begins_to_load_it_and_no_other_does(lab: Lab) -> None:
-    """Sent before anybody knows whether they may come in, so strangers must not be able to make it two."""
+    """It is sent before any token is validated, so unknown callers must not be able to cause a second one."""
     mark, names = lab.stack.audit.mark(), ("me", "orders", "third")
     provider = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
 

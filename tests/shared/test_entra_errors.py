@@ -1,4 +1,4 @@
-"""The one table: what Entra says → what the caller gets. Every row of the design, and how it is told apart."""
+"""The one table: Entra's error → the caller's response. Every row, and what decides between rows."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_a_key_may_come_back_after_its_entry_has_ended() -> None:
 
 
 def test_a_sweep_takes_what_has_ended_and_leaves_the_rest() -> None:
-    """Once a minute, when something is put; the entries of the minute that runs wait for the next."""
+    """Once a minute, when something is put. Entries that end in the current minute wait for the next."""
     clock = Clock(6000)
     cache: ExpiringLru[str, str] = ExpiringLru(10, 100, clock)
     cache.put("ended", "x", 6059, 1)

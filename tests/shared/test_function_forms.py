@@ -1,4 +1,4 @@
-"""Which functions @requires_user stands above: each works, or is refused by name where it is declared."""
+"""Functions with @requires_user: each works, or is refused by name where it is declared."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def token(lab: Lab) -> str:
 
 
 def undecided(decorated: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator as people write it: a plain function around whatever it is given."""
+    """A usual decorator: a plain function around the given one."""
 
     @functools.wraps(decorated)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -44,7 +44,7 @@ def undecided(decorated: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def forms() -> dict[str, Callable[..., Any]]:
-    """Functions that work, each answering with the user's name."""
+    """Functions that work. Each returns the user's name."""
 
     def plain(req: func.HttpRequest, user: User) -> object:
         return {"name": user.name}
@@ -175,7 +175,7 @@ class Things:
 
 
 def refused_forms() -> dict[str, tuple[Any, str]]:
-    """What cannot work → words of the sentence."""
+    """A function that cannot work → words of the message."""
 
     def generator(req: func.HttpRequest, user: User) -> Iterator[str]:
         yield "a"

@@ -1,4 +1,4 @@
-"""The header of a token by itself: what is looked at before any key is asked for."""
+"""The header of a token by itself: the checks before a key is looked up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One signing key by itself: nothing in front of it has looked at the token."""
+"""One signing key by itself: no other check has seen the token."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of shared/validation/signing_keys.py, to the second: who waits, how long, and what they hear then.
+"""The table of shared/validation/signing_keys.py, to the second: which request waits, how long, and its result.
 
-There is no thread: each fetch is made at once, or not at all. The seconds that somebody would wait are written down.
+There is no thread: each fetch is made at once, or not at all. The seconds of each wait are recorded.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Entra:
         return self.listed
 
     def at(self, seconds: float, key_id: str) -> SigningKey | ApiError:
-        """What is said about this id at that time."""
+        """The result for this key id at that time."""
         self.clock.at = START + seconds
         try:
             return self.keys.get(key_id)
@@ -78,7 +78,7 @@ class Entra:
             return error
 
     def taken(self) -> tuple[list[float], int, int]:
-        """How long was waited, how often something began in the background, and how often was fetched, since."""
+        """Since the last call: the seconds waited, the background work started, and the fetches."""
         taken = self.flights.waits, self.flights.in_background, self.fetches
         self.flights.waits, self.flights.in_background, self.fetches = [], 0, 0
         return taken

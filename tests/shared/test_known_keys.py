@@ -1,4 +1,4 @@
-"""What answers of Entra say together about its keys. Every moment is given; there is no server and no clock."""
+"""What several responses of Entra together say about its keys. Every time is given; there is no server and no clock."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_missed_key_is_good_for_two_hours_since_it_was_listed() -> None:
     assert known.is_good("a", 1000 + 2 * HOUR - 0.1)
     assert not known.is_good("a", 1000 + 2 * HOUR)
     still = known.after({"b": B}, 1012)
-    assert not still.is_good("a", 1000 + 2 * HOUR)  # a second answer without it does not make it good for longer
+    assert not still.is_good("a", 1000 + 2 * HOUR)  # a second response without it does not make it valid for longer
 
 
 @pytest.mark.parametrize(("later", "differ"), [(59.9, True), (60.0, False)])
@@ -73,7 +73,7 @@ def test_equal_answers_do_not_differ_and_the_latest_difference_counts() -> None:
     known = KnownKeys().after(BOTH, 1000).after(dict(BOTH), 1010)
     assert known.differ_until < 0
     known = known.after({"a": A}, 1020).after({"a": A}, 1030)
-    assert known.differ_until == 1070  # 60 s after the last answer that was another one
+    assert known.differ_until == 1070  # 60 s after the last response that differed
 
 
 def test_the_object_of_a_key_stays_while_the_key_does() -> None:

@@ -71,7 +71,7 @@ def test_emulators_and_client_share_no_code_with_what_they_check(folder: str) ->
 
 @pytest.mark.parametrize("entry", [path.name for path in ROOT.glob("*_app.py")])
 def test_an_entry_point_imports_only_what_shared_exports(entry: str) -> None:
-    """Whatever else a person imports there is theirs to choose; modules of the workshop are not deployed."""
+    """A person may import anything else there. Modules for development are not deployed."""
     assert breaches((ROOT / entry).read_text(encoding="utf-8")) == set()
 
 

@@ -1,4 +1,4 @@
-"""What is taken from the documents of one authority, and what each other answer becomes."""
+"""What is read from the documents of one authority, and what each other response becomes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reply(status: int, body: object, **headers: str) -> Response:
 
 
 class Entra(Transport):
-    """Says of each address what it is told to say, one after the other; the last one again and again."""
+    """Returns the given responses for each address, one after the other. The last one is repeated."""
 
     def __init__(self) -> None:
         key = public_jwk(STRANGER.public_key(), kid="kid", use="sig")
@@ -65,7 +65,7 @@ def test_the_keys_are_those_that_the_discovery_document_names(entra: Entra, meta
     assert metadata.known(DISCOVERY) is None
     assert set(metadata.fetch_keys()) == {"kid"}
     assert entra.asked == [("GET", DISCOVERY), ("GET", KEYS)]
-    assert list(entra.left) == [pytest.approx(5)]  # seconds for each, whatever holds it up
+    assert list(entra.left) == [pytest.approx(5)]  # seconds for each, for any delay
     assert metadata.known(DISCOVERY) == entra.says[DISCOVERY][0]
     assert metadata.known(KEYS) is None
 

@@ -1,4 +1,4 @@
-"""What MSAL is given to work with: one request becomes one answer of the protocol, or an error of ours by kind."""
+"""The HTTP client and caches of MSAL: a request gets a response of the protocol, or an error of ours by kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOKEN_URL = "https://login.example/tenant/oauth2/v2.0/token"
 
 
 class Entra(Transport):
-    """Says what it is told to say, and remembers what it was sent."""
+    """Returns the given responses, and records the requests."""
 
     def __init__(self) -> None:
         self.says: Response | BaseException = reply(200, {"access_token": "t", "expires_in": 60})
@@ -177,7 +177,7 @@ def test_what_may_be_repeated_at_once_is_said(
 
 
 def left_alone(entra: Entra, http: MsalHttpClient, says: Response | Exception) -> bool:
-    """Whether nobody is let through to Entra, after it has said this to so many in a row."""
+    """Whether the circuit is open after so many such responses in a row."""
     entra.says = says
     for _ in range(FAILURES):
         with pytest.raises((ApiError, ValueError)):
@@ -320,7 +320,7 @@ def test_metadata_that_msal_cannot_use_is_our_misconfiguration(entra: Entra, sta
     [({}, None), ({"AzureAd__ClientCapabilities": "cp1"}, {"access_token": {"xms_cc": {"values": ["cp1"]}}})],
 )
 def test_what_msal_sends(entra: Entra, settings: dict[str, str], claims: object) -> None:
-    """The scopes, no refresh token, and what this API can cope with."""
+    """The scopes, no refresh token, and the capabilities of this API."""
     msal = application(entra, reply(200, ENDPOINTS), **settings)
     result = msal.acquire_token_on_behalf_of("assertion", ["https://graph.microsoft.com/.default"])
     assert result["access_token"] == "t"

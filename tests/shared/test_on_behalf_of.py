@@ -1,4 +1,4 @@
-"""The exchange: each person's outcome, and none of MSAL's habits of answering one caller with another's reply."""
+"""The exchange: the outcome for each person, and that MSAL never gives one caller the result of another."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_maya_gets_entras_claims_to_step_up_with_and_her_new_token_starts_afresh
     assert json.loads(base64.b64decode(challenge["claims"]))["access_token"]["capolids"]["essential"] is True
     assert lab.me(services, lab.stack.issue_access_token("maya", mfa=True)) == PEOPLE["maya"].display_name
     with pytest.raises(ClaimsChallenge):
-        lab.me(services, first)  # what was exchanged for the second token does not answer for the first
+        lab.me(services, first)  # the result for the second token is not used for the first
 
 
 @pytest.mark.parametrize("source_type", ["KeyVault", "ClientSecret"])
 def test_connor_succeeds_in_the_moment_he_has_consented(lab: Lab, source_type: str) -> None:
-    """MSAL would replay the refusal to him for a minute, at least where a secret makes both requests look the same."""
+    """MSAL would repeat the refusal for a minute, at least where both requests are the same because of a secret."""
     secret = lab.stack.directory.add_secret(API, lab.clock() + 3600)
     changes = lab.credential("ClientSecret", ClientSecret=secret) if source_type == "ClientSecret" else {}
     services, token = lab.services(**changes), lab.stack.issue_access_token("connor")
@@ -72,7 +72,7 @@ def test_connor_succeeds_in_the_moment_he_has_consented(lab: Lab, source_type: s
 
 
 def test_one_users_throttling_leaves_the_next_user_alone(lab: Lab) -> None:
-    """MSAL's own memory of a 429 goes by client and scope, not by user."""
+    """MSAL remembers a 429 by client and scope, not by user."""
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("olga"))
     lab.stack.faults.add("entra.token", status=429, headers={"Retry-After": "17"}, person="alice", body={"error": "x"})
@@ -142,7 +142,7 @@ REPLY = json.dumps({"token_type": "Bearer", "access_token": SECRET, "expires_in"
 def test_a_response_that_cannot_be_read_in_one_way_alone_is_503_and_in_no_log(
     lab: Lab, body: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MSAL logs a token response whole that its own parser cannot read. Here the filter on its logger is off."""
+    """MSAL logs the whole token response if its parser cannot read it. Here the filter on its logger is off."""
     monkeypatch.setattr(logging.getLogger("msal.oauth2cli.oauth2"), "filters", [])
     caplog.set_level(logging.DEBUG)
     for name in ("msal", "shared", "urllib3"):
@@ -203,7 +203,7 @@ def test_a_reply_without_a_usable_token_is_no_success(lab: Lab, body: dict[str, 
 
 @pytest.mark.parametrize("error", [["a"], {"a": 1}, 7, "two words", "line\nbreak", "ä"])
 def test_one_malformed_error_does_not_spoil_the_next_exchange(lab: Lab, error: object) -> None:
-    """MSAL keeps errors for a header of its next request; what does not fit there would fail everybody for good."""
+    """MSAL keeps errors for a header of its next request. If one did not fit, all further requests would fail."""
     services = lab.services()
     lab.stack.faults.add("entra.token", status=400, body={"error": error, "error_codes": [1]}, times=1)
     with pytest.raises(ServiceUnavailable):
@@ -352,7 +352,7 @@ def test_one_request_that_entra_chokes_on_closes_the_door_to_nobody(lab: Lab) ->
 
 
 def test_callers_who_have_no_time_left_do_not_close_the_door_for_others(lab: Lab) -> None:
-    """It is they who are late, not Entra that is down."""
+    """These callers are late. Entra is not down."""
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
     for _ in range(2 * FAILURES):

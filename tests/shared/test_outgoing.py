@@ -1,6 +1,6 @@
-"""What an author may hand on of a caller's request, seen on the wire: the token goes to one place, in one request.
+"""Parts of a caller's request that a function passes on: the token still goes to one host, in one request.
 
-Each row is something that an author could pass on without a thought. Either it is a ValueError and nothing is sent, or
+Each row is a value that a function could pass on unchecked. Either it is a ValueError and nothing is sent, or
 what is sent is one request with our host, our token and our framing.
 """
 
@@ -32,7 +32,7 @@ TOKEN = "the-users-token"
 
 
 class Entra:
-    """Validates and exchanges whatever it is given: these tests are about what comes after."""
+    """Accepts and exchanges every token, because these tests are about the call after that."""
 
     key = SigningKey(STRANGER.public_key())
 
@@ -203,7 +203,7 @@ def test_the_usual_methods_are_sent(api: Api, method: str) -> None:
 
 @pytest.fixture
 def busy_api(api: Api) -> Iterator[Api]:
-    """Answers that it is too busy."""
+    """Responds that it is too busy."""
     reply = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     usual, api.wire.reply = api.wire.reply, lambda secure: secure.sendall(reply)
     yield Api(api.wire)  # with a fresh budget of repetitions

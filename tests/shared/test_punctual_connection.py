@@ -46,7 +46,7 @@ def test_a_read_waits_for_no_longer_than_the_deadline_allows() -> None:
 
 
 class Unreachable:
-    """Addresses that do not answer, instead of a way to the network; how long each of them was waited for."""
+    """Replaces connecting: no address responds. Records the seconds waited for each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
         self.tried: list[tuple[str, float]] = []

@@ -1,4 +1,4 @@
-"""The managed identity's first token for Redis is waited for once, however long it takes. No Redis is needed."""
+"""Requests wait once for the managed identity's first token for Redis. No Redis is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A downstream API refuses a token without a claims challenge: one exchange anew, at most once a minute."""
+"""A downstream API refuses a token without a claims challenge: one new exchange, at most once a minute."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Desk:
         return self.lab.user(self.services, self.bearer).token("Graph")
 
     def since(self) -> tuple[int, list[int]]:
-        """Exchanges, and the statuses of the calls of Graph, since this was last asked."""
+        """The exchanges, and the statuses of the calls of Graph, since the last call."""
         seen = self.lab.stack.audit.entries(self.mark)
         self.mark = self.lab.stack.audit.mark()
         exchanges = [entry for entry in seen if entry.path.endswith("/oauth2/v2.0/token")]

@@ -1,4 +1,4 @@
-"""What the log says of a request, from the host's trace to Entra's number, and what it must not say."""
+"""The log line of a request, from the host's trace to Entra's number, and what it must not contain."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_refusal_has_entras_number_and_the_ids_that_support_asks_for(
 def test_one_id_leads_through_host_log_reply_entra_and_downstream(
     lab: Lab, caplog: pytest.LogCaptureFixture, by: str
 ) -> None:
-    """The host's trace wins: it is the caller's, continued."""
+    """The host's trace is used. It continues the caller's."""
     other, token = PARENT.replace("4bf", "5bf"), lab.stack.issue_access_token("maya")
     if by == "host":
         context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=PARENT))
@@ -109,7 +109,7 @@ def test_the_trace_goes_on_to_the_downstream_api_and_nowhere_else(lab: Lab) -> N
     sent = [value.split("-") for value in Overheard.seen if value]
     assert [trace_id for _, trace_id, _, _ in sent] == [user.correlation_id.replace("-", "")] * 2
     assert len({span for _, _, span, _ in sent}) == 2
-    assert len(Overheard.seen) > len(sent)  # Entra was asked, too, and got none
+    assert len(Overheard.seen) > len(sent)  # Entra was called too, and got no header
 
 
 def test_a_user_has_the_same_pseudonym_every_time_and_it_is_not_the_oid(

@@ -1,4 +1,4 @@
-"""The decorator: who gets in, what the function is handed, what becomes of its result, and what the host sees of it."""
+"""The decorator: which callers get in, what the function gets, what its result becomes, and what the host sees."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_function_that_needs_no_user_need_not_take_one(lab: Lab, requires_user
 
 
 def test_an_async_function_awaits_and_does_not_block_the_loop(lab: Lab, requires_user: RequiresUser) -> None:
-    """Ten calls on one event loop meet at Graph: nine that blocked the loop would keep the tenth from ever coming."""
+    """Ten calls on one event loop wait for each other at Graph. If one blocked the loop, the tenth would never come."""
     loops: set[int] = set()
 
     @requires_user()

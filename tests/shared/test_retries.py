@@ -1,4 +1,4 @@
-"""When a call is made again, and when better not."""
+"""When a call is repeated, and when it is not."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_one_exchange_a_minute_is_made_anew_for_a_refusal_without_claims(session
 
 
 class Entra:
-    """Validates whatever it is given, exchanges it for numbered tokens, and can be made to fail."""
+    """Accepts every token, exchanges it for numbered tokens, and can be made to fail."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -252,7 +252,7 @@ def test_whoever_waits_for_a_renewal_that_fails_gets_the_token_that_is_still_goo
     joined = threading.Event()
 
     class Flights(dict[Any, Any]):
-        """Tells that somebody has found what is under way."""
+        """Reports that a thread has found the exchange under way."""
 
         def get(self, key: Any, default: Any = None) -> Any:
             found = super().get(key, default)
@@ -280,7 +280,7 @@ def test_a_refusal_without_claims_costs_one_exchange_a_minute(entra: Entra) -> N
     assert ask(Refusal("1")) == "2"
     with pytest.raises(ExchangedLately):
         ask(Refusal("2"))
-    assert ask(Refusal("2", '{"c":{}}')) == "3"  # with claims it is another matter
+    assert ask(Refusal("2", '{"c":{}}')) == "3"  # with claims it is a different exchange
     entra.clock.forward(60)
     assert ask(Refusal("3")) == "4"
 
@@ -371,7 +371,7 @@ def test_what_is_exchanged_counts_for_the_memory_of_all(entra: Entra) -> None:
     ask.sessions.open("another")
     small = Asking(entra, max_bytes=before + 100)
     assert small() == "2"
-    assert len(small.sessions) == 0  # too large by itself: it answers, and is not kept
+    assert len(small.sessions) == 0  # too large by itself: it is used, and not kept
 
 
 def test_sessions_that_make_room_are_told_once_an_hour(entra: Entra, caplog: pytest.LogCaptureFixture) -> None:

@@ -89,7 +89,7 @@ def test_a_downstream_token_is_renewed_before_it_ends(lab: Lab) -> None:
 
 
 class Exchanger:
-    """Stands for Entra where a test is about the bookkeeping alone."""
+    """Replaces Entra in tests that are only about the sessions."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.calls, self.fail = clock, 0, False

@@ -139,7 +139,7 @@ def test_a_placeholder_left_in_is_called_that(value: str) -> None:
 
 
 def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
-    """It might have been a restriction that would then be missing."""
+    """It might be a restriction, which would then be missing."""
     assert "AzureAd__AllowedClients" in problems(AzureAd__AlowedClients="x")["AzureAd__AlowedClients"]
 
 
@@ -276,7 +276,7 @@ def test_redis_is_reached_by_tls_or_on_this_machine(url: str) -> None:
     ],
 )
 def test_any_other_address_of_redis_is_refused_by_name(url: str) -> None:
-    """Above all what would send the password in clear, or switch off the check of the certificate."""
+    """Above all those that would send the password in the clear, or switch off the check of the certificate."""
     found = problems(**{REDIS_URL: url})
     assert list(found) == [REDIS_URL]
     assert "rediss://host:port" in found[REDIS_URL]
@@ -295,7 +295,7 @@ def test_an_identity_without_an_address_is_refused() -> None:
 
 @pytest.mark.parametrize("user", ["user:password@", ":password@", "user@"])
 def test_an_identity_and_a_password_exclude_each_other(user: str) -> None:
-    """The library would refuse every connection, and nobody would hear of it."""
+    """The library would refuse every connection, and nothing would report it."""
     found = problems(**{REDIS_IDENTITY: CLIENT, REDIS_URL: f"rediss://{user}redis.example:10000"})
     assert list(found) == [REDIS_URL]
     assert "password@" not in str(found)

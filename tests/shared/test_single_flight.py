@@ -12,7 +12,7 @@ from tests.support.lab import finish_background_work
 
 
 def run_together(flights: SingleFlight[str, int], work: list[str], outcome: int | Exception) -> list[object]:
-    """Twenty callers of one key; the one who works waits until all twenty have asked."""
+    """Twenty callers of one key. The one that works waits until all twenty have asked."""
     all_asked = threading.Barrier(20)
 
     asked = threading.Semaphore(0)
@@ -192,7 +192,7 @@ def test_one_key_has_one_run_whether_in_the_background_or_not() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     release = threading.Event()
     first = flights.run_in_background("key", lambda: int(release.wait(30)))
-    for _ in range(2 * MAX_BACKGROUND):  # whoever joins takes no thread
+    for _ in range(2 * MAX_BACKGROUND):  # a caller that joins takes no thread
         assert flights.run_in_background("key", lambda: 5) is first
     release.set()
     assert flights.wait_in_background("key", lambda: 5) in (1, 5)

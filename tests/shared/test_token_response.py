@@ -1,4 +1,4 @@
-"""What MSAL gets to see of Entra's token responses, and how long a token lives."""
+"""The part of Entra's token responses that MSAL sees, and how long a token lives."""
 
 from __future__ import annotations
 

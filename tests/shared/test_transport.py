@@ -1,4 +1,4 @@
-"""The one way out, against a server that can be read byte by byte: what is sent, to whom, and for how long."""
+"""The transport, against a server that records every byte: what is sent, to which host, and for how long."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def silent(_: ssl.SSLSocket) -> None:
 
 @pytest.mark.parametrize("start", ["http://", "HTTP://", " http://", "http:", "//", "", "file://", "httpss://"])
 def test_only_https_is_called(transport: Transport, start: str) -> None:
-    """Nobody is connected to: a token in a plain request is lost with the first packet."""
+    """No connection is made: the first packet of a plain request would already disclose the token."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with pytest.raises(ValueError, match="only https:// addresses are called"):
             transport.send("GET", f"{start}127.0.0.1:{listener.getsockname()[1]}/", bearer="token")
@@ -136,7 +136,7 @@ def test_a_larger_answer_is_refused_at_that_byte(wire: Wire, transport: Transpor
 
 @pytest.mark.parametrize("packed", [False, True], ids=["as it is", "gzip"])
 def test_an_endless_answer_is_not_read_to_its_end(wire: Wire, transport: Transport, packed: bool) -> None:
-    """Neither on the wire, nor what a small answer unpacks to."""
+    """Neither on the wire, nor after a small response is decompressed."""
     sent: list[int] = []
     done = threading.Event()
 
@@ -243,7 +243,7 @@ def test_what_is_no_whole_answer_is_an_error_by_kind_and_sent_once(wire: Wire, t
     with pytest.raises(TransportError) as raised:
         transport.send("GET", url(wire, "/private"), bearer="tok")
     assert (type(raised.value), raised.value.may_repeat) == (TransportError, True)
-    assert str(raised.value).isidentifier()  # no address, no header, nothing of the answer
+    assert str(raised.value).isidentifier()  # no address, no header, nothing of the response
     assert len(wire.taken()) == 1
 
 

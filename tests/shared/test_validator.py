@@ -1,4 +1,4 @@
-"""The validation of one access token by itself: keys are given, and a clock that stands still."""
+"""The validation of one access token by itself, with given keys and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLAIMS: dict[str, Any] = {
 
 
 def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **settings: str) -> AccessToken:
-    """The token of these claims, but for the changes; None takes a claim away."""
+    """The token of these claims with the changes. None removes a claim."""
 
     class Keys:
         def get(self, key_id: str) -> SigningKey:

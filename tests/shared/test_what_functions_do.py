@@ -1,4 +1,4 @@
-"""What a function returns or raises, and what becomes of it: never an empty 500, never the end of the worker."""
+"""What a function returns or raises becomes a response: never an empty 500, never the end of the worker."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def token(lab: Lab) -> str:
 
 @pytest.fixture
 def reply_to(request_kind: str, requires_user: RequiresUser, token: str) -> Callable[..., func.HttpResponse]:
-    """Calls a function `act` that does what it is told, as `def` or as `async def`."""
+    """Calls the given function, as `def` or as `async def`."""
 
     def call(work: Callable[[], object]) -> func.HttpResponse:
         @requires_user()
@@ -61,7 +61,7 @@ def request_kind(request: pytest.FixtureRequest) -> str:
 
 
 def internal_error(reply: func.HttpResponse, caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
-    """The record of a 500 that tells its caller nothing but where to look."""
+    """The log record of a 500 whose body has only the correlation id."""
     assert (reply.status_code, reply.mimetype) == (500, "application/problem+json")
     assert body_of(reply) == {
         "status": 500,

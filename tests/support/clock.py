@@ -32,5 +32,5 @@ class RunningClock(Clock):
 
 
 def date_client_assertions(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """MSAL dates its client assertions by `time.time`: here by the clock that the emulated Entra goes by."""
+    """MSAL dates its client assertions by `time.time`. Here it uses the clock of the emulated Entra."""
     monkeypatch.setattr("msal.oauth2cli.assertion.time", SimpleNamespace(time=clock))

@@ -1,4 +1,4 @@
-"""A genuine token, taken apart, and how to put it together again in a way of one's own."""
+"""The parts of a genuine token, and ways to join changed parts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Genuine:
         return self.token(claims=changed(self.claims, changes))
 
     def with_claim_text(self, name: str, text: str) -> str:
-        """A claim whose value is this JSON text, whatever a writer of JSON thinks of it."""
+        """A claim whose value is exactly this JSON text, valid or not."""
         return self.token(claims=json.dumps({**self.claims, name: "@"}).replace('"@"', text).encode())
 
     def text(self, **header: object) -> str:

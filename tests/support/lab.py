@@ -63,11 +63,11 @@ class Lab:
         return name
 
     def exchanges(self, since: int) -> list[Entry]:
-        """Every request to Entra's token endpoint since a mark, answered or made to fail."""
+        """Every request to Entra's token endpoint since a mark, successful or not."""
         return [entry for entry in self.stack.audit.entries(since) if entry.path.endswith("/oauth2/v2.0/token")]
 
     def seen(self, since: int, action: str) -> list[Entry]:
-        """What the emulators saw of one kind (`obo`, `keys`, `secret`, …) since a mark."""
+        """The requests of one kind (`obo`, `keys`, `secret`, …) that the emulators got since a mark."""
         return [entry for entry in self.stack.audit.entries(since) if entry.action == action]
 
 
@@ -87,11 +87,11 @@ def said_by(program: str, environ: dict[str, str]) -> str:
 
 
 def finish_background_work() -> None:
-    """Waits for refreshes that were started beside a request."""
+    """Waits for refreshes in the background."""
     for thread in threading.enumerate():
         if thread.name.startswith("background "):
             while not thread.is_alive() and thread in threading.enumerate():
-                time.sleep(0.001)  # it is listed from the moment it is asked for, and can be joined only once it runs
+                time.sleep(0.001)  # a thread is listed before it runs, but can be joined only after it has started
             thread.join(10)
 
 

@@ -1,4 +1,4 @@
-"""Looks over every log record and every error body of the run for what must never be there."""
+"""Scans every log record and every error body of the run for tokens, secrets and claim values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both Functions apps, each in a process of its own beside the emulators, as `dev.py run` starts them."""
+"""Both Functions apps, each in a process of its own, as `dev.py run` starts them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEERS = re.compile(r"proxy$|ca_bundle$|^ssl_cert|^azure|^identity|^downstreama
 
 
 class Live:
-    """The running API; every line it logs and every error body it answers with is scanned for leaks."""
+    """The running API. Every log line and every error body is scanned for leaks."""
 
     def __init__(self, stack: Stack, api: str, orders: str, watch: LeakWatch) -> None:
         self.stack, self.api, self.orders, self._watch = stack, api, orders, watch

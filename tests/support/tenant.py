@@ -1,7 +1,8 @@
 """The fixture `tenant`: calls the functions of an app as the people of the emulated tenant. docs/test.md explains it.
 
-A call goes the whole way: a genuine access token, its validation, the exchange at the emulated Entra, and requests to
-the emulated Graph and to stand-ins of the other APIs, over real sockets. Environment variables alone configure the app.
+Nothing is skipped in a call. It has a genuine access token, which is validated and exchanged at the emulated Entra. Its
+requests go over real sockets to the emulated Graph and to stand-ins of the other APIs. Environment variables alone
+configure the app.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ class Tenant:
 
 
 def _canned_of(stack: Stack) -> dict[str, Canned]:
-    return {"graph": stack.graph.canned, **{key: front.canned for key, front in stack.apis.items()}}
+    return {"graph": stack.graph.canned, **{key: proxy.canned for key, proxy in stack.apis.items()}}
 
 
 def _arrived(stack: Stack, canned: Canned, request: Request, body: bytes) -> Arrived:
@@ -278,8 +279,8 @@ def emulated(folder: Path) -> Iterator[tuple[Stack, Runner]]:
     with ExitStack() as stopping:
         stack = stopping.enter_context(Stack.start(folder))
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
-        for key, front in stack.apis.items():
-            front.stand_in = StandIn(stack.directory.applications[key], front.canned, stack.entra)
+        for key, proxy in stack.apis.items():
+            proxy.stand_in = StandIn(stack.directory.applications[key], proxy.canned, stack.entra)
         with _environment(stack.environ("api")):
             _read_settings_anew()  # it may have been imported without its settings
         yield stack, stopping.enter_context(runner())
@@ -293,14 +294,14 @@ def one_test(stack: Stack, running: Runner, patch: pytest.MonkeyPatch) -> Iterat
     for name, value in stack.environ("api").items():
         patch.setenv(name, value)
     one = Tenant(stack, running, patch)
-    stack.watch.arrived = one._arrived
+    stack.recording.arrived = one._arrived
     with stack.directory.unchanged():
         try:
             yield one
         finally:
             finish_background_work()
             wrong = one._finish()
-            stack.watch.arrived = None
+            stack.recording.arrived = None
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
 

@@ -1,4 +1,4 @@
-"""A token factory for forgers: any header over any claims, signed by any key, without a library's objections."""
+"""Makes forged tokens: any header and any claims, signed by any key, without the checks of a library."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def signed(header: object, claims: object, key: rsa.RSAPrivateKey = STRANGER) -> str:
-    """An RS256 signature over exactly this header and these claims, whatever the header says."""
+    """An RS256 signature over exactly this header and these claims, even if the header names another algorithm."""
     text = f"{encoded(header)}.{encoded(claims)}"
     return f"{text}.{encoded(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"

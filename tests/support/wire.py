@@ -1,4 +1,4 @@
-"""A listener with TLS and nothing else: what it was sent is there byte by byte, as no HTTP server would show it."""
+"""A TLS listener that keeps every byte of a request, which an HTTP server would not show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Wire:
-    """Answers each request with the same 200, unless `reply` is something else; keeps connections alive."""
+    """Sends the same 200 to each request, unless `reply` is another response. Keeps connections alive."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context

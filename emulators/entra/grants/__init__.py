@@ -1,1 +1,1 @@
-"""The token endpoint's grants, one module each: a function from `Call` to the answer's JSON, or a refusal."""
+"""The token endpoint's grants, one module each: a function from `Call` to the response's JSON, or a refusal."""

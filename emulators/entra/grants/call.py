@@ -1,4 +1,4 @@
-"""One call of the token endpoint, and the answer every successful grant gives."""
+"""One call of the token endpoint, and the response of every successful grant."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from .call import Call
 
 
 def refuse(call: Call) -> dict[str, object]:
-    """Checks the request as Entra does, then refuses: users' work is never done with an application permission."""
+    """Checks the request as Entra does, then refuses it."""
     requested = parse_scopes(call.entra.directory, call.client, call.tenant, call.form.get("scope"))
     wanted = requested.one_resource()
     if not wanted.default:

@@ -1,8 +1,8 @@
 """What this template and its peers do when things go wrong: the same provoked failures, the same emulated tenant.
 
-Each peer runs in a process of its own (logging levels and environment variables are a process's), with a tenant of its
-own, over real sockets and TLS. Its libraries are used as their documentation shows, unpatched; what is injected is
-injected through arguments that they take. Every cell of the tables is what a measurement returned.
+Each peer runs in a process of its own, because logging levels and environment variables belong to a process. Each has
+its own tenant, over real sockets and TLS. Its libraries are used as their documentation shows, unpatched. Clocks and
+time-outs are passed through their arguments. Every cell of the tables is the result of a measurement.
 
     definition.py   the tables: which failures, which peers
     command.py      runs one process per peer, prints the tables (tables.py)

@@ -1,4 +1,4 @@
-"""What came of one call, as the app or its caller gets to see it."""
+"""The outcome of one call, as the app or its client sees it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 
 @dataclass(frozen=True)
 class Outcome:
-    """`said` in a few words; `places` names each place that text came out at; `person` whose data was answered with."""
+    """`said` is a short text. `places` names each place that shows it. `person` is the owner of the returned data."""
 
     said: str
     places: Mapping[str, str] = field(default_factory=dict)

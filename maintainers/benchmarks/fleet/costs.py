@@ -13,7 +13,7 @@ class Costs:
     """Seconds of one core, and bytes."""
 
     known_seconds: float  # a whole request whose session and downstream token are held, with its line in the log
-    validation_seconds: float  # of a new token, besides
+    validation_seconds: float  # of a new token, in addition
     exchange_seconds: float  # this process's part of an exchange; the 80 ms or so that Entra takes cost no CPU
     shared_hit_seconds: float  # a token found in Redis: key derived, get, opened
     shared_new_seconds: float  # what Redis adds to an exchange: get, get_or_lock, sealed, put

@@ -1,7 +1,7 @@
 """The unit costs, measured with the template's own modules in this process, against the emulated tenant.
 
-What counts is the CPU time of the thread that does the work: the tenant's own, in its threads, is not in it, nor is the
-time for which Entra or Redis is waited for.
+Only the CPU time of the thread that does the work counts. The tenant's own work in its threads does not count, and
+neither does the wait for Entra or Redis.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _second_level(
 
 
 class _Entra:
-    """Answers at once: what remains is the cost of what stands before it."""
+    """Responds at once, so the cost of the code before it remains."""
 
     def __init__(self, token: DownstreamToken) -> None:
         self._token = token

@@ -1,9 +1,9 @@
 """The fleet in closed form.
 
-Of one token, an instance sees requests at random at a rate a, for as long as the token lives (T). A session is gone
-when the token ends, or when it was not used for the time in which a full cache turns over once (t). That time is the
-same for all sessions of a cache, nearly: H. Che, Y. Tung, Z. Wang, "Hierarchical Web caching systems: modeling, design
-and experimental results", IEEE JSAC 20(7), 2002. It follows from the number of sessions that fit.
+An instance sees random requests with one token at a rate a, during the life of the token (T). A session ends with its
+token, or when it was not used for the time (t) in which a full cache is replaced once. This time is nearly the same for
+all sessions of a cache: H. Che, Y. Tung, Z. Wang, "Hierarchical Web caching systems: modeling, design and experimental
+results", IEEE JSAC 20(7), 2002. It follows from the number of sessions that fit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Level:
     exchanges_per_hour: float
     exchanges_per_token: float  # and scope set: what Entra sees of one and the same request
     waiting: float  # the share of requests that wait for an exchange
-    after_restart: float  # exchanges in the first minute after all instances started anew
+    after_restart: float  # exchanges in the first minute after all instances restarted
     cpu: float  # of one core of one instance, by this template alone
 
 

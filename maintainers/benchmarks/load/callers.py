@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-_PATIENCE = 120.0  # seconds for one answer; the API's own bound is half of it
+_PATIENCE = 120.0  # seconds for one response; the API's own bound is half of it
 TRACE = 0x10AD
 
 
@@ -32,7 +32,7 @@ class _Thread:
         self._connections: dict[int, http.client.HTTPConnection] = {}
 
     def call(self, number: int, process: int, path: str, bearer: str) -> tuple[int, str]:
-        """The status, and the name of an error: 0 and one when there was no answer."""
+        """The status, and the name of an error: 0 and one when there was no response."""
         connection = self._connections.get(process)
         if connection is None:
             connection = http.client.HTTPConnection(self._hosts[process], timeout=_PATIENCE)

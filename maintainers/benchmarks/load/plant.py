@@ -28,7 +28,7 @@ _ENGINE = "worker" if sys.version_info >= (3, 13) else "sdk"  # never `func`: se
 
 @dataclass(frozen=True)
 class Result:
-    """What the caller saw; a status of 0 and the name of an error when there was no answer."""
+    """What the caller saw. The status is 0, with the name of an error, when there was no response."""
 
     status: int
     error: str
@@ -62,7 +62,7 @@ class Plant:
         return {number: Result(status, error, ms) for number, status, error, ms in said}
 
     def exchange(self, step: Step) -> Exchange:
-        """What Entra is asked for when this call cannot be answered without."""
+        """The exchange that this call needs if the process has no token for it."""
         return fingerprint(self.bearer(step)), SCOPE_SETS[step.path]
 
     def bearer(self, step: Step) -> str:

@@ -129,7 +129,7 @@ def new_sessions(before: Iterable[Step], steps: Iterable[Step]) -> int:
 
 
 def _all_logged(observed: Observed, steps: list[Step]) -> None:
-    """The lines are read beside; the last ones may still be on their way."""
+    """The lines are read in the background. The last ones may not have arrived."""
     until = time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < until and any(step.number not in observed.requests for step in steps):
         time.sleep(0.05)

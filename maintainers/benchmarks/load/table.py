@@ -132,7 +132,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _outside(run: Run) -> str:
-    """The warm-up exchanges, too, but whoever compares with the table of requests does not find it there."""
+    """The warm-up exchanges too, but is not in the table of requests."""
     warm_up, last = needed_outside(run)
     parts = [f"{warm_up:,} in the warm-up"] if warm_up else []
     parts += [f"{last:,} after Redis came back"] if last else []

@@ -98,12 +98,12 @@ def _log(run: Run) -> list[str]:
     found = [f"{count} times in the log: {line}" for line, count in run.observed.complaints.most_common(_SHOWN)]
     outages = run.observed.redis_outages
     if run.ask.redis and outages and not run.killed:
-        found.append(f"Redis did not answer in time, and nobody had killed it: {outages[0]}")
+        found.append(f"Redis did not respond in time, and nobody had killed it: {outages[0]}")
     return found
 
 
 def _recovery(run: Run) -> list[str]:
-    """Redis came back: whoever left it alone has to use it again."""
+    """Redis came back: each process that stopped using it has to use it again."""
     return [
         f"{app} still leaves Redis alone after it came back: no line says that the circuit {service!r} is closed"
         for app, service in sorted(run.observed.open_circuits if run.killed else ())

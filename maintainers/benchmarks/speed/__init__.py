@@ -1,7 +1,7 @@
-"""How fast this template is, next to what people would use instead, and next to what no code can be faster than.
+"""How fast this template is, compared with its peers, and with the floor that no code can be faster than.
 
-Every figure is a ratio from one run: within a round, ours, the peer and the floor take turns. Each group of rows runs
-in a process of its own, one after the other; the emulated tenant is a process besides, so that its work is not counted.
+Every figure is a ratio from one run. Within a round, ours, the peer and the floor take turns. Each group of rows runs
+in a process of its own, one after the other. The emulated tenant is another process, so its work is not counted.
 
     definition.py      the table: rows, peers, floors, targets
     targets.py         what is aimed at

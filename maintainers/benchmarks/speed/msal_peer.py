@@ -48,7 +48,7 @@ class MsalPeer:
         return str(self.app.acquire_token_on_behalf_of(bearer, SCOPES)["access_token"])
 
     def fill(self, bearer: str, count: int) -> list[dict[str, str]]:
-        """One genuine exchange, then `count` more users with what Entra would have answered; their accounts."""
+        """One genuine exchange, then `count` more users with the tokens of Entra's response; their accounts."""
         self.exchange(bearer)
         model = self._cache.last
         return [self._keep(model) for _ in range(count)]

@@ -1,7 +1,7 @@
-"""A first level with many users in it. What is measured is Sessions; the tokens in it never saw Entra.
+"""A first level with many users in it, to measure Sessions. Its tokens are not from Entra.
 
-A hundred thousand genuine tokens would take minutes to sign and validate, and a known token is not validated again: the
-validator and the exchanger are stand-ins here that make up claims and tokens of the usual size.
+A hundred thousand genuine tokens would take minutes to sign and validate. A known token is not validated again. So the
+validator and the exchanger are stand-ins here that make claims and tokens of the usual size.
 """
 
 from __future__ import annotations

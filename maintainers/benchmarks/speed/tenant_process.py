@@ -39,7 +39,7 @@ class Tenant:
         return base64.b64encode(self._stack.client_certificate.pfx()).decode()
 
     def delays(self, **seconds: float) -> None:
-        """From now on these targets answer later; `_` stands for a dot. Without any: at once."""
+        """From now on these targets respond later. `_` stands for a dot. Without any: at once."""
         self._stack.faults.clear()
         for target, delay in seconds.items():
             self._stack.faults.add(target.replace("_", "."), delay=delay)
@@ -54,7 +54,7 @@ class Tenant:
 
 
 def main() -> None:
-    """Answers until stdin ends."""
+    """Responds until stdin ends."""
     with tempfile.TemporaryDirectory() as folder, Stack.start(Path(folder)) as stack:
         tenant = Tenant(stack)
         for line in sys.stdin:

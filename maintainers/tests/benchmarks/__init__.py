@@ -1,1 +1,1 @@
-"""The measurements: that they see what is wrong, and that the documents show what they measured."""
+"""Tests of the measurements: they detect what is wrong, and the documents show what they measured."""

@@ -1,4 +1,4 @@
-"""The processes that measure: nothing that one of them fails at goes unsaid."""
+"""The processes that measure: each failure of one is reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_measurement_that_fails_is_said_by_the_child() -> None:
 
     (said,) = taken.said
     assert "ModuleNotFoundError" in said["error"]
-    assert taken.problems == {}  # that is for `take` to say
+    assert taken.problems == {}  # `take` reports it
 
 
 def test_a_child_that_ends_before_it_could_say_anything_is_a_problem() -> None:

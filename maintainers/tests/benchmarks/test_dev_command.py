@@ -1,4 +1,4 @@
-"""`dev.py bench` on a machine with nothing but Python: its packages come when it is first asked for."""
+"""`dev.py bench` on a machine with nothing but Python: its packages are installed at the first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model of the fleet where its answer is known without it, and against the same fleet played event by event."""
+"""The model of the fleet, against known results and against the same fleet simulated event by event."""
 
 from __future__ import annotations
 

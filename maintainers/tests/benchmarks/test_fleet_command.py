@@ -112,7 +112,7 @@ def test_whether_the_second_level_pays_is_said_first(costs: Path, options: list[
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A root with a copy of the document: whatever a test does, the real one stays."""
+    """A root with a copy of the document, so that no test changes the real one."""
     (tmp_path / "docs").mkdir()
     for name in (DOCUMENT, PICTURE):
         shutil.copy2(ROOT / name, tmp_path / name)
@@ -147,7 +147,7 @@ def test_an_update_writes_both_files_where_it_is_told_to(copied: Path, monkeypat
     assert main(["--update-docs"], copied) == 0
     written = part(copied / DOCUMENT, COMMAND)
     assert "made of paper" in written
-    assert "the second level saves" not in written  # that is for whoever asks about a fleet of their own
+    assert "the second level saves" not in written  # that is for users with a fleet of their own
     assert (copied / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 

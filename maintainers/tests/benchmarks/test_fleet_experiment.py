@@ -64,7 +64,7 @@ class Played:
 
 
 def play(fleet: Fleet, *, shared: bool) -> Played:
-    """The requests of the simulation, answered by real sessions."""
+    """The requests of the simulation, handled by real sessions."""
     clock = Clock()
     began, entra, store = clock.at, CountingEntra(clock), DictStore(clock)
     exchanger: TokenSource = entra

@@ -1,4 +1,4 @@
-"""The Redis of one process answers as the real one does."""
+"""The Redis of one process responds as the real one does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dev.py bench load`: its plan, its eye for what is wrong, and a run of some seconds. No time is asserted."""
+"""`dev.py bench load`: its plan, its verdicts, and a run of some seconds. No time is asserted."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_a_redis_that_was_killed_excuses_exchanges_but_one_that_was_not_excuses_
         run.observed.line("api-0", OVER)
 
     assert verdict.problems(killed) == []
-    assert verdict.problems(not_killed) == [f"Redis did not answer in time, and nobody had killed it: {OUTAGE}"]
+    assert verdict.problems(not_killed) == [f"Redis did not respond in time, and nobody had killed it: {OUTAGE}"]
     killed.observed.exchanges[TOKEN_0] += 1
     assert verdict.problems(killed) == ["3 exchanges of token 0 for graph: read, where 2 would do"]
 

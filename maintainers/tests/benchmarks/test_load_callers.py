@@ -1,4 +1,4 @@
-"""What the callers of `dev.py bench load` send, and from when on they count."""
+"""What the callers of `dev.py bench load` send, and when they begin to count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.errors import InvalidToken
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 
-TAKES = 1.0  # second for an answer, by a clock that nothing else moves
+TAKES = 1.0  # second for a response, by a clock that nothing else moves
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def server(clock: Clock) -> Iterator[str]:
-    """Answers 401 for `Bearer bad`, hangs up on `Bearer nobody`, and 200 for others."""
+    """Responds 401 for `Bearer bad`, closes the connection for `Bearer nobody`, and responds 200 for others."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,7 +60,7 @@ def job(server: str, per_second: float, *bearers: str) -> dict[str, Any]:
 
 
 def test_a_call_that_waits_for_a_free_caller_has_waited(server: str, clock: Clock) -> None:
-    """Or a server that stands still for a second is slow for one call only, and not for all that were due meanwhile."""
+    """Otherwise a server that stops for a second would be slow for one call only, and not for all that were due."""
     results = carry_out(job(server, 10, "a", "b", "c"), clock, clock.forward)
 
     assert [ms for *_, ms in results] == pytest.approx([1000, 1900, 2800])

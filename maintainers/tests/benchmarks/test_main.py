@@ -1,4 +1,4 @@
-"""`python -m benchmarks`, whatever the subject."""
+"""`python -m benchmarks`, for every subject."""
 
 from __future__ import annotations
 

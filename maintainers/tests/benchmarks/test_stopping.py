@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a measurement: one line, and nobody is left who goes on measuring."""
+"""Ctrl-C in the middle of a measurement: one line, and no process continues to measure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of client/: against a server of their own, and against the emulated tenant."""
+"""Tests of client/: against a small server, and against the emulated tenant."""

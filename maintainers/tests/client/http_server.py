@@ -1,4 +1,4 @@
-"""A small HTTP server on 127.0.0.1, in this process: answers from a function, or a list of them in order."""
+"""A small HTTP server on 127.0.0.1, in this process: responses from a function, or a list of them in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class Received(NamedTuple):
-    """What a request was."""
+    """One recorded request."""
 
     method: str
     path: str
@@ -22,7 +22,7 @@ class Received(NamedTuple):
 
 
 class Server:
-    """Answers what it is told to, in order, and remembers what it was asked."""
+    """Sends the given responses in order, and records the requests."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -36,7 +36,7 @@ class Server:
 
 @contextmanager
 def serving(*answers: Answer) -> Iterator[Server]:
-    """A server with these answers."""
+    """A server with these responses."""
     server = Server(*answers)
     with answering(server.answer) as server.url:
         yield server
@@ -60,7 +60,7 @@ def answering(answer: Callable[[Received], Answer]) -> Iterator[str]:
         do_GET = do_POST = handle_any  # noqa: N815 -- the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- http.server's own parameter
-            """Quiet."""
+            """Logs nothing."""
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})

@@ -119,7 +119,7 @@ def test_no_answer_is_one_error() -> None:
     with serving() as server:
         url = server.url
 
-    with pytest.raises(UnreachableError, match="did not answer"):
+    with pytest.raises(UnreachableError, match="did not respond"):
         Api(url).call("GET", "/", "t")
 
 

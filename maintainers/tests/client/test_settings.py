@@ -1,4 +1,4 @@
-"""Where the client's settings come from, and what is said when they are wrong."""
+"""Where the client's settings come from, and the messages when they are wrong."""
 
 from __future__ import annotations
 

@@ -199,32 +199,32 @@ def test_entra_out_of_reach_is_one_line(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("target", "fault", "told"),
     [
-        ("entra.token", {"status": 503}, "answered 503 (fault 503): try again later"),
-        ("entra.token", {"status": 500, "body": "<html>"}, "answered 500 (Internal Server Error): try again later"),
+        ("entra.token", {"status": 503}, "responded 503 (fault 503): try again later"),
+        ("entra.token", {"status": 500, "body": "<html>"}, "responded 500 (Internal Server Error): try again later"),
         (
             "entra.token",
             {"status": 429, "headers": {"Retry-After": "9"}, "body": {"error": "x", "error_description": "y\nz"}},
-            "answered 429 (x: y): try again in 9 seconds",
+            "responded 429 (x: y): try again in 9 seconds",
         ),
         (
             "entra.token",
             {"status": 400, "body": "<html>"},
-            "answered 400, which is no answer of Entra ID's: is a proxy in between?",
+            "responded 400, which is not a response of Entra ID: is a proxy in between?",
         ),
         ("entra.token", {"status": 400, "body": {"error": "x", "error_description": ["y"]}}, "client: x\n"),
         (
             "entra.token",
             {"status": 200, "body": "[]"},
-            "answered 200, which is no answer of Entra ID's: is a proxy in between?",
+            "responded 200, which is not a response of Entra ID: is a proxy in between?",
         ),
         (
             "entra.token",
             {"status": 307, "headers": {"Location": "https://graph.microsoft.com/"}},
-            "answered 307, which",
+            "responded 307, which",
         ),
         ("entra.token", {"network": "reset"}, "cannot be reached: ChunkedEncodingError"),
-        ("entra.discovery", {"status": 503}, "answered 503 (fault 503): try again later"),
-        ("entra.discovery", {"status": 200, "body": {}}, "Entra ID's answer is of no use: KeyError"),
+        ("entra.discovery", {"status": 503}, "responded 503 (fault 503): try again later"),
+        ("entra.discovery", {"status": 200, "body": {}}, "Entra ID's response cannot be used: KeyError"),
     ],
 )
 def test_whatever_entra_answers_the_client_says_so_in_one_line(
@@ -256,7 +256,7 @@ def test_an_api_out_of_reach_is_one_line(stack: Stack) -> None:
     result = client(environ(stack, gone), "/api/me")
 
     assert (result.returncode, result.stdout) == (4, "")
-    assert result.stderr == f"client: {gone} did not answer: ConnectionError\n"
+    assert result.stderr == f"client: {gone} did not respond: ConnectionError\n"
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Tests of dev.py and of emulators/local: as a person uses them, from a copy of the project."""
+"""Tests of dev.py and of emulators/local. They run as a person uses them, in a copy of the project."""

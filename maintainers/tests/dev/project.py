@@ -1,4 +1,4 @@
-"""A copy of the project to run dev.py in, so that a stack somebody has running in the real one is left alone."""
+"""A copy of the project to run dev.py in, so that a running stack of the real project is not disturbed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        """With the interpreter that runs the tests, which has all packages, instead of an installation."""
+        """Uses the interpreter of the tests, which has all packages, instead of an installation."""
         return {**os.environ, "DEV_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def dev(self, *arguments: str, timeout: float = 90, **more: str) -> subprocess.CompletedProcess[str]:
-        """dev.py, to its end."""
+        """Runs dev.py to its end."""
         return subprocess.run(
             [sys.executable, "dev.py", *arguments],
             cwd=self.root,
@@ -72,7 +72,7 @@ class Project:
                 serving.stop()
 
     def state(self) -> dict[str, Any]:
-        """What .local/stack.json says."""
+        """The content of .local/stack.json."""
         state: dict[str, Any] = json.loads((self.root / ".local" / "stack.json").read_text(encoding="utf-8"))
         return state
 
@@ -99,11 +99,11 @@ class Serving:
 
     @property
     def text(self) -> str:
-        """What it has written."""
+        """Its output so far."""
         return self.output.read_text(encoding="utf-8")
 
     def wait_for(self, text: str, bound: float = 60) -> None:
-        """Until it has written `text`."""
+        """Waits until its output contains `text`."""
         wait_until(lambda: text in self.text or self.process.poll() is not None, bound)
         assert text in self.text, self.text
 

@@ -1,4 +1,4 @@
-"""What dev.py says to a person: help, mistakes, and a Python that is too old."""
+"""The messages of dev.py: help, mistakes, and a Python that is too old."""
 
 from __future__ import annotations
 

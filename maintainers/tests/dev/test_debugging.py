@@ -1,4 +1,4 @@
-"""`breakpoint()`: a prompt where a person can type, one line that says where that is everywhere else."""
+"""`breakpoint()`: a prompt in a terminal. Everywhere else it prints one line that says how to get a prompt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def get(url: str) -> requests.Response:
 
 
 def collect(stream: IO[str], into: list[str]) -> None:
-    """Character by character, because a prompt ends no line."""
+    """Character by character, because a prompt has no line end."""
     for character in iter(lambda: stream.read(1), ""):
         into.append(character)
 

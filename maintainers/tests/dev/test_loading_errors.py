@@ -7,7 +7,7 @@ from pathlib import Path
 from emulators.local.loading_errors import LoadingErrors, brief
 from maintainers.tests.dev.project import Project
 
-FRAMES = """ERROR Host.Startup: function_app.py cannot be indexed, so every route answers 404: KeyError: 'x'
+FRAMES = """ERROR Host.Startup: function_app.py cannot be indexed, so every route responds with 404: KeyError: 'x'
     Traceback (most recent call last):
       File "{root}/emulators/functions_host/loading.py", line 5, in call
         return func(*args, **kwargs)
@@ -58,7 +58,7 @@ def test_run_shows_the_apps_own_lines_and_one_sentence(tmp_path: Path) -> None:
         file.write("import mine\n")
 
     with project.serving("run", "--port", "0") as serving:
-        serving.wait_for("Every route of the API answers 404")
+        serving.wait_for("Every route of the API responds with 404")
         log = (project.root / ".local" / "api.log").read_text(encoding="utf-8")
 
     assert 'File "mine.py", line 1, in <module>' in serving.text

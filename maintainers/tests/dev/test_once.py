@@ -1,4 +1,4 @@
-"""`dev.py run --once`: the whole chain in one command, and a verdict that can be trusted."""
+"""`dev.py run --once`: the whole chain in one command, and a correct verdict."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_is_off_is_said_and_ends_with_1(tmp_path: Path) -> None:
 
     assert result.returncode == 1
     assert "Not as it should be: first round: orders was not called with success" in result.stdout
-    assert "Not as it should be: GET /api/orders answered 404" in result.stdout
+    assert "Not as it should be: GET /api/orders responded 404" in result.stdout
     assert result.stdout.rstrip().splitlines()[-2:] == [
         "first round: 2 On-Behalf-Of exchanges",
         "second round: 0 On-Behalf-Of exchanges",

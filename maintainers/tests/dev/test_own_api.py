@@ -1,4 +1,4 @@
-"""An API of one's own behind the local stack: by one table in local-stack.toml, or by `run --api` for one run."""
+"""Your own API behind the local stack: with a table in local-stack.toml, or with `run --api` for one run."""
 
 from __future__ import annotations
 

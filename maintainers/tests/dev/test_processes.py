@@ -1,4 +1,4 @@
-"""Stopping an app is bounded, whatever holds on to it."""
+"""Stopping an app takes a bounded time, even if something holds it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from emulators.local import processes
 from emulators.local.processes import AppProcess
 
-# It takes no notice of the end of its input.
+# It ignores the end of its input.
 DEAF = "import time; print('ready http://127.0.0.1:1 sdk 1 functions', flush=True); time.sleep(600)"
 HOST = (sys.executable, "-c", DEAF)
 

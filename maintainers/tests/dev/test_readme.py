@@ -1,4 +1,4 @@
-"""The README's commands, each typed as it stands there; and its transcript against what the command prints today."""
+"""The README's commands, run unchanged, and its transcript against the current output of the command."""
 
 from __future__ import annotations
 
@@ -86,21 +86,21 @@ def test_an_app_that_cannot_be_loaded_is_not_called_ready_without_a_word(tmp_pat
     project = Project.copy(tmp_path / "copy")
     (project.root / "function_app.py").write_text("import nowhere\n", encoding="utf-8")
     with project.serving("run", "--port", "0") as serving:
-        serving.wait_for("Every route of the API answers 404: function_app.py could not be loaded: ")
+        serving.wait_for("Every route of the API responds with 404: function_app.py could not be loaded: ")
         assert "No module named 'nowhere'" in serving.text
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a browser")
 def test_without_a_browser_the_client_says_which_address_to_open(stack: Serving) -> None:
-    """The local one: the address in the client's hands would lead to the real Entra."""
-    door, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
-    environ = {**stack.project.environ, "EMULATORS_DOOR": door, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
+    """The local address: the client's own address would lead to the real Entra."""
+    address, page = stack.project.state()["sign_in_url"], "https://login.microsoftonline.com/x/oauth2/v2.0/authorize"
+    environ = {**stack.project.environ, "EMULATORS_SIGN_IN_URL": address, "PATH": "", "DISPLAY": "", "BROWSER": "x"}
     command = [sys.executable, "-m", "emulators.browser", page]
     result = subprocess.run(
         command, cwd=stack.project.root, env=environ, capture_output=True, encoding="utf-8", check=False
     )
     assert (result.returncode, result.stdout) == (0, "")
-    assert f"{door}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
+    assert f"{address}/login.microsoftonline.com/x/oauth2/v2.0/authorize" in result.stderr
 
 
 def test_the_test_command_ends_with_the_line_of_pytest() -> None:

@@ -1,4 +1,4 @@
-"""requirements-run.txt holds all that the local stack imports: `run` misses nothing that only the tests install."""
+"""requirements-run.txt has all that the local stack imports. `run` needs no package that only the tests install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--redis URL`: for the API alone, on this machine alone, and exactly as it stands."""
+"""`--redis URL`: for the API only, on this machine only, and unchanged."""
 
 from __future__ import annotations
 

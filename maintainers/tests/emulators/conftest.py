@@ -1,4 +1,4 @@
-"""A shared tenant for tests that leave no trace, and a new one for those that do."""
+"""A shared tenant for tests that change nothing, and a new one for the others."""
 
 from __future__ import annotations
 

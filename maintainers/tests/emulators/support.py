@@ -1,4 +1,4 @@
-"""What the tests of the emulators share: a clock, sessions through the gateway, and one knob per defect."""
+"""Helpers for the tests of the emulators: a clock, sessions through the gateway, and one argument per defect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Clock:
-    """Real time plus whatever a test has let pass."""
+    """Real time plus the time that a test has let pass."""
 
     ahead: float = 0.0
 
@@ -90,7 +90,7 @@ def client_assertion(
     signer: Certificate | None = None,
     **claims: object,
 ) -> str:
-    """A client assertion with one knob per defect; None removes a claim or a header field."""
+    """A client assertion with one argument per defect. None removes a claim or a header field."""
     now = time.time() if issued is None else issued
     payload: Json = {
         "aud": audience,
@@ -187,7 +187,7 @@ def authorize_query(challenge: str | None = None, **changes: str | None) -> dict
 def walk(
     http: Http, reply: requests.Response, person: str, answers: Mapping[str, str] | None = None
 ) -> requests.Response:
-    """Answers page after page, "yes" unless told otherwise, until one leads back to a client or to an end."""
+    """Submits page after page, with "yes" by default, until one leads back to a client or is the last."""
     for _ in range(6):
         page = PageForm(reply.text) if reply.status_code == 200 else None
         if page is None or page.step not in ("account", "mfa", "consent", "device-code"):
@@ -229,7 +229,7 @@ def redeem_form(given: str, verifier: str, **changes: str | None) -> dict[str, s
 
 
 def sign_in(http: Http, person: str, **changes: str | None) -> Json:
-    """Signs a person in and redeems the code: the token endpoint's answer."""
+    """Signs a person in and redeems the code: the token endpoint's response."""
     code, verifier = sign_in_for_code(http, person, **changes)
     reply = http.post(TOKEN_URL, redeem_form(code, verifier))
     assert reply.status_code == 200, reply.text

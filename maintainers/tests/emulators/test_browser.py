@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from emulators import browser
-from emulators.browser import PlayError, play, to_door
+from emulators.browser import PlayError, local_address, play
 from emulators.stack import Stack
 
 from .support import API_SCOPE, AUTHORITY, AUTHORIZE_URL, authorize_query
 
-DOOR = "http://localhost:7073"
+SERVER = "http://localhost:7073"
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -102,11 +102,13 @@ def test_says_what_the_page_said(shared: Stack, client: Client) -> None:
 
 
 def test_finds_the_door() -> None:
-    assert to_door(f"{AUTHORITY}/x?a=1", DOOR) == f"{DOOR}/login.microsoftonline.com/{AUTHORITY[34:]}/x?a=1"
-    assert to_door(f"{DOOR}/login.microsoftonline.com/x", f"{DOOR}/") == f"{DOOR}/login.microsoftonline.com/x"
-    for url in ("https://example.com/", "http://login.microsoftonline.com/", "file:///etc/passwd", f"{DOOR}1/x"):
+    assert local_address(f"{AUTHORITY}/x?a=1", SERVER) == f"{SERVER}/login.microsoftonline.com/{AUTHORITY[34:]}/x?a=1"
+    assert (
+        local_address(f"{SERVER}/login.microsoftonline.com/x", f"{SERVER}/") == f"{SERVER}/login.microsoftonline.com/x"
+    )
+    for url in ("https://example.com/", "http://login.microsoftonline.com/", "file:///etc/passwd", f"{SERVER}1/x"):
         with pytest.raises(ValueError, match="is not the sign-in service"):
-            to_door(url, DOOR)
+            local_address(url, SERVER)
 
 
 def test_the_program_opens_the_systems_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,22 +121,22 @@ def test_the_program_opens_the_systems_browser(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(webbrowser, "get", lambda _using=None: System())
     monkeypatch.setenv("BROWSER", "python -m emulators.browser %s")
-    assert browser.main(["--door", DOOR, f"{AUTHORITY}/x"]) == 0
-    assert opened == [f"{DOOR}/login.microsoftonline.com/{AUTHORITY[34:]}/x"]
+    assert browser.main(["--sign-in-server", SERVER, f"{AUTHORITY}/x"]) == 0
+    assert opened == [f"{SERVER}/login.microsoftonline.com/{AUTHORITY[34:]}/x"]
 
 
 def test_the_program_plays_a_person(
     shared: Stack, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EMULATORS_DOOR", shared.sign_in_url)
+    monkeypatch.setenv("EMULATORS_SIGN_IN_URL", shared.sign_in_url)
     assert browser.main(["--wait", "--as", "alice", client.url()]) == 0
     assert "code" in client.received[0]
     assert browser.main(["--wait", "--as", "mallory", client.url()]) == 1
     assert "The sign-in of mallory failed" in capsys.readouterr().err
 
 
-def test_the_program_needs_a_door(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("EMULATORS_DOOR", raising=False)
+def test_the_program_needs_an_address(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("EMULATORS_SIGN_IN_URL", raising=False)
     with pytest.raises(SystemExit):
         browser.main(["https://login.microsoftonline.com/x"])
-    assert "EMULATORS_DOOR" in capsys.readouterr().err
+    assert "EMULATORS_SIGN_IN_URL" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The claims parameter: what is malformed, what a sign-in has to do for it, and what becomes of it in the token."""
+"""The claims parameter: malformed values, what a sign-in must do for it, and its effect on the token."""
 
 from __future__ import annotations
 

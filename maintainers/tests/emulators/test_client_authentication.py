@@ -1,4 +1,4 @@
-"""How the API proves itself at the token endpoint, and every way to fail at it."""
+"""How the API authenticates at the token endpoint, and every way to fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .support import AUTHORITY, TOKEN_URL, Clock, Http, assert_refused, client_a
 
 
 def exchange(stack: Stack, http: Http, **changes: str | None) -> dict[str, object]:
-    """The answer of an exchange that must succeed."""
+    """The response of an exchange that must succeed."""
     reply = http.post(TOKEN_URL, obo_form(stack, stack.issue_access_token("alice"), **changes))
     assert reply.status_code == 200, reply.text
     body: dict[str, object] = reply.json()

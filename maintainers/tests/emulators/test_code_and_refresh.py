@@ -127,7 +127,7 @@ def refresh_form(token: str, **changes: str | None) -> dict[str, str]:
 
 
 def refresh(http: Http, token: str, **changes: str | None) -> Json:
-    """The answer of a refresh that must succeed."""
+    """The response of a refresh that must succeed."""
     reply = http.post(TOKEN_URL, refresh_form(token, **changes))
     assert reply.status_code == 200, reply.text
     answer: Json = reply.json()

@@ -1,4 +1,4 @@
-"""The door on localhost: the index, the audit trail and the switches."""
+"""The sign-in server on localhost: the index, the audit trail and the switches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ME = "https://graph.microsoft.com/v1.0/me"
 
 
 def door(stack: Stack, path: str) -> str:
-    """An address at the door."""
+    """An address of the sign-in server."""
     return f"{stack.sign_in_url}{path}"
 
 

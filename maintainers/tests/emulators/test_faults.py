@@ -129,7 +129,7 @@ def test_every_other_request_may_be_hit() -> None:
         ({"without": [7]}, "without must be"),
         ({"without": ["kid"], "status": None}, "without goes with entra.keys, .* not with graph"),
         ({"without": ["kid"], "target": "entra.keys"}, "without goes .* not with entra.keys and status 500"),
-        ({"target": "vault", "person": "alice"}, "a request to vault cannot be told by the person: only entra.token, "),
+        ({"target": "vault", "person": "alice"}, "a request to vault names no person: person goes only with entra."),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_told_by_its_field(fields: dict[str, Any], message: str) -> None:

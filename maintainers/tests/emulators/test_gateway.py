@@ -1,4 +1,4 @@
-"""The proxy: where it leads, who it says is calling, and what it refuses."""
+"""The proxy: its targets, the caller that it reports, and what it refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def connected(stack: Stack) -> Iterator[socket.socket]:
 
 
 def said(raw: socket.socket, data: bytes) -> bytes:
-    """What the gateway answers until it closes the connection."""
+    """The bytes that the gateway sends until it closes the connection."""
     raw.sendall(data)
     answer = b""
     with contextlib.suppress(ConnectionResetError):

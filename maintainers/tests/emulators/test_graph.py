@@ -60,7 +60,7 @@ def test_users(http: Http) -> None:
 def test_messages_need_another_scope(http: Http) -> None:
     refused = http.get(f"{GRAPH}/me/messages", http.stack.issue_access_token("alice", app="graph"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "ErrorAccessDenied")
-    assert "Mail.Read" not in refused.text  # as Graph's own reply, it does not say what would have done
+    assert "Mail.Read" not in refused.text  # like Graph's own reply, it does not name the missing scope
     assert http.stack.audit.entries()[-1].verdict == "ErrorAccessDenied: needs Mail.Read"
     token = http.stack.issue_access_token("alice", app="graph", scopes=["Mail.Read"])
     assert http.get(f"{GRAPH}/me/messages", token).json()["value"] == []

@@ -140,7 +140,7 @@ print(json.dumps({{"answer": answer, "home": account["home_account_id"], "silent
 def signed_in(stack: Stack, person: str, claims: str = "") -> Iterator[dict[str, Any]]:
     """MSAL's interactive sign-in in a process of its own, with the browser played by the emulators' one."""
     browser = f"{sys.executable} -m emulators.browser --as {person} %s"
-    environ = {**os.environ, **stack.environ("client"), "BROWSER": browser, "EMULATORS_DOOR": stack.sign_in_url}
+    environ = {**os.environ, **stack.environ("client"), "BROWSER": browser, "EMULATORS_SIGN_IN_URL": stack.sign_in_url}
     environ["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
         [sys.executable, "-c", SIGN_IN, claims], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=40

@@ -1,4 +1,4 @@
-"""Failures below HTTP, seen from a socket: what the other side is really told, and that nothing stays behind."""
+"""Failures below HTTP, seen from a socket: the bytes that arrive, and that no connection remains open."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def read(connection: socket.socket | Tls) -> tuple[bytes, list[bytes], type[Exce
 
 @pytest.mark.parametrize("target", URLS)
 def test_a_refused_connection(target: str, stack: Stack, own: Http) -> None:
-    """Also where a kept-alive connection would have got round it."""
+    """Also when an open connection would not meet the fault."""
     url = url_of(target, stack)
     assert own.get(url).status_code < 504
     fault = stack.faults.add(target, network="refused", times=1)
@@ -184,7 +184,7 @@ def test_a_reset_before_the_answer(target: str, stack: Stack) -> None:
     with requested(stack, target) as connection:
         assert read(connection) == (b"", [], ConnectionResetError)
     entry = stack.audit.entries()[-1]
-    assert (entry.status, entry.verdict) == (0, "fault: reset before the answer")
+    assert (entry.status, entry.verdict) == (0, "fault: reset before the response")
 
 
 @pytest.mark.parametrize("target", URLS)
@@ -197,7 +197,7 @@ def test_a_reset_in_the_middle_of_the_answer(target: str, stack: Stack) -> None:
     assert data.endswith(b"\r\n\r\n" + b"x" * 500)
     assert end is ConnectionResetError
     entry = stack.audit.entries()[-1]
-    assert (entry.status, entry.verdict) == (200, "fault: status 200, reset in mid-answer")
+    assert (entry.status, entry.verdict) == (200, "fault: status 200, reset in mid-response")
 
 
 def test_a_reset_in_the_middle_of_an_answer_that_has_no_body(stack: Stack) -> None:
@@ -213,7 +213,7 @@ def test_the_services_own_answer_can_be_cut_short(stack: Stack, own: Http) -> No
     stack.faults.add("entra.keys", network="reset", times=1)
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="Connection broken"):
         own.get(KEYS)
-    assert stack.audit.entries()[-1].verdict.startswith("fault: reset in mid-answer; ")
+    assert stack.audit.entries()[-1].verdict.startswith("fault: reset in mid-response; ")
     assert own.get(KEYS).json()["keys"]
 
 
@@ -267,7 +267,7 @@ def test_what_is_no_http(target: str, stack: Stack, own: Http) -> None:
     stack.faults.add(target, network="garbage", times=1)
     with pytest.raises(requests.ConnectionError):
         own.get(url)
-    assert stack.audit.entries()[-1].verdict == "fault: an answer that is no HTTP"
+    assert stack.audit.entries()[-1].verdict == "fault: bytes that are not HTTP"
     assert own.get(url).status_code < 504
 
 
@@ -277,7 +277,7 @@ def test_a_hanging_request_is_answered_when_the_fault_is_switched_off(target: st
     mark = stack.audit.mark()
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(own.get, url_of(target, stack))
-        while "fault: never answered" not in [entry.verdict for entry in stack.audit.entries(mark)]:
+        while "fault: no response" not in [entry.verdict for entry in stack.audit.entries(mark)]:
             time.sleep(0.005)
         assert not hanging.done()
         stack.faults.clear()
@@ -350,11 +350,11 @@ def test_every_target_can_answer_at_length_and_redirect(target: str, stack: Stac
     ("options", "message"),
     [
         ({"network": "rest"}, "network must be one of refused, .*, not 'rest'"),
-        ({"network": "refused", "status": 500}, "leaves no room for a status"),
-        ({"network": "hang", "status": 500}, "leaves no room for a status"),
+        ({"network": "refused", "status": 500}, "sends no response"),
+        ({"network": "hang", "status": 500}, "sends no response"),
         ({"network": "hang", "delay": 1}, "takes no delay"),
         ({"network": "tls", "delay": 1}, "takes no delay"),
-        ({"network": "tls", "person": "alice"}, "cannot be told by the person"),
+        ({"network": "tls", "person": "alice"}, "names no person"),
         ({"network": "reset", "body": "x"}, "need a status"),
     ],
 )

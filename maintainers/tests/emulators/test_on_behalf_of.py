@@ -1,4 +1,4 @@
-"""The exchange: who gets a token, what is in it, and what is refused."""
+"""The exchange: which callers get a token, its content, and what is refused."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def encoded(part: Mapping[str, object]) -> bytes:
 
 
 def assertion(stack: Stack, algorithm: str, header: Mapping[str, object], **claims: object) -> str:
-    """A client assertion signed here, so that no library tidies it up."""
+    """A client assertion signed here, so that no library changes it."""
     now = int(time.time())
     payload = {"aud": TOKEN_URL, "iss": API_ID, "sub": API_ID, "jti": secrets.token_hex(16), "exp": now + 600}
     signed = encoded({"alg": algorithm, "typ": "JWT", **header}) + b"." + encoded({**payload, "nbf": now, **claims})

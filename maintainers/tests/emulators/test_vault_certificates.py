@@ -51,7 +51,7 @@ def transport(http: Http) -> RequestsTransport:
 
 @pytest.fixture
 def officer(own: Http) -> Any:
-    """The client of whoever holds Key Vault Certificates Officer; Any, because nearly all it returns may be None."""
+    """The client of an identity with Key Vault Certificates Officer. Any, because most of its results may be None."""
     return CertificateClient(VAULT, Identity(own.stack, CERTIFICATE_IDENTITY), transport=transport(own))
 
 

@@ -18,7 +18,7 @@ from .impatience import Impatience
 
 @dataclass(frozen=True)
 class Reply:
-    """What a caller was answered, and how many seconds that took on the clock of the tests."""
+    """The response to a caller, and how many seconds it took on the clock of the tests."""
 
     status: int
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""An API in this process, and somebody who answers for the Orders API while nothing is wrong."""
+"""An API in this process, and a server for the Orders API."""
 
 from __future__ import annotations
 

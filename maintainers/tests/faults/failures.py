@@ -16,7 +16,7 @@ from .impatience import Impatience
 
 _SIDE_BY_SIDE = {"discovery": "login.microsoftonline.com", "vault": "obo-local.vault.azure.net"}
 
-SECONDS_PER_BYTE = 0.25  # of an answer that drips, on the clock of the tests
+SECONDS_PER_BYTE = 0.25  # of a slow response, on the clock of the tests
 
 TARGETS = {
     "discovery": "entra.discovery",
@@ -89,8 +89,9 @@ def _switch_on(lab: Lab, failure: str, target: str) -> None:
 
 
 def _without_a_name(service: str, patch: pytest.MonkeyPatch) -> None:
-    """A failure of DNS: of the proxy's name, or of one that is asked for without a proxy: the identity endpoint's, and
-    those that the first request asks for side by side.
+    """DNS fails for the proxy's name, or for a name that is resolved without a proxy.
+
+    Without a proxy, the identity endpoint is resolved, and the names that the first request needs at once.
     """
     if service == "identity":
         patch.setenv("IDENTITY_ENDPOINT", "http://nowhere.invalid/msi/token")

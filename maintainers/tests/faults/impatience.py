@@ -25,7 +25,7 @@ _PATHS = {"openid-configuration": "discovery", "keys": "keys", "token": "token"}
 
 
 class Impatience:
-    """Counts what is sent to each service, and loses patience at once with one that is known not to answer."""
+    """Counts requests to each service, and times out at once for a service that is known not to respond."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -36,7 +36,7 @@ class Impatience:
         self._pauses: dict[int, float] = {}
 
     def expect_nothing_of(self, service: str, *, connects: bool = True) -> None:
-        """From now on this one does not answer, or its connections do not even come about; an empty name: all do."""
+        """From now on this service does not respond, or accepts no connections. An empty name: all respond."""
         self._hopeless, self.connects = service, connects
 
     def belongs(self, host: str, service: str) -> None:
@@ -61,7 +61,7 @@ class Impatience:
         self._pauses.clear()
 
     def notes(self, url: str) -> bool:
-        """Counts a request; True when nobody will answer it."""
+        """Counts a request. True when it will get no response."""
         self._sent.append(url)
         return self._service_of(url) == self._hopeless
 

@@ -1,9 +1,8 @@
 """The fault matrix, to be read by people: for every service and every failure, what the caller gets and what it costs.
 
-A cell says `503/30 2x 15s`: status 503 with Retry-After 30, the service was tried twice, and the caller waited 15
-seconds or less, on a clock that moves by the time-outs instead of waiting for them (pauses before another attempt are
-random; here they count with the longest they can be). `-`: there is no such thing. The code in the body goes by the
-status, see CODES.
+A cell such as `503/30 2x 15s` means: the status is 503 with Retry-After 30, and the service was called twice. The
+caller waited at most 15 seconds. The clock moves by the time-outs instead of waiting for them. Pauses before another
+attempt are random, and count here with their longest value. `-`: not applicable. CODES gives the code in the body.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ redirect        503/2 1x 0s   503/2 1x 0s   503/10 1x 0s  503/10 1x 0s  503/5 1x
 """
 """The service is needed for this very request, and nothing that is known can stand in for it.
 
-Discovery, keys and tokens of Entra are on one host: it cannot be unreachable for the keys and answer discovery. What
+Discovery, keys and tokens of Entra are on one host. It cannot be unreachable for the keys and serve discovery. What
 the identity endpoint asks for with Retry-After does not reach us through azure-identity.
 """
 
@@ -66,8 +65,8 @@ hangs           1x         1x    1x        1x     1x
 200, 10 MB      1x         1x    1x        1x     1x
 redirect        1x         1x    1x        1x     1x
 """
-"""The service is asked again for what is known and has aged, but still holds: no caller notices that it fails. All
-get their 200 at once; a cell says how often the service was tried beside the request.
+"""A known value is due for renewal but still valid, so no caller notices that the service fails. All get their 200
+at once. A cell says how often the service was called in the background.
 """
 
 _CELL = re.compile(

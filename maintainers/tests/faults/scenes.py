@@ -36,7 +36,7 @@ def _signed_in(lab: Lab, api: Api, alice: str, olga: str) -> None:
 
 
 def _others_were_here(lab: Lab, api: Api, alice: str, olga: str) -> None:
-    """olga was answered by way of Graph: the client credential is loaded."""
+    """A call of Graph for olga succeeded, so the client credential is loaded."""
     assert api.call("me", olga).status == 200
     _signed_in(lab, api, alice, olga)
 
@@ -64,10 +64,10 @@ SCENES = {
 
 @dataclass(frozen=True)
 class Refresh:
-    """What alice's first call brought has aged by so many seconds when `person` calls; that is when the service fails.
+    """The results of alice's first call are so many seconds old when `person` calls. Then the service fails.
 
-    `meanwhile` is all that goes well then, in whatever order: the caller's own request, and what else was due. A minute
-    later the service answers again, `next_person` calls, and `renewed` must be among what goes well.
+    `meanwhile` are the successful requests in that time, in any order: the caller's own, and those that were due. A
+    minute later the service responds again and `next_person` calls. `renewed` must be among the successes.
     """
 
     after: float

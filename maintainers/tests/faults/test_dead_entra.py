@@ -1,4 +1,4 @@
-"""Entra does not answer: it is left alone for a while, callers are told for how long, live sessions go on."""
+"""Entra does not respond: it is not called for a while, callers get Retry-After, and live sessions continue."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_answer_about_one_caller_closes_the_door_to_nobody(
 def test_a_cold_start_while_entra_is_down_spares_the_vault(
     lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The certificate that was read beside the first request is there when Entra is."""
+    """The certificate that was read during the first request is there when Entra responds again."""
     api = Api(lab, impatience)
     token = lab.stack.issue_access_token("alice")
     mark = lab.stack.audit.mark()

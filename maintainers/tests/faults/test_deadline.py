@@ -1,4 +1,4 @@
-"""One deadline for all that a request does: however slow each part is, the caller is answered by then."""
+"""One deadline for the whole request: the caller gets a response by then, even if each part is slow."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_who_waits_for_a_service_that_hangs_is_answered_while_it_hangs(
 ) -> None:
     """In real time, eight at once. One of them asks, or one per caller where each has a question of their own.
 
-    Whoever waited for longer than the one second allowed would see the service answer after all.
+    A request that waits longer than the allowed second would get the service's response.
     """
     api = Api(lab, impatience, AzureAd__RequestTimeoutSeconds="1")
     tokens = [lab.stack.issue_access_token("alice") for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Every cell of the first table in matrix.py: the answer, what it cost, what was kept, and how it goes on."""
+"""Every cell of the first table in matrix.py: the response, its cost, what was kept, and the next request."""
 
 from __future__ import annotations
 

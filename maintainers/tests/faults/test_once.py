@@ -1,4 +1,4 @@
-"""A write is sent once, or as often as its author says: whatever happens to the connection."""
+"""A write is sent once, or as often as the function allows, even if the connection fails."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_certificate_signing_keys_and_registration_change_under_load(lab: Lab) -
 
         crowd.is_asleep_for(
             RELOAD_AFTER_SECONDS + 1
-        )  # the certificate is read beside the requests, the keys before them
+        )  # the certificate is read during the requests, the keys before them
         crowd.has_called(ALL_EXCHANGE)
         finish_background_work()
         assert (reads(lab, mark, "secret"), reads(lab, mark, "keys")) == (1, 1)

@@ -26,7 +26,7 @@ def _long_lives(lab: Lab) -> Iterator[None]:
 
 
 def test_the_table_is_complete() -> None:
-    """Slow answers are left out: nobody waits for them here. So is DNS, which fails for all hosts or for none."""
+    """Slow responses are left out: nobody waits for them here. So is DNS, which fails for all hosts or for none."""
     assert {cell.service for cell in CELLS} == set(REFRESHES)
     assert {cell.failure for cell in CELLS} < set(FAULTS)
     assert len(CELLS) == 14 * 5 - 3
@@ -41,7 +41,7 @@ def test_failure(cell: Cell, lab: Lab, impatience: Impatience, monkeypatch: pyte
     lab.clock.forward(refresh.after + 1)
     mark = lab.stack.audit.mark()
     with failing(lab, cell.failure, cell.service, impatience, monkeypatch):
-        impatience.expect_nothing_of("")  # whoever hangs hangs on: the caller must have been answered before
+        impatience.expect_nothing_of("")  # the service still hangs, so the caller must have got its response before
         reply = api.call("me", tokens[refresh.person])
         assert (reply.status, reply.retry_after) == (200, None)
         assert impatience.paused_here() == 0
@@ -52,7 +52,7 @@ def test_failure(cell: Cell, lab: Lab, impatience: Impatience, monkeypatch: pyte
             assert (once_more.status, once_more.waited) == (200, 0.0)  # what was known is still known
             assert settled(lab, mark, cell.attempts) == cell.attempts  # and is not asked for at every turn
     finish_background_work()
-    if cell.failure != "hangs":  # which is over now, and so the service has answered after all
+    if cell.failure != "hangs":  # which is over now, so the service has responded
         assert went_well(lab, mark) == sorted([*refresh.meanwhile.split(), "graph:me"])
     lab.clock.forward(60)
     mark = lab.stack.audit.mark()

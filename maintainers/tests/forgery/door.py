@@ -1,4 +1,4 @@
-"""The API's door as a stranger meets it: the real services against the emulated Entra, and what each try costs them."""
+"""The API as an unknown caller sees it: the real services with the emulated Entra, and the cost of each attempt."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ SPOILT: dict[str, Change] = {
 
 
 def _twin(part: str, name: str, spelt: str, *, first: bool, value: object = None) -> Row:
-    """The member once more, before or after its twin, with the same value or another."""
+    """The member once more, before or after the genuine one, with the same value or another."""
 
     def row(g: Genuine) -> str:
         members = dict(g.header if part == "header" else g.claims)

@@ -1,7 +1,7 @@
-"""Signatures that are none: empty, bent, of something else, or with another padding than PKCS #1 v1.5 writes.
+"""Invalid signatures: empty, changed, of other data, or with another padding than PKCS #1 v1.5 writes.
 
-The paddings are made with Entra's own key, as Wycheproof makes its vectors: a verifier that reads the padding instead
-of comparing it takes some of them; then signatures can be forged for keys with a small exponent (CVE-2006-4339).
+The paddings are made with Entra's own key, as Wycheproof makes its vectors. A verifier that parses the padding instead
+of comparing it accepts some of them. Then signatures can be forged for keys with a small exponent (CVE-2006-4339).
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ def test_an_app_that_cannot_be_indexed_is_reported_and_the_host_runs_on(app: Pat
         code, _, err = ended(process)
     assert code == 0
     assert (
-        "ERROR Host.Startup: function_app.py cannot be indexed, so every route answers 404: ModuleNotFoundError" in err
+        "ERROR Host.Startup: function_app.py cannot be indexed, so every route responds with 404: "
+        "ModuleNotFoundError" in err
     )
     assert "Traceback (most recent call last):" in err
     assert "import no_such_module" in err

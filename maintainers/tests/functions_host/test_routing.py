@@ -1,4 +1,4 @@
-"""Which function answers: routes, methods, prefix and precedence of the real host."""
+"""Which function is called: routes, methods, prefix and precedence of the real host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random inputs against every place where a stranger's bytes come in. Read case.py first.
+"""Random inputs for every place that reads bytes from outside. Read case.py first.
 
 pytest maintainers/tests/fuzz                                 a fixed sample of each class, the same at every run
 python3 dev.py fuzz --seconds 600 [--seed 7]      as many as fit, with figures

@@ -1,6 +1,6 @@
-"""As many random inputs as fit into the time that is given, with figures; ends with 1 when one of them was let in.
+"""As many random inputs as fit into the given time, with figures. The exit status is 1 when one of them was let in.
 
-Each class is tried at least once, however short the time: some seconds more when there is too little of it.
+Each class is tried at least once. If the time is too short, the run takes some seconds longer.
 
 python3 dev.py fuzz [--seconds N] [--seed S] [--only CLASS [--inputs N] [--memory]]
 """

@@ -1,4 +1,4 @@
-"""What other services say: challenges, waits, key sets, errors. None of it may break a request."""
+"""Responses of other services: challenges, waits, key sets, errors. None of them may break a request."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Figures:
             gc.enable()
 
     def outcome(self, call: Callable[[], T], *kinds: type[E]) -> T | E:
-        """The same, or the error of one of these kinds that it ended with; any other one goes on its way."""
+        """The same, or an error of one of these kinds. Any other error is raised."""
         try:
             return self.of(call)
         except kinds as error:

@@ -1,4 +1,4 @@
-"""What callers and authors hand in: headers, bodies, paths, settings, traces."""
+"""Inputs from callers and from functions: headers, bodies, paths, settings, traces."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ requests: SearchStrategy[Sent] = st.builds(
 
 
 def exchange(url: str, data: bytes) -> bytes:
-    """All that the server answers until it closes the connection or falls silent."""
+    """All that the server sends until it closes the connection or stops."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname or "", address.port or 80), timeout=PATIENCE) as connection:
         received = b""
@@ -137,7 +137,7 @@ def exchange(url: str, data: bytes) -> bytes:
 
 
 def replies(received: bytes) -> list[tuple[int, dict[str, str], bytes]]:
-    """Status, headers and body of each answer, one after the other."""
+    """Status, headers and body of each response, one after the other."""
     found = []
     while received.startswith(b"HTTP/1.1 "):
         head, _, rest = received.partition(b"\r\n\r\n")
@@ -154,7 +154,7 @@ def body_of(headers: Mapping[str, str], rest: bytes) -> tuple[bytes, bytes]:
         length = int(headers.get("content-length", len(rest)))
         return rest[:length], rest[length:]
     body = b""
-    while rest and not rest.startswith(b"HTTP/1.1 "):  # what answers HEAD has the header and no chunk
+    while rest and not rest.startswith(b"HTTP/1.1 "):  # a response to HEAD has the header and no chunk
         size, _, rest = rest.partition(b"\r\n")
         length = int(size, 16)
         body, rest = body + rest[:length], rest[length + 2 :]

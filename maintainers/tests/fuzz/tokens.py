@@ -1,4 +1,4 @@
-"""Bearer tokens: what a forger can make without Entra's key, and what would be let in if Entra signed it."""
+"""Bearer tokens: those that a forger can make without Entra's key, and those that Entra might sign."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def shown(error: ApiError) -> str:
 
 def cases(door: Door) -> list[Case]:
     genuine = door.genuine()
-    door.refuse(genuine.with_header(kid="unknown"))  # the one fetch of keys that strangers are good for at this moment
+    door.refuse(genuine.with_header(kid="unknown"))  # the one fetch that unknown callers can cause now
     usual = genuine.token().rpartition(".")[0]
 
     def check_forged(recipe: dict[str, Any], figures: Figures) -> None:

@@ -1,4 +1,4 @@
-"""The raw material: odd texts, odd JSON, odd headers."""
+"""Strategies for unusual texts, JSON and headers."""
 
 from __future__ import annotations
 
@@ -101,4 +101,4 @@ header_values: SearchStrategy[str] = st.one_of(
     st.text(alphabet=st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60),
     texts.map(lambda text: "".join(c for c in text if " " <= c <= "\xff" and c != "\x7f")),
 )
-"""What http.client hands on from an answer: Latin-1 in one line."""
+"""What http.client passes on from a response: Latin-1 in one line."""

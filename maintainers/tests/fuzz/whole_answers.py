@@ -1,4 +1,4 @@
-"""Whole answers, for which real code has asked: Entra's token endpoint behind MSAL, and a downstream API."""
+"""Whole responses to requests of the real code: Entra's token endpoint behind MSAL, and a downstream API."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Lenient(dict[str, str]):
 
 
 class Bent(Transport):
-    """The real one, but for a host whose answers are made up."""
+    """The real transport, except for one host with random responses."""
 
     host = "-"
     answer: Response | Exception | None = None
@@ -87,7 +87,7 @@ class Bent(Transport):
 
 
 class Target:
-    """Services whose calls to one host are answered at random."""
+    """Services whose calls to one host get random responses."""
 
     def __init__(self, lab: Lab, host: str) -> None:
         self._lab, self._host = lab, host
@@ -95,7 +95,7 @@ class Target:
         self._renew()
 
     def call(self, answer: Response | Exception, figures: Figures) -> None:
-        """Calls Graph as a new caller, while the host answers like this."""
+        """Calls Graph as a new caller, while the host responds like this."""
         self._left -= 1
         if self._left < 0:
             self._renew()
@@ -113,7 +113,7 @@ class Target:
             assert re.fullmatch(r"[\x20-\x7e]*", reply_to(result).headers["Content-Type"]), "the host would answer 500"
 
     def check_recovery(self) -> None:
-        """Nothing of what was answered stays: the next good answer is one."""
+        """Nothing of a bad response is kept: the next good response succeeds."""
         assert self._lab.me(self._services, self._token()) == "Alice Ahlberg"
 
     def _token(self) -> str:

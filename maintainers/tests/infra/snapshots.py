@@ -1,7 +1,7 @@
 """The committed snapshots: what each parameter set deploys, for a reviewer to read in a difference.
 
 They are the template's own and compared by the whole test suite alone. `python3 dev.py check --infra --renew` writes
-them anew.
+them again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _short(value: Any) -> str:
 
 
 def main() -> int:
-    """Writes the committed snapshots anew, and returns the exit code."""
+    """Writes the committed snapshots again, and returns the exit code."""
     found = bicep.find()
     if found is None:
         say(f"check --infra --renew: {bicep.MISSING}")

@@ -1,4 +1,4 @@
-"""Each mistake is found: a copy of infra/ gets it, and the compiler or a rule must say so."""
+"""Each mistake is found: it is made in a copy of infra/, and the compiler or a rule must report it."""
 
 from __future__ import annotations
 
@@ -236,8 +236,8 @@ BREAKS = {
     ),
     "output never consumed": Break(
         IDENTITY,
-        "@description('The client id:",
-        "@description('The tenant.')\noutput tenantId string = tenant().tenantId\n\n@description('The client id:",
+        "@description('The client id,",
+        "@description('The tenant.')\noutput tenantId string = tenant().tenantId\n\n@description('The client id,",
         "wiring",
         "not consumed",
     ),

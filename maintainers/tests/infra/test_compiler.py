@@ -1,4 +1,4 @@
-"""The Bicep compiler: it has nothing to say about infra/, it is found where people have it, and its end is an error."""
+"""The Bicep compiler: no diagnostics for infra/, the places where it is found, and an error when it ends."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The azd hooks, run as azd runs them: a process of their own, with `az` and `azd` found on the PATH.
 
-The two programs are stand-ins that answer from a list and note what they were asked; the last tests use the real azd,
-where there is one.
+The two programs are stand-ins that reply from a list and record their arguments. The last tests use the real azd, if it
+is installed.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Desk:
         return self.project / "local.settings.json"
 
     def when(self, asked: str, *replies: dict[str, Any]) -> None:
-        """The first rule that fits a command line answers; the last of its replies is given from then on."""
+        """The first rule that fits a command line gives the reply. Its last reply is repeated from then on."""
         self.rules.insert(0, {"asked": asked, "replies": list(replies)})
 
     def run(self, hook: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -103,7 +103,7 @@ def words_of(key: str, given: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def infra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of infra/, for parameter files beside it."""
+    """A copy of infra/, for parameter files next to it."""
     folder = tmp_path_factory.mktemp("project") / "infra"
     shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(INFRA.with_name("host.json"), folder.with_name("host.json"))  # Bicep reads the route prefix from it

@@ -1,4 +1,4 @@
-"""One description for the laptop and for Azure: the emulated registrations are those that the Bicep makes."""
+"""The emulated registrations are the same as those that the Bicep makes."""
 
 from __future__ import annotations
 

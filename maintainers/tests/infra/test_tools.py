@@ -1,4 +1,4 @@
-"""`check --infra`: what is found must pass, what is missing is named, and the exit code says which."""
+"""`check --infra`: each installed tool must pass, each missing tool is named, and the exit code tells the result."""
 
 from __future__ import annotations
 

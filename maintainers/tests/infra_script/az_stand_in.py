@@ -1,7 +1,7 @@
 """A stand-in for the Azure CLI: the commands of infra/ensure-certificate.sh over the vault's REST API, nothing else.
 
-Signed in as the managed identity AZ_STAND_IN_CLIENT_ID names. What it does not know it refuses, as the CLI does: exit
-code 2 for arguments, 3 for what is not there, 1 for everything else. test_az_stand_in.py compares the two.
+It is signed in as the managed identity that AZ_STAND_IN_CLIENT_ID names. It refuses other commands with the exit codes
+of the CLI: 2 for arguments, 3 for a missing resource, 1 for everything else. The tests compare the two.
 """
 
 from __future__ import annotations

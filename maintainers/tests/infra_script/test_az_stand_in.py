@@ -1,4 +1,4 @@
-"""The stand-in against the Azure CLI itself: the same answers, as far as the script asks."""
+"""The stand-in against the Azure CLI itself: the same output for all that the script uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python3 dev.py mutate [MODULE …]`: which changes to validation and transport does no test notice?"""
+"""`python3 dev.py mutate [MODULE …]`: lists changes to validation and transport that no test notices."""
 
 from __future__ import annotations
 

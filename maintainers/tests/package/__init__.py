@@ -1,1 +1,1 @@
-"""What is deployed, and that it is enough."""
+"""Tests of the deployed package: its content, and that both apps run with it alone."""

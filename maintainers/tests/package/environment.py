@@ -1,4 +1,4 @@
-"""An environment with requirements.txt and nothing else, and beside it, apart, what the local host needs."""
+"""An environment with requirements.txt and nothing else. The packages of the local host are in another folder."""
 
 from __future__ import annotations
 

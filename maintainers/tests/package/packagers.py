@@ -37,7 +37,7 @@ def azd_takes(root: Path) -> set[str]:
 def core_tools_takes(root: Path) -> set[str]:
     """As Core Tools 4 does (GetLocalFiles in src/Cli/func/Common/FileSystemHelpers.cs, and GitIgnoreParser.cs there).
 
-    Every line is the beginning of a path from the root: `*` stops at a slash, `**` does not, and what follows must not
+    Each line is the beginning of a path from the root. `*` stops at a slash, `**` does not. The next character must not
     continue a word. A line with `!` wins over all others.
     """
     lines = [line.strip() for line in (root / IGNORE_FILE).read_text(encoding="utf-8").split("\n")]

@@ -1,4 +1,4 @@
-"""The check before deployment, run as azd runs it: what it lets through, and what it says when something is missing."""
+"""The check before deployment, run as azd runs it: what it accepts, and its messages when something is missing."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ app.register_functions(again)
 BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a module that is gone": (
         without("people_blueprint.py"),
-        ["No module named 'people_blueprint'", "put people_blueprint.py beside function_app.py", "requirements.txt"],
+        ["No module named 'people_blueprint'", "put people_blueprint.py next to function_app.py", "requirements.txt"],
     ),
     "a package that is gone": (without("greetings"), ["people_blueprint.py, line ", "No module named 'greetings'"]),
     "a module of a package that is gone": (
@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     ),
     "a relative import at the top": (
         using("from .people_blueprint import people", "function_app.py"),
-        ["function_app.py, line ", "leave out the dot: a module beside function_app.py belongs to no package"],
+        ["function_app.py, line ", "leave out the dot: a module next to function_app.py belongs to no package"],
     ),
     "two functions of one name": (
         using(SAME_NAME, "function_app.py"),

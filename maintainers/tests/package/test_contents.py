@@ -1,4 +1,4 @@
-"""What is deployed: the apps and all that a person adds to them; never keys, settings or the template's workshop."""
+"""What is deployed: the apps and all that a person adds to them; never keys, settings or the template's own tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package, unpacked beside nothing but its own requirements: both apps start and answer."""
+"""The unpacked package with nothing but its own requirements: both apps start and respond."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of one's own are made with is never deployed."""
+"""The tools for your own tests are never deployed."""
 
 from __future__ import annotations
 

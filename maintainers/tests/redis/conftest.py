@@ -1,4 +1,4 @@
-"""The servers: one that all tests share, emptied before each, and a way to it that can be broken."""
+"""The servers: one that all tests share, emptied before each, and a proxy to it that can fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def tap(server: RedisServer) -> Iterator[Tap]:
-    """A way to Redis that a test can break."""
+    """A proxy to Redis that a test can make fail."""
     tap = Tap(server.port)
     yield tap
     tap.stop()
@@ -48,5 +48,5 @@ def tap(server: RedisServer) -> Iterator[Tap]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Stands still: what Redis costs shows in attempts, not in seconds."""
+    """Stands still: the tests count attempts, not seconds."""
     return Clock()

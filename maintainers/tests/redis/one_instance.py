@@ -1,4 +1,4 @@
-"""One process of the fleet, for test_processes.py: reads its settings, waits for the word, gets one token."""
+"""One process of the fleet, for test_processes.py: reads its settings, waits for the start signal, gets one token."""
 
 from __future__ import annotations
 

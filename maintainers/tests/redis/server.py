@@ -1,4 +1,4 @@
-"""A real redis-server on a free port of 127.0.0.1: empty, in memory only, gone with whoever started it."""
+"""A real redis-server on a free port of 127.0.0.1: empty, in memory only, and it ends with its parent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, empty, and waits until it answers. Raises RuntimeError."""
+        """Starts it, empty, and waits until it responds. Raises RuntimeError."""
         found = program()
         if found is None:
             raise RuntimeError(WHY_NOT)
@@ -61,7 +61,7 @@ class RedisServer:
         raise RuntimeError(f"redis-server did not start: {said.decode(errors='replace')}")
 
     def kill(self) -> None:
-        """Ends it at once, as a crash does: nobody is told."""
+        """Kills it at once, as a crash does."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -70,7 +70,7 @@ class RedisServer:
                 process.stdout.close()
 
     def client(self) -> Any:
-        """A client to look and to meddle with; untyped, as redis-py's types leave everything open."""
+        """A client to read and change entries. It is untyped, because redis-py's types are not precise."""
         return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10)
 
 

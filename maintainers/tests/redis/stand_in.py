@@ -1,4 +1,4 @@
-"""An exchanger that counts, in Entra's place: for tests of what stands before it."""
+"""An exchanger that counts, in place of Entra, for tests of the second level."""
 
 from __future__ import annotations
 

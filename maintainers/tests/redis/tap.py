@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that can make the way to it slow, silent, broken or wrong."""
+"""A TCP proxy in front of Redis that can be slow, silent, broken or wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Tap:
         self.port: int = self._listener.getsockname()[1]
         self.mode = "pass"
         self.delay = 0.0
-        """Seconds before each answer (`slow`) or after each byte (`drip`)."""
+        """Seconds before each response (`slow`) or after each byte (`drip`)."""
         self.on_drip: Callable[[], object] = lambda: None
         """Called before each byte (`drip`): a test lets its clock move instead of waiting."""
         self.connections = 0

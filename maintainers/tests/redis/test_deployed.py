@@ -25,12 +25,12 @@ def fleet(server: RedisServer, tmp_path: Path, leak_watch: LeakWatch) -> Iterato
     log: list[str] = []
     with ExitStack() as exits:
         stack = exits.enter_context(Stack.start(tmp_path))
-        front = stack.redis_front(server.port)
-        exits.callback(front.stop)
+        proxy = stack.redis_proxy(server.port)
+        exits.callback(proxy.stop)
         project = exits.enter_context(compiled_project())
         environ = environ_of(stack, project, WITH_CACHE["certificate"], "api")
         assert environ[URL].endswith(".redis.azure.net:10000")
-        environ[URL] = front.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
+        environ[URL] = proxy.url  # the name leads nowhere here, and TLS without HTTP goes through no proxy
         apps = [start_app("api", environ, tmp_path, leak_watch, log) for _ in range(2)]
         for app in apps:
             exits.callback(app.stop)
@@ -45,7 +45,7 @@ def test_two_instances_cost_one_exchange(fleet: tuple[Live, str, list[str]]) -> 
     exchanges: list[int] = []
     while (
         len(exchanges) < 3 and 1 not in exchanges
-    ):  # a machine too busy to answer in 0.2 s exchanges twice, not always
+    ):  # a machine too busy to respond in 0.2 s exchanges twice, not always
         token, mark = live.stack.issue_access_token("alice"), live.stack.audit.mark()
         for base in (live.api, second):
             reply = live.call("/api/me", token, base=base)

@@ -1,4 +1,4 @@
-"""Redis may be slow, silent, gone, full or wrong: the request goes on without it, soon, and it comes back by itself."""
+"""Redis may be slow, silent, gone, full or wrong: the request goes on without it, and later uses it again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def nowhere() -> str:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged for whoever runs the API."""
+    """What was logged for the operator of the API."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -58,7 +58,7 @@ def test_a_sick_redis_costs_two_attempts_and_then_nothing(
     assert len(tokens) == instance.exchanges == REQUESTS
     assert (
         1 <= tap.connections <= 2 * redis_store.FAILURES
-    )  # redis-py's pool connects anew if the reset is early enough
+    )  # redis-py's pool connects again if the reset is early enough
     assert len(lines(caplog)) == 1
     assert re.fullmatch(r"Redis: 2 failures in a row \(\w+\), circuit open", lines(caplog)[0])
 
@@ -225,7 +225,7 @@ def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
 def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_and_says_so_once(
     mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As during a failover: whoever writes hangs, whoever reads is answered."""
+    """As during a failover: writes hang, reads succeed."""
     instance = Instance(mortal.url, clock)
     kept = instance.token(bearer(0))
     with mortal.client() as client:

@@ -1,4 +1,4 @@
-"""Whoever reads Redis reads nothing, and whoever writes to it forges nothing."""
+"""Somebody who reads Redis cannot open an entry, and somebody who writes to it cannot forge one."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_swapped_entries_are_misses_and_are_replaced(server: RedisServer, clock:
 
 
 def meddled(value: bytes) -> list[bytes]:
-    """Every bit turned, every length cut, and some more besides."""
+    """Every bit turned, every length cut, and some more."""
     turned = [value[:at] + bytes([value[at] ^ 1 << at % 8]) + value[at + 1 :] for at in range(len(value))]
     cut = [value[:length] for length in range(len(value))]
     made_up = [bytes(len(value)), b"{}", b'{"token":"x","expires_at":9e9}', b"\xff"]

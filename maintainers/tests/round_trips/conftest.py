@@ -1,4 +1,4 @@
-"""Somebody at the client, beside the running apps (`at_live`) or beside a small app in this process (`at_lab`)."""
+"""A person at the client, with the running apps (`at_live`) or a small app in this process (`at_lab`)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def consents(live: Live) -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def every_page_was_answered() -> Iterator[None]:
-    """A page that the player could not answer fails the test, whatever the client made of it."""
+    """A page that could not be submitted fails the test, even if the client went on."""
     BROWSER.failures.clear()
     yield
     assert BROWSER.failures == []

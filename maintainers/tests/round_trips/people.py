@@ -27,24 +27,24 @@ class PlayedBrowser(webbrowser.BaseBrowser):
         self.failures: list[str] = []
 
     @contextmanager
-    def used_by(self, person: str, door: str) -> Iterator[None]:
-        """That person answers the pages that are opened meanwhile; whoever comes next waits."""
+    def used_by(self, person: str, server: str) -> Iterator[None]:
+        """This person submits the pages that are opened meanwhile. The next person waits."""
         with self._seat:
-            self._who = (person, door)
+            self._who = (person, server)
             try:
                 yield
             finally:
                 self._who = ("", "")
 
     def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
-        person, door = self._who
-        if person:  # whoever opens a browser does not wait for it to end
-            threading.Thread(target=self._play, args=(url, person, door), name="browser", daemon=True).start()
+        person, server = self._who
+        if person:  # a program that opens a browser does not wait for it to end
+            threading.Thread(target=self._play, args=(url, person, server), name="browser", daemon=True).start()
         return bool(person)
 
-    def _play(self, url: str, person: str, door: str) -> None:
+    def _play(self, url: str, person: str, server: str) -> None:
         try:
-            play(url, person, door)
+            play(url, person, server)
         except Exception as problem:  # noqa: BLE001 - told to the client, which would wait for minutes otherwise
             self.failures.append(str(problem))
             asked = parse_qs(urlsplit(url).query)

@@ -1,4 +1,4 @@
-"""Connor has consented to nothing: refused with what is missing, consents in Entra's pages, and is answered at once."""
+"""Connor has consented to nothing. He is refused, consents in Entra's pages, and his next call succeeds."""
 
 from __future__ import annotations
 

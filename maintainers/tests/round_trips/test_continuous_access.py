@@ -1,7 +1,7 @@
-"""Continuous access evaluation: an API behind ours refuses a token it took before, and says what it wants instead.
+"""Continuous access evaluation: an API behind ours refuses a token that it accepted before, with a claims challenge.
 
-The refused token is dropped; one exchange with exactly those claims, one more call; if that does not help, the
-challenge goes on to the caller, whose client answers it.
+The refused token is dropped. One exchange with exactly those claims and one more call follow. If that does not help,
+the challenge is passed on to the caller, whose client signs the user in again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from .small_app import served
 from .trail import Trail, print_of
 
 ANYBODY = {"acrs": {"essential": True, "value": "c3"}}
-"""Entra grants it to whoever asks, without a new sign-in: the context has no policy."""
+"""Entra grants it to every client that asks, without a new sign-in: the context has no policy."""
 MFA = {"acrs": {"essential": True, "value": "c1"}}
-"""Entra grants it to whoever signed in with a second factor."""
+"""Entra grants it to users who signed in with a second factor."""
 
 
 def text_of(claims: object) -> str:

@@ -1,4 +1,4 @@
-"""Maya needs a second factor for what is behind the API: refused, stepped up, answered; her two tokens kept apart."""
+"""Maya needs a second factor for Graph: her call is refused, then succeeds. Her two tokens are kept apart."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_both_tokens_at_once(api: Api, at_live: Callable[[str], Someone], trail:
 def test_two_tokens_of_one_user_have_each_their_own_downstream_tokens(
     api: Api, at_live: Callable[[str], Someone], trail: Trail
 ) -> None:
-    """Alice needs no step-up: both of her tokens are good, and still neither is answered with the other's."""
+    """Alice needs no step-up. Both of her tokens are valid, and neither gets the other's downstream token."""
     alice = at_live("alice")
     tokens = [alice.token(), alice.token(MFA)]
     for _ in range(2):

@@ -12,7 +12,7 @@ from emulators.requests_io import fingerprint
 
 @dataclass(frozen=True)
 class Exchange:
-    """One On-Behalf-Of exchange. `claims` are those asked of the sign-in, beside what the API declares it can do."""
+    """One On-Behalf-Of exchange. `claims` are those asked of the sign-in, without the API's capabilities."""
 
     assertion: str
     resource: str
@@ -40,7 +40,7 @@ class Trail:
         return [(entry.details["bearer"], entry.status) for entry in self._entries() if entry.service == service]
 
     def pages(self, action: str) -> list[str]:
-        """The verdicts on every answer to a page of Entra's: `sign-in`, `mfa`, `consent`."""
+        """The verdicts on every submitted page of Entra: `sign-in`, `mfa`, `consent`."""
         return [entry.verdict for entry in self._entries() if entry.action == action]
 
     def origin(self, bearer: str) -> str:

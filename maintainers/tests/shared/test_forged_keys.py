@@ -1,4 +1,4 @@
-"""Keys that must not sign access tokens, though Entra itself publishes them: each beside a good one, which goes on.
+"""Keys that Entra publishes but that must not sign access tokens. A good key next to each continues to work.
 
 The document comes from the emulated Entra; the token is right in all but the key that signed it.
 """

@@ -1,7 +1,7 @@
 """Forged tokens, one defect per row: each is refused, tells the forger nothing, and costs next to nothing.
 
-The rows are in maintainers/tests/forgery. Next to nothing: no request to Entra (an unknown key id: one fetch of the
-keys), no exchange, no session, memory and work in proportion to the token's length.
+The rows are in maintainers/tests/forgery. None causes an exchange, a session or a request to Entra, except one fetch of
+the keys for an unknown key id. Memory and work must be in proportion to the token's length.
 """
 
 from __future__ import annotations

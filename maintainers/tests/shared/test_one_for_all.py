@@ -69,7 +69,7 @@ def test_callers_without_time_do_not_keep_a_circuit_open(lab: Lab) -> None:
 
 
 def test_a_flood_of_forged_tokens_leaves_nothing_behind(lab: Lab, quiet: None) -> None:
-    """No session, no thread, and, beside one fetch of the keys, no request."""
+    """No session, no thread, and no request except one fetch of the keys."""
     services, token = lab.services(), lab.stack.issue_access_token("olga")
     services.sessions.open(token)
     genuine = Genuine.taken_apart(token, lab.stack.entra.keys.current)
@@ -125,7 +125,7 @@ class Crowd:
 def test_while_entras_keys_hang_strangers_keep_no_known_caller_waiting(
     lab: Lab, kind: str, strangers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They wait for half a second of the fetch between them; whoever comes later is answered at once."""
+    """Together they wait for half a second of the fetch. Later callers get their response at once."""
     monkeypatch.setattr(signing_keys, "UNKNOWN_KEY_WAIT_SECONDS", 0.5)
     crowd, token = Crowd(lab), lab.stack.issue_access_token("olga")
     assert crowd.call(kind, token).result(30).status_code == 200

@@ -85,7 +85,7 @@ def test_a_storm_of_bogus_key_ids_costs_one_fetch_and_good_ones_do_not_wait_for_
     while not services.signing_keys._fetches._flights:  # until the fetch is under way
         threading.Event().wait(0.001)
     assert services.sessions.open(lab.stack.issue_access_token("alice"))
-    assert storm.is_alive()  # the good token was answered while the fetch for the bogus ones still hung
+    assert storm.is_alive()  # the good token succeeded while the fetch for the bogus ones still hung
     storm.join(20)
     assert len(lab.seen(mark, "keys")) == 1
 
@@ -111,14 +111,14 @@ def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
 
 
 def look_again(services: Services, token: str) -> None:
-    """A call that lets the keys be fetched beside it, and the end of that fetch."""
+    """A call that starts a fetch of the keys in the background, and the end of that fetch."""
     with suppress(InvalidToken):  # it may have ended during the call already
         services.sessions.open(token)
     finish_background_work()
 
 
 def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
-    """Withdrawn is what two answers lack, the second one some seconds after the first."""
+    """A key is withdrawn when two responses lack it, the second one some seconds after the first."""
     services, token = lab.services(), lab.stack.issue_access_token("alice", lifetime=3 * MAX_AGE_SECONDS)
     services.sessions.open(token)
     lab.stack.roll_signing_key(withdraw_old=True)
@@ -217,7 +217,7 @@ def test_one_answer_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     for later in (SECOND_LOOK_SECONDS, DIFFERENCE_COUNTS_SECONDS):
         lab.clock.forward(later)
         assert services.sessions.open(genuine.token()) is session
-    assert len(lab.seen(mark, "keys")) == 2  # the second answer had it: no third is needed
+    assert len(lab.seen(mark, "keys")) == 2  # the second response had it: no third is needed
 
 
 def test_answers_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None:
@@ -236,7 +236,7 @@ def test_answers_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None
 
 
 def test_a_look_just_after_the_first_is_not_the_second_one(lab: Lab) -> None:
-    """A stranger may have Entra asked right after a refresh; the same server may answer."""
+    """An unknown key id may cause a fetch right after a refresh. The same server may respond."""
     services, genuine, kid = two_keys(lab)
     lab.clock.forward(MAX_AGE_SECONDS)
     lab.stack.faults.add("entra.keys", without=[kid], times=2)
@@ -288,7 +288,7 @@ def test_a_refresh_by_age_is_not_the_try_that_an_unknown_id_has(lab: Lab) -> Non
 
 
 def test_the_first_fetch_of_all_is_not_that_try_either(lab: Lab) -> None:
-    """An instance that starts during a rollover may get the poorer answer first."""
+    """An instance that starts during a rollover may first get the response with fewer keys."""
     kid = lab.stack.entra.keys.current.x5t
     lab.stack.roll_signing_key()
     other = lab.stack.entra.keys.current.x5t
@@ -343,7 +343,7 @@ def test_when_entra_withdraws_all_its_keys_nobody_gets_in(lab: Lab, nothing: dic
     lab.clock.forward(MAX_AGE_SECONDS)
     empty = lab.stack.faults.add("entra.keys", status=200, body=nothing)
     look_again(services, genuine.token())
-    assert services.sessions.open(genuine.token()) is session  # one such answer may be a mistake
+    assert services.sessions.open(genuine.token()) is session  # one such response may be a mistake
     lab.clock.forward(SECOND_LOOK_SECONDS)
     look_again(services, genuine.token())
     for token in (genuine.token(), lab.stack.issue_access_token("alice")):
@@ -412,7 +412,7 @@ class Publisher:
 
 
 def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
-    """Keys of two hours ago, and an Entra that did not answer just now."""
+    """Keys of two hours ago, and an Entra that has just not responded."""
     key, clock = SigningKey(STRANGER.public_key()), Clock()
     publisher = Publisher(key)
     keys = SigningKeys(publisher.fetch, clock)
@@ -449,7 +449,7 @@ def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answe
 
 
 def known_keys_and_a_hanging_fetch() -> tuple[SigningKeys, Clock, Publisher]:
-    """Keys of half a minute ago, and an Entra that does not answer when it is asked again."""
+    """Keys of half a minute ago, and an Entra that does not respond to the next fetch."""
     clock, publisher = Clock(), Publisher(SigningKey(STRANGER.public_key()))
     keys = SigningKeys(publisher.fetch, clock)
     assert keys.get("a")

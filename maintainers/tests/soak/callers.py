@@ -20,11 +20,11 @@ from .plan import Step
 from .sieve import Sieve
 from .wallet import Token, Wallet
 
-PATIENCE = 120.0  # seconds for one answer; the API's own bound is half of it
+PATIENCE = 120.0  # seconds for one response; the API's own bound is half of it
 
 
 class Callers:
-    """Carries out a plan's steps, one after the other in each thread; every answer is judged."""
+    """Carries out a plan's steps, one after the other in each thread. Every response is checked."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ def new_session() -> requests.Session:
 
 
 def _read(reply: requests.Response) -> dict[str, Any]:
-    """The code of an error; or the owners that an answer names, and the items of its orders."""
+    """The code of an error, or the owners that a response names and the items of its orders."""
     try:
         body = reply.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""What was wrong when: what a call's answer may be excused by."""
+"""Which faults were on at what time. They may excuse a response."""
 
 from __future__ import annotations
 

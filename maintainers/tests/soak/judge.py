@@ -1,4 +1,4 @@
-"""Whether an answer was right: whose it is, whether it was due, and what excuses one that was not."""
+"""Whether a response was right: whose data it has, whether it was due, and what excuses a wrong one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Call:
 
 
 class Judge:
-    """Knows which tokens have been answered, for whom Entra's troubles are no excuse any more. Thread-safe."""
+    """Knows the tokens with a successful call. For them, an outage of Entra excuses nothing. Thread-safe."""
 
     def __init__(self, without_consent: Collection[str] = ()) -> None:
         """`without_consent`: the APIs that nobody's consent is needed for."""
@@ -79,7 +79,7 @@ class Judge:
         return REFUSED if any(_excuses_refusal(d, call, live) for d in disturbances) else UNEXCUSED
 
     def is_due(self, call: Call, *, consented: bool) -> bool:
-        """Whether this is the answer with nothing in its way; `consented`: whether the person's consent stands."""
+        """Whether this is the response without any fault. `consented`: whether the person has consented."""
         refusal = None if consented and NOT_CONSENTED in call.person.traits else self._due(call)
         return (call.status, call.code) == (refusal or (200, ""))
 
@@ -94,7 +94,7 @@ class Judge:
         if self._needs_consent(call):
             return ANSWERED if any(d.kind == "consent" for d in disturbances) else LET_IN  # if since withdrawn, too
         if self._due(call):
-            return WRONG_TOKEN  # only another token of the same person could have had this answer
+            return WRONG_TOKEN  # only another token of the same person could have got this response
         if _is_stale(call, disturbances) or self._is_withdrawn(call, disturbances):
             return LET_IN
         return ANSWERED
@@ -103,7 +103,7 @@ class Judge:
         return NOT_CONSENTED in call.person.traits and call.api not in self._without_consent
 
     def _due(self, call: Call) -> tuple[int, str] | None:
-        """Status and code of the refusal that this call must meet; None: it must be answered."""
+        """Status and code of the refusal that this call must get. None: it must succeed."""
         traits = call.person.traits
         if call.token.bad:
             return _BAD.get(call.token.bad, (401, "invalid_token"))
@@ -125,7 +125,7 @@ class Judge:
         return not any(d.kind in ending and d.since < call.end for d in disturbances)
 
     def _is_withdrawn(self, call: Call, disturbances: Sequence[Disturbance]) -> bool:
-        """Whether its key was withdrawn, and the API had heard of it: it had answered a token of a newer key before.
+        """Whether its key was withdrawn and the API knew: a token of a newer key had succeeded before.
 
         Then it had fetched the key set once without that key; a second fetch, a little later, had to lack it too.
         """

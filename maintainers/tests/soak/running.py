@@ -27,7 +27,7 @@ from .sieve import Sieve
 from .troubles import Troubles
 from .wallet import Wallet
 
-_WARM_SECONDS = 3.0  # without trouble: whoever is known by then need not mind Entra's any more
+_WARM_SECONDS = 3.0  # without faults: tokens known by then no longer depend on Entra
 _FAULT_THREADS = 2
 _CALM_SECONDS = 60.0  # by then every circuit is closed and every cooldown over
 _PROGRESS_SECONDS = 2.0

@@ -50,7 +50,7 @@ class Wallet:
             return known
 
     def discard(self, token: Token) -> None:
-        """It is good no longer; whoever asks next gets a new one."""
+        """It is no longer valid. The next caller gets a new one."""
         with self._lock:
             for place in [place for place, known in self._tokens.items() if known is token]:
                 del self._tokens[place]

@@ -1,4 +1,4 @@
-"""The rules for infra/: what the compiler cannot know. Each is a function that yields one line for each problem.
+"""The rules for infra/ that the compiler cannot check. Each is a function that yields one line for each problem.
 
 A rule takes a Deployment, and is then called for each parameter set, or the whole Project. Its group is the name of its
 module.
@@ -57,9 +57,9 @@ def deployment_rule(*, makers: bool = False) -> Callable[[Callable[[Deployment],
 
 
 def problems(project: Project, group: str = "", *, makers: bool | None = None) -> Iterator[str]:
-    """What the rules find, as they find it: those of one group, or all; the makers', the others, or both (None).
+    """Yields the problems that the rules find. Selects one group or all, and makers' rules, the others or both (None).
 
-    One deployment after the other, so whoever stops at the first line has waited for few snapshots. Bicep that does not
+    They run one deployment after the other, so a caller that stops early waits for few snapshots. Bicep that does not
     compile is one problem, in the compiler's words.
     """
     rules = [rule for rule in RULES if group in ("", rule.group) and makers in (None, rule.makers)]

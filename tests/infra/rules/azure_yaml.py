@@ -1,4 +1,4 @@
-"""azure.yaml against azd's own schema, and against the files and the Bicep it speaks of."""
+"""azure.yaml against azd's own schema, and against the files and the Bicep that it names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def services(deployment: Deployment) -> Iterator[str]:
 
 
 def _known(_: Project, found: dict[str, Any]) -> Iterator[str]:
-    """The schema lets unknown properties pass; azd then ignores what was meant."""
+    """The schema accepts unknown properties, and azd ignores them."""
     service = SCHEMA["properties"]["services"]["additionalProperties"]["properties"]
     for name in sorted(set(found) - set(SCHEMA["properties"])):
         yield f"azd knows no {name}"

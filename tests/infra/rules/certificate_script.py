@@ -1,4 +1,4 @@
-"""ensure-certificate.sh is what the deployment script runs, and gets every variable it reads."""
+"""The deployment script runs ensure-certificate.sh and sets every variable that it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every cloud has its row in clouds.json, and what differs between clouds stands there and nowhere else."""
+"""Every cloud has its row in clouds.json. Values that differ between clouds are only there."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ AGE = "use-recent-api-versions"
 
 @project_rule(makers=True)
 def linter(project: Project) -> Iterator[str]:
-    """Each rule at error, but the age of API versions: azd compiles with this file, and time alone would break it."""
+    """Each rule at error, except the age of API versions: with time alone, it would fail azd's compilation."""
     found = json.loads(project.texts[PATH])
     if found.get("extensions") != {"microsoftGraphV1": GRAPH}:
         yield f"{PATH}: the Graph types must be {GRAPH}; later ones change `owners`"

@@ -1,4 +1,4 @@
-"""The API proves itself by exactly one thing: a certificate, or the managed identity that its site runs as."""
+"""The API has exactly one credential: a certificate, or the managed identity of its site."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def one_of_two(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def federated(deployment: Deployment) -> Iterator[str]:
-    """A federated credential believes the API's own identity, in its own tenant, for the exchange alone."""
+    """A federated credential accepts the API's own identity, in its own tenant, for the exchange only."""
     sites = [each for each in deployment.of_type("Microsoft.Web/sites") if service_of(each) == "api"]
     own = [
         principal_id(identity.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""What Flex Consumption refuses is not set, and what it needs is.
+"""Settings that Flex Consumption refuses are absent, and settings that it needs are present.
 
 https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan and functions-app-settings
 """
@@ -92,7 +92,7 @@ def settings(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def threads(deployment: Deployment) -> Iterator[str]:
-    """An instance has as many threads as it takes requests at a time; unset, it has 5 or 1,000 by how it started."""
+    """An instance has as many threads as requests at a time. By default it has 5 or 1,000 threads."""
     for site in deployment.of_type("Microsoft.Web/sites"):
         wanted, given = at(site, CONCURRENCY), app_settings(deployment).get(site["name"], {}).get(THREADS)
         if given != str(wanted):

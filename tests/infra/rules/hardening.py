@@ -1,4 +1,4 @@
-"""Keys are off, transport is TLS 1.2, the vault is recoverable, CORS is by request, outputs hold no secret."""
+"""Keys are off, TLS is 1.2, the vault is recoverable, CORS is an option, and outputs hold no secret."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def vault(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def origins(deployment: Deployment) -> Iterator[str]:
-    """CORS lets in what was asked for and nothing else, and redirect URIs are https."""
+    """CORS allows only the given origins, and redirect URIs are https."""
     asked = deployment.parameters["browserOrigins"] if "browserOrigins" in deployment.given else []
     allowed: set[str] = set()
     for site in deployment.of_type("Microsoft.Web/sites"):
@@ -107,7 +107,7 @@ def origins(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def outputs(deployment: Deployment) -> Iterator[str]:
-    """azd writes outputs to its .env in clear: the ones that hooks and the client need, and no secret."""
+    """azd writes outputs to its .env in the clear. They are those that hooks and the client need, and no secret."""
     for name in OUTPUTS:
         if name not in deployment.outputs:
             yield f"{MAIN}: the output {name} is missing"

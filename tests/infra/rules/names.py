@@ -46,6 +46,6 @@ def in_clear(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def twins(deployment: Deployment) -> Iterator[str]:
-    """Two resources of one id are one to Azure. App registrations, which are declared twice on purpose, have none."""
+    """For Azure, two resources with one id are the same. App registrations, declared twice on purpose, have no id."""
     ids = [resource["id"] for resource in deployment.resources if "id" in resource]
     yield from (f"{each} is declared twice" for each in sorted(set(ids)) if ids.count(each) > 1)

@@ -1,4 +1,4 @@
-"""A private network: what is closed has a way in, every way has a name, and every name is found from the network.
+"""A private network: each closed resource has an endpoint, and the network resolves the name of each endpoint.
 
 https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#virtual-network-integration and
 https://learn.microsoft.com/azure/private-link/private-endpoint-dns
@@ -94,7 +94,7 @@ def links(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def ways_out(deployment: Deployment) -> Iterator[str]:
-    """Each app calls out from a subnet of its own, delegated and large enough; endpoints are in another."""
+    """Each app calls from a subnet of its own, delegated and large enough. Endpoints are in another subnet."""
     subnets = _subnets(deployment)
     used = [at(site, "properties.virtualNetworkSubnetId") for site in deployment.of_type(SITE)]
     for site, subnet in zip(deployment.of_type(SITE), used, strict=True):

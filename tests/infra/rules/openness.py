@@ -9,14 +9,13 @@ from tests.infra.project import Deployment, label, leaves
 from tests.infra.rules import deployment_rule
 from tests.infra.rules.settings import LIKE_OURS
 
-# Of these no rule reads anything, so a user may leave open what they like: app settings of their own, and the
-# properties of resources of other types than the template has.
+# The rules read only these types. A user's own app settings, and resources of other types, may have open values.
 JUDGED = ("Microsoft.Graph/", "Microsoft.Web/", "Microsoft.KeyVault/", "Microsoft.Authorization/", "Microsoft.Cache/")
 
 
 @deployment_rule()
 def judged(deployment: Deployment) -> Iterator[str]:
-    """What a rule reads has a value: otherwise the rules would judge nothing."""
+    """What a rule reads has a value. Otherwise the rules would check nothing."""
     for resource in deployment.resources:
         for path, value in leaves(resource.get("properties", {})):
             own_setting = resource["type"] == "Microsoft.Web/sites/config" and not path[1:].lower().startswith(

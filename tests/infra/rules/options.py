@@ -81,7 +81,7 @@ def callers(deployment: Deployment) -> Iterator[str]:
 
 @deployment_rule()
 def owners(deployment: Deployment) -> Iterator[str]:
-    """Whoever is to own the registrations owns each app and each service principal."""
+    """Each given owner owns each app and each service principal."""
     wanted = deployment.parameters["registrationOwnerIds"] or None
     declared_again = {
         at(app, "properties.uniqueName") for app in deployment.of_type(APPS) if at(app, "properties.owners")

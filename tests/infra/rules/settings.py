@@ -26,7 +26,7 @@ DEFAULT_ENTRY_POINT = "function_app.py"
 OF_THE_CODE = ("AzureAd__", "DownstreamApis__", "TokenCache__")
 # What a misspelt setting of the code, the host or the platform begins with; any other name is a user's own.
 LIKE_OURS = ("azuread", "downstreamapi", "tokencache", "azurewebjobs", "applicationinsights", "functions_", "python_")
-# azure-identity takes these as its own, whatever they were meant for.
+# azure-identity reads these itself, for every purpose.
 NEVER = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
 
 
@@ -53,7 +53,7 @@ def settings_by_service(deployment: Deployment) -> dict[str, dict[str, Any]]:
 
 @deployment_rule()
 def names(deployment: Deployment) -> Iterator[str]:
-    """Each setting is a string, known to whoever reads it, and none of the platform's is missing."""
+    """Each setting is a string that its reader knows, and no setting of the platform is missing."""
     for service, settings in settings_by_service(deployment).items():
         for name, value in settings.items():
             if not isinstance(value, str):

@@ -9,7 +9,7 @@ from ..tenant import Tenant, time_outs_in_force
 
 
 class Peer:
-    """One peer, made anew for each failure. `time_out` replaces its own time-outs, through an argument it takes."""
+    """One peer, created again for each failure. `time_out` replaces its own time-outs through one of its arguments."""
 
     def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
         self.tenant, self.time_out = tenant, time_out
@@ -29,7 +29,7 @@ class Validator(Peer):
     """Looks into the caller's token."""
 
     def validate(self, bearer: str) -> Outcome:
-        """Answered when the token passes."""
+        """Succeeds when the token passes."""
         raise NotImplementedError
 
     def later(self, seconds: float) -> None:
@@ -37,14 +37,14 @@ class Validator(Peer):
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Waits for what it does beside its callers' calls, if it does such things."""
+        """Waits for its background work, if it has any."""
 
 
 class Exchanger(Peer):
     """Calls Graph on behalf of the caller."""
 
     def call(self, bearer: str) -> Outcome:
-        """Answered when Graph's /me is."""
+        """Succeeds when the call of Graph's /me does."""
         raise NotImplementedError
 
     def downstream_token(self, bearer: str) -> str:

@@ -50,7 +50,7 @@ class Template(Validator, Exchanger):
         _join("background ")
 
     def nominal_time_out(self) -> float:
-        _join("background early client credential")  # goes on beside what hangs, with time-outs of its own
+        _join("background early client credential")  # continues in the background, with time-outs of its own
         return super().nominal_time_out()
 
     def _note_pause(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Answers that are none: HTML where JSON belongs, ten megabytes; and what all failures together left in the log."""
+"""Unusable responses: HTML in place of JSON, ten megabytes. And what all failures together left in the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def html_keys(subject: Subject) -> str:
 
 
 def html_token(subject: Subject) -> str:
-    """The token endpoint answers with a web page, as a proxy's sign-in does."""
+    """The token endpoint responds with a web page, as a proxy's sign-in does."""
     return _exchange_answers(subject, _HTML)
 
 

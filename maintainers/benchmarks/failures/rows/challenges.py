@@ -30,7 +30,7 @@ def step_up(subject: Subject) -> str:
 
 
 def cae(subject: Subject) -> str:
-    """Graph refuses the first token, and would accept one exchanged anew with its claims."""
+    """Graph refuses the first token, and would accept a new one exchanged with its claims."""
     peer, tenant = subject.fresh(), subject.tenant
     bearer = tenant.token(mfa=True)
     peer.call(bearer)

@@ -1,4 +1,4 @@
-"""Entra's token endpoint is down, or does not answer."""
+"""Entra's token endpoint is down, or does not respond."""
 
 from __future__ import annotations
 

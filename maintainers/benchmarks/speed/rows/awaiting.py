@@ -1,4 +1,4 @@
-"""Many callers whose functions wait for Graph: `async def`, beside a bare function that awaits httpx2."""
+"""Many callers whose functions wait for Graph: `async def`, next to a bare function that awaits httpx2."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """One row for each number of users; beside the most, the fewest take turns once more, to see whether it matters."""
+    """One row for each number of users. The fewest are measured again next to the most, to compare them."""
     rounds = 3 if quick else 9
     few: dict[str, Callable[[], object]] = {}
     with tenant() as there:

@@ -93,7 +93,7 @@ def call(router: Router, name: str, token: str, **headers: str) -> Invocation:
 
 
 async def _rate(engine: Engine, calls: list[Invocation]) -> float:
-    """Requests per second of processor time, a few at a time. Raises RuntimeError when one is not answered."""
+    """Requests per second of processor time, a few at a time. Raises RuntimeError when one fails."""
     waiting = list(calls)
 
     async def work() -> None:

@@ -32,7 +32,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 
 def _rate(url: str, name: str, tokens: Sequence[str], calls: int) -> float:
-    """Answers per second. Raises RuntimeError for one that is not 200."""
+    """Responses per second. Raises RuntimeError for one that is not 200."""
     started = perf_counter()
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         for done in [

@@ -1,4 +1,4 @@
-"""The first answer of a process: from its start, and when it has stood ready for a while."""
+"""The first response of a process: from its start, and after it has been ready for a while."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPTIONS = ("--port", "0", "--stop-with-stdin")
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """The local host with the app and with the hello app in turns; what a function waits for answers late."""
+    """The local host with the app and with the hello app in turns. Entra and Graph respond with a delay."""
     rounds = 1 if quick else 7
     taken: dict[str, list[float]] = {name: [] for name in ("cold", "warm", "hello", "hello warm", "second")}
     with tenant() as there:
@@ -79,7 +79,7 @@ def host(root: Path, script: str) -> Iterator[tuple[float, str]]:
 
 
 def _get(url: str, path: str, token: str = "") -> float:
-    """Seconds until the answer is there. Raises RuntimeError when it is not 200."""
+    """Seconds until the response has arrived. Raises RuntimeError when it is not 200."""
     started = time.perf_counter()
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})

@@ -35,7 +35,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 
 def _seconds(tenant: Tenant, function: object, calls: int) -> float:
-    """Of one call. Raises RuntimeError when one is not answered with 200."""
+    """Of one call. Raises RuntimeError when one does not respond with 200."""
     before = perf_counter()
     for _ in range(calls):
         response = tenant.call(function, as_="alice")

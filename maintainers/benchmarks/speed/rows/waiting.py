@@ -1,4 +1,4 @@
-"""Many callers whose functions wait for Graph: `def`, beside a bare function that calls with requests."""
+"""Many callers whose functions wait for Graph: `def`, next to a bare function that calls with requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The front of Azure Managed Redis: TLS, and nobody gets in but by a token of an identity that has an access policy.
+"""A proxy that acts as Azure Managed Redis: TLS, and only tokens of an identity that has an access policy.
 
-Behind it stands a real redis-server. Access keys are off: a password is refused, whatever it is. A connection ends with
+Behind it is a real redis-server. Access keys are off: every password is refused. A connection ends with
 the token that opened it, unless another has come meanwhile:
 https://learn.microsoft.com/azure/redis/entra-for-authentication
 """
@@ -27,10 +27,10 @@ LOOK_SECONDS = 0.02  # how often a connection is looked at for a token that is o
 DANGEROUS = frozenset(
     b"ACL BGSAVE CONFIG DEBUG FLUSHALL FLUSHDB KEYS MIGRATE MONITOR REPLICAOF SAVE SHUTDOWN SORT".split()
 )
-_OUTSIDE = frozenset((b"AUTH", b"HELLO", b"QUIT"))  # what may be said before one is let in
+_OUTSIDE = frozenset((b"AUTH", b"HELLO", b"QUIT"))  # the commands that are allowed before AUTH
 
 
-class RedisFront:
+class RedisProxy:
     """One endpoint in a thread of its own. Stop it with `stop()`."""
 
     def __init__(self, entra: Entra, audit: Audit, certificate: Path, target: int) -> None:
@@ -43,7 +43,7 @@ class RedisFront:
         context.load_cert_chain(certificate)
         listener = bind(0, "Azure Managed Redis")
         self.port: int = listener.getsockname()[1]
-        self._loop = LoopThread("redis front")
+        self._loop = LoopThread("redis proxy")
         self._server = self._loop.call(asyncio.start_server(self._serve, sock=listener, ssl=context))
 
     @property
@@ -65,7 +65,7 @@ class RedisFront:
         try:
             await connection.serve(self._target)
         except (OSError, RespError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            pass  # the caller has gone, or speaks something else, or this ends
+            pass  # the client has gone, or does not speak this protocol, or the server stops
         finally:
             self.open.discard(connection)
             writer.transport.abort()
@@ -85,7 +85,7 @@ class RedisFront:
         return None if reason else float(claims["exp"])
 
     def _against(self, user: str, claims: Mapping[str, object]) -> str:
-        """What speaks against letting the user in with these claims; empty when nothing does."""
+        """Why the user is refused with these claims. Empty when the user is let in."""
         if str(claims.get("aud", "")).removesuffix("/") != REDIS_URI:
             return f"the token is for {claims.get('aud')}"
         if claims.get("oid") != user:
@@ -101,9 +101,9 @@ class RedisFront:
 class _Connection:
     """One caller."""
 
-    def __init__(self, front: RedisFront, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._front, self._reader, self._writer = front, reader, writer
-        self._ends: float | None = None  # of the token; None: not let in
+    def __init__(self, proxy: RedisProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._proxy, self._reader, self._writer = proxy, reader, writer
+        self._ends: float | None = None  # of the token; None before a successful AUTH
 
     async def serve(self, target: int) -> None:
         """Until either side ends it, or the token is over."""
@@ -140,7 +140,7 @@ class _Connection:
 
     def _auth(self, given: list[bytes]) -> bool:
         user, secret = arguments(given)
-        ends = self._front.admit(user, secret)
+        ends = self._proxy.admit(user, secret)
         if ends is not None:
             self._ends = ends
         return ends is not None
@@ -156,10 +156,10 @@ class _Connection:
         self._writer.close()
 
     async def _watch(self) -> None:
-        """Azure ends the connection at the end of its token, in the middle of nothing."""
-        while self._ends is None or self._front.now() < self._ends:
+        """Azure closes the connection when its token expires, also between two commands."""
+        while self._ends is None or self._proxy.now() < self._ends:
             await asyncio.sleep(LOOK_SECONDS)
-        self._front.open.discard(self)
+        self._proxy.open.discard(self)
         with contextlib.suppress(OSError, ssl.SSLError):
             self._writer.close()
 

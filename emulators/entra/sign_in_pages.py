@@ -1,4 +1,4 @@
-"""The sign-in pages in their order: account, second factor, consent, and then what the journey was for."""
+"""The sign-in pages in their order: account, second factor, consent, and then the response to the client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import pages
 from .consents import missing_permissions, record_consent
 from .decision import required_methods
 from .form import Form, read_form
-from .records import Journey
+from .records import Visit
 from .refusals import EntraError
 from .replies import Trace, stamp
 from .service import Entra
@@ -22,52 +22,52 @@ from .service import Entra
 PATIENCE = 900.0
 """Seconds a person has for the pages."""
 
-Answer = Callable[[Entra, Journey, Form], None]
-"""Takes in what the person has answered on a page."""
+Answer = Callable[[Entra, Visit, Form], None]
+"""Processes the form that the person has submitted."""
 
 
-def begin(entra: Entra, request: Request, journey: Journey) -> Response:
-    """The first page of a journey."""
+def begin(entra: Entra, request: Request, visit: Visit) -> Response:
+    """The first page of a sign-in."""
     flow = secrets.token_urlsafe(24)
-    entra.journeys.put(flow, journey, PATIENCE)
-    return _next(entra, request, flow, journey)
+    entra.visits.put(flow, visit, PATIENCE)
+    return _next(entra, request, flow, visit)
 
 
 async def account(request: Request) -> Response:
-    """The account picker was answered."""
+    """The form of the account picker was submitted."""
     return await _step(request, "sign-in", _choose_account)
 
 
 async def second_factor(request: Request) -> Response:
-    """The MFA page was answered."""
+    """The form of the MFA page was submitted."""
     return await _step(request, "mfa", _approve)
 
 
 async def consent(request: Request) -> Response:
-    """The consent page was answered."""
+    """The form of the consent page was submitted."""
     return await _step(request, "consent", _consent)
 
 
-def _choose_account(entra: Entra, journey: Journey, form: Form) -> None:
+def _choose_account(entra: Entra, visit: Visit, form: Form) -> None:
     person = PEOPLE.get(form.require("account"))
     if person is None:
-        raise EntraError(50034, tenant=journey.tenant)
-    if journey.for_everybody and not entra.directory.is_admin(person):
+        raise EntraError(50034, tenant=visit.tenant)
+    if visit.for_everybody and not entra.directory.is_admin(person):
         raise EntraError(90094)
-    journey.person = person
+    visit.person = person
 
 
-def _approve(_entra: Entra, journey: Journey, form: Form) -> None:
+def _approve(_entra: Entra, visit: Visit, form: Form) -> None:
     if form.require("answer") != "yes":
         raise EntraError(500121)
-    journey.more_methods |= required_methods(journey.claims)
+    visit.more_methods |= required_methods(visit.claims)
 
 
-def _consent(entra: Entra, journey: Journey, form: Form) -> None:
-    if form.require("answer") != "yes" or journey.person is None:
+def _consent(entra: Entra, visit: Visit, form: Form) -> None:
+    if form.require("answer") != "yes" or visit.person is None:
         raise EntraError(65004)
-    record_consent(entra, journey, journey.person)
-    journey.consented = True
+    record_consent(entra, visit, visit.person)
+    visit.consented = True
 
 
 async def _step(request: Request, action: str, answer: Answer) -> Response:
@@ -76,44 +76,44 @@ async def _step(request: Request, action: str, answer: Answer) -> Response:
     try:
         form = await read_form(request)
         flow = form.require("flow")
-        journey = entra.journeys.get(flow)
-        if journey is None:
+        visit = entra.visits.get(flow)
+        if visit is None:
             raise EntraError(9002313, reason="this sign-in has ended or taken too long; start again")
     except EntraError as refused:
         return refusal_page(entra, request, refused)
     try:
-        answer(entra, journey, form)
+        answer(entra, visit, form)
     except EntraError as refused:
-        return _end(entra, request, flow, journey, refused)
-    return _next(entra, request, flow, journey)
+        return _end(entra, request, flow, visit, refused)
+    return _next(entra, request, flow, visit)
 
 
-def _end(entra: Entra, request: Request, flow: str, journey: Journey, refused: EntraError) -> Response:
+def _end(entra: Entra, request: Request, flow: str, visit: Visit, refused: EntraError) -> Response:
     note(request).verdict = refused.message
-    entra.journeys.discard(flow)
-    return journey.cancel(refused)
+    entra.visits.discard(flow)
+    return visit.cancel(refused)
 
 
-def _next(entra: Entra, request: Request, flow: str, journey: Journey) -> Response:
-    base = f"{request.scope.get('root_path', '')}/{journey.tenant}"
-    person = journey.person
+def _next(entra: Entra, request: Request, flow: str, visit: Visit) -> Response:
+    base = f"{request.scope.get('root_path', '')}/{visit.tenant}"
+    person = visit.person
     if person is None:
         note(request).verdict = "ok: asks for the account"
-        return pages.account_page(f"{base}/login", flow, journey.client.name, _suggested_first(journey.suggested))
+        return pages.account_page(f"{base}/login", flow, visit.client.name, _suggested_first(visit.suggested))
     note(request).person = person.name
-    if needed := required_methods(journey.claims) - journey.more_methods:
+    if needed := required_methods(visit.claims) - visit.more_methods:
         what = "passkey" if "fido" in needed else "second factor"
         note(request).verdict = f"ok: asks {person.name} for a {what}"
         return pages.second_factor_page(f"{base}/SAS/ProcessAuth", flow, person, what)
-    missing = [] if journey.consented else missing_permissions(entra, journey, person)
+    missing = [] if visit.consented else missing_permissions(entra, visit, person)
     if any(set(p.scopes) & p.resource.admin_only for p in missing) and not entra.directory.is_admin(person):
-        return _end(entra, request, flow, journey, EntraError(90094))
+        return _end(entra, request, flow, visit, EntraError(90094))
     if missing:
         note(request).verdict = f"ok: asks {person.name} for consent"
-        return pages.consent_page(f"{base}/Consent/Set", flow, person, missing, everybody=journey.for_everybody)
-    entra.journeys.discard(flow)
-    note(request).verdict = f"ok: {person.name} signed in" + (" with MFA" if "mfa" in journey.methods else "")
-    return journey.finish(journey, person)
+        return pages.consent_page(f"{base}/Consent/Set", flow, person, missing, everybody=visit.for_everybody)
+    entra.visits.discard(flow)
+    note(request).verdict = f"ok: {person.name} signed in" + (" with MFA" if "mfa" in visit.methods else "")
+    return visit.finish(visit, person)
 
 
 def _suggested_first(suggested: Person | None) -> list[Person]:
@@ -121,7 +121,7 @@ def _suggested_first(suggested: Person | None) -> list[Person]:
 
 
 def refusal_page(entra: Entra, request: Request, refused: EntraError) -> Response:
-    """The page a person sees when there is nowhere to send the error to."""
+    """The page for an error that cannot be sent to the client."""
     note(request).verdict = refused.message
     trace = Trace.of(request)
     facts = {"Trace ID": trace.trace_id, "Correlation ID": trace.correlation_id, "Timestamp": stamp(entra.now())}

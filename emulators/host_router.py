@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .gateway import Tunnel
 
 
-class HostFronts:
+class HostRouter:
     """One ASGI application for all host names. A request must come through a tunnel for the very host it names."""
 
     def __init__(self, services: Mapping[str, ASGIApp], tunnel_of: Callable[[Scope], Tunnel | None]) -> None:

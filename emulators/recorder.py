@@ -1,4 +1,4 @@
-"""Around every service: buffers the request, applies faults, and writes the audit entry before the reply leaves."""
+"""The recorder around every service: buffers the request, applies faults, and records the audit entry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PeekPerson = Callable[[Request, bytes], "str | None"]
 
 
 @dataclass
-class Watch:
+class Recording:
     """What all services share. `stopping` ends every artificial delay at once."""
 
     audit: Audit
@@ -39,15 +39,15 @@ class Watch:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Watched:
-    """An ASGI application under watch. `target` names the fault target of a path, `person` whom a request is about."""
+class Recorded:
+    """An ASGI application with a recorder. `target`: the fault target of a path. `person`: the person of a request."""
 
     def __init__(
-        self, app: ASGIApp, service: str, watch: Watch, target: Callable[[str], str | None], person: PeekPerson
+        self, app: ASGIApp, service: str, recording: Recording, target: Callable[[str], str | None], person: PeekPerson
     ) -> None:
         self._app = app
         self._service = service
-        self._watch = watch
+        self._recording = recording
         self._target = target
         self._person = person
 
@@ -57,19 +57,19 @@ class Watched:
             return
         started = time.perf_counter()
         note = scope[NOTE] = Note()
-        recorded = _Recorder(self._watch, self._service, scope, note, started, send)
+        recorded = _Recorder(self._recording, self._service, scope, note, started, send)
         request = Request(scope, receive)
         body = await _whole_body(request)
         if body is None:
             note.verdict = "refused: the body is too large"
             await Response(status_code=413)(scope, receive, recorded.send)
             return
-        if self._watch.arrived is not None:
-            self._watch.arrived(self._service, request, body)
+        if self._recording.arrived is not None:
+            self._recording.arrived(self._service, request, body)
         note.person = self._person(request, body)
         if token := bearer(request):
             note.details["bearer"] = fingerprint(token)
-        fault = self._watch.faults.take(self._target(scope["path"]), note.person)
+        fault = self._recording.faults.take(self._target(scope["path"]), note.person)
         try:
             if fault is not None:
                 recorded.prefix = fault.describe()
@@ -90,7 +90,7 @@ class Watched:
         elif fault.network == "hang":
             await self._handle(bad.hang, scope, replay, recorder)
         else:
-            wire = Wire(scope["state"][TRANSPORT], self._watch.faults.dripped)
+            wire = Wire(scope["state"][TRANSPORT], self._recording.faults.dripped)
             await bad.answer(scope, replay, wire)
 
     async def _handle(self, app: ASGIApp, scope: Scope, receive: Receive, recorder: _Recorder) -> None:
@@ -104,7 +104,7 @@ class Watched:
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
             try:
-                await asyncio.wait_for(self._watch.stopping.wait(), seconds)
+                await asyncio.wait_for(self._recording.stopping.wait(), seconds)
             except TimeoutError:
                 return
 
@@ -112,8 +112,10 @@ class Watched:
 class _Recorder:
     """Forwards the reply, and records the request once: just before the reply starts, or when none came."""
 
-    def __init__(self, watch: Watch, service: str, scope: Scope, note: Note, started: float, send: Send) -> None:
-        self._watch = watch
+    def __init__(
+        self, recording: Recording, service: str, scope: Scope, note: Note, started: float, send: Send
+    ) -> None:
+        self._recording = recording
         self._service = service
         self._scope = scope
         self._note = note
@@ -135,8 +137,8 @@ class _Recorder:
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         verdict = note.verdict or ("no reply: the caller went away" if not status else f"status {status}")
         entry = Entry(
-            at=self._watch.now(),
-            caller=note.caller or self._watch.caller_of(scope),
+            at=self._recording.now(),
+            caller=note.caller or self._recording.caller_of(scope),
             service=self._service,
             method=scope["method"],
             path=path,
@@ -147,7 +149,7 @@ class _Recorder:
             person=note.person,
             details=dict(note.details),
         )
-        self._watch.audit.append(entry)
+        self._recording.audit.append(entry)
 
 
 async def _whole_body(request: Request) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The front of the Orders API's host name."""
+"""The proxy of the Orders API's host name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDERS = "https://orders-local.azurewebsites.net/api/orders"
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with what it was sent; the path chooses the status."""
+    """Responds with what it was sent. The path chooses the status."""
 
     protocol_version = "HTTP/1.1"
 
@@ -45,7 +45,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def routed(stack: Stack) -> Iterator[str]:
-    """An Orders API behind the front; its address."""
+    """An Orders API behind the proxy; its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -1,4 +1,4 @@
-"""The front of the host name of one API of the table: hands requests on to where it runs. It checks no token."""
+"""A reverse proxy for the host name of one API of the table. It forwards requests to the API and checks no token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOP_BY_HOP = frozenset(
 REWRITTEN = HOP_BY_HOP | {b"content-length", b"date", b"server"}
 
 
-class ApiFront:
+class ApiProxy:
     """A reverse proxy with one target, which can be changed while it runs."""
 
     def __init__(self, api: DownstreamApi) -> None:
@@ -35,7 +35,7 @@ class ApiFront:
         self.target = api.url
         self.canned = Canned(api.base_path)
         self.stand_in: StandIn | None = None
-        """Answers in place of the API, in tests."""
+        """Responds in place of the API, in tests."""
         self.refused_tokens = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,8 +59,8 @@ class ApiFront:
         try:
             reply = await asyncio.wait_for(self._exchange(self.target, request), TIMEOUT)
         except TimeoutError:
-            written.verdict = f"the {self.api.title} did not answer in {TIMEOUT:g} s"
-            return json_reply({"error": f"The {self.api.title} did not answer in time."}, 504)
+            written.verdict = f"the {self.api.title} did not respond in {TIMEOUT:g} s"
+            return json_reply({"error": f"The {self.api.title} did not respond in time."}, 504)
         except (OSError, EOFError, h11.ProtocolError) as problem:
             written.verdict = f"the {self.api.title} cannot be reached: {type(problem).__name__}{self._advice()}"
             return json_reply({"error": f"The {self.api.title} cannot be reached."}, 502)
