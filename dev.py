@@ -95,6 +95,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -105,7 +106,10 @@ if sys.version_info < OLDEST:  # Python 3.6 must still be able to read this file
 
 
 def tell(line: str) -> None:  # Python 3.11 or newer is needed: try python3 dev.py run
-    """To the person at the terminal; standard output belongs to the commands."""
+    """To the person at the terminal, in lines that fit it; standard output belongs to the commands."""
+    if sys.stderr.isatty() or os.environ.get("COLUMNS"):
+        width = max(80, shutil.get_terminal_size().columns)
+        line = "\n".join(textwrap.fill(each, width, break_long_words=False) for each in line.splitlines())
     print(line, file=sys.stderr, flush=True)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from client.api import Api, Reply, call_as_user, checked_method, checked_path, claims_of, lacks_consent
 from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
-from client.output import reader_may_leave
+from client.output import reader_may_leave, tell
 from client.settings import Settings, is_loopback
 from client.sign_in import EntraSignIn
 
@@ -37,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except ClientError as problem:
-        _tell(f"client: {problem}")
+        tell(f"client: {problem}")
         return problem.exit_code
     except KeyboardInterrupt:
-        _tell("client: stopped")
+        tell("client: stopped")
         return 130
 
 
@@ -49,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SettingsError("which path? For instance: python3 dev.py client /api/me")
     environ = {**os.environ, **(read_env_file(arguments.env_file) if arguments.env_file else {})}
     settings = Settings.from_environ(environ, calling=not arguments.token)
-    sign_in = EntraSignIn(settings, device_code=arguments.device_code, tell=_tell)
+    sign_in = EntraSignIn(settings, device_code=arguments.device_code, tell=tell)
     if arguments.token:
         token = sign_in.access_token()
         with reader_may_leave():
@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     api, path = Api(settings.api_base_url), checked_path(arguments.path)
     method = checked_method(arguments.method or ("GET" if arguments.body is None else "POST"))
     step_up, consent = arguments.step_up, arguments.consent
-    reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=_tell)
+    reply = call_as_user(api, sign_in, method, path, arguments.body, step_up=step_up, consent=consent, tell=tell)
     with reader_may_leave():
         _show(reply, settings)
     _advise(reply, settings, step_up=step_up, consent=consent)
@@ -89,15 +89,15 @@ def _to_open(text: str, settings: Settings) -> str:
 def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:
     """What the API asks for and which option gives it, unless the option was already used."""
     if claims := claims_of(reply):
-        _tell(f"The claims it asks for: {claims}")
+        tell(f"The claims it asks for: {claims}")
         if not step_up:
-            _tell("Sign in again with them: the same command with --step-up.")
+            tell("Sign in again with them: the same command with --step-up.")
     if problem := lacks_consent(reply):
-        _tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
+        tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
         if not consent:
-            _tell("Consent for yourself: the same command with --consent.")
+            tell("Consent for yourself: the same command with --consent.")
         page = _to_open(str(problem.get("admin_consent_url")), settings)
-        _tell(f"An administrator consents for everybody at {page}")
+        tell(f"An administrator consents for everybody at {page}")
 
 
 def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
@@ -105,7 +105,7 @@ def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:
     if reply.status != 404 or reply.text or "Content-Type" in reply.headers:
         return
     again = " After a change, stop `dev.py run` and start it again." if is_loopback(url.hostname or "") else ""
-    _tell(f"The running API has no route {method} {url.path}.{again} A path is what @app.route says, as in /api/me.")
+    tell(f"The running API has no route {method} {url.path}.{again} A path is what @app.route says, as in /api/me.")
 
 
 def _words(scopes: object) -> str:
@@ -117,10 +117,6 @@ def _pretty(text: str) -> str:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
         return text
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from client.output import tell
 from emulators.local import interrupts
 from emulators.local.errors import LocalError
 from emulators.table import TableError, read_table
@@ -26,20 +27,18 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _run(argv, started)
     except LocalError as problem:
-        sys.stderr.write(f"dev.py: {problem}\n")
+        tell(f"dev.py: {problem}")
         return problem.exit_code
     except TableError as problem:
-        sys.stderr.write(f"dev.py: {problem}\n")
+        tell(f"dev.py: {problem}")
         return 2
     except ModuleNotFoundError as missing:  # a Python that DEV_PYTHON named: nothing is installed into that
         if str(missing.name).partition(".")[0] in _OWN:
             raise
-        sys.stderr.write(
-            f"dev.py: this Python lacks {missing.name}: {sys.executable} -m pip install -r requirements-run.txt\n"
-        )
+        tell(f"dev.py: this Python lacks {missing.name}: {sys.executable} -m pip install -r requirements-run.txt")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("dev.py: stopped\n")
+        tell("dev.py: stopped")
         return 130
 
 
@@ -94,7 +93,7 @@ def _tell_ignored_settings() -> None:
     from emulators.local.environment import ignored_settings
 
     if names := ", ".join(ignored_settings()):
-        sys.stderr.write(f"ignored from your shell: {names} (dev.py run sets its own; add yours to local-stack.toml)\n")
+        tell(f"ignored from your shell: {names} (dev.py run sets its own; add yours to local-stack.toml)")
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

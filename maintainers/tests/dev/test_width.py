@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from client.output import tell
 from emulators.audit import Entry
 from emulators.local.banner import banner
 from emulators.local.state import StackState
@@ -78,3 +79,36 @@ def test_run_once_fits(project: Project) -> None:
     assert result.returncode == 0
     assert [line for line in result.stdout.splitlines() if len(line) > 80] == []
     assert "api → graph" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["check", "--fx"],
+        ["token", "bob"],
+        ["token", "alice"],
+        ["call", "alice", "/api/me"],
+        ["exec", "--", "python", "-V"],
+        ["run", "--redis", "redis://10.0.0.7"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_with_a_command_fits(project: Project, arguments: list[str]) -> None:
+    narrow, whole = project.dev(*arguments, COLUMNS="80"), project.dev(*arguments, COLUMNS="")
+
+    assert [line for line in narrow.stderr.splitlines() if len(line) > 80] == []
+    assert narrow.stderr.split() == whole.stderr.split()
+    assert len(whole.stderr.splitlines()) == 1
+
+
+def test_a_command_to_copy_is_never_broken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = "python3 dev.py run --once"
+
+    for before in range(80):
+        tell(f"{'x' * before} Type {command}, then wait.")
+
+    shown = capsys.readouterr().err
+    assert shown.count(command) == 80
+    assert max(map(len, shown.splitlines())) <= 80
