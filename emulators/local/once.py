@@ -36,6 +36,11 @@ def run_once(first_port: int, engine: str, table: Table, *, redis: str | None, s
         with up("run --once", ports, Path(folder), timeline, table, engine=engine, redis=redis) as tenant:
             timeline.say(f"Up in {time.monotonic() - started:.1f} s.\n\n{_PERSON.display_name} signs in")
             play = _Play(tenant, timeline)
+            play.wrong += [
+                f"{name}: the app could not be loaded: {app.indexing_error}"
+                for name, app in tenant.apps.items()
+                if app.indexing_error
+            ]
             play.sign_in()
             exchanges = {name: play.round(name) for name in _ROUNDS}
     return _verdict(timeline, exchanges, play)

@@ -143,9 +143,12 @@ def indexing(root: Path, rules: package_files.Rules, files: Sequence[str]) -> li
 
 
 def scripts(root: Path) -> list[str]:
-    """The script of each app: function_app.py, and those that infra/ names in PYTHON_SCRIPT_FILE_NAME."""
+    """The script of each app: function_app.py, and those that infra/ or local-stack.toml names."""
     texts = (file.read_text(encoding="utf-8") for file in sorted((root / "infra").glob("*.bicep")))
     named = [name for text in texts for name in re.findall(r"PYTHON_SCRIPT_FILE_NAME: '(\w+\.py)'", text)]
+    table = root / "local-stack.toml"
+    if table.exists():
+        named += re.findall(r"""^app *= *["'](\w+\.py)["']""", table.read_text(encoding="utf-8"), re.MULTILINE)
     return [SCRIPT, *(name for name in dict.fromkeys(named) if (root / name).exists())]
 
 

@@ -21,6 +21,7 @@ ENTRIES = (MAIN, REGISTRATIONS)
 PARAMETERS = "tests/infra/parameters"
 PATTERNS = (
     "azure.yaml",
+    "local-stack.toml",
     "host.json",
     "requirements.txt",
     "pyproject.toml",

@@ -79,3 +79,14 @@ def test_what_is_off_is_said_and_ends_with_1(tmp_path: Path) -> None:
         "first round: 2 On-Behalf-Of exchanges",
         "second round: 0 On-Behalf-Of exchanges",
     ]
+
+
+def test_an_app_that_cannot_be_loaded_is_not_as_it_should_be(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path / "copy")
+    (project.root / "broken_app.py").write_text("import nothere\n", encoding="utf-8")
+    with (project.root / "local-stack.toml").open("a", encoding="utf-8") as table:
+        table.write('\n[apis.Broken]\napp = "broken_app.py"\nscopes = ["Broken.Read"]\n')
+    result = project.dev("run", "--once")
+    assert result.returncode == 1
+    assert "Not as it should be: broken: the app could not be loaded" in result.stdout
+    assert "No module named 'nothere'" in result.stdout

@@ -300,6 +300,12 @@ BREAKS = {
     ),
     "rule not at error": Break(LINTER, '"level": "error"', '"level": "warning"', "configuration", "is not at error"),
     "Graph types not pinned": Break(LINTER, "v1.0:1.0.0", "v1.0:1.1.0-preview", "configuration", "Graph types must be"),
+    "permission for the laptop alone": Break(
+        ENTRA, "value: 'User.Read'", "value: 'User.Raed'", "laptop", "'User.Read' is in permissions of local-stack.toml"
+    ),
+    "scope for Azure alone": Break(
+        ENTRA, "    value: 'access_as_user'", "    value: 'access'", "laptop", "'access' is in apiScopes of infra/"
+    ),
     "unknown app setting": Break(
         MAIN, "AzureAd__Scopes: 'Orders", "AzureAd__Scope: 'Orders", "settings", "AzureAd__Scope:"
     ),
