@@ -25,7 +25,7 @@ def banner(
     lines = [
         f"Ready in {started_in:.1f} s. Everything runs on this machine; nothing leaves it.",
         "",
-        f"  API           {state.api_url}/api/me   ({api})",
+        f"  API           {state.api_url}{_path(table)}   ({api})",
         *_apis(state, table),
         f"  Sign-in page  {state.sign_in_url}",
         *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),
@@ -33,7 +33,7 @@ def banner(
         "",
         *people(table),
         "",
-        *_next_commands(state),
+        *_next_commands(state, _path(table)),
         "",
         *notes,
         "Ctrl-C stops everything. Every hop appears below as it happens.",
@@ -71,16 +71,21 @@ def _listens(url: str) -> bool:
     return False
 
 
-def _next_commands(state: StackState) -> list[str]:
+def _path(table: Table) -> str:
+    """A route of the API to try: the one that `run --once` calls."""
+    return table.graph_run_once or "/api/me"
+
+
+def _next_commands(state: StackState, path: str) -> list[str]:
     if os.name == "nt":
         curl = [
             "$TOKEN = py dev.py token alice",
-            f'curl.exe -i -H "Authorization: Bearer $TOKEN" {state.api_url}/api/me',
+            f'curl.exe -i -H "Authorization: Bearer $TOKEN" {state.api_url}{path}',
         ]
     else:
         curl = [
             "TOKEN=$(python3 dev.py token alice)",
-            f'curl -i -H "Authorization: Bearer $TOKEN" {state.api_url}/api/me',
+            f'curl -i -H "Authorization: Bearer $TOKEN" {state.api_url}{path}',
         ]
-    commands = [f"{PYTHON} dev.py call alice /api/me", f"{PYTHON} dev.py call maya --step-up /api/me", *curl]
+    commands = [f"{PYTHON} dev.py call alice {path}", f"{PYTHON} dev.py call maya --step-up {path}", *curl]
     return ["Next, in another terminal:", *(f"  {command}" for command in commands)]

@@ -106,6 +106,7 @@ def _about_settings(kept: str | None, winning: list[str]) -> list[str]:
     if winning:
         notes.append(f"`func` prefers what this terminal sets to that file: {', '.join(winning)}.")
         notes.append("So unset these first, or type: python3 dev.py exec -- func start")
+    notes.append("Without Core Tools, with breakpoints: python3 dev.py exec -- python -m emulators.functions_host")
     return [*notes, ""]
 
 
