@@ -1,4 +1,4 @@
-"""The API in this process, called as its callers call it: through `@requires_user`, with a reply to look at."""
+"""The API in this process, called through `@requires_user`, as its callers call it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The failures of the matrix, by the name they have there: how each is provoked, and how it ends."""
+"""The failures of the matrix, by name: how each is provoked, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time-outs in the tests' time: half a second is waited for, and the clock moves by what a deployed API would wait."""
+"""Short time-outs for tests: a test waits half a second, and its clock moves by the time-out of a deployed API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses in the settings that lead nowhere. No proxy is in between: these failures come from the machine itself."""
+"""Addresses in the settings that do not exist. There is no proxy, so these failures come from the machine itself."""
 
 from __future__ import annotations
 

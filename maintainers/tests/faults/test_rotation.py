@@ -1,4 +1,4 @@
-"""All that Entra and the vault renew is renewed while 32 threads call: nobody fails, no more is read than needed."""
+"""Keys and certificates are renewed while 32 threads call: no call fails, and no more is read than needed."""
 
 from __future__ import annotations
 

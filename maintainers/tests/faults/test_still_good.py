@@ -1,4 +1,4 @@
-"""Every cell of the last table in matrix.py: what is known is good enough, and the failure shows in the log alone."""
+"""Every cell of the last table in matrix.py: the known value is used, and the failure shows in the log only."""
 
 from __future__ import annotations
 
