@@ -19,7 +19,7 @@ from .refusals import EntraError
 from .replies import Trace, stamp
 from .service import Entra
 
-PATIENCE = 900.0
+TIMEOUT = 900.0
 """Seconds a person has for the pages."""
 
 Answer = Callable[[Entra, Visit, Form], None]
@@ -29,7 +29,7 @@ Answer = Callable[[Entra, Visit, Form], None]
 def begin(entra: Entra, request: Request, visit: Visit) -> Response:
     """The first page of a sign-in."""
     flow = secrets.token_urlsafe(24)
-    entra.visits.put(flow, visit, PATIENCE)
+    entra.visits.put(flow, visit, TIMEOUT)
     return _next(entra, request, flow, visit)
 
 

@@ -32,7 +32,7 @@ PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\[nr]|\s)
 MAX_KEY_FILE_BYTES = 256 * 1024
 SKIP = "SKIP_PACKAGE_CHECK"
 KEPT = Path(".local") / "package-check"
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 ADVICE = {
     "attempted relative import": "Where this is, leave out the dot: a module next to function_app.py "
@@ -167,11 +167,11 @@ def indexed(
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"{script}: its import did not end within {PATIENCE_SECONDS} s. Do no work while a module is imported."
+        return f"{script}: its import did not end within {TIMEOUT_SECONDS} s. Do no work while a module is imported."
     if not result.exists():
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return f"{script}: the process ended during the import, with exit code {done.returncode}: {last}"
