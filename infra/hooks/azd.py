@@ -69,7 +69,7 @@ def run(program: str, *arguments: str) -> Outcome:
     return Outcome(done.returncode == 0, done.stdout, done.stderr)
 
 
-def answer(program: str, *arguments: str) -> Any:
+def output(program: str, *arguments: str) -> Any:
     """The JSON output of `program`. Raises UnavailableError when there is none."""
     outcome = run(program, *arguments, "--output", "json")
     if not outcome.ok:
@@ -82,7 +82,7 @@ def answer(program: str, *arguments: str) -> Any:
 
 def az(*arguments: str) -> Any:
     """The JSON output of the Azure CLI."""
-    return answer("az", *arguments, "--only-show-errors")
+    return output("az", *arguments, "--only-show-errors")
 
 
 def az_object(*arguments: str) -> dict[str, Any]:
