@@ -187,13 +187,13 @@ def dispatch(python: str, command: str, arguments: list[str]) -> int:
     if command == "test":
         return test(python, arguments)
     if command in ("fuzz", "soak"):  # Ctrl-C ends them early, with their figures; soak calms down first
-        return run([python, "-m", f"maintainers.tests.{command}", *arguments], patience=90)
+        return run([python, "-m", f"maintainers.tests.{command}", *arguments], timeout=90)
     if command == "mutate":
-        return run([python, "-m", "maintainers.tests.mutation", *arguments], patience=15)
+        return run([python, "-m", "maintainers.tests.mutation", *arguments], timeout=15)
     if command == "bench":
-        return run([python, "-m", "maintainers.benchmarks", *map(from_here, arguments)], patience=15)
+        return run([python, "-m", "maintainers.benchmarks", *map(from_here, arguments)], timeout=15)
     if command in STACK_COMMANDS:
-        return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, patience=15)
+        return run([python, "-m", "emulators.local", command, "--stop-with-stdin", *arguments], owned=True, timeout=15)
     return run([python, "-m", "emulators.local", command, *map(from_here, arguments)])
 
 
@@ -204,13 +204,13 @@ def test(python: str, arguments: list[str]) -> int:
         arguments += ["tests", "maintainers/tests"] if MAINTAINERS.exists() else ["tests"]
     if "--coverage" in arguments:
         return coverage(python, [each for each in arguments if each != "--coverage"])
-    return run([python, "-m", "pytest", *arguments], patience=60)
+    return run([python, "-m", "pytest", *arguments], timeout=60)
 
 
 def coverage(python: str, arguments: list[str]) -> int:
     """The tests, and how much of shared/ they reach; .coveragerc says what is measured and what is enough."""
     measure = [python, "-m", "coverage"]
-    code = run([*measure, "erase"]) or run([*measure, "run", "-m", "pytest", *arguments], patience=60)
+    code = run([*measure, "erase"]) or run([*measure, "run", "-m", "pytest", *arguments], timeout=60)
     return code or run([*measure, "combine", "-q"]) or run([*measure, "report"])
 
 
@@ -258,25 +258,25 @@ def with_maintainers() -> list[str]:
     return [*(str(path.relative_to(ROOT)) for path in found), "maintainers"]
 
 
-def run(command: list[str], *, owned: bool = False, patience: int = 3) -> int:
+def run(command: list[str], *, owned: bool = False, timeout: int = 3) -> int:
     """Runs a program of the project to its end and returns its exit code.
 
     An `owned` program ends when its standard input does: when this process ends, however that happens.
-    `patience`: how many seconds it has to end by itself after Ctrl-C; another Ctrl-C cuts them short.
+    `timeout`: how many seconds it has to end by itself after Ctrl-C; another Ctrl-C cuts them short.
     """
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE if owned else None)
     try:
         code = child.wait()
     except KeyboardInterrupt:
-        code = stop(child, patience)
+        code = stop(child, timeout)
     return code if code >= 0 else 128 - code
 
 
-def stop(child: subprocess.Popen[bytes], patience: int) -> int:
+def stop(child: subprocess.Popen[bytes], timeout: int) -> int:
     """Lets the program end by itself (Ctrl-C in a terminal has reached it too), then insists."""
     if child.stdin:
         child.stdin.close()
-    for seconds, insist in ((patience, child.terminate), (15, child.kill)):
+    for seconds, insist in ((timeout, child.terminate), (15, child.kill)):
         try:
             return child.wait(timeout=seconds)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):

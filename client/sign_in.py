@@ -15,7 +15,7 @@ from client.entra_session import EntraSession, reason
 from client.errors import SignInError
 from client.settings import Settings
 
-_PATIENCE = 300  # seconds a person has to sign in
+_TIMEOUT = 300  # seconds a person has to sign in
 
 
 class SignIn(Protocol):
@@ -65,7 +65,7 @@ class EntraSignIn:
             prompt="consent" if consent else None,
             login_hint=self._account,
             claims_challenge=claims,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             auth_uri_callback=lambda uri: self._tell(f"No browser could be opened here. Open this address:\n{uri}"),
         )
         return response

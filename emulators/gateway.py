@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .audit import Audit, Entry
 from .connect_request import GatewayError, parse_connect
 from .fault import Fault
-from .pipes import both_ways, first_of, forward, forward_answers
+from .pipes import both_ways, first_of, forward, forward_responses
 from .wire import hang_up
 
 MAX_HEAD = 8_192
@@ -153,7 +153,8 @@ class Gateway:
         try:
             writer.write(ESTABLISHED)
             await both_ways(
-                forward(reader, inner_writer, source=writer), forward_answers(inner_reader, writer, source=inner_writer)
+                forward(reader, inner_writer, source=writer),
+                forward_responses(inner_reader, writer, source=inner_writer),
             )
         finally:
             self._tunnels.pop(port, None)

@@ -32,7 +32,7 @@ class Misbehaving:
         if self._fault.off.done():
             await self._app(scope, receive, send)
 
-    async def answer(self, scope: Scope, receive: Receive, wire: Wire) -> None:
+    async def respond(self, scope: Scope, receive: Receive, wire: Wire) -> None:
         """Responds as the fault says, and returns when the connection has ended."""
         kind = self._fault.network
         if kind in ("reset-before", "garbage"):

@@ -61,7 +61,7 @@ async def _read(reader: asyncio.StreamReader, source: asyncio.StreamWriter) -> b
         idle.cancel()
 
 
-async def forward_answers(
+async def forward_responses(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter
 ) -> None:
     """The same towards the caller, to whom a reset behind the gateway is passed on as one."""

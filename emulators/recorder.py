@@ -91,7 +91,7 @@ class Recorded:
             await self._handle(bad.hang, scope, replay, recorder)
         else:
             wire = Wire(scope["state"][TRANSPORT], self._recording.faults.dripped)
-            await bad.answer(scope, replay, wire)
+            await bad.respond(scope, replay, wire)
 
     async def _handle(self, app: ASGIApp, scope: Scope, receive: Receive, recorder: _Recorder) -> None:
         try:

@@ -19,17 +19,17 @@ from .refusals import EntraError
 from .replies import Trace, stamp
 from .service import Entra
 
-PATIENCE = 900.0
+TIMEOUT = 900.0
 """Seconds a person has for the pages."""
 
-Answer = Callable[[Entra, Visit, Form], None]
+FormHandler = Callable[[Entra, Visit, Form], None]
 """Processes the form that the person has submitted."""
 
 
 def begin(entra: Entra, request: Request, visit: Visit) -> Response:
     """The first page of a sign-in."""
     flow = secrets.token_urlsafe(24)
-    entra.visits.put(flow, visit, PATIENCE)
+    entra.visits.put(flow, visit, TIMEOUT)
     return _next(entra, request, flow, visit)
 
 
@@ -70,7 +70,7 @@ def _consent(entra: Entra, visit: Visit, form: Form) -> None:
     visit.consented = True
 
 
-async def _step(request: Request, action: str, answer: Answer) -> Response:
+async def _step(request: Request, action: str, handle: FormHandler) -> Response:
     entra: Entra = request.app.state.entra
     note(request).action = action
     try:
@@ -82,7 +82,7 @@ async def _step(request: Request, action: str, answer: Answer) -> Response:
     except EntraError as refused:
         return refusal_page(entra, request, refused)
     try:
-        answer(entra, visit, form)
+        handle(entra, visit, form)
     except EntraError as refused:
         return _end(entra, request, flow, visit, refused)
     return _next(entra, request, flow, visit)

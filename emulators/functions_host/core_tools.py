@@ -81,8 +81,8 @@ class CoreTools:
         """How many functions it has indexed, by its admin API; 0 when it does not say."""
         with contextlib.suppress(OSError, ValueError):
             request = urllib.request.Request(f"{self.url}/admin/functions")  # noqa: S310 - our own address
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-                return len(json.load(answer))
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as reply:
+                return len(json.load(reply))
         return 0
 
     def wait(self, stop: threading.Event) -> None:

@@ -56,7 +56,7 @@ class Worker:
         self._running.add(task)
         death = asyncio.create_task(self._dead.wait())
         try:
-            await asyncio.wait_for(_answer_or_death(task, death), timeout)
+            await asyncio.wait_for(_result_or_death(task, death), timeout)
         except TimeoutError:
             task.cancel()
             raise TimedOut from None
@@ -93,7 +93,7 @@ class Worker:
                 raise WorkerDied from error
 
 
-async def _answer_or_death(task: asyncio.Task[Datum | None], death: asyncio.Task[Any]) -> None:
+async def _result_or_death(task: asyncio.Task[Datum | None], death: asyncio.Task[Any]) -> None:
     await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
     if task.done() and task.cancelled():
         await asyncio.wait({death})

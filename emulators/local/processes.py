@@ -16,7 +16,7 @@ from emulators.functions_host.layout import HostJson
 from emulators.local.errors import LocalError
 from emulators.local.state import ROOT
 
-_PATIENCE = 150.0  # Core Tools may fetch something at their first start
+_TIMEOUT = 150.0  # Core Tools may fetch something at their first start
 _STOP_BOUND = 10.0
 _LAST_WORDS = 2.0
 HOST = (sys.executable, "-m", "emulators.functions_host")
@@ -74,7 +74,7 @@ class AppProcess:
 
     def ready(self) -> AppProcess:
         """Returns when the app responds. Raises LocalError with the end of its log when it does not."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not self._settled.wait(0.1) and time.monotonic() < deadline:
             pass
         if not self.url:

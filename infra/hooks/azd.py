@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 _ACTED_UPON = re.compile(r"[&|<>^%()!\"\r\n]")
 
 
@@ -59,17 +59,17 @@ def run(program: str, *arguments: str) -> Outcome:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{program} {arguments[0]} did not respond in {PATIENCE_SECONDS} s") from None
+        raise UnavailableError(f"{program} {arguments[0]} did not respond in {TIMEOUT_SECONDS} s") from None
     except OSError as problem:
         raise UnavailableError(f"{program} cannot be started: {problem}") from None
     return Outcome(done.returncode == 0, done.stdout, done.stderr)
 
 
-def answer(program: str, *arguments: str) -> Any:
+def output(program: str, *arguments: str) -> Any:
     """The JSON output of `program`. Raises UnavailableError when there is none."""
     outcome = run(program, *arguments, "--output", "json")
     if not outcome.ok:
@@ -82,7 +82,7 @@ def answer(program: str, *arguments: str) -> Any:
 
 def az(*arguments: str) -> Any:
     """The JSON output of the Azure CLI."""
-    return answer("az", *arguments, "--only-show-errors")
+    return output("az", *arguments, "--only-show-errors")
 
 
 def az_object(*arguments: str) -> dict[str, Any]:

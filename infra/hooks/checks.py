@@ -95,7 +95,7 @@ def cloud_takes_registrations(target: Target) -> Problem | None:
 
 
 def signed_in(target: Target) -> Problem | None:
-    state = azd.answer("azd", "auth", "status")
+    state = azd.output("azd", "auth", "status")
     if isinstance(state, dict) and state.get("status") == "unauthenticated":
         tenant = f" --tenant-id {target.tenant}" if target.tenant else ""
         return Problem("azd is not signed in, or its sign-in has expired.", (f"azd auth login{tenant}",))

@@ -32,7 +32,7 @@ PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\[nr]|\s)
 MAX_KEY_FILE_BYTES = 256 * 1024
 SKIP = "SKIP_PACKAGE_CHECK"
 KEPT = Path(".local") / "package-check"
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 ADVICE = {
     "attempted relative import": "Where this is, leave out the dot: a module next to function_app.py "
@@ -167,36 +167,36 @@ def indexed(
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"{script}: its import did not end within {PATIENCE_SECONDS} s. Do no work while a module is imported."
+        return f"{script}: its import did not end within {TIMEOUT_SECONDS} s. Do no work while a module is imported."
     if not result.exists():
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return f"{script}: the process ended during the import, with exit code {done.returncode}: {last}"
-    answer = json.loads(result.read_text(encoding="utf-8"))
-    if answer.get("functions"):
+    outcome = json.loads(result.read_text(encoding="utf-8"))
+    if outcome.get("functions"):
         version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
-        azd.say(f"  ok      {script}: {len(answer['functions'])} functions ({packages.indexer}, {version})")
+        azd.say(f"  ok      {script}: {len(outcome['functions'])} functions ({packages.indexer}, {version})")
         return None
-    if "functions" in answer:
+    if "functions" in outcome:
         return f"{script}: it has no function. Register each blueprint: app.register_functions(...)"
-    return explained(script, answer, root, rules)
+    return explained(script, outcome, root, rules)
 
 
-def explained(script: str, answer: dict[str, str | None], root: Path, rules: package_files.Rules) -> str:
+def explained(script: str, outcome: dict[str, str | None], root: Path, rules: package_files.Rules) -> str:
     """The error, and what to do about it."""
-    where = answer["where"] or script
-    message = f"{where}: {answer['type']}: {answer['message']}"
-    if answer["module"]:
-        return f"{message}\n{missing_module(answer['module'], root, rules)}"
-    if answer["file"] and (root / answer["file"]).exists():
-        return f"{message}\n{absent(root, rules, answer['file'])}"
+    where = outcome["where"] or script
+    message = f"{where}: {outcome['type']}: {outcome['message']}"
+    if outcome["module"]:
+        return f"{message}\n{missing_module(outcome['module'], root, rules)}"
+    if outcome["file"] and (root / outcome["file"]).exists():
+        return f"{message}\n{absent(root, rules, outcome['file'])}"
     for words, advice in ADVICE.items():
         if words in message:
             return f"{message}\n{advice}"
-    if answer["type"] == "KeyError":
+    if outcome["type"] == "KeyError":
         return f"{message}\nIf that is a setting: read it in the function. No setting is needed to import the app."
     return f"{message}\nNo function of the app would load. (If it lacks a setting there: read that in the function.)"
 

@@ -31,10 +31,10 @@ def main(folder: str, script: str, packages: str, worker: str, result: str) -> N
     sys.path[:0] = [folder, packages]
     try:
         module = importlib.import_module(script[: -len(".py")])
-        answer: dict[str, Any] = {"functions": index(module, Path(folder), Path(worker))}
+        outcome: dict[str, Any] = {"functions": index(module, Path(folder), Path(worker))}
     except BaseException as error:  # noqa: BLE001 - whatever the app does when it is imported, SystemExit included
-        answer = described(error, folder)
-    Path(result).write_text(json.dumps(answer), encoding="utf-8")
+        outcome = described(error, folder)
+    Path(result).write_text(json.dumps(outcome), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # a thread that the app has started must not keep this process
@@ -55,9 +55,9 @@ async def index_by_worker(folder: Path) -> list[str]:
     request = SimpleNamespace(
         request=SimpleNamespace(worker_init_request=init), properties={"host": "127.0.0.1", "protos": Messages()}
     )
-    answer = await library.worker_init_request(request)
-    if answer.result.status != StatusResult.Success:
-        raise ValueError(answer.result.exception.message)
+    outcome = await library.worker_init_request(request)
+    if outcome.result.status != StatusResult.Success:
+        raise ValueError(outcome.result.exception.message)
     metadata = await library.functions_metadata_request(None)
     return [function.name for function in metadata.function_metadata_results or ()]
 

@@ -20,7 +20,7 @@ import azd
 WORKER = "azure-functions-runtime==1.3.0"  # the version the tests of this repository run with
 OLDEST_FOR_WORKER = (3, 13)
 KEPT = 3
-PATIENCE_SECONDS = 900
+TIMEOUT_SECONDS = 900
 # What a process needs to run at all; none of it is a setting of the app.
 PLAIN = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "WINDIR", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")
 # What pip also needs: its index, its caches, and proxies. A package that pip builds runs its own code. So it must not
@@ -134,11 +134,11 @@ def pip(python: str, target: Path, *what: str, cwd: Path) -> None:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise InstallationError(f"pip did not end within {PATIENCE_SECONDS} s") from None
+        raise InstallationError(f"pip did not end within {TIMEOUT_SECONDS} s") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or done.stderr.splitlines()
         raise InstallationError(lines[-1].removeprefix("ERROR: ")[:300] if lines else "pip gave no reason")

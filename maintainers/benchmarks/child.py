@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from . import ROOT
 
-_PATIENCE = 300  # seconds for one child, of which the longest takes less than two minutes
+_TIMEOUT = 300  # seconds for one child, of which the longest takes less than two minutes
 _STOP_BOUND = 2  # seconds to end in order; dev.py has three for all of it
 _running: set[subprocess.Popen[str]] = set()
 _starting = threading.Lock()
@@ -47,7 +47,7 @@ def measure(key: str, module: str, options: Sequence[str], measured: Measured, s
     _tell(f"measuring {what or key} …", started)
     with _started(command) as child:
         try:
-            said, complaint = child.communicate(timeout=_PATIENCE)
+            said, complaint = child.communicate(timeout=_TIMEOUT)
         except subprocess.TimeoutExpired:
             child.kill()
             said, complaint = child.communicate()

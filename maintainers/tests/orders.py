@@ -1,4 +1,4 @@
-"""The sample API behind the API."""
+"""The registration of Orders, the downstream API of the example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API from outside: over HTTP, in its own process, on the host that this Python has."""
+"""The API over HTTP, in its own process, on the host for this Python."""
 
 from __future__ import annotations
 

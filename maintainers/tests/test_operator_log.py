@@ -1,4 +1,4 @@
-"""What an operator must know arrives in the log, through a host that drops what belongs to no invocation.
+"""Lines for the operator arrive in the log, although the host drops lines that belong to no invocation.
 
 An app of the test's own, in a process of its own: a `def` function, an `async def` function, and health.
 """

@@ -1,4 +1,4 @@
-"""What the host sees when an app starts: the functions it finds, and settings that are wrong."""
+"""The start of an app, as the host sees it: its functions, and wrong settings."""
 
 from __future__ import annotations
 

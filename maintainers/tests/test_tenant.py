@@ -1,4 +1,4 @@
-"""The fixture `tenant`: what it calls, what its canned responses refuse, what it undoes, and what it says."""
+"""The fixture `tenant`: its calls, its canned responses, what it undoes, and its messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/test.md: its tests pass as they stand there."""
+"""docs/test.md: its tests pass unchanged."""
 
 from __future__ import annotations
 

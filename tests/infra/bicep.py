@@ -26,7 +26,7 @@ MISSING = (
     "no Bicep compiler: none on the PATH, none of azd's (~/.azd/bin) and none of az's (~/.azure/bin); "
     "install it from https://aka.ms/bicep-install or type `az bicep install`"
 )
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 TENANT = "7d3c2b1a-0f4e-4c5d-9a6b-1e2f3a4b5c6d"
 SUBSCRIPTION = "1b2c3d4e-5f60-4718-892a-b3c4d5e6f708"
 WHERE = {
@@ -162,7 +162,7 @@ class Compiler:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        watchdog = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        watchdog = threading.Timer(TIMEOUT_SECONDS, self._process.kill)
         watchdog.start()
         try:
             stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
@@ -170,7 +170,7 @@ class Compiler:
             response = json.loads(_read(stdout))
         except (OSError, ValueError) as error:
             raise BicepError(
-                f"the Bicep compiler ended, or did not reply within {PATIENCE_SECONDS} s: {error}"
+                f"the Bicep compiler ended, or did not reply within {TIMEOUT_SECONDS} s: {error}"
             ) from error
         finally:
             watchdog.cancel()

@@ -23,7 +23,7 @@ from tests.infra.bicep import BicepError
 from tests.infra.project import ROOT, Project
 from tests.infra.rules import problems
 
-PATIENCE_SECONDS = 600
+TIMEOUT_SECONDS = 600
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
 
@@ -91,11 +91,11 @@ def start(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, f"did not end within {PATIENCE_SECONDS} s", "")
+        return subprocess.CompletedProcess(command, 124, f"did not end within {TIMEOUT_SECONDS} s", "")
 
 
 def plainly(command: list[str]) -> Outcome:

@@ -13,7 +13,7 @@ from ..records import Code, SignIn
 from ..redirects import same_redirect
 from ..refusals import EntraError
 from ..scopes import RequestedScopes, parse_scopes
-from .call import Call, answer
+from .call import Call, token_response
 
 
 def redeem(call: Call) -> dict[str, object]:
@@ -29,7 +29,7 @@ def redeem(call: Call) -> dict[str, object]:
     if kept.redeemed:
         raise EntraError(54005)
     kept.redeemed = True
-    return _answer(call, kept, person, requested)
+    return _token_response(call, kept, person, requested)
 
 
 def _check_binding(call: Call, kept: Code) -> None:
@@ -52,10 +52,10 @@ def _scopes(call: Call, asked: RequestedScopes, client: Application) -> Requeste
     return RequestedScopes(named.resources or asked.resources, named.oidc | asked.oidc)
 
 
-def _answer(call: Call, kept: Code, person: Person, requested: RequestedScopes) -> dict[str, object]:
+def _token_response(call: Call, kept: Code, person: Person, requested: RequestedScopes) -> dict[str, object]:
     claims = call.claims if "claims" in call.form else kept.request.claims
     check_claims(call.entra, requested.one_resource().resource, claims, SignIn(call.entra.now(), kept.methods))
-    return answer(
+    return token_response(
         call,
         person,
         requested,

@@ -41,7 +41,7 @@ class Call:
         self.note.person = person.name
 
 
-def answer(
+def token_response(
     call: Call,
     person: Person,
     requested: RequestedScopes,

@@ -6,7 +6,7 @@ from ...people import Person
 from ..decision import check_claims
 from ..records import DeviceSignIn, SignIn
 from ..refusals import EntraError
-from .call import Call, answer
+from .call import Call, token_response
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -23,7 +23,7 @@ def poll(call: Call) -> dict[str, object]:
     claims = call.claims if "claims" in call.form else waiting.claims
     resource = waiting.scopes.one_resource().resource
     check_claims(call.entra, resource, claims, SignIn(call.entra.now(), waiting.methods))
-    return answer(call, person, waiting.scopes, methods=waiting.methods, claims=claims)
+    return token_response(call, person, waiting.scopes, methods=waiting.methods, claims=claims)
 
 
 def _approved(call: Call, waiting: DeviceSignIn) -> Person:

@@ -13,7 +13,7 @@ from ..refusals import EntraError
 from ..replies import stamp
 from ..scopes import parse_scopes
 from ..verification import TokenError, verify_token
-from .call import Call, answer
+from .call import Call, token_response
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -38,7 +38,7 @@ def exchange(call: Call) -> dict[str, object]:
     check_not_revoked(call.entra, person, sign_in.at)
     check_assigned(call.entra, person, wanted.resource)
     check_conditional_access(call.entra, person, wanted.resource, call.claims, sign_in)
-    return answer(call, person, requested, methods=methods, claims=call.claims)
+    return token_response(call, person, requested, methods=methods, claims=call.claims)
 
 
 def _assertion_claims(call: Call, assertion: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ..decision import check_assigned, check_conditional_access, check_not_revok
 from ..records import SignIn
 from ..refusals import EntraError
 from ..scopes import parse_scopes
-from .call import Call, answer
+from .call import Call, token_response
 
 
 def refresh(call: Call) -> dict[str, object]:
@@ -27,4 +27,4 @@ def refresh(call: Call) -> dict[str, object]:
         sign_in = SignIn(kept.issued, kept.methods)
         check_conditional_access(call.entra, kept.person, resource, call.claims, sign_in)
     requested = replace(requested, oidc=requested.oidc | {"offline_access"})
-    return answer(call, kept.person, requested, methods=kept.methods, claims=call.claims)
+    return token_response(call, kept.person, requested, methods=kept.methods, claims=call.claims)

@@ -21,7 +21,7 @@ from .logs import Logs
 
 T = TypeVar("T")
 
-_PATIENCE = 5.0  # for something to begin that may never begin
+_TIMEOUT = 5.0  # for something to begin that may never begin
 
 
 class Tenant:
@@ -87,9 +87,9 @@ def beside(call: Callable[[], T]) -> Future[T]:
     return future
 
 
-def comes_true(condition: Callable[[], object], patience: float = _PATIENCE) -> bool:
+def comes_true(condition: Callable[[], object], timeout: float = _TIMEOUT) -> bool:
     """Whether the condition holds at some moment of the next seconds."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             return False

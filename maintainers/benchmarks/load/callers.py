@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-_PATIENCE = 120.0  # seconds for one response; the API's own bound is half of it
+_TIMEOUT = 120.0  # seconds for one response; the API's own bound is half of it
 TRACE = 0x10AD
 
 
@@ -35,7 +35,7 @@ class _Thread:
         """The status, and the name of an error: 0 and one when there was no response."""
         connection = self._connections.get(process)
         if connection is None:
-            connection = http.client.HTTPConnection(self._hosts[process], timeout=_PATIENCE)
+            connection = http.client.HTTPConnection(self._hosts[process], timeout=_TIMEOUT)
             self._connections[process] = connection
         headers = {"Authorization": f"Bearer {bearer}", "traceparent": f"00-{trace_id(number)}-00f067aa0ba902b7-01"}
         try:

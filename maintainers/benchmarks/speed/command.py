@@ -1,4 +1,4 @@
-"""`dev.py bench`: one process per group of rows, one after the other; then the table."""
+"""`dev.py bench`: runs one process per group of rows, one after the other, then prints the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table: which figures are measured, next to what, and what is aimed at."""
+"""The table: the measured figures, the peers, and the targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the groups' processes said."""
+"""The results of the groups' processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that share nothing but Redis, or nothing at all, and want the same token at the same moment.
+"""Processes that share only Redis, or nothing, and ask for the same token at the same moment.
 
 `python -m benchmarks.speed.processes KIND` is one of them: it reads its task from stdin, says "ready", waits for the
 word.

@@ -1,4 +1,4 @@
-"""The bare cryptography under a token: what would be left if all the code around it cost nothing."""
+"""The cryptography alone: the time that would remain if all other code took none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a measurement hands back: figures with their spread, from rounds in which all candidates took turns."""
+"""The result of a measurement: figures with their range, from rounds in which all candidates took turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is aimed at, in words and as a question to a result."""
+"""The targets, in words and as a check of a result."""
 
 from __future__ import annotations
 

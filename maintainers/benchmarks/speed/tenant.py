@@ -1,4 +1,4 @@
-"""This process's hold on the tenant in the other one."""
+"""The interface of this process to the tenant in the other process."""
 
 from __future__ import annotations
 

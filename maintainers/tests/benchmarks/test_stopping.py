@@ -15,7 +15,7 @@ import pytest
 from maintainers.benchmarks.failures.tenant import comes_true
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 60.0  # seconds, on a machine that is busy otherwise
+TIMEOUT = 60.0  # seconds, on a machine that is busy otherwise
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the test looks processes up in /proc")
 
 
@@ -74,12 +74,12 @@ def test_ctrl_c_ends_all_of_it_with_one_line(
         ) as bench,
     ):
         try:
-            assert comes_true(lambda: told in said.read_text(encoding="utf-8"), PATIENCE), said.read_text(
+            assert comes_true(lambda: told in said.read_text(encoding="utf-8"), TIMEOUT), said.read_text(
                 encoding="utf-8"
             )
-            assert comes_true(lambda: threads(mark, module) >= least, PATIENCE)
+            assert comes_true(lambda: threads(mark, module) >= least, TIMEOUT)
             os.killpg(bench.pid, signal.SIGINT)  # as a terminal does it: to all that were started in it
-            status = bench.wait(PATIENCE)
+            status = bench.wait(TIMEOUT)
             assert comes_true(lambda: not list(marked(mark)))
         finally:
             for pid in marked(mark):

@@ -193,16 +193,16 @@ def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Pr
 def test_after_ctrl_c_the_tests_have_time_to_stop_what_they_started(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience = {}
+    timeout = {}
 
     def run(command: list[str], **options: int) -> int:
-        patience["pytest" in command] = options.get("patience", 0)
+        timeout["pytest" in command] = options.get("timeout", 0)
         return 0
 
     monkeypatch.setattr(dev, "run", run)
     dev.dispatch("python", arguments[0], arguments[1:])
 
-    assert patience[True] == 60
+    assert timeout[True] == 60
 
 
 def test_dev_py_imports_the_standard_library_only() -> None:

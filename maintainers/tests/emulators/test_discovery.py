@@ -1,4 +1,4 @@
-"""Metadata and keys."""
+"""Tests of Entra's metadata and keys."""
 
 from __future__ import annotations
 

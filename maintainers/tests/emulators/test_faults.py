@@ -1,4 +1,4 @@
-"""Switches that make a service misbehave."""
+"""Switches that make a service fail."""
 
 from __future__ import annotations
 

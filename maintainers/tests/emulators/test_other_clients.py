@@ -1,4 +1,4 @@
-"""What the libraries of other languages send, and MSAL for Python does not: requests written by hand, byte for byte."""
+"""Requests that the libraries of other languages send and MSAL for Python does not, written by hand, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""local-stack.toml: what it makes of the tenant, and that every wrong entry is named with what to write."""
+"""local-stack.toml: its effect on the tenant, and a message for every wrong entry that says what to write."""
 
 from __future__ import annotations
 

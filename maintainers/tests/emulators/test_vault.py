@@ -1,4 +1,4 @@
-"""The key vault: who may read, and what is read."""
+"""The key vault: which identities may read, and the values that they get."""
 
 from __future__ import annotations
 

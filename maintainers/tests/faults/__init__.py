@@ -1,1 +1,1 @@
-"""What each failure of each service comes to, provoked on purpose over real sockets. matrix.py is the one to read."""
+"""The effect of each failure of each service, provoked over real sockets. Read matrix.py first."""

@@ -1,4 +1,4 @@
-"""The API in this process, called as its callers call it: through `@requires_user`, with a reply to look at."""
+"""The API in this process, called through `@requires_user`, as its callers call it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.support.lab import Lab
 
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Reply:
 class Api:
     """Functions as in function_app.py, with services of their own: nothing is known yet."""
 
-    def __init__(self, lab: Lab, impatience: Impatience, **settings: str | None) -> None:
+    def __init__(self, lab: Lab, timeouts: ShortTimeouts, **settings: str | None) -> None:
         self._lab = lab
         environ = lab.environ(**settings)
-        self.lazy = LazyServices(environ, lab.clock, impatience.sleep, impatience.transport)
+        self.lazy = LazyServices(environ, lab.clock, timeouts.sleep, timeouts.transport)
         requires_user = RequiresUser(self.lazy)
 
         @requires_user()

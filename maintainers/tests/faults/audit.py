@@ -1,4 +1,4 @@
-"""What the emulators saw, in the words of the tables."""
+"""The requests that the emulators got, in the words of the tables."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from shared.exchange import azure_identity
 from tests.support.lab import Lab
 
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 _ANSWER = b'{"id": 1, "item": "tea", "note": "%s"}' % (b"long enough to drip " * 20)
 
@@ -40,10 +40,10 @@ def _orders() -> Iterator[str]:
 
 
 @pytest.fixture
-def impatience(lab: Lab, _orders: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impatience]:
+def timeouts(lab: Lab, _orders: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShortTimeouts]:
     """Everything that the API sends goes through here."""
-    impatience = Impatience(lab.clock)
-    monkeypatch.setattr(azure_identity, "http_session", impatience.session)
+    timeouts = ShortTimeouts(lab.clock)
+    monkeypatch.setattr(azure_identity, "http_session", timeouts.session)
     lab.stack.route("orders", _orders)
-    yield impatience
+    yield timeouts
     lab.stack.route("orders", None)

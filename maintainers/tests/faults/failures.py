@@ -1,4 +1,4 @@
-"""The failures of the matrix, by the name they have there: how each is provoked, and how it ends."""
+"""The failures of the matrix, by name: how each is provoked, and how it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.lab import Lab
 
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 _SIDE_BY_SIDE = {"discovery": "login.microsoftonline.com", "vault": "obo-local.vault.azure.net"}
 
@@ -63,7 +63,7 @@ UNANSWERED = {"silence", "hangs"}
 
 @contextmanager
 def failing(
-    lab: Lab, failure: str, service: str, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, failure: str, service: str, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """As long as it lasts, the service fails in this way."""
     with monkeypatch.context() as patch:
@@ -71,12 +71,12 @@ def failing(
             _without_a_name(service, patch)
         else:
             _switch_on(lab, failure, TARGETS[service])
-        impatience.expect_nothing_of(service if failure in UNANSWERED else "", connects=failure != "silence")
+        timeouts.expect_nothing_of(service if failure in UNANSWERED else "", connects=failure != "silence")
         lab.stack.faults.on_drip = lambda: lab.clock.forward(SECONDS_PER_BYTE)
         try:
             yield
         finally:
-            impatience.expect_nothing_of("")
+            timeouts.expect_nothing_of("")
             lab.stack.faults.on_drip = None
             lab.stack.faults.clear()
 

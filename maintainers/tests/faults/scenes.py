@@ -1,4 +1,4 @@
-"""What is known before a service fails, what is asked of it then, and what the next good request still has to do."""
+"""What is known before a service fails, the request during the failure, and the work of the next good request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses in the settings that lead nowhere. No proxy is in between: these failures come from the machine itself."""
+"""Addresses in the settings that do not exist. There is no proxy, so these failures come from the machine itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.lab import Lab
 
 from .api import Api
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 NOWHERE = "nowhere.invalid"  # RFC 6761 §6.4: never resolves
 VAULT_URL = "AzureAd__ClientCredentials__0__KeyVaultUrl"
@@ -53,7 +53,7 @@ def test_nobody_there(
     address: str,
     status: int,
     lab: Lab,
-    impatience: Impatience,
+    timeouts: ShortTimeouts,
     closed_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -61,7 +61,7 @@ def test_nobody_there(
     monkeypatch.setenv("IDENTITY_ENDPOINT", lab.environ()["IDENTITY_ENDPOINT"])
     if name == "IDENTITY_ENDPOINT":
         monkeypatch.setenv(name, address.format(host))
-    reply = Api(lab, impatience, **{name: address.format(host)}).call("me", lab.stack.issue_access_token("alice"))
+    reply = Api(lab, timeouts, **{name: address.format(host)}).call("me", lab.stack.issue_access_token("alice"))
     assert reply.status == status
     assert (reply.retry_after is None) == (status == 502)
     assert reply.waited < 2
@@ -70,12 +70,12 @@ def test_nobody_there(
 
 @pytest.mark.parametrize(("name", "address", "status"), [row for row in SETTINGS if row[0] != "IDENTITY_ENDPOINT"])
 def test_a_handshake_that_never_comes_ends_with_the_connect_time_out(
-    name: str, address: str, status: int, lab: Lab, impatience: Impatience, silent_port: int
+    name: str, address: str, status: int, lab: Lab, timeouts: ShortTimeouts, silent_port: int
 ) -> None:
     service = {"AzureAd__Instance": "discovery", VAULT_URL: "vault"}.get(name, "graph")
-    impatience.belongs(f"127.0.0.1:{silent_port}", service)
-    impatience.expect_nothing_of(service, connects=False)
-    api = Api(lab, impatience, **{name: address.format(f"127.0.0.1:{silent_port}")})
+    timeouts.belongs(f"127.0.0.1:{silent_port}", service)
+    timeouts.expect_nothing_of(service, connects=False)
+    api = Api(lab, timeouts, **{name: address.format(f"127.0.0.1:{silent_port}")})
     reply = api.call("me", lab.stack.issue_access_token("alice"))
     assert reply.status == (504 if status == 502 else status)
     assert 2 < reply.waited < 7

@@ -10,7 +10,7 @@ from tests.support.lab import Lab, finish_background_work
 from .api import Api
 from .audit import failed, steps
 from .failures import failing
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 IT_IS_DOWN = ["no connection", "foreign TLS", "reset at once", "hangs", "503", "200, no JSON"]
 IT_HAS_AN_OPINION = ["429, 30 s", "500"]
@@ -31,12 +31,12 @@ def it_stays_down(lab: Lab, api: Api) -> None:
 
 @pytest.mark.parametrize("failure", IT_IS_DOWN)
 def test_it_is_left_alone_and_found_again(
-    failure: str, lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
+    failure: str, lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, olga = Api(lab, impatience), lab.stack.issue_access_token("olga")
+    api, olga = Api(lab, timeouts), lab.stack.issue_access_token("olga")
     assert api.call("me", olga).status == 200
     mark = lab.stack.audit.mark()
-    with failing(lab, failure, "token", impatience, monkeypatch):
+    with failing(lab, failure, "token", timeouts, monkeypatch):
         assert {status for status, _ in newcomers(lab, api, FAILURES)} == {503}
         assert failed(lab, mark) <= 2 * FAILURES
         it_stays_down(lab, api)
@@ -57,23 +57,23 @@ def test_it_is_left_alone_and_found_again(
 
 @pytest.mark.parametrize("failure", IT_HAS_AN_OPINION)
 def test_an_answer_about_one_caller_closes_the_door_to_nobody(
-    failure: str, lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
+    failure: str, lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = Api(lab, impatience)
+    api = Api(lab, timeouts)
     assert api.call("me", lab.stack.issue_access_token("olga")).status == 200
-    with failing(lab, failure, "token", impatience, monkeypatch):
+    with failing(lab, failure, "token", timeouts, monkeypatch):
         newcomers(lab, api, 3 * FAILURES)
     assert newcomers(lab, api, 1) == [(200, None)]
 
 
 def test_a_cold_start_while_entra_is_down_spares_the_vault(
-    lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The certificate that was read during the first request is there when Entra responds again."""
-    api = Api(lab, impatience)
+    api = Api(lab, timeouts)
     token = lab.stack.issue_access_token("alice")
     mark = lab.stack.audit.mark()
-    with failing(lab, "503", "discovery", impatience, monkeypatch):
+    with failing(lab, "503", "discovery", timeouts, monkeypatch):
         for _ in range(10):
             assert api.call("me", token).status == 503
     finish_background_work()
@@ -84,11 +84,11 @@ def test_a_cold_start_while_entra_is_down_spares_the_vault(
 
 @pytest.mark.parametrize("failure", ["503", "no connection"])
 def test_a_vault_that_is_down_is_left_alone_too(
-    failure: str, lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch
+    failure: str, lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, token = Api(lab, impatience), lab.stack.issue_access_token("alice")
+    api, token = Api(lab, timeouts), lab.stack.issue_access_token("alice")
     mark = lab.stack.audit.mark()
-    with failing(lab, failure, "vault", impatience, monkeypatch):
+    with failing(lab, failure, "vault", timeouts, monkeypatch):
         for _ in range(FAILURES):
             assert api.call("me", token).status == 503
         it_stays_down(lab, api)
@@ -100,8 +100,8 @@ def test_a_vault_that_is_down_is_left_alone_too(
     assert api.call("me", token).status == 200
 
 
-def test_a_vault_that_says_no_is_not_asked_by_every_caller(lab: Lab, impatience: Impatience) -> None:
-    api, token = Api(lab, impatience), lab.stack.issue_access_token("alice")
+def test_a_vault_that_says_no_is_not_asked_by_every_caller(lab: Lab, timeouts: ShortTimeouts) -> None:
+    api, token = Api(lab, timeouts), lab.stack.issue_access_token("alice")
     lab.stack.faults.add("vault", status=403, body={"error": {"code": "Forbidden", "message": "x"}})
     mark = lab.stack.audit.mark()
     for _ in range(20):

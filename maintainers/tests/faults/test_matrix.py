@@ -12,9 +12,9 @@ from tests.support.leaks import LeakWatch
 from .api import Api, Reply
 from .audit import settled, steps
 from .failures import FAULTS, SECONDS_PER_BYTE, TARGETS, failing
-from .impatience import Impatience
 from .matrix import CODES, NEEDED_NOW, Cell, cells
 from .scenes import SCENES
+from .short_timeouts import ShortTimeouts
 
 A_FEW_BYTES = 10 * 4 * SECONDS_PER_BYTE  # a busy machine may hand over as many at a time
 
@@ -34,18 +34,18 @@ def test_the_table_is_complete() -> None:
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_failure(
-    cell: Cell, lab: Lab, impatience: Impatience, leak_watch: LeakWatch, monkeypatch: pytest.MonkeyPatch
+    cell: Cell, lab: Lab, timeouts: ShortTimeouts, leak_watch: LeakWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene, api, token = SCENES[cell.service], Api(lab, impatience), lab.stack.issue_access_token("alice")
+    scene, api, token = SCENES[cell.service], Api(lab, timeouts), lab.stack.issue_access_token("alice")
     olga = lab.stack.issue_access_token("olga")
     scene.prepare(lab, api, token, olga)
-    impatience.forget()
+    timeouts.forget()
     mark = lab.stack.audit.mark()
-    with failing(lab, cell.failure, cell.service, impatience, monkeypatch):
+    with failing(lab, cell.failure, cell.service, timeouts, monkeypatch):
         reply = api.call(scene.function, token)
         leak_watch.scan(f"{reply.headers} {reply.body[:10_000]!r}", f"reply to {cell}")
         check_reply(reply, cell)
-        check_attempts(lab, mark, impatience, cell)
+        check_attempts(lab, mark, timeouts, cell)
         if cell.service == "token" and cell.failure != "no such name":
             check_that_others_do_not_notice(lab, api, olga)
     finish_background_work()
@@ -69,8 +69,8 @@ def check_reply(reply: Reply, cell: Cell) -> None:
         assert set(reply.problem) == {"status", "code", "detail", "correlation_id"}
 
 
-def check_attempts(lab: Lab, mark: int, impatience: Impatience, cell: Cell) -> None:
-    sent = impatience.sent_to(cell.service)
+def check_attempts(lab: Lab, mark: int, timeouts: ShortTimeouts, cell: Cell) -> None:
+    sent = timeouts.sent_to(cell.service)
     assert sent == cell.attempts or (cell.failure.startswith("drips") and sent == cell.attempts + 1)  # without a chance
     assert settled(lab, mark, arrived := 0 if cell.failure == "no such name" else cell.attempts) == arrived
     elsewhere = [entry for entry in lab.stack.audit.entries(mark) if "management" in f"{entry.service} {entry.path}"]

@@ -1,4 +1,4 @@
-"""All that Entra and the vault renew is renewed while 32 threads call: nobody fails, no more is read than needed."""
+"""Keys and certificates are renewed while 32 threads call: no call fails, and no more is read than needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.clock import RunningClock, date_client_assertions
 from tests.support.lab import Lab, finish_background_work
 
 from .api import Api, Reply
-from .impatience import Impatience
+from .short_timeouts import ShortTimeouts
 
 THREADS = 32
 ALL_EXCHANGE = 3 * THREADS  # calls: one under way and one with a known token are the most that anybody makes without
@@ -132,7 +132,7 @@ def refusals(lab: Lab, mark: int) -> int:
 
 
 def test_certificate_signing_keys_and_registration_change_under_load(lab: Lab) -> None:
-    api, stack = Api(lab, Impatience(lab.clock)), lab.stack
+    api, stack = Api(lab, ShortTimeouts(lab.clock)), lab.stack
     start = stack.audit.mark()
     with calling(lab, api) as crowd:
         crowd.has_called(ALL_EXCHANGE)
@@ -176,7 +176,7 @@ def test_the_managed_identitys_token_expires_under_load(lab: Lab) -> None:
     """Workload identity federation: Entra refuses the expired token once to everybody; one new one serves them all."""
     identity = lab.environ()["AzureAd__ClientCredentials__0__ManagedIdentityClientId"]
     source = lab.credential("SignedAssertionFromManagedIdentity", ManagedIdentityClientId=identity)
-    api = Api(lab, Impatience(lab.clock), **source)
+    api = Api(lab, ShortTimeouts(lab.clock), **source)
     start = lab.stack.audit.mark()
     with calling(lab, api) as crowd:
         crowd.has_called(ALL_EXCHANGE)
@@ -201,7 +201,7 @@ def test_an_instance_that_starts_before_entra_knows_the_newest_certificate(
     stack, before = lab.stack, lab.stack.client_certificate
     lab.clock.forward(3600)
     newest = stack.rotate_client_certificate(register=False)
-    api, start = Api(lab, Impatience(lab.clock)), stack.audit.mark()
+    api, start = Api(lab, ShortTimeouts(lab.clock)), stack.audit.mark()
     with calling(lab, api) as crowd:
         crowd.has_called(ALL_EXCHANGE)
         assert reads(lab, start, "secret") == 3  # the newest, the newest once more, the one before
@@ -236,7 +236,11 @@ def test_the_vault_fails_just_when_the_version_before_is_needed(lab: Lab, networ
     """That is an outage, and told as one: nobody has configured anything wrong."""
     lab.clock.forward(3600)
     lab.stack.rotate_client_certificate(register=False)
-    api, token, start = Api(lab, Impatience(lab.clock)), lab.stack.issue_access_token("alice"), lab.stack.audit.mark()
+    api, token, start = (
+        Api(lab, ShortTimeouts(lab.clock)),
+        lab.stack.issue_access_token("alice"),
+        lab.stack.audit.mark(),
+    )
 
     def fail_from_now_on(_: Entry) -> None:
         if reads(lab, start, "secret") == 2:

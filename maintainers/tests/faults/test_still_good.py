@@ -1,4 +1,4 @@
-"""Every cell of the last table in matrix.py: what is known is good enough, and the failure shows in the log alone."""
+"""Every cell of the last table in matrix.py: the known value is used, and the failure shows in the log only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.lab import Lab, finish_background_work
 from .api import Api
 from .audit import settled, steps
 from .failures import FAULTS, failing
-from .impatience import Impatience
 from .matrix import STILL_GOOD, Cell, cells
 from .scenes import REFRESHES
+from .short_timeouts import ShortTimeouts
 
 CELLS = cells(STILL_GOOD)
 
@@ -33,18 +33,18 @@ def test_the_table_is_complete() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_failure(cell: Cell, lab: Lab, impatience: Impatience, monkeypatch: pytest.MonkeyPatch) -> None:
-    refresh, api = REFRESHES[cell.service], Api(lab, impatience)
+def test_failure(cell: Cell, lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch) -> None:
+    refresh, api = REFRESHES[cell.service], Api(lab, timeouts)
     lab.stack.entra.lifetime = refresh.lifetime
     tokens = {person: lab.stack.issue_access_token(person, lifetime=36_000) for person in ("alice", "olga", "greta")}
     assert api.call("me", tokens["alice"]).status == 200
     lab.clock.forward(refresh.after + 1)
     mark = lab.stack.audit.mark()
-    with failing(lab, cell.failure, cell.service, impatience, monkeypatch):
-        impatience.expect_nothing_of("")  # the service still hangs, so the caller must have got its response before
+    with failing(lab, cell.failure, cell.service, timeouts, monkeypatch):
+        timeouts.expect_nothing_of("")  # the service still hangs, so the caller must have got its response before
         reply = api.call("me", tokens[refresh.person])
         assert (reply.status, reply.retry_after) == (200, None)
-        assert impatience.paused_here() == 0
+        assert timeouts.paused_here() == 0
         assert settled(lab, mark, cell.attempts) == cell.attempts
         if cell.failure != "hangs":
             finish_background_work()

@@ -1,4 +1,4 @@
-"""Forged tokens by the table: one row, one defect, in a token that would be accepted without it.
+"""Tables of forged tokens. Each row has one defect. Without it, the token would be accepted.
 
 A row turns a genuine token, taken apart, into the forged one. Nearly all rows are signed with Entra's own key, which no
 forger has: so a row fails for its defect and not for its signature. README.md says which published classes are covered.

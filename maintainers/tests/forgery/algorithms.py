@@ -1,4 +1,4 @@
-"""Another algorithm than the one that is asked for: `none`, a public key as a shared secret, and all the spellings."""
+"""Other algorithms than RS256: `none`, a public key as a shared secret, and many spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Genuine tokens that an application got for itself: nobody is signed in, and the caller is told so."""
+"""Genuine tokens that an application got for itself. No user is signed in, and the response says so."""
 
 from __future__ import annotations
 

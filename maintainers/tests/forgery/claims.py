@@ -1,4 +1,4 @@
-"""Claims that are nearly right: of another tenant, version or audience, or spelt so that they look right."""
+"""Claims that are nearly right: of another tenant, version or audience, or with a similar spelling."""
 
 from __future__ import annotations
 

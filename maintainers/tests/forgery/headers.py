@@ -1,4 +1,4 @@
-"""A key of the sender's own in the header, and rules that the verifier shall keep to."""
+"""The sender's own key in the header, and rules for the verifier."""
 
 from __future__ import annotations
 

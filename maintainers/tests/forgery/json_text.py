@@ -1,4 +1,4 @@
-"""Header and claims as text: what two readers of JSON could read in two ways, and what is none."""
+"""Header and claims as text: JSON that two parsers could read differently, and text that is not JSON."""
 
 from __future__ import annotations
 

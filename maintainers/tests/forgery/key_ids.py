@@ -1,4 +1,4 @@
-"""Key ids that no key has: for a directory, a database, a log, a comparison that is not exact."""
+"""Key ids that no key has. They attack a directory, a database, a log, or an inexact comparison."""
 
 from __future__ import annotations
 

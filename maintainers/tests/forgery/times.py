@@ -1,4 +1,4 @@
-"""`exp`, `nbf` and `iat`: whole seconds, not over and not to come, in a notation that all readers read alike."""
+"""`exp`, `nbf` and `iat`: only whole seconds within the allowed time are accepted, in one notation."""
 
 from __future__ import annotations
 

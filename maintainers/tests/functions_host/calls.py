@@ -1,4 +1,4 @@
-"""Plain HTTP calls: no proxy, no header added, repeated headers allowed; and bytes as they are."""
+"""Plain HTTP calls: no proxy, no added header, repeated headers allowed, and raw bytes."""
 
 from __future__ import annotations
 

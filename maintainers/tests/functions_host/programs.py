@@ -1,4 +1,4 @@
-"""Starting the host as people do: `python -m emulators.functions_host`."""
+"""Starts the host with `python -m emulators.functions_host`."""
 
 from __future__ import annotations
 

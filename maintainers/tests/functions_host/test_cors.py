@@ -1,4 +1,4 @@
-"""CORS: only the pages of origins that were named may read a reply, and never with cookies."""
+"""CORS: only pages of the given origins may read a reply, and never with cookies."""
 
 from __future__ import annotations
 

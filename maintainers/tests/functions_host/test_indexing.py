@@ -1,4 +1,4 @@
-"""What is refused before a single request: the same apps, in the same words, by every engine."""
+"""Apps that cannot be indexed: every engine refuses the same apps with the same messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lines arrive: those that the real host would keep, in its words, whichever thread or task wrote them."""
+"""The log lines that arrive: those that the real host would keep, from every thread and task."""
 
 from __future__ import annotations
 

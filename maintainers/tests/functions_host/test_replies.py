@@ -1,4 +1,4 @@
-"""What a caller gets for what a function returns."""
+"""The response to a caller for each result of a function."""
 
 from __future__ import annotations
 

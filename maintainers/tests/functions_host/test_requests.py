@@ -1,4 +1,4 @@
-"""What a function sees of a request."""
+"""The request as a function sees it."""
 
 from __future__ import annotations
 

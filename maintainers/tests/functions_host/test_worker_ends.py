@@ -1,4 +1,4 @@
-"""What ends a worker process in Azure ends the app here: its requests fail, and it starts again."""
+"""Exceptions that end a worker process in Azure end the app here: its requests fail, and it starts again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of the seam: what this host calls inside Microsoft's worker library, which promises none of it."""
+"""The internal names of Microsoft's worker library that this host uses. The library does not promise to keep them."""
 
 from __future__ import annotations
 

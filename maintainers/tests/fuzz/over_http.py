@@ -21,7 +21,7 @@ from .values import one_of_these
 
 T = TypeVar("T")
 
-PATIENCE = 0.4  # seconds without a byte: the server waits for more, and so would we
+TIMEOUT = 0.4  # seconds without a byte: the server waits for more, and so would we
 HEALTHY = {"status": "healthy"}
 BEHIND = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 """Sent after each request: whatever the request is taken for, this must stay a request of its own, or unanswered."""
@@ -125,7 +125,7 @@ requests: SearchStrategy[Sent] = st.builds(
 def exchange(url: str, data: bytes) -> bytes:
     """All that the server sends until it closes the connection or stops."""
     address = urlsplit(url)
-    with socket.create_connection((address.hostname or "", address.port or 80), timeout=PATIENCE) as connection:
+    with socket.create_connection((address.hostname or "", address.port or 80), timeout=TIMEOUT) as connection:
         received = b""
         try:
             connection.sendall(data)

@@ -96,7 +96,7 @@ def test_a_program_that_is_no_compiler_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_compiler_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bicep, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(bicep, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(BicepError, match=r"did not reply within 0\.2 s"):
         Compiler(stand_in(tmp_path, "import sys; sys.stdin.buffer.read()"))
 

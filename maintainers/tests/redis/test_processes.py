@@ -1,4 +1,4 @@
-"""The fleet as it is: processes that share nothing but Redis."""
+"""A real fleet: processes that share only Redis."""
 
 from __future__ import annotations
 

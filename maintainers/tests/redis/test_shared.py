@@ -1,4 +1,4 @@
-"""What one instance has exchanged the others find; only one asks; nobody waits for the dead."""
+"""Instances share exchanged tokens. Only one exchanges, and none waits long for an instance that has died."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has no Redis loads nothing of it; who has one connects when it is first needed."""
+"""Without Redis, nothing of it is imported. With Redis, the first use connects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person who sits at the client application of this process, and a browser that somebody plays."""
+"""A person at the client application in this process, and an automatic browser."""
 
 from __future__ import annotations
 

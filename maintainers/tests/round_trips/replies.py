@@ -1,4 +1,4 @@
-"""What a refusal must say, all of it: status, header and body."""
+"""The whole refusal that a test expects: status, header and body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small Functions app of a test's own, served over HTTP from this process, so that the test can move its clock."""
+"""A small Functions app for one test, served over HTTP from this process, so that the test can move its clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`@requires_user(auth_context="c1")`: who has not satisfied that policy is asked to, at Entra, and then let in."""
+"""`@requires_user(auth_context="c1")`: a user who has not satisfied that policy does so at Entra, and then gets in."""
 
 from __future__ import annotations
 

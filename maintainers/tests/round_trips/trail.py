@@ -1,4 +1,4 @@
-"""What the emulators saw, told by the fingerprints of tokens: who was exchanged for whom, and who was sent where."""
+"""The requests that the emulators got, by fingerprints of tokens: which token was exchanged, and which was sent."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 from emulators.people import CONTOSO, FABRIKAM
 from maintainers.tests.faults.api import Api
-from maintainers.tests.faults.impatience import Impatience
+from maintainers.tests.faults.short_timeouts import ShortTimeouts
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.net.transport import Transport, TransportError
 from shared.services import Services
@@ -299,7 +299,7 @@ def test_the_first_fetch_of_all_is_not_that_try_either(lab: Lab) -> None:
 
 
 def test_while_answers_differ_an_unknown_key_id_is_503_and_a_minute_later_401(lab: Lab) -> None:
-    api, (_, genuine, kid) = Api(lab, Impatience(lab.clock)), two_keys(lab)
+    api, (_, genuine, kid) = Api(lab, ShortTimeouts(lab.clock)), two_keys(lab)
     assert api.call("me", genuine.token()).status == 200
     lab.clock.forward(COOLDOWN_SECONDS)
     lab.stack.faults.add("entra.keys", without=[kid], times=1)

@@ -1,4 +1,4 @@
-"""`python3 dev.py soak`: the two apps under many people, many threads and much trouble, for as long as you like.
+"""`python3 dev.py soak`: the two apps with many users, many threads and random faults, for any time.
 
 running.py   the tenant, the two apps, all threads, from start to end
 crowd.py     hundreds of people for the emulated tenant

@@ -20,7 +20,7 @@ from .plan import Step
 from .sieve import Sieve
 from .wallet import Token, Wallet
 
-PATIENCE = 120.0  # seconds for one response; the API's own bound is half of it
+TIMEOUT = 120.0  # seconds for one response; the API's own bound is half of it
 
 
 class Callers:
@@ -52,7 +52,7 @@ class Callers:
         """Lets every thread finish its call."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
 
     def call(self, session: requests.Session, person: Person, token: Token, method: str, path: str) -> Call:
         """One call with its reply; an error body is looked through."""
@@ -60,7 +60,7 @@ class Callers:
         body = json.dumps({"item": uuid.uuid4().hex, "quantity": 1}) if method == "POST" else None
         start = time.monotonic()
         try:
-            reply = session.request(method, self._url + path, headers=own, data=body, timeout=PATIENCE)
+            reply = session.request(method, self._url + path, headers=own, data=body, timeout=TIMEOUT)
         except requests.RequestException as error:
             return Call(person, token, path, start, time.monotonic(), 0, type(error).__name__)
         end = time.monotonic()

@@ -1,4 +1,4 @@
-"""Hundreds of people for the emulated tenant, told apart by what becomes of their calls."""
+"""Hundreds of people for the emulated tenant, in groups by the outcome of their calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted."""
+"""The figures of a run."""
 
 from __future__ import annotations
 

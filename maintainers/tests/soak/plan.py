@@ -1,4 +1,4 @@
-"""What happens, by chance: the same for the same seed. Only when it happens depends on the machine."""
+"""A random plan, the same for the same seed. Only its timing depends on the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run has to say at its end."""
+"""The report at the end of a run."""
 
 from __future__ import annotations
 

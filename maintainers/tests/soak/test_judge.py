@@ -1,4 +1,4 @@
-"""The soak's judge: what it must find wrong, and what it must not."""
+"""The soak's judge: responses that it must find wrong, and responses that it must accept."""
 
 from __future__ import annotations
 

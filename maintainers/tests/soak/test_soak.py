@@ -1,4 +1,4 @@
-"""The soak itself: the plan of a seed, the report's conscience, and a few seconds of the real thing."""
+"""The soak itself: the plan of a seed, the correctness of the report, and a real run of a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads that make things go wrong."""
+"""The threads that cause faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each person's tokens: several at a time, and now and then new ones."""
+"""Each person's tokens: several at a time, sometimes with new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One route, no user, nothing else: what every app in this host costs."""
+"""One route without a user: the cost of every app in this host."""
 
 import azure.functions as func
 

@@ -1,4 +1,4 @@
-"""The measurements, by the group of rows that they bring. Each runs in a process of its own, one after the other."""
+"""The measurements, by group of rows. Each runs in a process of its own, one after the other."""
 
 from __future__ import annotations
 

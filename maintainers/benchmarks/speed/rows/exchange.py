@@ -1,4 +1,4 @@
-"""The first exchange of a token, less the POST that it cannot do without: processor time of this process alone."""
+"""The first exchange of a token without its POST: processor time of this process alone."""
 
 from __future__ import annotations
 

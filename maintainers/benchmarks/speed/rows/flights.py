@@ -1,4 +1,4 @@
-"""How often Entra is asked when many want the same cold token at once: threads of one process, and processes."""
+"""The number of exchanges when many callers use one new token at once: in threads of one process, and in processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no Python code around it can be faster than, on this machine."""
+"""The floors on this machine: times that no Python code can be faster than."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token that came before: who the user is, and the downstream token, out of the first level."""
+"""A known token: the user and the downstream token come from the first level."""
 
 from __future__ import annotations
 

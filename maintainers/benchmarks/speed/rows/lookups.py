@@ -1,4 +1,4 @@
-"""Look-ups from many threads: one lock for all of them, held for how long?"""
+"""Look-ups from many threads: whether they slow each other down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one more user costs in memory, as Python's allocator counts it, and as the system does."""
+"""The memory for one more user, as Python's allocator counts it, and as the system does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token that nobody has seen yet: signature and claims."""
+"""A new token: the check of its signature and claims."""
 
 from __future__ import annotations
 

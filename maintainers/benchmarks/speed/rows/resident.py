@@ -1,4 +1,4 @@
-"""A million distinct tokens through one process with the usual bounds: does its memory stay where it was?"""
+"""A million different tokens in one process with the usual bounds: whether its memory grows."""
 
 from __future__ import annotations
 

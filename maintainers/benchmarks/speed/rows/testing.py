@@ -1,4 +1,4 @@
-"""What a test of one's own costs: the start of the emulated tenant in its process, and one call of a function."""
+"""The time of your own test: the start of the emulated tenant in its process, and one call of a function."""
 
 from __future__ import annotations
 

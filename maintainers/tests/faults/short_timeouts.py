@@ -1,4 +1,4 @@
-"""Time-outs in the tests' time: half a second is waited for, and the clock moves by what a deployed API would wait."""
+"""Short time-outs for tests: a test waits half a second, and its clock moves by the time-out of a deployed API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOSTS = {
 _PATHS = {"openid-configuration": "discovery", "keys": "keys", "token": "token"}
 
 
-class Impatience:
+class ShortTimeouts:
     """Counts requests to each service, and times out at once for a service that is known not to respond."""
 
     def __init__(self, clock: Clock) -> None:
@@ -101,18 +101,18 @@ class Impatience:
 
 
 class _ImpatientTransport(Transport):
-    def __init__(self, impatience: Impatience, **options: Any) -> None:
+    def __init__(self, timeouts: ShortTimeouts, **options: Any) -> None:
         super().__init__(**options)
-        self._impatience = impatience
+        self._timeouts = timeouts
         self._this_thread = threading.local()
 
     def send(self, method: str, url: str, **request: Any) -> Response:
         (connect, read), started = super().time_outs(), self._now()
-        self._this_thread.hopeless = self._impatience.notes(url)
+        self._this_thread.hopeless = self._timeouts.notes(url)
         try:
             return super().send(method, url, **request)
         except TransportTimeout:
-            self._impatience.passes(read if self._impatience.connects else connect, started)
+            self._timeouts.passes(read if self._timeouts.connects else connect, started)
             raise
 
     def time_outs(self) -> tuple[float, float]:
