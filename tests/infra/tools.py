@@ -29,7 +29,7 @@ NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "
 
 # What checkov would have otherwise, and why it is so. By check, from its catalogue.
 ACCEPTED = {
-    "CKV_AZURE_13": "the code validates access tokens itself; App Service authentication would be a second door",
+    "CKV_AZURE_13": "the code validates access tokens itself; App Service authentication would be a second check",
     "CKV_AZURE_17": "callers prove themselves by access token, not by client certificate",
     "CKV_AZURE_35": "a Functions app outside a virtual network has to reach its storage; keys are off, roles decide",
     "CKV_AZURE_36": "as CKV_AZURE_35",

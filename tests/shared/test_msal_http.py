@@ -203,7 +203,7 @@ def test_an_entra_that_is_down_is_left_alone(entra: Entra, http: MsalHttpClient,
     [reply(429), reply(429, Retry_After="60"), reply(500), TransportTimeout("ReadTimeout", cut_short=True),
      ValueError("a header or the method is not valid")],
 )  # fmt: skip
-def test_what_concerns_one_caller_alone_does_not_close_the_door(
+def test_what_concerns_one_caller_alone_does_not_open_the_circuit(
     entra: Entra, http: MsalHttpClient, says: Response | Exception
 ) -> None:
     assert not left_alone(entra, http, says)

@@ -341,7 +341,7 @@ def test_an_entra_that_is_down_is_left_alone_and_live_sessions_go_on(lab: Lab) -
     assert lab.me(services, strangers[0]) == PEOPLE["olga"].display_name
 
 
-def test_one_request_that_entra_chokes_on_closes_the_door_to_nobody(lab: Lab) -> None:
+def test_one_request_that_entra_chokes_on_stops_no_other_caller(lab: Lab) -> None:
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
     lab.stack.faults.add("entra.token", status=500, person="olga")
@@ -351,7 +351,7 @@ def test_one_request_that_entra_chokes_on_closes_the_door_to_nobody(lab: Lab) ->
     assert lab.me(services, lab.stack.issue_access_token("alice")) == PEOPLE["alice"].display_name
 
 
-def test_callers_who_have_no_time_left_do_not_close_the_door_for_others(lab: Lab) -> None:
+def test_callers_who_have_no_time_left_do_not_stop_others(lab: Lab) -> None:
     """These callers are late. Entra is not down."""
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))

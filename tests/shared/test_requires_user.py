@@ -167,7 +167,7 @@ def test_a_function_without_any_scope_is_closed_and_reported(lab: Lab, caplog: p
 
 
 @pytest.mark.parametrize("scopes", [[], ()])
-def test_an_empty_list_of_scopes_is_no_open_door(lab: Lab, scopes: list[str]) -> None:
+def test_an_empty_list_of_scopes_lets_nobody_in(lab: Lab, scopes: list[str]) -> None:
     provider = LazyServices(lab.environ())
 
     @RequiresUser(provider)(scopes=scopes)
@@ -177,7 +177,7 @@ def test_an_empty_list_of_scopes_is_no_open_door(lab: Lab, scopes: list[str]) ->
     assert hello(req=request(lab.stack.issue_access_token("alice"))).status_code == 500
 
 
-def test_wrong_settings_are_logged_by_name_and_close_every_door(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_settings_are_logged_by_name_and_close_every_function(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     provider = LazyServices(lab.environ(AzureAd__TenantId="<your tenant>", DownstreamApis__Graph__Scopes=None))
 
     @RequiresUser(provider)()

@@ -101,7 +101,7 @@ def test_says_what_the_page_said(shared: Stack, client: Client) -> None:
         play(client.url(), "mallory", shared.sign_in_url)
 
 
-def test_finds_the_door() -> None:
+def test_finds_the_local_address() -> None:
     assert local_address(f"{AUTHORITY}/x?a=1", SERVER) == f"{SERVER}/login.microsoftonline.com/{AUTHORITY[34:]}/x?a=1"
     assert (
         local_address(f"{SERVER}/login.microsoftonline.com/x", f"{SERVER}/") == f"{SERVER}/login.microsoftonline.com/x"

@@ -375,7 +375,7 @@ def test_the_documentation_names_every_kind_and_no_other() -> None:
     assert {name.strip(" `") for row in rows for name in row.split("|")[1].split(",")} == NETWORK.keys()
 
 
-def test_network_failures_can_be_switched_at_the_door(stack: Stack, own: Http) -> None:
+def test_network_failures_can_be_switched_at_the_sign_in_server(stack: Stack, own: Http) -> None:
     url = f"{stack.sign_in_url}/_emulators/faults"
     reply = requests.post(url, json={"target": "graph", "network": "refused", "times": 1}, timeout=10)
     assert (reply.status_code, reply.json()["added"]) == (201, "fault: connection refused")

@@ -12,7 +12,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/address": ("tests/shared/test_address.py",),
     "net/claims_challenge": ("tests/shared/test_claims_challenge.py",),
-    "downstream/request": ("tests/shared/test_downstream_path.py", "tests/shared/test_outgoing.py"),
+    "downstream/request": ("tests/shared/test_downstream_path.py", "tests/shared/test_request_checks.py"),
     "exchange/entra_errors": ("tests/shared/test_entra_errors.py",),
     "settings/environ": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
     "sessions/expiring_lru": ("tests/shared/test_expiring_lru.py",),
@@ -30,7 +30,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "validation/known_keys": ("tests/shared/test_known_keys.py", "maintainers/tests/shared/test_signing_keys.py"),
     "validation/metadata": ("tests/shared/test_metadata.py", "maintainers/tests/shared/test_signing_keys.py"),
     "exchange/msal_client": ("tests/shared/test_msal_http.py", "tests/shared/test_on_behalf_of.py"),
-    "net/deadline_http": ("tests/shared/test_punctual_connection.py", "tests/shared/test_transport.py"),
+    "net/deadline_http": ("tests/shared/test_deadline_http.py", "tests/shared/test_transport.py"),
     "redis/sealed": ("maintainers/tests/redis/test_sealed.py",),
     "sessions/session": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
     "sessions/cache": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
@@ -41,7 +41,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "exchange/token_response": ("tests/shared/test_token_response.py", "tests/shared/test_on_behalf_of.py"),
     "net/transport": (
         "tests/shared/test_transport.py",
-        "tests/shared/test_outgoing.py",
+        "tests/shared/test_request_checks.py",
         "tests/shared/test_deadline.py",
     ),
 }

@@ -134,7 +134,7 @@ def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("idle", [2 * MAX_AGE_SECONDS, 30 * 24 * 3600.0])
-def test_a_key_withdrawn_while_nobody_called_does_not_open_the_door_once_more(lab: Lab, idle: float) -> None:
+def test_a_key_withdrawn_while_nobody_called_is_refused(lab: Lab, idle: float) -> None:
     """Fresh tokens every time, so that no session is ever hit: what a thief of the withdrawn key would send."""
     services = lab.services()
     services.sessions.open(lab.stack.issue_access_token("alice"))
