@@ -50,7 +50,7 @@ def main(programs: Sequence[str]) -> int:
     for one in rules:
         files = package_files.packaged(root, one)
         azd.say(f"Check of the package, {len(files)} files, as {one.name} makes it:")
-        found = list(secrets(root, one, files)) + list(virtual_environments(root, one))
+        found = [*secrets(root, one, files), *virtual_environments(root, one), *named_like_a_folder(root, files)]
         if not found and tuple(files) in checked:
             azd.say("  ok      the same files as above")
         elif not found:
@@ -96,6 +96,16 @@ def holds_private_key(file: Path) -> bool:
             return PRIVATE_KEY.search(content.read(MAX_KEY_FILE_BYTES)) is not None
     except OSError:  # reported later, when it cannot be copied
         return False
+
+
+def named_like_a_folder(root: Path, files: Sequence[str]) -> Iterator[str]:
+    """Modules of the app that Python finds in Azure alone: on this machine a folder of the template comes first."""
+    for folder in WORKSHOP:
+        if f"{folder}.py" in files and (root / folder / "__init__.py").exists():
+            yield (
+                f"{folder}.py has the name of the folder {folder}/ of the template: on this machine Python finds that "
+                "folder instead. Rename the module."
+            )
 
 
 def is_deployed_folder(rules: package_files.Rules, folder: str) -> bool:

@@ -130,6 +130,14 @@ def ignoring_and_using(line: str, text: str, files: dict[str, str]) -> Callable[
     return harm
 
 
+def using_the_name_of(folder: str) -> Callable[[Path], None]:
+    def harm(root: Path) -> None:
+        write(root / folder / "__init__.py", "")
+        write(root / f"{folder}.py", "")
+
+    return harm
+
+
 SAME_NAME = """
 again = func.Blueprint()
 
@@ -163,6 +171,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a file that hides a folder": (
         ignoring_and_using("#", "import orders.data", {"orders.py": "", "orders/data.py": ""}),
         ["No module named 'orders.data'", "orders.py hides the folder orders/", "rename one of them"],
+    ),
+    "a module with the name of a folder of the template": (
+        using_the_name_of("client"),
+        ["client.py has the name of the folder client/ of the template", "Rename the module"],
     ),
     "a module of what is only a file": (
         ignoring_and_using("#", "import orders.data", {"orders.py": ""}),
