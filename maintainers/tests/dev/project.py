@@ -41,7 +41,7 @@ class Project:
     @property
     def environ(self) -> dict[str, str]:
         """Uses the interpreter of the tests, which has all packages, instead of an installation."""
-        return {**os.environ, "DEV_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, "DEV_PYTHON": sys.executable, "COLUMNS": "", "PYTHONDONTWRITEBYTECODE": "1"}
 
     def dev(self, *arguments: str, timeout: float = 90, **more: str) -> subprocess.CompletedProcess[str]:
         """Runs dev.py to its end."""

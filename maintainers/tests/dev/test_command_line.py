@@ -183,7 +183,8 @@ def test_an_interpreter_that_is_not_there_is_told(project: Project, value: str) 
 
 def test_an_interpreter_without_the_packages_is_told_what_to_install(project: Project) -> None:
     command = [sys.executable, "-S", "-m", "emulators.local", "run", "--port", "0"]
-    result = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "COLUMNS": ""}  # or the line is broken to fit
+    result = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, encoding="utf-8", check=False)
 
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"dev\.py: this Python lacks \w+: .* -m pip install -r requirements-run\.txt\n", result.stderr)

@@ -111,4 +111,6 @@ def test_all_of_shared_is_measured_and_nothing_else() -> None:
 
     assert re.search(r"^source = shared$", configuration, re.MULTILINE)
     assert "omit" not in configuration
-    assert [path for path in (ROOT / "shared").rglob("*.py") if "pragma: no cover" in path.read_text("utf-8")] == []
+    assert [
+        path for path in (ROOT / "shared").rglob("*.py") if "pragma: no cover" in path.read_text(encoding="utf-8")
+    ] == []

@@ -18,7 +18,11 @@ def example() -> dict[str, str]:
     return dict(_BLOCK.findall(EXAMPLE.partition("\n## ")[0]))
 
 
-ADDED = {**{name: text for name, text in example().items() if name != "function_app.py"}, "greetings/__init__.py": ""}
+OF_THE_TEMPLATE = ("function_app.py", "mypy.ini", "ruff.toml")  # the page shows what is added to them
+ADDED = {
+    **{name: text for name, text in example().items() if name not in OF_THE_TEMPLATE},
+    "greetings/__init__.py": "",
+}
 
 
 def copy(target: Path) -> Path:

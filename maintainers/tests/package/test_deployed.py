@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -84,7 +85,7 @@ def _scan(watch: LeakWatch) -> Callable[[str, str], None]:
 
 def test_the_environment_is_clean(clean: CleanEnvironment) -> None:
     required = [line.split(";")[0] for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
-    names = [line.replace("~", " ").replace(">", " ").split()[0] for line in required if line and line[0] != "#"]
+    names = [re.split(r"[~>=<; ]", line)[0] for line in required if line and line[0] != "#"]
     installed = clean.packages()
     assert installed <= closure(names)
     assert not installed & {"starlette", "uvicorn", "azure-functions-runtime", "pytest", "trustme"}
