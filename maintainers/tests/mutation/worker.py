@@ -67,7 +67,7 @@ def _become_pytest(job: dict[str, Any]) -> None:
         import pytest
 
         code = pytest.main([*_OPTIONS, *job["tests"]])
-    except BaseException:
+    except BaseException:  # also SystemExit: the output must show why this run has no verdict
         traceback.print_exc()
         raise
     finally:
