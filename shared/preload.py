@@ -29,7 +29,7 @@ def load(settings: Settings) -> None:
 
 
 def _modules(settings: Settings) -> list[str]:
-    names = [".net.deadline_http", ".validation.key_set"]
+    names = [".net.deadline_http", ".validation.jws"]
     sources = {source.source_type for source in settings.client_credentials}
     if settings.downstream_apis:
         names += [".exchange.credential_sources", "msal"]

@@ -1,9 +1,12 @@
-"""One Entra tenant as this API's authority: its issuers and endpoints, and where users sign in or consent."""
+"""One Entra tenant as this API's authority: its issuers, its endpoints, and which addresses are on its own host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
+
+from .environ import normalized
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,11 @@ class Authority:
     def admin_consent_url(self) -> str:
         """The page where an administrator consents to all that this API's registration asks for."""
         return f"{self.url}/adminconsent?client_id={self.client_id}"
+
+    def own_address(self, address: object) -> str:
+        """The address, normalized, if its scheme, host, port and user are the authority's; "" for anything else."""
+        try:
+            own = normalized(address) if isinstance(address, str) else ""
+            return own if urlsplit(own)[:2] == urlsplit(normalized(self.url))[:2] else ""
+        except ValueError:
+            return ""

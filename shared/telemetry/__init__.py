@@ -1,8 +1,7 @@
 """What an operator sees of a request: its line in the log, notes from outside a request, and its trace."""
 
 from .operator_notes import notes
-from .request_record import RequestRecord
-from .worker_trace import worker_trace
+from .request_record import RequestRecord, worker_trace
 
 __all__ = [
     "RequestRecord",

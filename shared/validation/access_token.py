@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
 from ..settings import Settings
-from .jws_header import key_id_of, parse_segment
 
 if TYPE_CHECKING:
-    from .key_set import SigningKey
+    from .jws import SigningKey
 
 LEEWAY_SECONDS = 60
 
@@ -63,6 +62,8 @@ class AccessTokenValidator:
             UserTokenRequired: it is genuine, but an application's own (app-only).
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
+        from .jws import key_id_of, parse_segment  # here: PyJWT and cryptography, not needed before the first token
+
         key_id = key_id_of(token)
         key = self._keys.get(key_id)
         payload = key.verify(token)

@@ -21,16 +21,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
 from ..net import WAIT_SECONDS, SingleFlight, TransportError, WaitedTooLongError
-from .known_keys import NEVER, KnownKeys
 from .metadata import EntraBusyError, UnknownTenantError
 
 if TYPE_CHECKING:
-    from .key_set import SigningKey
+    from .jws import SigningKey
 
+MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; twice as old ones before the next request
+SECOND_LOOK_SECONDS = 5.0  # after a list that lacks a key: the next list decides whether it is withdrawn
+DIFFERENCE_COUNTS_SECONDS = 60.0  # lists that differ within this time: Entra's servers disagree
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
 FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
@@ -39,8 +42,73 @@ FAILURE_COUNTS_SECONDS = 60.0  # after a failure, wait only briefly while old ke
 # How long a fetch may have taken for a caller to wait for it still:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
+NEVER = float("-inf")
 _FETCH = "signing keys"
 log = logging.getLogger(__name__)
+
+
+class _Miss(NamedTuple):
+    """A key that the last list lacked: since when, and until when it may still be used."""
+
+    since: float
+    good_until: float
+
+
+class _Listing(NamedTuple):
+    at: float
+    keys: Mapping[str, SigningKey]
+
+
+@dataclass(frozen=True)
+class KnownKeys:
+    """What Entra's key lists of the last minutes say together. Times are in seconds since the epoch, and arguments.
+
+    During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
+    nothing; a second one that lacks the key, some seconds later, does.
+    """
+
+    keys: Mapping[str, SigningKey] = field(default_factory=dict)
+    fetched_at: float = NEVER
+    differ_until: float = NEVER
+    """Until then two lists of the last minute differ, so an unknown key id may still be valid."""
+    missed: Mapping[str, _Miss] = field(default_factory=dict)
+    """Those of `keys` that the last list lacked."""
+    _recent: tuple[_Listing, ...] = ()
+    """Those of the last minute."""
+
+    def is_good(self, key_id: str, now: float) -> bool:
+        """Whether the key with this id may be used without another look at what Entra lists."""
+        if not self.missed:
+            return key_id in self.keys
+        miss = self.missed.get(key_id)
+        return key_id in self.keys and (miss is None or now < miss.good_until)
+
+    def is_too_old(self, now: float) -> bool:
+        """Whether a key could have been withdrawn so long ago that the list must be fetched before any is used."""
+        return not self.keys or now >= self.fetched_at + 2 * MAX_AGE_SECONDS
+
+    def refresh_at(self) -> float:
+        """When to ask again, if nothing else makes it necessary."""
+        second_looks = [miss.since + SECOND_LOOK_SECONDS for miss in self.missed.values()]
+        return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
+
+    def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
+        """What is known after a list that was fetched at this time."""
+        keys = {key_id: _same_if_equal(self.keys.get(key_id), key) for key_id, key in listed.items()}
+        missed: dict[str, _Miss] = {}
+        for key_id in self.keys.keys() - listed.keys():
+            miss = self.missed.get(key_id)
+            if miss is None or at < miss.since + SECOND_LOOK_SECONDS:
+                keys[key_id] = self.keys[key_id]
+                missed[key_id] = miss or _Miss(at, self.fetched_at + 2 * MAX_AGE_SECONDS)
+        recent = tuple(response for response in self._recent if at < response.at + DIFFERENCE_COUNTS_SECONDS)
+        differing = [response.at + DIFFERENCE_COUNTS_SECONDS for response in recent if response.keys != listed]
+        return KnownKeys(keys, at, max([self.differ_until, *differing]), missed, (*recent, _Listing(at, listed)))
+
+
+def _same_if_equal(known: SigningKey | None, listed: SigningKey) -> SigningKey:
+    """Keeps the object of a key that did not change, so that sessions can compare by identity."""
+    return known if known is not None and known == listed else listed
 
 
 class SigningKeys:
@@ -149,7 +217,7 @@ class SigningKeys:
         except (TransportError, ValueError) as error:
             self._note_failure(error)
         else:
-            self._note_answer(listed, started)
+            self._note_list(listed, started)
         finally:
             self._began_at = None
 
@@ -162,7 +230,7 @@ class SigningKeys:
             next_try = max(next_try, now + min(error.seconds, MAX_METADATA_RETRY_AFTER_SECONDS))
         self._refresh_at, self._next_for_unknown = max(self._refresh_at, next_try), next_try
 
-    def _note_answer(self, listed: Mapping[str, SigningKey], at: float) -> None:
+    def _note_list(self, listed: Mapping[str, SigningKey], at: float) -> None:
         self._known, self._failed_at, self._unknown_tenant = self._known.after(listed, at), NEVER, False
         self._refresh_at = self._known.refresh_at() if self._known.keys else at + EMPTY_COOLDOWN_SECONDS
         if not listed:

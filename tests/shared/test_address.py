@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.net.address import is_on_host_of, normalized
+from shared.settings import Authority
+from shared.settings.environ import normalized
 
 PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
 )
 def test_host_and_scheme_have_no_case_and_https_has_its_port(address: str) -> None:
     assert normalized(address) == PLAIN
-    assert is_on_host_of(normalized(address), PLAIN)
+    assert AUTHORITY.own_address(address) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -49,11 +51,14 @@ def test_nothing_else_is_changed(address: str, same: str) -> None:
         "https://user@login.example/",
         "//login.example/",
         "login.example",
+        "https://[::1",
         "",
+        None,
+        7,
     ],
 )
-def test_another_host_port_scheme_or_user_is_elsewhere(other: str) -> None:
-    assert not is_on_host_of(normalized(other), PLAIN)
+def test_another_host_port_scheme_or_user_is_elsewhere(other: object) -> None:
+    assert AUTHORITY.own_address(other) == ""
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://[x]/"])

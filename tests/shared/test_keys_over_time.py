@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from shared.errors import ApiError, InvalidToken, ServerMisconfigured, ServiceUnavailable
 from shared.net.single_flight import SingleFlight, WaitedTooLongError
 from shared.net.transport import TransportError
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from shared.validation.metadata import EntraBusyError, UnknownTenantError
 from shared.validation.signing_keys import SigningKeys
 from tests.support.clock import Clock

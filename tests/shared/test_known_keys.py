@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.validation.key_set import SigningKey
-from shared.validation.known_keys import KnownKeys
+from shared.validation.jws import SigningKey
+from shared.validation.signing_keys import KnownKeys
 from tests.support.tokens import STRANGER
 
 HOUR = 3600.0

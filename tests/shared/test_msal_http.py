@@ -17,8 +17,7 @@ from shared.exchange.msal_client import (
     no_token_cache,
 )
 from shared.net.circuit_breaker import FAILURES
-from shared.net.response import Response
-from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
+from shared.net.transport import Response, ResponseTooLarge, Transport, TransportError, TransportTimeout
 from shared.settings.authority import Authority
 from shared.settings.settings import Settings
 from tests.support.clock import Clock

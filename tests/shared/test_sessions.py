@@ -16,7 +16,7 @@ from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 from tests.support.tokens import STRANGER

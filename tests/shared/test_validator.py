@@ -10,7 +10,7 @@ import pytest
 from shared.errors import InvalidToken, UserTokenRequired
 from shared.settings.settings import Settings
 from shared.validation.access_token import AccessToken, AccessTokenValidator
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER, signed
 

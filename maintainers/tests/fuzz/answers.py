@@ -15,9 +15,9 @@ from hypothesis.strategies import SearchStrategy
 from shared.errors import ApiError, ClaimsChallenge
 from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.net.claims_challenge import claims_of, requested_claims
-from shared.net.response import MAX_RETRY_AFTER_SECONDS, Response
+from shared.net.transport import MAX_RETRY_AFTER_SECONDS, Response
 from shared.settings.settings import Settings
-from shared.validation.key_set import parse_key_set
+from shared.validation.jws import parse_key_set
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ApiError
 from shared.hosting.response import reply_to
-from shared.net.response import Response
-from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.net.transport import Response, Transport, TransportError, TransportTimeout
 from shared.services import Services
 from shared.settings.settings import Settings
 from tests.support.lab import Lab

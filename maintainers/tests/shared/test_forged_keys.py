@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from emulators.people import CONTOSO, FABRIKAM
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.net.transport import Transport
-from shared.validation.known_keys import MAX_AGE_SECONDS
+from shared.validation.signing_keys import MAX_AGE_SECONDS
 from tests.support.genuine import GONE, Genuine, changed, number, public_jwk
 from tests.support.lab import Lab, finish_background_work
 from tests.support.tokens import STRANGER

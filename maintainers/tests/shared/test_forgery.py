@@ -13,7 +13,7 @@ from maintainers.tests.forgery.claims import NEARLY
 from maintainers.tests.forgery.door import Cost, Door
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
 from shared.hosting.response import reply_to_error
-from shared.validation.jws_header import MAX_TOKEN_CHARS
+from shared.validation.jws import MAX_TOKEN_CHARS
 from tests.support.lab import Lab
 
 FORGED = [pytest.param(row, id=f"{table}: {name}") for table, rows in TABLES.items() for name, row in rows.items()]

@@ -17,13 +17,15 @@ from shared.net.transport import Transport, TransportError
 from shared.services import Services
 from shared.validation import signing_keys
 from shared.validation.access_token import AccessTokenValidator
-from shared.validation.key_set import SigningKey, parse_key_set
-from shared.validation.known_keys import DIFFERENCE_COUNTS_SECONDS, MAX_AGE_SECONDS, SECOND_LOOK_SECONDS
+from shared.validation.jws import SigningKey, parse_key_set
 from shared.validation.signing_keys import (
     COOLDOWN_SECONDS,
+    DIFFERENCE_COUNTS_SECONDS,
     EMPTY_COOLDOWN_SECONDS,
     FAILED_COOLDOWN_SECONDS,
     FAILURE_COUNTS_SECONDS,
+    MAX_AGE_SECONDS,
+    SECOND_LOOK_SECONDS,
     SigningKeys,
 )
 from tests.support.clock import Clock
