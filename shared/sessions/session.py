@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..errors import ApiError, Throttled
 from ..exchange import DownstreamToken, Origin, Refusal
 from ..settings import DownstreamApiSettings
 from ..telemetry import RequestRecord
 from ..validation import AccessToken
-
-if TYPE_CHECKING:
-    from .cache import Sessions
 
 MAX_TOKENS_PER_SESSION = 16
 ANEW_SECONDS = 60.0  # between two exchanges because an API refused a token and did not say what it misses
@@ -80,10 +77,18 @@ class Session:
         self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}
 
 
+class SessionTokens(Protocol):
+    """What brings the tokens of sessions: see Sessions."""
+
+    def token_for(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
+    ) -> DownstreamToken: ...
+
+
 class RequestContext:
     """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request."""
 
-    def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
+    def __init__(self, sessions: SessionTokens, session: Session, bearer: str, record: RequestRecord) -> None:
         self._sessions, self._session, self.record = sessions, session, record
         self._bearer: str | None = bearer
         record.user = session.access_token.name_in_log
