@@ -7,7 +7,7 @@ response that is not JSON. With these three parts it does the protocol and nothi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from ..net import (
     compact,
     parse_object,
 )
-from ..settings import Authority, Settings
+from ..settings import Authority
 
 if TYPE_CHECKING:
     from .credential_sources import ClientCredential
@@ -177,7 +177,11 @@ def no_token_cache() -> Any:
 
 
 def msal_application(
-    settings: Settings, credential: ClientCredential, http: MsalHttpClient, discovery: DiscoveryCache
+    authority: Authority,
+    capabilities: Sequence[str],
+    credential: ClientCredential,
+    http: MsalHttpClient,
+    discovery: DiscoveryCache,
 ) -> Any:
     """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
 
@@ -185,18 +189,18 @@ def msal_application(
         ServiceUnavailable: Entra does not respond.
         ServerMisconfigured: Entra does not know the tenant.
     """
-    from msal import ConfidentialClientApplication  # here: a quarter of a second; see libraries
+    from msal import ConfidentialClientApplication  # here: a quarter of a second; see preload
 
     try:
         return ConfidentialClientApplication(
-            settings.client_id,
+            authority.client_id,
             client_credential=credential.for_msal(),
-            authority=settings.authority.url,
+            authority=authority.url,
             http_client=http,
             http_cache=discovery,
             token_cache=no_token_cache(),
             exclude_scopes=["offline_access"],
-            client_capabilities=list(settings.client_capabilities) or None,
+            client_capabilities=list(capabilities) or None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole response
         raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
 from ..net import AttemptFailedError, Retries
-from ..settings import Settings
+from ..settings import Authority, ClientSettings
 from .credential import ConfidentialClient, ConfidentialClients
 from .downstream_token import DownstreamToken, Refusal
 from .entra_errors import describe, error_from_entra, refuses_our_credential
@@ -39,14 +39,15 @@ class OnBehalfOf:
 
     def __init__(
         self,
-        settings: Settings,
+        authority: Authority,
+        client: ClientSettings,
         http: MsalHttpClient,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
         load: Callable[..., ClientCredential] | None = None,
     ) -> None:
-        self._authority, self._now = settings.authority, now
-        self._clients = ConfidentialClients(settings, http, now, load or _load_credential)
+        self._authority, self._now = authority, now
+        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
     def prepare(self) -> None:

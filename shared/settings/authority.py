@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from .environ import normalized
-
 
 @dataclass(frozen=True)
 class Authority:
@@ -65,3 +63,17 @@ class Authority:
             return own if urlsplit(own)[:2] == urlsplit(normalized(self.url))[:2] else ""
         except ValueError:
             return ""
+
+
+def normalized(address: str) -> str:
+    """The address with scheme and host in lower case and without https's own port (RFC 3986 §6.2.2.1, §6.2.3).
+
+    Raises:
+        ValueError: it is not an address.
+    """
+    parts = urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    host = host.lower().removesuffix(":")
+    if parts.scheme == "https":
+        host = host.removesuffix(":443")
+    return parts._replace(netloc=f"{user}{at}{host}").geturl()

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from .authority import normalized
+
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
@@ -154,20 +156,6 @@ def is_redis_url(value: str) -> bool:
         and value.isascii()
         and " " not in value
     )
-
-
-def normalized(address: str) -> str:
-    """The address with scheme and host in lower case and without https's own port (RFC 3986 §6.2.2.1, §6.2.3).
-
-    Raises:
-        ValueError: it is not an address.
-    """
-    parts = urlsplit(address)
-    user, at, host = parts.netloc.rpartition("@")
-    host = host.lower().removesuffix(":")
-    if parts.scheme == "https":
-        host = host.removesuffix(":443")
-    return parts._replace(netloc=f"{user}{at}{host}").geturl()
 
 
 def _is_https_url(value: str) -> bool:

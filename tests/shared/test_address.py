@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.settings import Authority
-from shared.settings.environ import normalized
+from shared.settings.authority import Authority, normalized
 
 PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
 AUTHORITY = Authority("https://login.example", "tenant", "client")

@@ -54,7 +54,7 @@ Parts = tuple[ConfidentialClients, Vault, Clock]
 def parts() -> Parts:
     vault, clock, settings = Vault(), Clock(), Settings.from_environ(GOOD)
     http = MsalHttpClient(settings.authority, Transport(), clock, lambda _: DISCOVERY)
-    return ConfidentialClients(settings, http, clock, vault.load), vault, clock
+    return ConfidentialClients(settings.authority, settings.client, http, clock, vault.load), vault, clock
 
 
 def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:

@@ -294,7 +294,7 @@ def application(entra: Entra, discovery: Response, **settings: str) -> Any:
     made = Settings.from_environ({**GOOD, **settings})
     http = MsalHttpClient(made.authority, entra, Clock(), lambda url: discovery if "openid-conf" in url else None)
     credential: Any = ASecret()
-    return msal_application(made, credential, http, DiscoveryCache())
+    return msal_application(made.authority, made.client.capabilities, credential, http, DiscoveryCache())
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **set
             return SigningKey(STRANGER.public_key(), frozenset({issuer}))
 
     claims = {name: value for name, value in {**CLAIMS, **(changes or {})}.items() if value is not None}
-    validator = AccessTokenValidator(Settings.from_environ({**GOOD, **settings}), Keys(), Clock())
+    made = Settings.from_environ({**GOOD, **settings})
+    validator = AccessTokenValidator(made.authority, made.tokens, Keys(), Clock())
     return validator.validate(signed({"alg": "RS256", "kid": "key"}, claims))
 
 

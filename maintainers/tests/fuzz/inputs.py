@@ -172,8 +172,8 @@ def check_settings(environ: dict[str, str], figures: Figures) -> None:
         assert settings.problems
         assert VALUE not in f"{settings} {settings.problems}"
     else:
-        assert "Secret(***)" in f"{settings!r}" or not settings.client_credentials
-        assert all(isinstance(one.client_secret, Secret) for one in settings.client_credentials)
+        assert "Secret(***)" in f"{settings!r}" or not settings.client.credentials
+        assert all(isinstance(one.client_secret, Secret) for one in settings.client.credentials)
 
 
 fields = st.tuples(

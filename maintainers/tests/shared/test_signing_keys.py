@@ -694,7 +694,10 @@ def test_a_key_signs_for_its_own_issuer(lab: Lab, issuer: str, signs_for: set[st
     current = lab.stack.entra.keys.current
     keys = {current.x5t: SigningKey(current.key.public_key(), frozenset({issuer}))}
     services = lab.services()
-    validator = AccessTokenValidator(services.settings, SigningKeys(lambda: keys, lab.clock), lab.clock)
+    settings = services.settings
+    validator = AccessTokenValidator(
+        settings.authority, settings.tokens, SigningKeys(lambda: keys, lab.clock), lab.clock
+    )
     if {1: V1, 2: V2}[version] in signs_for:
         assert validator.validate(token)
     else:
