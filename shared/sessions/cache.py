@@ -1,7 +1,10 @@
-"""The session per bearer token: who the user is, validated once, and every token exchanged for them.
+"""The bounded cache of sessions, one per bearer token: who the user is, and every token exchanged for them.
 
 Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
 exchanged for the first must not be used for the second. The bearer token itself is not kept.
+
+What has ended is removed when it is looked up, and by a sweep of the whole cache, once a minute when a session is put.
+The sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
 
 from __future__ import annotations
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
 _TELL_AGAIN_SECONDS = 3600.0  # between two warnings about evicted sessions
-
 _SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
 
 K = TypeVar("K", bound=Hashable)
