@@ -62,7 +62,7 @@ def names_under(prefix: str, source: str) -> set[str]:
         (transport.READ_SECONDS, "15 s"),
         (transport.MAX_RESPONSE_BYTES, "16 MiB"),
         (redis_connection.CONNECT_SECONDS, "0.5 s"),
-        (redis_connection.ANSWER_SECONDS, "0.2 s"),
+        (redis_connection.REPLY_SECONDS, "0.2 s"),
         (redis_store.SLOW_SECONDS, "0.1 s"),
         (redis_store.FAILURES, "2 failures in a row"),
         (redis_connection.MAX_CONNECTIONS, "32"),

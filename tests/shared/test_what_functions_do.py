@@ -24,7 +24,7 @@ from tests.shared.guarded import body_of, reply_of, request
 from tests.support.lab import Lab
 
 GUID = uuid.UUID("0f5b1c52-6a4e-4d6c-9f53-64f0b7a1c001")
-ANSWER = Response(200, {}, b"{}")
+RESPONSE = Response(200, {}, b"{}")
 
 
 @pytest.fixture
@@ -148,8 +148,8 @@ UNSENDABLE: dict[str, tuple[Callable[[], object], str]] = {
     "nan": (lambda: {"ratio": float("nan")}, "NaN or Infinity at .ratio"),
     "infinity": (lambda: [float("-inf")], "NaN or Infinity at [0]"),
     "response in a dict": (lambda: {"reply": func.HttpResponse("x")}, "a HttpResponse at .reply; return it alone"),
-    "answer in a dict": (lambda: {"orders": ANSWER}, "an API's response at .orders; return its .json()"),
-    "answer and status": (lambda: (ANSWER, 201), "return its .json()"),
+    "answer in a dict": (lambda: {"orders": RESPONSE}, "an API's response at .orders; return its .json()"),
+    "answer and status": (lambda: (RESPONSE, 201), "return its .json()"),
     "an error returned": (lambda: Forbidden("secret"), "a Forbidden; raise it"),
     "tuple as key": (lambda: {("secret", 1): 2}, "keys that JSON cannot carry"),
     "bytes as key": (lambda: {"by": {b"secret": 2}}, "a bytes at .by as a key"),

@@ -169,8 +169,8 @@ def test_a_tenant_that_does_not_exist(shared: Stack, http: Http) -> None:
 def test_a_secret_is_accepted_until_it_expires(stack: Stack, own: Http, clock: Clock) -> None:
     secret = stack.directory.add_secret(API, expires=clock() + 100)
     no_assertion: dict[str, Any] = {"client_assertion": None, "client_assertion_type": None}
-    answer = exchange(stack, own, client_secret=secret, **no_assertion)
-    assert decode(answer["access_token"])["appidacr"] == "1"
+    response = exchange(stack, own, client_secret=secret, **no_assertion)
+    assert decode(response["access_token"])["appidacr"] == "1"
     assert API_ID in refused(stack, own, 7000215, client_secret=secret + "x", **no_assertion)
 
     clock.ahead = 101

@@ -27,7 +27,7 @@ from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
 from tests.support.live import Live, running
 
-from . import answers, inputs, over_http, tokens, whole_answers
+from . import inputs, over_http, responses, tokens, whole_responses
 from .case import Case, Figures
 from .rounds import Turn, full, turns
 
@@ -96,8 +96,8 @@ def main(arguments: list[str]) -> int:
         cases = [
             *tokens.cases(Door(lab)),
             *inputs.cases(),
-            *answers.cases(Settings.from_environ(lab.environ())),
-            *whole_answers.cases(lab),
+            *responses.cases(Settings.from_environ(lab.environ())),
+            *whole_responses.cases(lab),
             *over_http.cases(live, watch),
         ]
         only = next((case for case in cases if case.name == options.only), None)

@@ -15,7 +15,7 @@ from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
 from tests.support.live import Live
 
-from . import answers, inputs, over_http, tokens, whole_answers
+from . import inputs, over_http, responses, tokens, whole_responses
 from .__main__ import fuzz
 from .case import Case, Figures
 from .rounds import FIRST, Turn, turns
@@ -43,12 +43,12 @@ def test_tokens(lab: Lab, number: int) -> None:
 
 @pytest.mark.parametrize("number", range(5))
 def test_what_other_services_say(lab: Lab, number: int) -> None:
-    try_all([answers.cases(Settings.from_environ(lab.environ()))[number]])
+    try_all([responses.cases(Settings.from_environ(lab.environ()))[number]])
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_whole_answers(lab: Lab, number: int) -> None:
-    try_all([whole_answers.cases(lab)[number]])
+def test_whole_responses(lab: Lab, number: int) -> None:
+    try_all([whole_responses.cases(lab)[number]])
 
 
 def test_http_that_no_library_would_send(live: Live, leak_watch: LeakWatch) -> None:

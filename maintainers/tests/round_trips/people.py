@@ -48,9 +48,9 @@ class PlayedBrowser(webbrowser.BaseBrowser):
         except Exception as problem:  # noqa: BLE001 - told to the client, which would wait for minutes otherwise
             self.failures.append(str(problem))
             asked = parse_qs(urlsplit(url).query)
-            answer = urlencode({"error": "no_way_on", "error_description": str(problem), "state": asked["state"][0]})
+            response = urlencode({"error": "no_way_on", "error_description": str(problem), "state": asked["state"][0]})
             direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            direct.open(f"{asked['redirect_uri'][0]}?{answer}", timeout=10).close()
+            direct.open(f"{asked['redirect_uri'][0]}?{response}", timeout=10).close()
 
 
 BROWSER = PlayedBrowser()
@@ -81,8 +81,8 @@ class Someone:
         declared = json.dumps({"access_token": {**wanted, "xms_cc": {"values": ["CP1"]}}})
         http = Http(self._stack, "client")
         with http.session:
-            answer = sign_in(http, self._person, claims=declared, scope=f"{API_SCOPE} openid profile")
-        self.tokens.append(answer["access_token"])
+            response = sign_in(http, self._person, claims=declared, scope=f"{API_SCOPE} openid profile")
+        self.tokens.append(response["access_token"])
         self.asked.append(claims)
         return self.tokens[-1]
 

@@ -203,7 +203,7 @@ def two_keys(lab: Lab) -> tuple[Services, Genuine, str]:
     return services, genuine, older.x5t
 
 
-def test_one_answer_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
+def test_one_response_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     session = services.sessions.open(genuine.token())
     lab.clock.forward(MAX_AGE_SECONDS)
@@ -222,7 +222,7 @@ def test_one_answer_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     assert len(lab.seen(mark, "keys")) == 2  # the second response had it: no third is needed
 
 
-def test_answers_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None:
+def test_responses_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     session = services.sessions.open(genuine.token())
     lab.stack.faults.add("entra.keys", without=[kid], every=2)
@@ -267,7 +267,7 @@ def test_a_key_that_is_missed_while_entra_fails_is_good_for_two_hours_and_then_u
     assert services.sessions.open(genuine.with_claims(uti="3"))
 
 
-def test_after_two_idle_hours_one_answer_that_lacks_a_key_is_no_401(lab: Lab) -> None:
+def test_after_two_idle_hours_one_response_that_lacks_a_key_is_no_401(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     lab.clock.forward(2 * MAX_AGE_SECONDS)
     lab.stack.faults.add("entra.keys", without=[kid], times=1)
@@ -300,7 +300,7 @@ def test_the_first_fetch_of_all_is_not_that_try_either(lab: Lab) -> None:
     assert len(lab.seen(mark, "keys")) == 2
 
 
-def test_while_answers_differ_an_unknown_key_id_is_503_and_a_minute_later_401(lab: Lab) -> None:
+def test_while_responses_differ_an_unknown_key_id_is_503_and_a_minute_later_401(lab: Lab) -> None:
     api, (_, genuine, kid) = Api(lab, ShortTimeouts(lab.clock)), two_keys(lab)
     assert api.call("me", genuine.token()).status == 200
     lab.clock.forward(COOLDOWN_SECONDS)
@@ -319,7 +319,7 @@ def test_while_answers_differ_an_unknown_key_id_is_503_and_a_minute_later_401(la
     assert 'error="invalid_token"' in reply.headers["WWW-Authenticate"]
 
 
-def test_while_answers_differ_strangers_have_no_more_tries_than_before(lab: Lab) -> None:
+def test_while_key_lists_differ_strangers_have_no_more_tries_than_before(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     lab.stack.faults.add("entra.keys", without=[kid], every=2)
     lab.clock.forward(COOLDOWN_SECONDS)
@@ -358,11 +358,11 @@ def test_when_entra_withdraws_all_its_keys_nobody_gets_in(lab: Lab, nothing: dic
     assert services.sessions.open(genuine.token())
 
 
-@pytest.mark.parametrize("answer", [{}, {"keys": None}, {"keys": {}}, []], ids=str)
-def test_what_is_no_key_set_withdraws_nothing(lab: Lab, answer: object) -> None:
+@pytest.mark.parametrize("response", [{}, {"keys": None}, {"keys": {}}, []], ids=str)
+def test_what_is_no_key_set_withdraws_nothing(lab: Lab, response: object) -> None:
     services, genuine, _ = two_keys(lab)
     lab.clock.forward(MAX_AGE_SECONDS)
-    lab.stack.faults.add("entra.keys", status=200, body=answer)
+    lab.stack.faults.add("entra.keys", status=200, body=response)
     for number in range(3):
         look_again(services, genuine.with_claims(uti=str(number)))
         lab.clock.forward(FAILED_COOLDOWN_SECONDS)
@@ -426,7 +426,7 @@ def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
     return keys, clock, publisher
 
 
-def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "SHORT_WAIT_SECONDS", 0.01)
     publisher.open.clear()
@@ -439,7 +439,7 @@ def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(mon
 
 
 @pytest.mark.parametrize("later", [FAILED_COOLDOWN_SECONDS, FAILURE_COUNTS_SECONDS])
-def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answers(later: float) -> None:
+def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_responds(later: float) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(later)
@@ -539,7 +539,7 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"status": 503},
         {"status": 200, "body": "<html>"},
@@ -549,9 +549,9 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
         {"status": 302, "headers": {"Location": "https://graph.microsoft.com/keys"}},
     ],
 )
-def test_without_any_key_the_answer_is_503_and_the_next_try_is_soon(lab: Lab, answer: dict[str, object]) -> None:
+def test_without_any_key_the_response_is_503_and_the_next_try_is_soon(lab: Lab, response: dict[str, object]) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
-    lab.stack.faults.add("entra.keys", **answer)  # type: ignore[arg-type]  # a row of the table above
+    lab.stack.faults.add("entra.keys", **response)  # type: ignore[arg-type]  # a row of the table above
     with pytest.raises(ServiceUnavailable) as raised:
         services.sessions.open(token)
     assert raised.value.retry_after == EMPTY_COOLDOWN_SECONDS

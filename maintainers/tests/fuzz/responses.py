@@ -26,7 +26,7 @@ from .tokens import shown
 from .values import bodies, header_values, json_values, numbers, texts, words
 
 NOW = 1_800_000_000.0
-ANSWERS_OF_ENTRA = {401, 403, 500, 503}
+RESPONSES_OF_ENTRA = {401, 403, 500, 503}
 
 claims_requests = st.dictionaries(
     st.sampled_from(["access_token", "id_token", "userinfo"]) | words, json_values, max_size=3
@@ -149,7 +149,7 @@ def entra_errors(settings: Settings) -> Callable[[dict[str, Any], Figures], None
         error = figures.of(lambda: error_from_entra(body, ("scope",), settings.authority))
         figures.answered(error.status)
         assert isinstance(error, ApiError)
-        assert error.status in ANSWERS_OF_ENTRA
+        assert error.status in RESPONSES_OF_ENTRA
         assert MARK not in shown(error) or (
             isinstance(error, ClaimsChallenge) and MARK not in f"{error!r} {error.reason}"
         )
