@@ -127,7 +127,7 @@ class Transport:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
             with within(connect + read, self._now):
-                return self._answered(
+                return self._response_to(
                     method,
                     url,
                     headers=dict(headers or {}),
@@ -148,9 +148,9 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def _answered(self, method: str, url: str, **request: Any) -> Response:
-        with self._session.request(method, url, allow_redirects=False, stream=True, **request) as answered:
-            return Response(answered.status_code, answered.headers, _read_bounded(answered))
+    def _response_to(self, method: str, url: str, **request: Any) -> Response:
+        with self._session.request(method, url, allow_redirects=False, stream=True, **request) as received:
+            return Response(received.status_code, received.headers, _read_bounded(received))
 
 
 def _by_kind(error: Exception, cut_short: bool) -> Exception:
@@ -163,9 +163,9 @@ def _by_kind(error: Exception, cut_short: bool) -> Exception:
     return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
 
 
-def _read_bounded(answered: requests.Response) -> bytes:
+def _read_bounded(received: requests.Response) -> bytes:
     chunks, size = [], 0
-    for chunk in answered.iter_content(_CHUNK):
+    for chunk in received.iter_content(_CHUNK):
         size += len(chunk)
         if size > MAX_RESPONSE_BYTES:
             raise ResponseTooLarge("response too large")

@@ -3,7 +3,7 @@
 Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
 exchanged for the first must not be used for the second. The bearer token itself is not kept.
 
-What has ended is removed when it is looked up, and by a sweep of the whole cache, once a minute when a session is put.
+What has ended is removed when it is looked up. Once a minute, a new session also makes a sweep of the whole cache.
 The sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
 

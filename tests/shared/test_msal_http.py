@@ -64,7 +64,7 @@ def failure(http: MsalHttpClient) -> ApiError:
     return raised.value
 
 
-def test_a_post_is_sent_with_our_correlation_id_beside_msals_headers(entra: Entra, http: MsalHttpClient) -> None:
+def test_a_post_is_sent_with_our_correlation_id_and_msals_headers(entra: Entra, http: MsalHttpClient) -> None:
     response = http.post(
         TOKEN_URL, params={"p": "1"}, data={"d": "2"}, headers={"a": "b"}, correlation_id="id", timeout=5
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import strategies as st
 
-from maintainers.tests.forgery.door import Door
+from maintainers.tests.forgery.target import Target
 from shared.settings.settings import Settings
 from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
@@ -38,7 +38,7 @@ def test_what_callers_and_authors_hand_in(case: Case) -> None:
 
 @pytest.mark.parametrize("number", range(3))
 def test_tokens(lab: Lab, number: int) -> None:
-    try_all([tokens.cases(Door(lab))[number]])
+    try_all([tokens.cases(Target(lab))[number]])
 
 
 @pytest.mark.parametrize("number", range(5))

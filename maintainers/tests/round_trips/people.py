@@ -62,14 +62,14 @@ class Someone:
 
     def __init__(self, stack: Stack, person: str) -> None:
         environ = {**stack.environ("client"), "API_BASE_URL": "http://127.0.0.1"}
-        self._stack, self._person, self._door = stack, person, stack.sign_in_url
+        self._stack, self._person, self._sign_in_url = stack, person, stack.sign_in_url
         self._sign_in = EntraSignIn(Settings.from_environ(environ))
         self.tokens: list[str] = []
         self.asked: list[str | None] = []
 
     def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         """See client.sign_in.SignIn."""
-        with BROWSER.used_by(self._person, self._door):
+        with BROWSER.used_by(self._person, self._sign_in_url):
             token = self._sign_in.access_token(claims, consent=consent)
         self.tokens.append(token)
         self.asked.append(claims)
@@ -88,4 +88,4 @@ class Someone:
 
     def opens(self, address: str) -> None:
         """The person opens an address of Entra's in a browser and agrees to all it asks. Raises PlayError."""
-        play(address, self._person, self._door)
+        play(address, self._person, self._sign_in_url)

@@ -30,7 +30,7 @@ class Cost:
     calls: int
 
 
-class Door:
+class Target:
     """Services that know Entra's keys, at a moment when they may fetch them again."""
 
     def __init__(self, lab: Lab, **changes: str | None) -> None:
