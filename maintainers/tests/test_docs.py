@@ -57,7 +57,7 @@ def names_under(prefix: str, source: str) -> set[str]:
         (signing_keys.MAX_AGE_SECONDS, "every hour"),
         (signing_keys.COOLDOWN_SECONDS, "30 s"),
         (signing_keys.UNKNOWN_KEY_WAIT_SECONDS, "0.5 s"),
-        (signing_keys.SECOND_LOOK_SECONDS, "5 s"),
+        (signing_keys.NEXT_FETCH_SECONDS, "5 s"),
         (transport.CONNECT_SECONDS, "3.05 s"),
         (transport.READ_SECONDS, "15 s"),
         (transport.MAX_RESPONSE_BYTES, "16 MiB"),

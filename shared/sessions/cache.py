@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from ..errors import ApiError, ServiceUnavailable, Throttled
 from ..exchange import DownstreamToken, Refusal, TokenSource
 from ..net import SingleFlight, WaitedTooLongError
+from ..telemetry import REPEAT_AFTER_SECONDS
 from ..validation import AccessToken
 from .session import Scopes, Session
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
-_TELL_AGAIN_SECONDS = 3600.0  # between two warnings about evicted sessions
 _SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
 
 K = TypeVar("K", bound=Hashable)
@@ -129,7 +129,7 @@ class Sessions:
 
     def _tell_if_too_small(self) -> None:
         if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
-            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
+            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + REPEAT_AFTER_SECONDS
             log.warning(
                 "%d sessions were evicted before they expired, and are validated and exchanged again; "
                 "consider raising TokenCache__MaxSessions and TokenCache__MaxMegabytes",

@@ -32,13 +32,11 @@ if TYPE_CHECKING:
     from .jws import SigningKey
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; twice as old ones before the next request
-SECOND_LOOK_SECONDS = 5.0  # after a list that lacks a key: the next list decides whether it is withdrawn
-DIFFERENCE_COUNTS_SECONDS = 60.0  # lists that differ within this time: Entra's servers disagree
+NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key: the next list decides
+RECENT_SECONDS = 60.0  # so long a failed fetch counts, and two lists that differ: Entra's servers disagree
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
-FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
-FAILURE_COUNTS_SECONDS = 60.0  # after a failure, wait only briefly while old keys are usable
 # How long a fetch may have taken for a caller to wait for it still:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
@@ -89,7 +87,7 @@ class KnownKeys:
 
     def refresh_at(self) -> float:
         """When to ask again, if nothing else makes it necessary."""
-        second_looks = [miss.since + SECOND_LOOK_SECONDS for miss in self.missed.values()]
+        second_looks = [miss.since + NEXT_FETCH_SECONDS for miss in self.missed.values()]
         return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
 
     def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
@@ -98,11 +96,11 @@ class KnownKeys:
         missed: dict[str, _Miss] = {}
         for key_id in self.keys.keys() - listed.keys():
             miss = self.missed.get(key_id)
-            if miss is None or at < miss.since + SECOND_LOOK_SECONDS:
+            if miss is None or at < miss.since + NEXT_FETCH_SECONDS:
                 keys[key_id] = self.keys[key_id]
                 missed[key_id] = miss or _Miss(at, self.fetched_at + 2 * MAX_AGE_SECONDS)
-        recent = tuple(response for response in self._recent if at < response.at + DIFFERENCE_COUNTS_SECONDS)
-        differing = [response.at + DIFFERENCE_COUNTS_SECONDS for response in recent if response.keys != listed]
+        recent = tuple(each for each in self._recent if at < each.at + RECENT_SECONDS)
+        differing = [each.at + RECENT_SECONDS for each in recent if each.keys != listed]
         return KnownKeys(keys, at, max([self.differ_until, *differing]), missed, (*recent, _Listing(at, listed)))
 
 
@@ -143,7 +141,7 @@ class SigningKeys:
         known, now = self._known, self._now()
         if now >= self._refresh_at:  # never later than keys are too old, but for the pause after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
-            if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
+            if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
         current = known.keys.get(key_id)
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
@@ -170,7 +168,7 @@ class SigningKeys:
         """Waits as the table above says. Whether the fetch that was waited for has ended."""
         ended, is_too_old = True, known.is_too_old(now)
         if key_id in known.keys or is_too_old:
-            can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= FAILURE_COUNTS_SECONDS)
+            can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= RECENT_SECONDS)
             ended = self._wait(self._refresh, self._refresh_at, WAIT_SECONDS if can_wait_long else SHORT_WAIT_SECONDS)
         is_unknown = bool(self._known.keys) and key_id not in self._known.keys
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
@@ -224,7 +222,7 @@ class SigningKeys:
     def _note_failure(self, error: Exception) -> None:
         count, now = len(self._known.keys), self._now()
         self._failed_at, self._unknown_tenant = now, isinstance(error, UnknownTenantError)
-        next_try = now + (FAILED_COOLDOWN_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
+        next_try = now + (NEXT_FETCH_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
         log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, count)
         if isinstance(error, EntraBusyError):
             next_try = max(next_try, now + min(error.seconds, MAX_METADATA_RETRY_AFTER_SECONDS))

@@ -20,12 +20,10 @@ from shared.validation.access_token import AccessTokenValidator
 from shared.validation.jws import SigningKey, parse_key_set
 from shared.validation.signing_keys import (
     COOLDOWN_SECONDS,
-    DIFFERENCE_COUNTS_SECONDS,
     EMPTY_COOLDOWN_SECONDS,
-    FAILED_COOLDOWN_SECONDS,
-    FAILURE_COUNTS_SECONDS,
     MAX_AGE_SECONDS,
-    SECOND_LOOK_SECONDS,
+    NEXT_FETCH_SECONDS,
+    RECENT_SECONDS,
     SigningKeys,
 )
 from tests.support.clock import Clock
@@ -101,10 +99,10 @@ def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
     for number in range(5):
         with pytest.raises(ServiceUnavailable) as raised:  # nobody knows whether Entra has that key
             services.sessions.open(bogus(lab, number))
-        assert 1 <= raised.value.retry_after <= FAILED_COOLDOWN_SECONDS
+        assert 1 <= raised.value.retry_after <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
     lab.stack.faults.clear()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises((ServiceUnavailable, InvalidToken)):  # asks again, and does not wait; it may be there already
         services.sessions.open(bogus(lab, 6))
     finish_background_work()
@@ -127,7 +125,7 @@ def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
     lab.clock.forward(MAX_AGE_SECONDS + 1)
     mark = lab.stack.audit.mark()
     look_again(services, token)
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, token)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         services.sessions.open(token)
@@ -148,9 +146,9 @@ def test_a_key_withdrawn_while_nobody_called_is_refused(lab: Lab, idle: float) -
     for number in range(3):
         with pytest.raises(ServiceUnavailable, match="key lists differ") as raised:
             services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
-        assert 1 <= raised.value.retry_after <= SECOND_LOOK_SECONDS
+        assert 1 <= raised.value.retry_after <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     for number in range(3):
         with pytest.raises(InvalidToken, match="unknown signing key"):
             services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
@@ -168,7 +166,7 @@ def test_a_session_does_not_outlive_the_key_that_was_withdrawn_while_nobody_call
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(token)
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         services.sessions.open(token)
 
@@ -213,10 +211,10 @@ def test_one_response_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     assert [entry.verdict for entry in lab.seen(mark, "keys")] == [f"fault: without key {kid}; ok: signing keys"]
     assert services.sessions.open(genuine.token()) is session
     assert services.sessions.open(genuine.with_claims(uti="new"))
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, genuine.token())
     assert len(lab.seen(mark, "keys")) == 2
-    for later in (SECOND_LOOK_SECONDS, DIFFERENCE_COUNTS_SECONDS):
+    for later in (NEXT_FETCH_SECONDS, RECENT_SECONDS):
         lab.clock.forward(later)
         assert services.sessions.open(genuine.token()) is session
     assert len(lab.seen(mark, "keys")) == 2  # the second response had it: no third is needed
@@ -228,7 +226,7 @@ def test_responses_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> No
     lab.stack.faults.add("entra.keys", without=[kid], every=2)
     mark = lab.stack.audit.mark()
     for step in range(40):
-        lab.clock.forward((MAX_AGE_SECONDS / 10, SECOND_LOOK_SECONDS)[step % 2])
+        lab.clock.forward((MAX_AGE_SECONDS / 10, NEXT_FETCH_SECONDS)[step % 2])
         with suppress(InvalidToken, ServiceUnavailable):
             services.sessions.open(bogus(lab, step))
         assert services.sessions.open(genuine.token()) is session
@@ -259,11 +257,11 @@ def test_a_key_that_is_missed_while_entra_fails_is_good_for_two_hours_and_then_u
     lab.clock.forward(MAX_AGE_SECONDS - 1)
     assert services.sessions.open(genuine.with_claims(uti="1"))
     finish_background_work()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(ServiceUnavailable, match="could not be fetched"):
         services.sessions.open(genuine.with_claims(uti="2"))
     lab.stack.faults.clear()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="3"))
 
 
@@ -273,7 +271,7 @@ def test_after_two_idle_hours_one_response_that_lacks_a_key_is_no_401(lab: Lab) 
     lab.stack.faults.add("entra.keys", without=[kid], times=1)
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(genuine.with_claims(uti="1"))
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="2"))
 
 
@@ -308,12 +306,12 @@ def test_while_responses_differ_an_unknown_key_id_is_503_and_a_minute_later_401(
     mark = lab.stack.audit.mark()
     reply = api.call("me", bogus(lab, 1))
     assert (reply.status, reply.problem["code"]) == (503, "temporarily_unavailable")
-    assert 1 <= (reply.retry_after or 0) <= SECOND_LOOK_SECONDS
+    assert 1 <= (reply.retry_after or 0) <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(DIFFERENCE_COUNTS_SECONDS)
+    lab.clock.forward(RECENT_SECONDS)
     assert api.call("me", genuine.token()).status == 200
     finish_background_work()
-    lab.clock.forward(DIFFERENCE_COUNTS_SECONDS)
+    lab.clock.forward(RECENT_SECONDS)
     reply = api.call("me", bogus(lab, 2))
     assert (reply.status, reply.problem["code"]) == (401, "invalid_token")
     assert 'error="invalid_token"' in reply.headers["WWW-Authenticate"]
@@ -346,7 +344,7 @@ def test_when_entra_withdraws_all_its_keys_nobody_gets_in(lab: Lab, nothing: dic
     empty = lab.stack.faults.add("entra.keys", status=200, body=nothing)
     look_again(services, genuine.token())
     assert services.sessions.open(genuine.token()) is session  # one such response may be a mistake
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, genuine.token())
     for token in (genuine.token(), lab.stack.issue_access_token("alice")):
         with pytest.raises(ServiceUnavailable, match="could not be fetched") as raised:
@@ -365,7 +363,7 @@ def test_what_is_no_key_set_withdraws_nothing(lab: Lab, response: object) -> Non
     lab.stack.faults.add("entra.keys", status=200, body=response)
     for number in range(3):
         look_again(services, genuine.with_claims(uti=str(number)))
-        lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+        lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="new"))
 
 
@@ -430,7 +428,7 @@ def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_respond(mo
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "SHORT_WAIT_SECONDS", 0.01)
     publisher.open.clear()
-    clock.forward(FAILED_COOLDOWN_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     for _ in range(3):
         assert keys.get("a")
     publisher.open.set()
@@ -438,14 +436,14 @@ def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_respond(mo
     assert (publisher.asked, publisher.was_waited_for) == (3, False)
 
 
-@pytest.mark.parametrize("later", [FAILED_COOLDOWN_SECONDS, FAILURE_COUNTS_SECONDS])
+@pytest.mark.parametrize("later", [NEXT_FETCH_SECONDS, RECENT_SECONDS])
 def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_responds(later: float) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(later)
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         keys.get("a")
-    clock.forward(SECOND_LOOK_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         keys.get("a")
 
@@ -500,7 +498,7 @@ def test_strangers_do_not_wait_for_an_entra_that_failed(monkeypatch: pytest.Monk
     with pytest.raises(ServiceUnavailable, match="could not be fetched"):
         keys.get("x")
     publisher.open.clear()
-    clock.forward(FAILED_COOLDOWN_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     for number in range(20):
         with pytest.raises(ServiceUnavailable, match="could not be fetched"):
             keys.get(f"y{number}")
@@ -531,7 +529,7 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "SHORT_WAIT_SECONDS", 0.01)
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
-    clock.forward(FAILURE_COUNTS_SECONDS)
+    clock.forward(RECENT_SECONDS)
     publisher.open.clear()
     threading.Timer(0.1, publisher.open.set).start()
     with pytest.raises(ServiceUnavailable, match="key lists differ"):  # nobody could say so without having waited
