@@ -1,4 +1,4 @@
-"""Addresses that mean the same are the same, and no others are."""
+"""The addresses of an authority; addresses that mean the same are the same, and no others are."""
 
 from __future__ import annotations
 
@@ -64,3 +64,19 @@ def test_another_host_port_scheme_or_user_is_elsewhere(other: object) -> None:
 def test_what_is_not_an_address_is_a_value_error(address: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         normalized(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("url", "https://login.example/tenant"),
+        ("issuer", "https://login.example/tenant/v2.0"),
+        ("token_issuers", (("1.0", "https://sts.windows.net/tenant/"), ("2.0", "https://login.example/tenant/v2.0"))),
+        ("discovery_url", "https://login.example/tenant/v2.0/.well-known/openid-configuration"),
+        ("realm", "tenant"),
+        ("authorization_uri", "https://login.example/tenant/oauth2/v2.0/authorize"),
+        ("admin_consent_url", "https://login.example/tenant/adminconsent?client_id=client"),
+    ],
+)
+def test_an_authority_has_its_issuers_and_endpoints(name: str, value: object) -> None:
+    assert getattr(AUTHORITY, name) == value

@@ -20,6 +20,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_web_settings.py",
     ),
     "hosting/request": ("tests/shared/test_http_request.py",),
+    "requires_user": (
+        "tests/shared/test_http_request.py",
+        "tests/shared/test_kept_user.py",
+        "tests/shared/test_requires_user.py",
+    ),
     "validation/jws": (
         "tests/shared/test_jws_header.py",
         "tests/shared/test_key_set.py",
