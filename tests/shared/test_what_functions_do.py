@@ -20,7 +20,7 @@ import azure.functions as func
 import pytest
 
 from shared import ApiError, AsyncUser, Forbidden, User
-from shared.net.response import Response
+from shared.net.transport import Response
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.shared.guarded import body_of, reply_of, request
