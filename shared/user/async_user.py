@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ..downstream import DownstreamApi, HttpVerbs, Request
 from ..errors import GatewayTimeout
 from ..net import Response, seconds_left
+from .groups import PATH, confirmed, questions
 from .user import SignedInUser
 
 _WAIT_SECONDS = 230.0
@@ -60,6 +61,13 @@ class AsyncUser(SignedInUser):
             ServerMisconfigured: there are no such settings. 500.
         """
         return AsyncDownstreamApi(name, self)
+
+    async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
+        """As `User.member_of`, awaited."""
+        graph, found = self.api(api), set[str]()
+        for question in list(questions(groups)):
+            found |= confirmed(question, await graph.post(PATH, json=question, idempotent=True))
+        return frozenset(found)
 
     async def token(self, name: str) -> str:
         """As `User.token`, awaited.
