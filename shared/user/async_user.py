@@ -63,7 +63,16 @@ class AsyncUser(SignedInUser):
         return AsyncDownstreamApi(name, self)
 
     async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
-        """As `User.member_of`, awaited."""
+        """As `User.member_of`, awaited.
+
+        Args:
+            groups: as for `User.member_of`.
+            api: as for `User.member_of`.
+
+        Raises:
+            ValueError: a group is not a GUID. Nothing was sent.
+            ApiError: the errors of `user.api(…).post`.
+        """
         graph, found = self.api(api), set[str]()
         for question in list(questions(groups)):
             found |= confirmed(question, await graph.post(PATH, json=question, idempotent=True))
