@@ -41,7 +41,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/deadline_http": ("tests/shared/test_deadline_http.py", "tests/shared/test_transport.py"),
     "redis/sealed": ("maintainers/tests/redis/test_sealed.py",),
-    "sessions/session": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
+    "sessions/session": (
+        "tests/shared/test_request_context.py",
+        "tests/shared/test_session.py",
+        "tests/shared/test_sessions.py",
+    ),
     "sessions/cache": (
         "tests/shared/test_expiring_lru.py",
         "tests/shared/test_session.py",
