@@ -1,4 +1,4 @@
-"""What one exchange asks MSAL for, what it makes of the response, and what follows when Entra refuses the credential."""
+"""What one exchange asks MSAL for, what it makes of the response, and what follows a refused credential."""
 
 from __future__ import annotations
 
