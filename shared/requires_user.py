@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +117,7 @@ class _Guard:
                 bearer = bearer_token(request)
                 session = await self._kind.open_session(services.sessions, bearer)
                 context = RequestContext(services.sessions, session, bearer, record)
-                with closing(context):
+                with context:
                     self._check(context, services)
                     for name in self._conditions.prefetch:
                         context.prefetch(services.apis.named(name))
