@@ -38,6 +38,7 @@ def test_json_is_parsed_and_anything_else_is_a_value_error() -> None:
         ("-5", None),
         ("1.5", None),
         ("soon", None),
+        ("Sun, 09 Sep 2001 01:46:00 +99999999999999999999", None),
         ("", None),
     ],
 )
