@@ -24,7 +24,10 @@ _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 @dataclass(frozen=True)
 class DownstreamApiSettings:
-    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it."""
+    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
+
+    `base_url` is "" where only a credential or a token for the API is used.
+    """
 
     name: str
     base_url: str
@@ -158,5 +161,5 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
             env.problems.setdefault(at + "Scopes", "is missing")
         if _RESERVED_SCOPES.intersection(scopes):
             env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes)
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes)
     return apis
