@@ -264,7 +264,7 @@ def test_what_is_no_authentication_context_is_refused_where_it_is_declared(
 
 @pytest.mark.parametrize("name", ["c1", "c9", "c10", "c99"])
 def test_c1_to_c99_are_authentication_contexts(requires_user: RequiresUser, name: str) -> None:
-    assert requires_user(auth_context=name)
+    assert callable(requires_user(auth_context=name))
 
 
 def test_declaring_a_function_begins_to_load_the_libraries(lab: Lab) -> None:
