@@ -44,9 +44,13 @@ class Services:
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
         self.on_behalf_of = OnBehalfOf(
-            settings, MsalHttpClient(settings.authority, entra, now, metadata.known), now, sleep
+            settings.authority,
+            settings.client,
+            MsalHttpClient(settings.authority, entra, now, metadata.known),
+            now,
+            sleep,
         )
-        validator = AccessTokenValidator(settings, self.signing_keys, now)
+        validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
         exchanger: TokenSource = self.on_behalf_of
         self._preparations = [self.on_behalf_of.prepare]
         if settings.redis.url.reveal():
@@ -108,6 +112,11 @@ class LazyServices:
         """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
         settings = self._settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
+
+    def has_api(self, name: str) -> bool:
+        """Whether the settings name this downstream API; true while settings are wrong, as they say so themselves."""
+        settings = self._settings()
+        return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
 
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that only showed when a function was declared."""

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
-from ..errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
+from ..errors import ApiError, BadGateway, GatewayTimeout, ServerMisconfigured
 from ..exchange import DownstreamToken, Refusal
 from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout, claims_of
 from ..sessions import ExchangedLately, RequestContext
 from ..settings import DownstreamApiSettings, Settings
+from .claims import token_with_claims
 from .errors import error_from_api
 from .request import HttpVerbs, Request, join
 
@@ -68,16 +69,28 @@ class DownstreamApi(HttpVerbs[Response]):
         self._api, self._apis, self._context = apis.named(name), apis, context
         self._retries = apis.retries[name.lower()]
 
+    @property
+    def base_url(self) -> str:
+        """The setting `DownstreamApis__<name>__BaseUrl`, without a slash at its end: for the client of an SDK.
+
+        Raises:
+            ServerMisconfigured: it is not set, which is allowed where only `credential` or `token` is used. 500.
+        """
+        if not self._api.base_url:
+            raise ServerMisconfigured(reason=f"the setting DownstreamApis__{self._api.name}__BaseUrl is missing")
+        return self._api.base_url
+
     def send(self, request: Request) -> Response:
         """See `request`."""
-        url = join(self._api.base_url, request.path)
+        url = join(self.base_url, request.path)
         token = self._context.token_for(self._api)
         response = self._send(url, token, request)
         if _is_success(response):
             return _as_api_response(response)
         claims = claims_of(response)
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
-            response = self._send(url, self._token_with(claims, token), request)
+            met = token_with_claims(self._context, self._api, claims, token, self._apis.authority)
+            response = self._send(url, met, request)
         elif response.status_code in (401, 403):
             another = self._another_token(token, response.status_code)
             if another is not None and request.idempotent:
@@ -102,14 +115,6 @@ class DownstreamApi(HttpVerbs[Response]):
                 raise
             return None  # the API's 403 stands, even while Entra fails
         return None if status == 403 and another.granted == refused.granted else another
-
-    def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:
-        """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them."""
-        try:
-            return self._context.token_for(self._api, Refusal(refused.token, claims))
-        except InvalidToken as error:
-            address = self._apis.authority.authorization_uri
-            raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
         """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""

@@ -3,15 +3,13 @@
 `deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
 """
 
-from .address import is_on_host_of, normalized
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, claims_of, requested_claims
 from .deadline import seconds_left, within
-from .response import Response
 from .retries import AttemptFailedError, Retries
-from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError
+from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, landed
 from .strict_json import compact, parse_body, parse_object
-from .transport import Transport, TransportError, TransportTimeout
+from .transport import Response, Transport, TransportError, TransportTimeout
 
 __all__ = [
     "WAIT_SECONDS",
@@ -28,8 +26,7 @@ __all__ = [
     "auth_context_claims",
     "claims_of",
     "compact",
-    "is_on_host_of",
-    "normalized",
+    "landed",
     "parse_body",
     "parse_object",
     "requested_claims",

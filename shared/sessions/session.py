@@ -1,12 +1,18 @@
-"""The session of one bearer token: who the user is, and every token that was exchanged for it."""
+"""The session of one bearer token, with every token exchanged for it, and one request's hold on that session."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from dataclasses import replace
+from time import perf_counter
+from typing import Protocol
 
 from ..errors import ApiError, Throttled
 from ..exchange import DownstreamToken, Origin, Refusal
+from ..settings import DownstreamApiSettings
+from ..telemetry import RequestRecord
 from ..validation import AccessToken
 
 MAX_TOKENS_PER_SESSION = 16
@@ -71,3 +77,89 @@ class Session:
         if now < (self._anew_from or {}).get(scopes, now):
             raise ExchangedLately
         self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}
+
+
+class SessionTokens(Protocol):
+    """What brings the tokens of sessions: see Sessions."""
+
+    def token_for(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
+    ) -> DownstreamToken: ...
+
+    def prefetch(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str
+    ) -> Callable[[], DownstreamToken] | None: ...
+
+
+class RequestContext:
+    """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request.
+
+    Within `with`, what runs is this request: it gets no token through the context of another one. So a client that was
+    wrongly made for all requests does not act as its first user either while that user's request still runs.
+    """
+
+    _entered: Token[RequestContext | None]
+
+    def __init__(self, sessions: SessionTokens, session: Session, bearer: str, record: RequestRecord) -> None:
+        self._sessions, self._session, self.record = sessions, session, record
+        self._bearer: str | None = bearer
+        self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
+        record.user = session.access_token.name_in_log
+
+    def __enter__(self) -> None:
+        self._entered = _current.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._entered)
+        self.close()
+
+    def close(self) -> None:
+        """Ends the hold: from now on there is no token for anything that still has this context."""
+        self._bearer = None
+
+    @property
+    def access_token(self) -> AccessToken:
+        return self._session.access_token
+
+    def prefetch(self, api: DownstreamApiSettings) -> None:
+        """Starts the exchange for this API in the background. Whether it fails shows when its token is needed."""
+        if self._bearer is not None:
+            correlation_id = self.record.correlation_id
+            wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)
+            if wait is not None:
+                self._prefetched[api.name] = wait
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> DownstreamToken:
+        """An access token for this API on behalf of the user.
+
+        Raises:
+            ExchangedLately: see Sessions.token_for.
+            ApiError: it cannot be had, or the context is closed.
+        """
+        bearer, started = self._bearer, perf_counter()
+        if bearer is None:
+            raise ApiError(reason="the user, credential or client was kept longer than its request")
+        if _current.get() not in (None, self):  # None: a thread that a function has started
+            raise ApiError(reason="the user, credential or client of another request was used")
+        try:
+            wait = self._prefetched.pop(api.name, None) if refusal is None else None
+            token = wait() if wait is not None else self._exchanged(bearer, api, refusal)
+        except ExchangedLately:
+            raise
+        except ApiError:
+            self.record.token_took(api.name, Origin.ENTRA.value, started)
+            raise
+        if token.origin is Origin.SESSION:
+            self.record.token_was_known(api.name)
+        else:
+            self.record.token_took(api.name, token.origin.value, started)
+        return token
+
+    def _exchanged(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
+        correlation_id = self.record.correlation_id
+        return self._sessions.token_for(
+            self._session, bearer, api.scopes, correlation_id=correlation_id, refusal=refusal
+        )
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request", default=None)

@@ -2,12 +2,14 @@
 
 from .authority import Authority
 from .credentials import CredentialSettings
-from .settings import DownstreamApiSettings, RedisSettings, Settings
+from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings
 
 __all__ = [
     "Authority",
+    "ClientSettings",
     "CredentialSettings",
     "DownstreamApiSettings",
     "RedisSettings",
     "Settings",
+    "TokenSettings",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from ..downstream import DownstreamApi, HttpVerbs, Request
 from ..errors import GatewayTimeout
 from ..net import Response, seconds_left
+from .credential import AsyncUserCredential, UserCredential
+from .groups import PATH, confirmed, questions
 from .user import SignedInUser
 
 _WAIT_SECONDS = 230.0
@@ -42,6 +44,11 @@ class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
     def __init__(self, name: str, user: AsyncUser) -> None:
         self._api, self._user = DownstreamApi(name, user._apis, user._context), user
 
+    @property
+    def base_url(self) -> str:
+        """See `DownstreamApi.base_url`."""
+        return self._api.base_url
+
     async def send(self, request: Request) -> Response:
         """See `request`."""
         return await self._user._wait_for(self._api.send, request)
@@ -61,6 +68,22 @@ class AsyncUser(SignedInUser):
         """
         return AsyncDownstreamApi(name, self)
 
+    async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
+        """As `User.member_of`, awaited.
+
+        Args:
+            groups: as for `User.member_of`.
+            api: as for `User.member_of`.
+
+        Raises:
+            ValueError: a group is not a GUID. Nothing was sent.
+            ApiError: the errors of `user.api(…).post`.
+        """
+        graph, found = self.api(api), set[str]()
+        for question in list(questions(groups)):
+            found |= confirmed(question, await graph.post(PATH, json=question, idempotent=True))
+        return frozenset(found)
+
     async def token(self, name: str) -> str:
         """As `User.token`, awaited.
 
@@ -72,6 +95,24 @@ class AsyncUser(SignedInUser):
             GatewayTimeout: no thread was free before the deadline. 504.
         """
         return (await self._wait_for(self._context.token_for, self._apis.named(name))).token
+
+    def credential(self, name: str) -> AsyncUserCredential:
+        """As `User.credential`, for the clients of an SDK's `aio` package: an azure-core `AsyncTokenCredential`.
+
+        Args:
+            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent.
+
+        Raises:
+            ServerMisconfigured: there are no such settings. 500.
+        """
+        credential = UserCredential(self._apis.named(name), self._context, self._apis.authority)
+        return AsyncUserCredential(credential, self._wait_for)
+
+    def azure_options(self) -> dict[str, Any]:
+        """As `User.azure_options`, for the clients of an SDK's `aio` package. They need no aiohttp then."""
+        from .azure_sdk import async_client_options
+
+        return async_client_options(self._wait_for)
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in one of as many threads as calls may wait at a time.

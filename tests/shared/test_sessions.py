@@ -12,11 +12,12 @@ import pytest
 
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
 from shared.exchange.downstream_token import DownstreamToken, Refusal
+from shared.net import within
 from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 from tests.support.tokens import STRANGER
@@ -47,7 +48,7 @@ def test_a_known_token_costs_nothing(lab: Lab) -> None:
     assert lab.stack.audit.entries(mark) == []
 
 
-def test_two_people_interleaved_on_32_threads_never_get_each_others_answer(lab: Lab) -> None:
+def test_two_people_interleaved_on_32_threads_never_get_each_others_response(lab: Lab) -> None:
     services = lab.services()
     people = {"alice": "Alice Ahlberg", "olga": "Olga Olsen"}
     tokens = {person: [lab.stack.issue_access_token(person) for _ in range(3)] for person in people}
@@ -56,8 +57,8 @@ def test_two_people_interleaved_on_32_threads_never_get_each_others_answer(lab: 
         person = ("alice", "olga")[number % 2]
         return {(people[person], lab.me(services, tokens[person][turn % 3])) for turn in range(6)}
 
-    for answers in at_once(32, rounds):
-        assert all(expected == answered for expected, answered in answers)
+    for responses in at_once(32, rounds):
+        assert all(expected == answered for expected, answered in responses)
 
 
 def test_the_same_user_with_another_token_is_another_session(lab: Lab) -> None:
@@ -190,7 +191,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
     sessions, claims = sessions_of(parts), '{"c":1}'
     session = sessions.open("a")
     first = token_of(sessions, "a")
-    exchanged_again, answers = threading.Event(), list[str]()
+    exchanged_again, responses = threading.Event(), list[str]()
     resize, others = sessions._sessions.resize, list[threading.Thread]()
 
     def resize_slowly(*arguments: Any) -> None:
@@ -198,7 +199,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
         resize(*arguments)
         if not others:
             second = session.downstream_tokens[("a",)].token
-            again = threading.Thread(target=lambda: answers.append(token_of(sessions, "a", Refusal(second, claims))))
+            again = threading.Thread(target=lambda: responses.append(token_of(sessions, "a", Refusal(second, claims))))
             others.append(again)
             again.start()
             exchanged_again.wait(2)
@@ -208,7 +209,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
     monkeypatch.setattr(sessions._sessions, "resize", resize_slowly)
     second = token_of(sessions, "a", Refusal(first, claims))
     others[0].join(10)
-    assert answers != [second]
+    assert responses != [second]
     assert parts[2].calls == 3
 
 
@@ -252,3 +253,24 @@ def test_tokens_of_one_session_are_told_apart_by_scopes_and_are_bounded(parts: P
     for number in range(40):
         assert f"/s{number}/" in token_of(sessions, "a", scopes=(f"s{number}",))
     assert len(sessions.open("a").downstream_tokens) == 16
+
+
+def test_a_request_that_waits_too_long_for_the_exchange_of_another_is_told_to_come_again(parts: Parts) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(Exchanger):
+        def exchange(self, *arguments: Any, **named: Any) -> DownstreamToken:
+            begun.set()
+            may_end.wait(60)
+            return super().exchange(*arguments, **named)
+
+    sessions = sessions_of((parts[0], parts[1], Slow(parts[0])))
+    first = threading.Thread(target=token_of, args=(sessions, "a"))
+    first.start()
+    try:
+        assert begun.wait(60)
+        with within(0, parts[0]), pytest.raises(ServiceUnavailable, match="waited too long for another thread"):
+            token_of(sessions, "a")
+    finally:
+        may_end.set()
+        first.join(60)
