@@ -34,8 +34,15 @@ class Search:
 
     def __init__(self, entra: Entra, service: AzureService) -> None:
         self.service, self.access = service, Access(entra, service)
-        self.indexes = {"docs": Index("docs")}
+        self.indexes: dict[str, Index] = {}
         """Indexes by name. A test may add more."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes it what it is at the start: one index with three documents, and the roles of the table."""
+        self.access.reset()
+        self.indexes.clear()
+        self.indexes["docs"] = Index("docs")
         self.indexes["docs"].put(
             [
                 {"id": "1", "title": "Travel policy", "owner": "alice"},
