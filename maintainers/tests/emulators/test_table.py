@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from emulators.azure.declared import KINDS
 from emulators.people import CONTOSO, PEOPLE
 from emulators.registrations import registrations
 from emulators.stack import Stack
-from emulators.table import DownstreamApi, Table, TableError, read_table
+from emulators.table import ROOT, DownstreamApi, Table, TableError, read_table
 
 from .support import GRAPH_DEFAULT, TOKEN_URL, Http, decode, obo_form
 
@@ -98,6 +100,24 @@ def test_the_tenant_is_what_the_table_says(tmp_path: Path) -> None:
             assert http.post(TOKEN_URL, obo_form(stack, connor, scope=stock)).json()["error_codes"] == [65001]
             bank = stack.environ("api")["DownstreamApis__Bank__Scopes"]
             assert http.post(TOKEN_URL, obo_form(stack, connor, scope=bank)).status_code == 200
+
+
+def test_the_tables_in_the_docs_are_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        read = table(tmp_path, example)
+        assert {service.service for service in read.azure} == set(KINDS)
+
+
+def test_the_docs_name_every_role_and_resource() -> None:
+    page = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Azure services\n")[2].partition("\n## ")[0]
+    for kind in KINDS.values():
+        assert f"{kind.resource}/.default" in section
+        assert kind.host.format(key="NAME") in section
+        assert all(role in section for role in kind.roles)
 
 
 def test_an_azure_service_of_the_table(tmp_path: Path) -> None:
