@@ -334,7 +334,7 @@ def test_a_client_follows_no_redirect_and_repeats_no_refused_request(lab: Lab) -
     options = user.azure_options()
     bearer: Any = BearerTokenCredentialPolicy(user.credential("Graph"), DEFAULT)
     policies = [RedirectPolicy(**options), RetryPolicy(**options), bearer]
-    client = PipelineClient(GRAPH, policies=policies, transport=options["transport"])
+    client: Any = PipelineClient(GRAPH, policies=policies, transport=options["transport"])
     for status, headers in (
         (302, {"Location": "https://orders-local.azurewebsites.net/"}),
         (503, {"Retry-After": "9"}),
