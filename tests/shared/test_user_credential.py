@@ -22,6 +22,8 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     BearerTokenCredentialPolicy,
+    RedirectPolicy,
+    RetryPolicy,
 )
 from azure.core.rest import HttpRequest
 from requests import RequestException
