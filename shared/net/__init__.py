@@ -7,7 +7,7 @@ from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, claims_of, requested_claims
 from .deadline import seconds_left, within
 from .retries import AttemptFailedError, Retries
-from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError
+from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, landed
 from .strict_json import compact, parse_body, parse_object
 from .transport import Response, Transport, TransportError, TransportTimeout
 
@@ -26,6 +26,7 @@ __all__ = [
     "auth_context_claims",
     "claims_of",
     "compact",
+    "landed",
     "parse_body",
     "parse_object",
     "requested_claims",

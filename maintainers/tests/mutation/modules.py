@@ -67,7 +67,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/single_flight": ("tests/shared/test_single_flight.py", "tests/shared/test_deadline.py"),
     "net/strict_json": ("tests/shared/test_strict_json.py",),
-    "exchange/on_behalf_of": ("tests/shared/test_token_response.py", "tests/shared/test_on_behalf_of.py"),
+    "exchange/on_behalf_of": (
+        "tests/shared/test_token_response.py",
+        "tests/shared/test_exchange_steps.py",
+        "tests/shared/test_on_behalf_of.py",
+    ),
     "net/transport": (
         "tests/shared/test_transport.py",
         "tests/shared/test_request_checks.py",
