@@ -28,10 +28,11 @@ class Page:
     """What the page defines. All of its `async def` functions run on one event loop, as in the Functions worker."""
 
     def __init__(self, source: str) -> None:
-        self._parts = PARTS.findall(source)
         self._runner = Runner()
         self._services = LazyServices({})
-        self._names: dict[str, Any] = {}
+        given = {"app": _App(), "func": func, "User": User, "AsyncUser": AsyncUser, "NotFound": NotFound}
+        self._names: dict[str, Any] = {**given, "requires_user": RequiresUser(self._services)}
+        exec("\n".join(PARTS.findall(source)), self._names)  # noqa: S102 — a page of this project
 
     @classmethod
     def read(cls, page: Path) -> Page:
@@ -42,14 +43,14 @@ class Page:
         return self
 
     def __exit__(self, *_: object) -> None:
+        transport = self._names["HTTP"]._transport  # kiota's does not close the one below it
+        for each in (transport.transport, *(one.transport for one in self._names["HTTP"]._mounts.values() if one)):
+            self._runner.run(each.aclose())
         self._runner.stop()
 
     def use(self, environ: Mapping[str, str]) -> None:
-        """Runs the page anew, as an app with these settings."""
-        self._services = LazyServices(environ)
-        given = {"app": _App(), "func": func, "User": User, "AsyncUser": AsyncUser, "NotFound": NotFound}
-        self._names = {**given, "requires_user": RequiresUser(self._services)}
-        exec("\n".join(self._parts), self._names)  # noqa: S102 — the page of this project
+        """The app forgets all that it knew, as one that starts with these settings."""
+        vars(self._services).update(vars(LazyServices(environ)))
 
     @property
     def functions(self) -> set[str]:
