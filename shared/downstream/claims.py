@@ -1,4 +1,4 @@
-"""The answer to a claims challenge of a downstream API: one more exchange, or the challenge goes on to the client."""
+"""A claims challenge of a downstream API: it costs one more exchange, or it goes on to the client."""
 
 from __future__ import annotations
 

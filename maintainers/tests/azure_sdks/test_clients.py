@@ -20,7 +20,7 @@ from tests.support.lab import Lab
 from .page import Page
 
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:(msgraph|kiota_\w+)\..*")  # at their own import
-LATER = {"access_token": {"nbf": {"essential": True, "value": "1"}}}
+LATER: dict[str, object] = {"access_token": {"nbf": {"essential": True, "value": "1"}}}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def test_two_users_at_once_each_act_as_themselves(lab: Lab, page: Page, case: Ca
     mark = lab.stack.audit.mark()
 
     def run(person: str) -> int:
-        return page.call(case.function, tokens[person], case.route, case.params).status_code
+        return int(page.call(case.function, tokens[person], case.route, case.params).status_code)
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(run, people)) == [200] * len(people)
