@@ -1,6 +1,6 @@
 """Azure AI Search: queries and documents of an index, behind a delegated token and a role of the user.
 
-The service is set up for roles, and to answer a bad token with 401 and a challenge (`http401WithBearerChallenge`).
+The service is set up for roles, and to respond to a bad token with 401 and a challenge (`http401WithBearerChallenge`).
 https://learn.microsoft.com/azure/search/search-security-enable-roles
 """
 

@@ -1,4 +1,4 @@
-"""A claims challenge of a downstream API: it costs one more exchange, or it goes on to the client."""
+"""What a claims challenge of a downstream API leads to: one more exchange, or a challenge for the client."""
 
 from __future__ import annotations
 
