@@ -16,8 +16,9 @@ from typing import Any
 
 import azure.functions as func
 
-from ..errors import ApiError
-from ..net import Response
+from ..downstream import BatchResponse
+from ..errors import ApiError, BadGateway
+from ..net import Response, is_https_address
 
 MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
@@ -39,7 +40,7 @@ def reply_to(result: object) -> func.HttpResponse:
     """What a function returned, as an HTTP reply.
 
     - `HttpResponse`: as it is.
-    - a downstream API's response: its status and body.
+    - a downstream API's response: its status and body; for a redirect its status and address.
     - `str`: plain text.
     - None: 204.
     - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
@@ -82,11 +83,24 @@ def reply_to_error(error: BaseException, correlation_id: str, realm: str = "") -
 
 
 def _passed_on(response: Response) -> func.HttpResponse:
+    if isinstance(response, BatchResponse):
+        response.raise_for_status()
+    if 300 <= response.status_code < 400 and response.status_code != 304:
+        return _redirect(response)
     content_type = response.headers.get("Content-Type", "")
     if not MEDIA_TYPE.fullmatch(content_type):
         content_type = "application/octet-stream"
     headers = {"Content-Type": content_type}
     return sendable(func.HttpResponse(response.content, status_code=response.status_code, headers=headers))
+
+
+def _redirect(response: Response) -> func.HttpResponse:
+    """The address may let in all who know it, so no cache may keep it. The body is the API's, and is left out."""
+    location = response.headers.get("Location", "")
+    if not is_https_address(location):
+        raise BadGateway(reason=f"HTTP {response.status_code}, a redirect to what is no https address")
+    headers = {"Location": location, "Cache-Control": "no-store"}
+    return sendable(func.HttpResponse(status_code=response.status_code, headers=headers))
 
 
 def _from_tuple(result: tuple[Any, ...]) -> func.HttpResponse:

@@ -3,21 +3,24 @@
 `deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
 """
 
-from .address import is_on_host_of, normalized
+from .address import is_https_address, is_on_host_of, normalized
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
-from .claims_challenge import auth_context_claims, claims_of, requested_claims
+from .claims_challenge import auth_context_claims, bearer_challenges, claims_of, requested_claims
 from .deadline import seconds_left, within
+from .open_response import OpenResponse
 from .response import Response
-from .retries import AttemptFailedError, Retries
+from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
 from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError
 from .strict_json import compact, parse_body, parse_object
 from .transport import Transport, TransportError, TransportTimeout
 
 __all__ = [
+    "MAX_PAUSE_SECONDS",
     "WAIT_SECONDS",
     "AttemptFailedError",
     "CircuitBreaker",
     "CircuitOpenError",
+    "OpenResponse",
     "Response",
     "Retries",
     "SingleFlight",
@@ -26,8 +29,10 @@ __all__ = [
     "TransportTimeout",
     "WaitedTooLongError",
     "auth_context_claims",
+    "bearer_challenges",
     "claims_of",
     "compact",
+    "is_https_address",
     "is_on_host_of",
     "normalized",
     "parse_body",

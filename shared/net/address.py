@@ -25,3 +25,14 @@ def is_on_host_of(address: str, other: str) -> bool:
         return urlsplit(normalized(address))[:2] == urlsplit(normalized(other))[:2]
     except ValueError:
         return False
+
+
+def is_https_address(text: str) -> bool:
+    """Whether a text is an absolute https address, without a user, that a header can carry."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 — reading it raises ValueError for a port that is no number
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return is_plain and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc

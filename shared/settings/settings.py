@@ -25,11 +25,15 @@ _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 @dataclass(frozen=True)
 class DownstreamApiSettings:
-    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it."""
+    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
+
+    `timeout`: seconds to wait for each part of its response; None: as long as for any other service.
+    """
 
     name: str
     base_url: str
     scopes: tuple[str, ...]
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,5 +156,6 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
             env.problems.setdefault(at + "Scopes", "is missing")
         if _RESERVED_SCOPES.intersection(scopes):
             env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes)
+        timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes, timeout)
     return apis
