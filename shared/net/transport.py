@@ -118,7 +118,7 @@ class Transport:
         if keep_open and answered.ok and answered.status_code < 300:
             from .open_response import OpenResponse  # here: few requests are left open
 
-            return OpenResponse.of(answered, seconds_left(self._read), self._now)
+            return OpenResponse.of(answered, seconds_left(float("inf")), self._now)
         with answered:
             return Response(answered.status_code, answered.headers, _read_bounded(answered))
 

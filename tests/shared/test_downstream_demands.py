@@ -28,7 +28,7 @@ def ours(lab: Lab) -> str:
 
 
 def web_challenge(**parameters: str) -> dict[str, str]:
-    """As ReplyForbiddenWithWwwAuthenticateHeader of Microsoft.Identity.Web writes it: quotes in claims are not escaped."""
+    """As Microsoft.Identity.Web writes it: the quotes in the claims are not escaped."""
     return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())}
 
 
