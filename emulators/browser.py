@@ -100,11 +100,11 @@ def play(url: str, person: str, server: str) -> None:
             raise PlayError(" ".join(page.text))
         if page.form is None:
             return
-        where, data = urljoin(where, page.form.action), _answer(page.form, person)
+        where, data = urljoin(where, page.form.action), _filled(page.form, person)
     raise PlayError("The pages lead in a circle")
 
 
-def _answer(form: Form, person: str) -> dict[str, str]:
+def _filled(form: Form, person: str) -> dict[str, str]:
     if form.step == "account":
         if ("account", person) not in form.buttons:
             raise PlayError(f"There is no account {person} to pick")

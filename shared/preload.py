@@ -29,8 +29,8 @@ def load(settings: Settings) -> None:
 
 
 def _modules(settings: Settings) -> list[str]:
-    names = [".net.deadline_http", ".validation.key_set"]
-    sources = {source.source_type for source in settings.client_credentials}
+    names = [".net.deadline_http", ".validation.jws"]
+    sources = {source.source_type for source in settings.client.credentials}
     if settings.downstream_apis:
         names += [".exchange.credential_sources", "msal"]
         names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import azure.functions as func
 
-from .errors import ClaimsChallenge, InsufficientScope
+from .errors import ClaimsChallenge, InsufficientScope, MissingToken
 from .hosting import (
     as_azure_function,
-    bearer_token,
     check,
     is_being_cancelled,
     kind_of,
@@ -26,6 +26,7 @@ from .sessions import RequestContext
 from .telemetry import RequestRecord, notes
 from .user import SignedInUser
 
+_BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
 Function = Callable[..., Any]
@@ -96,20 +97,19 @@ class _Guard:
                 bearer = bearer_token(request)
                 session = await self._kind.open_session(services.sessions, bearer)
                 context = RequestContext(services.sessions, session, bearer, record)
-                self._check(context, services)
-                user = self._kind.user(context, services.apis)
-                reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
+                with closing(context):
+                    self._check(context, services)
+                    user = self._kind.user(context, services.apis)
+                    reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
             if is_being_cancelled(error):  # and a leaked CancelledError would get no response
                 raise
             return _failed(record, error, realm)
         record.close(reply.status_code)
-        notes.deliver()
         return reply
 
     def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """Continues the host's trace, of which the caller's is a part; without one, the caller's."""
-        notes.enter_request()
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
@@ -131,13 +131,20 @@ class _Guard:
         return {name: value for name, value in every.items() if name in self._parameters or self._takes_rest}
 
 
+def bearer_token(request: func.HttpRequest) -> str:
+    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is none."""
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
+    if match is None:
+        raise MissingToken(reason="no bearer token")
+    return match.group(1)
+
+
 def _failed(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
     try:
         reply = reply_to_error(error, record.correlation_id, realm)
     except Exception as unusable:  # noqa: BLE001 — an error class of the app's own, with members that cannot be sent
         error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm)
     record.close(reply.status_code, error)
-    notes.deliver()
     return reply
 
 

@@ -44,9 +44,13 @@ class Services:
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
         self.on_behalf_of = OnBehalfOf(
-            settings, MsalHttpClient(settings.authority, entra, now, metadata.known), now, sleep
+            settings.authority,
+            settings.client,
+            MsalHttpClient(settings.authority, entra, now, metadata.known),
+            now,
+            sleep,
         )
-        validator = AccessTokenValidator(settings, self.signing_keys, now)
+        validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
         exchanger: TokenSource = self.on_behalf_of
         self._preparations = [self.on_behalf_of.prepare]
         if settings.redis.url.reveal():

@@ -140,9 +140,8 @@ def _check_not_replayed(
     if not isinstance(identifier, str) or not identifier:
         raise EntraError(50027, reason="the claim jti is missing")
     key = f"{client.client_id} {identifier}"
-    seen_before = entra.assertion_ids.get(key) is not None
     first = entra.assertion_ids.add(key, assertion, max(1.0, expiry + LEEWAY - entra.now()))
-    if first != assertion or (seen_before and entra.single_use_assertions):
+    if first != assertion:  # the same one is accepted again while it is valid; MSAL relies on it
         raise EntraError(7000214)
 
 

@@ -31,8 +31,6 @@ class Entra:
         self.lifetime = 3600.0
         self.device_code_interval = 5
         """Seconds a client must wait between two polls with a device code."""
-        self.single_use_assertions = False
-        """Entra accepts a client assertion again while it is valid (MSAL relies on it). True refuses even that."""
         self.visits: ExpiringStore[Visit] = ExpiringStore(now, capacity=1_000)
         self.codes: ExpiringStore[Code] = ExpiringStore(now)
         self.refresh_tokens: ExpiringStore[RefreshGrant] = ExpiringStore(now)

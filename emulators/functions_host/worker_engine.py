@@ -37,9 +37,9 @@ class WorkerEngine:
         self._library.start_threadpool_executor()
         self._app = ImportedApp(layout)
         with self._app.importing():
-            answer = await self._library.worker_init_request(_init_request(layout))
-        if answer.result.status != worker_protos.StatusResult.Success:
-            raise IndexingError(answer.result.exception.message, answer.result.exception.stack_trace)
+            response = await self._library.worker_init_request(_init_request(layout))
+        if response.result.status != worker_protos.StatusResult.Success:
+            raise IndexingError(response.result.exception.message, response.result.exception.stack_trace)
         metadata = await self._library.functions_metadata_request(None)
         return [
             IndexedFunction.from_bindings(function.function_id, function.name, function.raw_bindings)
@@ -66,8 +66,8 @@ class WorkerEngine:
         )
         if not succeeded:
             raise FunctionError(message, stack_trace)
-        answer: Datum | None = dict(outputs).get(invocation.function.http_output, reply)
-        return answer
+        output: Datum | None = dict(outputs).get(invocation.function.http_output, reply)
+        return output
 
     def close(self) -> None:
         """Take no more work; does not wait for functions that are running."""

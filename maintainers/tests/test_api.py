@@ -16,7 +16,7 @@ from tests.support.tokens import STRANGER, encoded, parts, signed
 ROUTES = [("GET", "/api/me"), ("GET", "/api/orders"), ("POST", "/api/orders")]
 
 
-def test_me_is_graphs_answer_for_the_signed_in_user(live: Live) -> None:
+def test_me_is_graphs_response_for_the_signed_in_user(live: Live) -> None:
     reply = live.call("/api/me", live.stack.issue_access_token("alice"))
     alice = PEOPLE["alice"]
     assert (reply.status_code, reply.headers["Content-Type"].partition(";")[0]) == (200, "application/json")
@@ -98,7 +98,7 @@ def test_health_is_anonymous(live: Live) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_no_token_no_answer(live: Live, method: str, path: str) -> None:
+def test_without_a_token_there_is_no_response_but_401(live: Live, method: str, path: str) -> None:
     reply = live.call(path, method=method)
     tenant = live.stack.environ("api")["AzureAd__TenantId"]
     assert (reply.status_code, reply.json()["code"]) == (401, "missing_token")
@@ -242,7 +242,7 @@ def test_fifty_callers_with_one_cold_token_cost_one_exchange(live: Live) -> None
     assert live.exchanges(mark) == 1
 
 
-def test_people_interleaved_get_their_own_answers(live: Live) -> None:
+def test_people_interleaved_get_their_own_responses(live: Live) -> None:
     tokens = {person: live.stack.issue_access_token(person) for person in ("alice", "olga", "greta")}
 
     def call(number: int) -> bool:

@@ -108,7 +108,7 @@ def deployed(
         yield kind, live
 
 
-def test_both_apps_start_and_answer(deployed: tuple[str, Live]) -> None:
+def test_both_apps_start_and_respond(deployed: tuple[str, Live]) -> None:
     kind, live = deployed
     token = live.stack.issue_access_token("alice")
     health = live.call("/api/health")

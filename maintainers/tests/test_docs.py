@@ -17,7 +17,7 @@ from shared.redis import store as redis_store
 from shared.settings import settings
 from shared.settings.credentials import SOURCE_TYPES
 from shared.settings.identity_web import HARMLESS, IGNORED, REFUSED
-from shared.validation import access_token, jws_header, known_keys, signing_keys
+from shared.validation import access_token, jws, signing_keys
 
 ROOT = Path(__file__).parents[2]
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,16 +53,16 @@ def names_under(prefix: str, source: str) -> set[str]:
         (settings.MAX_SESSIONS, "10000"),
         (settings.MAX_SESSION_MEGABYTES, "64"),
         (access_token.LEEWAY_SECONDS, "60 s"),
-        (jws_header.MAX_TOKEN_CHARS, "32,768"),
-        (known_keys.MAX_AGE_SECONDS, "every hour"),
+        (jws.MAX_TOKEN_CHARS, "32,768"),
+        (signing_keys.MAX_AGE_SECONDS, "every hour"),
         (signing_keys.COOLDOWN_SECONDS, "30 s"),
         (signing_keys.UNKNOWN_KEY_WAIT_SECONDS, "0.5 s"),
-        (known_keys.SECOND_LOOK_SECONDS, "5 s"),
+        (signing_keys.NEXT_FETCH_SECONDS, "5 s"),
         (transport.CONNECT_SECONDS, "3.05 s"),
         (transport.READ_SECONDS, "15 s"),
         (transport.MAX_RESPONSE_BYTES, "16 MiB"),
         (redis_connection.CONNECT_SECONDS, "0.5 s"),
-        (redis_connection.ANSWER_SECONDS, "0.2 s"),
+        (redis_connection.REPLY_SECONDS, "0.2 s"),
         (redis_store.SLOW_SECONDS, "0.1 s"),
         (redis_store.FAILURES, "2 failures in a row"),
         (redis_connection.MAX_CONNECTIONS, "32"),

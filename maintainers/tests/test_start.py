@@ -35,7 +35,7 @@ def test_both_apps_are_indexed(engine: str, script: str, names: set[str]) -> Non
         assert {function.name for function in host.functions} == names
 
 
-def test_wrong_settings_are_all_named_and_every_route_still_answers(
+def test_wrong_settings_are_all_named_and_every_route_still_responds(
     live: Live, tmp_path: Path, leak_watch: LeakWatch
 ) -> None:
     environ = {**live.stack.environ("api"), "AzureAd__TenantId": "<id of your tenant>", "AzureAd__Scope": "x"}

@@ -54,9 +54,22 @@ class BatchCall:
 
 @dataclass(frozen=True)
 class BatchResponse(Response):
-    """The response to one call of a batch, of any status."""
+    """The response to one call of a batch, of any status. `json()` raises what `raise_for_status()` does."""
 
     _error: ApiError | None = None
+
+    def json(self) -> Any:
+        """The body, parsed as JSON.
+
+        Raises:
+            ApiError: the errors of `raise_for_status`.
+            BadGateway: it is not JSON. 502.
+        """
+        self.raise_for_status()
+        try:
+            return super().json()
+        except ValueError:
+            raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
 
     def raise_for_status(self) -> BatchResponse:
         """Raises what the call alone would have raised.

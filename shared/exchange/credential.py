@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import CircuitBreaker, CircuitOpenError, SingleFlight, WaitedTooLongError, within
-from ..settings import CredentialSettings, Settings
+from ..settings import Authority, ClientSettings, CredentialSettings
 from .msal_client import DiscoveryCache, MsalHttpClient, msal_application
 
 if TYPE_CHECKING:
@@ -69,21 +69,24 @@ class ConfidentialClients:
 
     def __init__(
         self,
-        settings: Settings,
+        authority: Authority,
+        client: ClientSettings,
         http: MsalHttpClient,
         now: Callable[[], float],
         load: Callable[[Sources, Callable[[], float]], ClientCredential],
     ) -> None:
         """`load`: see credential_sources.load_client_credential."""
-        self._settings, self._http, self._now, self._load = settings, http, now, load
+        self._authority, self._capabilities, self._http = authority, client.capabilities, http
+        self._now, self._load = now, load
         self._discovery = DiscoveryCache()
-        self._newest = settings.client_credentials
+        self._newest = client.credentials
         self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
         self._prefetched: _Prefetched | None = None
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = _NEVER
         self._reload_failed = False
-        self._circuit, self._last_failure = CircuitBreaker("client credential", now), ApiError()
+        self._circuit = CircuitBreaker("client credential", now)
+        self._last_failure: ApiError | None = None
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
         self._prefetches: SingleFlight[str, None] = SingleFlight()
 
@@ -173,7 +176,7 @@ class ConfidentialClients:
     def _build(self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
             credential, loaded_at = self._credential(sources)
-            application = msal_application(self._settings, credential, self._http, self._discovery)
+            application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
         self._client = client = ConfidentialClient(application, loaded_at + lasts, credential.version)
         return client
 

@@ -21,7 +21,7 @@ class Origin(Enum):
 class DownstreamToken:
     """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
 
-    `granted`: a fingerprint of the scopes that Entra granted, by which two tokens are compared; see token_response.
+    `granted`: a fingerprint of the scopes that Entra granted, by which two tokens are compared; see on_behalf_of.
     """
 
     token: str

@@ -7,7 +7,7 @@ response that is not JSON. With these three parts it does the protocol and nothi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,19 @@ from ..net import (
     TransportError,
     TransportTimeout,
     compact,
-    is_on_host_of,
+    parse_object,
 )
-from ..settings import Authority, Settings
-from .token_response import written_anew
+from ..settings import Authority
 
 if TYPE_CHECKING:
     from .credential_sources import ClientCredential
+
+# All that is read of a response. The rest is kept from MSAL: it would decode an ID token, for example, and lose the
+# access token when it cannot.
+_MEMBERS = (
+    *("access_token", "expires_in", "scope"),
+    *("error", "error_codes", "suberror", "claims", "trace_id", "correlation_id"),
+)
 
 
 class EntraUnavailable(ServiceUnavailable):
@@ -89,7 +95,7 @@ class MsalHttpClient:
 
     def _check_host(self, address: str) -> None:
         """Raises EntraUnavailable for a token endpoint elsewhere: it would get the user's token and our assertion."""
-        if not is_on_host_of(address, self._authority.url):
+        if not self._authority.own_address(address):
             raise EntraUnavailable("token endpoint on another host")
 
     def _checked(self, method: str, url: str, **request: Any) -> Response:
@@ -98,7 +104,7 @@ class MsalHttpClient:
         except CircuitOpenError as error:
             raise ServiceUnavailable(retry_after=math.ceil(error.seconds), reason="Entra: circuit open") from None
         try:
-            response = self._answer_of_protocol(method, url, request)
+            response = self._response_of_protocol(method, url, request)
         except EntraUnavailable as error:
             (self._circuit.failed if error.is_down else self._circuit.undecided)()
             raise
@@ -111,7 +117,7 @@ class MsalHttpClient:
         self._circuit.succeeded()
         return response
 
-    def _answer_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Response:
+    def _response_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Response:
         try:
             response = self._transport.send(method, url, **request)
         except TransportError as error:
@@ -123,9 +129,32 @@ class MsalHttpClient:
         if status != 200 and not 400 <= status < 500:
             raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, pause=pause, is_down=status != 500)
         try:
-            return Response(status, response.headers, written_anew(response.content, is_token=method == "POST"))
+            return Response(status, response.headers, reserialized(response.content, is_token=method == "POST"))
         except ValueError:
             raise EntraUnavailable("not JSON") from None
+
+
+def reserialized(content: bytes, *, is_token: bool) -> bytes:
+    """The JSON object that a response of Entra holds, as text that MSAL's parser reads in the same way.
+
+    MSAL never sees the text that came: it logs what it cannot parse, access token and all.
+
+    Args:
+        is_token: whether it is a response of the token endpoint, of which only some members are kept.
+
+    Raises:
+        ValueError: it is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed: MSAL sends
+            each `error` in a header of later requests, and a malformed one would break them for all users.
+    """
+    body = parse_object(content)
+    error, scope = body.get("error", ""), body.get("scope", "")
+    if not (isinstance(error, str) and error.isascii() and (not error or error.replace("_", "").isalnum())):
+        raise ValueError("error is not a word")
+    if not isinstance(scope, str):
+        raise ValueError("scope is not text")
+    if is_token:
+        body = {name: body[name] for name in _MEMBERS if name in body}
+    return compact(body).encode()
 
 
 class DiscoveryCache(dict[str, Any]):
@@ -148,7 +177,11 @@ def no_token_cache() -> Any:
 
 
 def msal_application(
-    settings: Settings, credential: ClientCredential, http: MsalHttpClient, discovery: DiscoveryCache
+    authority: Authority,
+    capabilities: Sequence[str],
+    credential: ClientCredential,
+    http: MsalHttpClient,
+    discovery: DiscoveryCache,
 ) -> Any:
     """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
 
@@ -156,18 +189,18 @@ def msal_application(
         ServiceUnavailable: Entra does not respond.
         ServerMisconfigured: Entra does not know the tenant.
     """
-    from msal import ConfidentialClientApplication  # here: a quarter of a second; see libraries
+    from msal import ConfidentialClientApplication  # here: a quarter of a second; see preload
 
     try:
         return ConfidentialClientApplication(
-            settings.client_id,
+            authority.client_id,
             client_credential=credential.for_msal(),
-            authority=settings.authority.url,
+            authority=authority.url,
             http_client=http,
             http_cache=discovery,
             token_cache=no_token_cache(),
             exclude_scopes=["offline_access"],
-            client_capabilities=list(settings.client_capabilities) or None,
+            client_capabilities=list(capabilities) or None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole response
         raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None

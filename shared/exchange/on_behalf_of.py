@@ -5,26 +5,29 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
 from ..net import AttemptFailedError, Retries
-from ..settings import Settings
+from ..settings import Authority, ClientSettings
 from .credential import ConfidentialClient, ConfidentialClients
 from .downstream_token import DownstreamToken, Refusal
 from .entra_errors import describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
-from .token_response import fingerprint_of, life_seconds
 
 if TYPE_CHECKING:
     from ..settings import CredentialSettings
     from .credential_sources import ClientCredential
 
+USUAL_LIFE_SECONDS, MAX_LIFE_SECONDS = 3600.0, 24 * 3600.0  # of a token whose life is not told; of any token
 RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
+_NUMBER = re.compile(r"\d{1,300}(\.\d{1,300})?(e\+?\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
 
@@ -36,14 +39,15 @@ class OnBehalfOf:
 
     def __init__(
         self,
-        settings: Settings,
+        authority: Authority,
+        client: ClientSettings,
         http: MsalHttpClient,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
         load: Callable[..., ClientCredential] | None = None,
     ) -> None:
-        self._authority, self._now = settings.authority, now
-        self._clients = ConfidentialClients(settings, http, now, load or _load_credential)
+        self._authority, self._now = authority, now
+        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
     def prepare(self) -> None:
@@ -112,3 +116,29 @@ def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], fl
     from .credential_sources import load_client_credential  # here: no import of the app waits for cryptography
 
     return load_client_credential(sources, now)
+
+
+def life_seconds(expires_in: object) -> float:
+    """A token's life, from `expires_in`: a number, or the text of one, as some token servers send it.
+
+    Without one it is an hour, and never more than a day. RFC 6749 §5.1 recommends the member but does not demand it.
+
+    Raises:
+        ValueError: it says something else, or that the token has ended.
+    """
+    if expires_in is None:
+        return USUAL_LIFE_SECONDS
+    text = str(expires_in)
+    seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if seconds < 1:
+        raise ValueError("expires_in is not a number of seconds")
+    return min(seconds, MAX_LIFE_SECONDS)
+
+
+def fingerprint_of(scope: str) -> str:
+    """The same for equal sets of granted scopes, in any order; short, as every token in memory has one.
+
+    Without a `scope` Entra granted what was asked for (RFC 6749 §5.1).
+    """
+    names = " ".join(sorted(set(scope.split())))
+    return sys.intern(hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:16])

@@ -2,12 +2,11 @@
 
 from .declaration import check
 from .function_adapter import as_azure_function, is_being_cancelled, kind_of, request_among
-from .request import bearer_token, json_body
+from .request import json_body
 from .response import reply_to, reply_to_error
 
 __all__ = [
     "as_azure_function",
-    "bearer_token",
     "check",
     "is_being_cancelled",
     "json_body",

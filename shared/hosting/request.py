@@ -1,29 +1,18 @@
-"""What is read from a request: its bearer token and its JSON body."""
+"""What a function reads from its request: the JSON body."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import azure.functions as func
 
-from ..errors import BadRequest, MissingToken
+from ..errors import BadRequest
 from ..net import parse_body
-
-_BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 
 _CHUNKED = (
     "The body was sent with Transfer-Encoding: chunked, which Azure Functions does not pass on. "
     "Send it with a Content-Length header."
 )
-
-
-def bearer_token(request: func.HttpRequest) -> str:
-    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is none."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
-    if match is None:
-        raise MissingToken(reason="no bearer token")
-    return match.group(1)
 
 
 def json_body(request: func.HttpRequest) -> Any:

@@ -7,44 +7,36 @@ connection, without a reason in the log. The sentences name key paths, types and
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from inspect import isawaitable, iscoroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
 from ..downstream import BatchResponse
 from ..errors import ApiError, BadGateway
-from ..net import Response, is_https_address
+from ..net import Response
+from .json_form import UnsendableError, json_text
 
 MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")  # the host sends 500 for anything beyond ASCII
 _SET_BY_THE_HOST = frozenset({"connection", "content-length", "transfer-encoding"})
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)  # any other key may be data: a mail address, an id
-_MAX_PATH = 200
-
-
-class UnsendableError(ApiError):
-    """The function returned something that cannot be sent: the caller gets 500 `internal_error`, the log the reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason=reason)
 
 
 def reply_to(result: object) -> func.HttpResponse:
     """What a function returned, as an HTTP reply.
 
     - `HttpResponse`: as it is.
-    - a downstream API's response: its status and body; for a redirect its status and address.
+    - a downstream API's response: its status, body and content type; for a redirect its status and address.
     - `str`: plain text.
     - None: 204.
     - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
-    - anything else: JSON.
+    - bytes: `application/octet-stream`.
+    - anything else: JSON; see json_text.
 
     Raises:
         UnsendableError: it cannot be sent; the reason says why.
@@ -52,7 +44,7 @@ def reply_to(result: object) -> func.HttpResponse:
     if isinstance(result, func.HttpResponse):
         return sendable(result)
     if isinstance(result, Response):
-        return _passed_on(result)
+        return _passed_on(result, result.status_code, {})
     if result is None:
         return func.HttpResponse(status_code=204)
     if isinstance(result, tuple):
@@ -82,7 +74,7 @@ def reply_to_error(error: BaseException, correlation_id: str, realm: str = "") -
     return sendable(reply)
 
 
-def _passed_on(response: Response) -> func.HttpResponse:
+def _passed_on(response: Response, status: int, headers: dict[str, str]) -> func.HttpResponse:
     if isinstance(response, BatchResponse):
         response.raise_for_status()
     if 300 <= response.status_code < 400 and response.status_code != 304:
@@ -90,17 +82,28 @@ def _passed_on(response: Response) -> func.HttpResponse:
     content_type = response.headers.get("Content-Type", "")
     if not MEDIA_TYPE.fullmatch(content_type):
         content_type = "application/octet-stream"
-    headers = {"Content-Type": content_type}
-    return sendable(func.HttpResponse(response.content, status_code=response.status_code, headers=headers))
+    if not any(name.lower() == "content-type" for name in headers):
+        headers = {"Content-Type": content_type, **headers}
+    return sendable(func.HttpResponse(response.content, status_code=status, headers=headers))
 
 
 def _redirect(response: Response) -> func.HttpResponse:
     """The address may let in all who know it, so no cache may keep it. The body is the API's, and is left out."""
     location = response.headers.get("Location", "")
-    if not is_https_address(location):
+    if not _is_https_address(location):
         raise BadGateway(reason=f"HTTP {response.status_code}, a redirect to what is no https address")
     headers = {"Location": location, "Cache-Control": "no-store"}
     return sendable(func.HttpResponse(status_code=response.status_code, headers=headers))
+
+
+def _is_https_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 — reading it raises ValueError for a port that is no number
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return is_plain and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _from_tuple(result: tuple[Any, ...]) -> func.HttpResponse:
@@ -110,12 +113,17 @@ def _from_tuple(result: tuple[Any, ...]) -> func.HttpResponse:
             f"the function returned a tuple of {len(result)}; return (body, status), (body, status, headers), or a list"
         )
     body, status, headers = result if len(result) == 3 else (*result, {})
-    return _with_body(body, status_code(status), checked_headers(headers))
+    status, headers = status_code(status), checked_headers(headers)
+    if isinstance(body, Response):
+        return _passed_on(body, status, headers)
+    return _with_body(body, status, headers)
 
 
 def _with_body(body: object, status: int, headers: dict[str, str]) -> func.HttpResponse:
     if body is None:
         return func.HttpResponse(status_code=status, headers=headers)
+    if isinstance(body, (bytes, bytearray)):
+        return func.HttpResponse(bytes(body), status_code=status, headers=headers, mimetype="application/octet-stream")
     if isinstance(body, str):
         return func.HttpResponse(body, status_code=status, headers=headers, mimetype="text/plain", charset="utf-8")
     return func.HttpResponse(json_text(body), status_code=status, headers=headers, mimetype="application/json")
@@ -171,16 +179,6 @@ def sendable(reply: func.HttpResponse) -> func.HttpResponse:
     return reply
 
 
-def json_text(body: object) -> str:
-    """The body as JSON. Raises UnsendableError when JSON has no form for it."""
-    try:
-        return json.dumps(body, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        if iscoroutine(body):
-            body.close()  # or Python warns later that it was never awaited
-        raise UnsendableError(_why_not_json(body)) from None
-
-
 def _check_header(name: object, value: object) -> None:
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
         raise UnsendableError("the function returned a header whose name is not a token of RFC 9110")
@@ -195,54 +193,3 @@ def _check_header(name: object, value: object) -> None:
             raise UnsendableError(
                 "the function returned a Set-Cookie header that azure-functions cannot read"
             ) from None
-
-
-def _why_not_json(body: object) -> str:
-    """One sentence about the first value that JSON cannot carry."""
-    open_parts: list[Iterator[tuple[str, object]]] = [iter([("", body)])]
-    seen: set[int] = set()
-    while open_parts:
-        path, value = next(open_parts[-1], (None, None))
-        if path is None:
-            open_parts.pop()
-        elif isinstance(value, (dict, list, tuple)):
-            if id(value) not in seen:
-                seen.add(id(value))
-                open_parts.append(_parts(path, value))
-        elif isinstance(value, float) and not math.isfinite(value):
-            return f"the function returned NaN or Infinity{_at(path)}; JSON has neither, return None instead"
-        elif value is not None and not isinstance(value, (str, int, float)):
-            kind = "an API's response" if isinstance(value, Response) else f"a {type(value).__name__}"
-            return f"the function returned {kind}{_at(path)}; {_advice(value)}"
-    return (
-        "the function returned a value that contains itself, is nested too deeply, or has keys that JSON cannot carry"
-    )
-
-
-def _parts(path: str, value: dict[object, object] | list[object] | tuple[object, ...]) -> Iterator[tuple[str, object]]:
-    path = path[-_MAX_PATH:]  # in something nested 100,000 deep, whole paths would take half a minute
-    if not isinstance(value, dict):
-        yield from ((f"{path}[{place}]", part) for place, part in enumerate(value))
-        return
-    for key, part in value.items():
-        if key is not None and not isinstance(key, (str, int, float)):
-            yield f"{path} as a key", key
-        yield (f"{path}.{key}" if isinstance(key, str) and _PLAIN_KEY.fullmatch(key) else f"{path}[*]"), part
-
-
-def _at(path: str) -> str:
-    return f" at {path[-_MAX_PATH:]}" if path else ""
-
-
-def _advice(value: object) -> str:
-    if isinstance(value, Response):
-        return "return its .json()"
-    if isinstance(value, BaseException):
-        return "raise it instead"
-    if isawaitable(value):
-        return "await it in an async def function"
-    if isinstance(value, (bytes, bytearray)):
-        return "return func.HttpResponse(body, mimetype=...) for bytes"
-    if isinstance(value, func.HttpResponse):
-        return "return it alone; it has a status and headers of its own"
-    return "JSON has no such type, make it a dict, list, str, int, float, bool or None"

@@ -3,16 +3,14 @@
 `deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
 """
 
-from .address import is_https_address, is_on_host_of, normalized
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, bearer_challenges, claims_of, requested_claims
 from .deadline import seconds_left, within
 from .open_response import OpenResponse
-from .response import Response
 from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
 from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError
 from .strict_json import compact, parse_body, parse_object
-from .transport import Transport, TransportError, TransportTimeout
+from .transport import Response, Transport, TransportError, TransportTimeout
 
 __all__ = [
     "MAX_PAUSE_SECONDS",
@@ -32,9 +30,6 @@ __all__ = [
     "bearer_challenges",
     "claims_of",
     "compact",
-    "is_https_address",
-    "is_on_host_of",
-    "normalized",
     "parse_body",
     "parse_object",
     "requested_claims",

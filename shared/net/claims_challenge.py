@@ -9,8 +9,8 @@ import base64
 import re
 from collections.abc import Iterator
 
-from .response import Response
 from .strict_json import compact, parse_object
+from .transport import Response
 
 MAX_CLAIMS_CHARS = 4 * 1024  # base64 of it must fit into a response header
 _MAX_HEADER_CHARS = 16 * 1024

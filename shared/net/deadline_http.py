@@ -77,16 +77,16 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, socket_options=socket_options(), **kwargs)
-        _make_punctual(self.poolmanager)
+        _use_deadline_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, socket_options=socket_options(), **kwargs)
         if not proxy.lower().startswith("socks"):  # that has connections of its own kind
-            _make_punctual(manager)
+            _use_deadline_pools(manager)
         return manager
 
 
-def _make_punctual(manager: PoolManager) -> None:
+def _use_deadline_pools(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
 
 

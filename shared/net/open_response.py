@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .deadline import within
-from .response import Response
-from .transport import ResponseTooLarge, error_by_kind
+from .transport import Response, ResponseTooLarge, error_by_kind
 
 if TYPE_CHECKING:
     import requests
@@ -20,14 +19,14 @@ _CHUNK = 64 * 1024
 class OpenResponse(Response):
     """A 2xx response with its body unread. Close it: until then it holds a connection."""
 
-    _answered: requests.Response
+    _received: requests.Response
     _ends_at: float
     _now: Callable[[], float]
 
     @classmethod
-    def of(cls, answered: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
+    def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
         """`seconds`: how long the body may take, all in all."""
-        return cls(answered.status_code, answered.headers, b"", answered, now() + seconds, now)
+        return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
         """The body in pieces.
@@ -39,7 +38,7 @@ class OpenResponse(Response):
         """
         from .deadline_http import RequestException
 
-        pieces, size = self._answered.iter_content(_CHUNK), 0
+        pieces, size = self._received.iter_content(_CHUNK), 0
         while True:
             try:
                 with within(self._ends_at - self._now(), self._now):  # for each piece: threads may take turns
@@ -55,4 +54,4 @@ class OpenResponse(Response):
 
     def close(self) -> None:
         """Gives the connection back."""
-        self._answered.close()
+        self._received.close()

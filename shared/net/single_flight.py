@@ -70,7 +70,7 @@ class SingleFlight(Generic[K, V]):
             self._threads.release()
             return flight
         thread = threading.Thread(
-            target=self._fly_beside, args=(key, flight, work), name=f"background {key}", daemon=True
+            target=self._fly_in_background, args=(key, flight, work), name=f"background {key}", daemon=True
         )
         try:
             thread.start()
@@ -89,7 +89,7 @@ class SingleFlight(Generic[K, V]):
             flight = self._flights[key] = Future()
             return flight, True
 
-    def _fly_beside(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
+    def _fly_in_background(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
         try:
             self._fly(key, flight, work)
         finally:

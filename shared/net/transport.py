@@ -1,13 +1,15 @@
-"""The one way out: HTTPS with explicit time-outs, no redirects, a bounded response and no second send."""
+"""The one way out: HTTPS with explicit time-outs, no redirects, no second send, and the response that it returns."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from .deadline import seconds_left, within
-from .response import Response
 
 if TYPE_CHECKING:
     import requests
@@ -15,7 +17,51 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
 READ_SECONDS = 15.0  # of silence; a response that drips in has both together
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+MAX_RETRY_AFTER_SECONDS = 3600
 _CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response, read to its end. A function may return it: status, body and content type go to the caller.
+
+    Attributes:
+        status_code: the HTTP status.
+        headers: the headers. Upper and lower case in their names do not matter.
+        content: the body as bytes, 16 MiB at most.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. What is not UTF-8 becomes U+FFFD."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError when it is none."""
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("JSON nested too deeply") from None
+
+    def retry_after(self, now: float) -> int | None:
+        """How long the server asks to wait (`Retry-After`, RFC 9110 §10.2.3).
+
+        Args:
+            now: seconds since 1970, such as `time.time()`. The header may hold a date.
+
+        Returns:
+            Seconds, from 0 to 3600. None without a header, or for one that cannot be read.
+        """
+        value = self.headers.get("Retry-After", "").strip()
+        try:
+            seconds = int(value) if value.isdigit() else int(parsedate_to_datetime(value).timestamp() - now) + 1
+        except (ValueError, OverflowError):
+            return None
+        return max(0, min(seconds, MAX_RETRY_AFTER_SECONDS))
 
 
 class TransportError(Exception):
@@ -91,7 +137,7 @@ class Transport:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
             with within(whole or connect + read, self._now):
-                return self._answered(
+                return self._response_to(
                     keep_open,
                     method,
                     url,
@@ -113,14 +159,14 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def _answered(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
-        answered = self._session.request(method, url, allow_redirects=False, stream=True, **request)
-        if keep_open and answered.ok and answered.status_code < 300:
+    def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
+        received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
+        if keep_open and 200 <= received.status_code < 300:
             from .open_response import OpenResponse  # here: few requests are left open
 
-            return OpenResponse.of(answered, seconds_left(float("inf")), self._now)
-        with answered:
-            return Response(answered.status_code, answered.headers, _read_bounded(answered))
+            return OpenResponse.of(received, seconds_left(float("inf")), self._now)
+        with received:
+            return Response(received.status_code, received.headers, _read_bounded(received))
 
 
 def error_by_kind(error: Exception, cut_short: bool) -> Exception:
@@ -133,9 +179,9 @@ def error_by_kind(error: Exception, cut_short: bool) -> Exception:
     return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
 
 
-def _read_bounded(answered: requests.Response) -> bytes:
+def _read_bounded(received: requests.Response) -> bytes:
     chunks, size = [], 0
-    for chunk in answered.iter_content(_CHUNK):
+    for chunk in received.iter_content(_CHUNK):
         size += len(chunk)
         if size > MAX_RESPONSE_BYTES:
             raise ResponseTooLarge("response too large")

@@ -13,7 +13,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 CONNECT_SECONDS = 0.5  # to each address of the name
-ANSWER_SECONDS = 0.2  # of silence
+REPLY_SECONDS = 0.2  # of silence
 POOL_SECONDS = 0.2  # to wait for one of the connections when all are in use
 MAX_CONNECTIONS = 32
 
@@ -26,7 +26,7 @@ def connection_pool(url: str, credentials: redis.CredentialProvider | None) -> r
         max_connections=MAX_CONNECTIONS,
         timeout=POOL_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+        socket_timeout=REPLY_SECONDS,
         retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
         protocol=2,  # one round trip less to connect than with 3, and no pushes,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the time-outs

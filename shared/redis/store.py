@@ -14,7 +14,7 @@ import redis
 from ..net import CircuitBreaker, CircuitOpenError, seconds_left
 from ..settings import RedisSettings
 from .cache_backend import BackendError
-from .connection import ANSWER_SECONDS, CONNECT_SECONDS, connection_pool, is_pool_exhausted
+from .connection import CONNECT_SECONDS, REPLY_SECONDS, connection_pool, is_pool_exhausted
 from .credentials import EntraCredentials, NoTokenYetError
 from .scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 
@@ -23,7 +23,7 @@ SLOW_UNLESS_QUICK_WITHIN_SECONDS = 1.0  # unless a quick one came in this time b
 FAILURES = 2  # in a row; then no request waits for Redis for a while
 MAX_ENTRY_BYTES = 64 * 1024
 FREE_MILLISECONDS = 1000
-_LEAST_SECONDS = CONNECT_SECONDS + ANSWER_SECONDS  # a request with less time left goes on without Redis
+_LEAST_SECONDS = CONNECT_SECONDS + REPLY_SECONDS  # a request with less time left goes on without Redis
 
 
 class RedisStore:

@@ -1,7 +1,10 @@
-"""The session per bearer token: who the user is, validated once, and every token exchanged for them.
+"""The bounded cache of sessions, one per bearer token: who the user is, and every token exchanged for them.
 
 Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
 exchanged for the first must not be used for the second. The bearer token itself is not kept.
+
+What has ended is removed when it is looked up. Once a minute, a new session also makes a sweep of the whole cache.
+The sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
 
 from __future__ import annotations
@@ -9,23 +12,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ApiError, ServiceUnavailable, Throttled
 from ..exchange import DownstreamToken, Refusal, TokenSource
 from ..net import SingleFlight, WaitedTooLongError
+from ..telemetry import REPEAT_AFTER_SECONDS
 from ..validation import AccessToken
-from .expiring_lru import ExpiringLru
 from .session import Scopes, Session
 
 if TYPE_CHECKING:
-    from ..validation.key_set import SigningKey
+    from ..validation.jws import SigningKey
 
 _LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
 _RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
-_TELL_AGAIN_SECONDS = 3600.0  # between two warnings about evicted sessions
+_SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +129,7 @@ class Sessions:
 
     def _tell_if_too_small(self) -> None:
         if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
-            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + _TELL_AGAIN_SECONDS
+            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + REPEAT_AFTER_SECONDS
             log.warning(
                 "%d sessions were evicted before they expired, and are validated and exchanged again; "
                 "consider raising TokenCache__MaxSessions and TokenCache__MaxMegabytes",
@@ -164,6 +171,89 @@ class Sessions:
         session.keep(scopes, token, instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
         return token
+
+
+class _Entry(Generic[V]):
+    __slots__ = ("ends_at", "size", "value")
+
+    def __init__(self, value: V, ends_at: float, size: int) -> None:
+        self.value, self.ends_at, self.size = value, ends_at, size
+
+
+class ExpiringLru(Generic[K, V]):
+    """A thread-safe map whose entries end at a given time; when it is full the least recently used go first.
+
+    Bounded by number, and by the sum of the sizes that its entries are said to have.
+    """
+
+    def __init__(self, max_entries: int, max_size: int, now: Callable[[], float]) -> None:
+        self._max_entries, self._max_size, self._now = max_entries, max_size, now
+        self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
+        self._sweep_at = float("-inf")
+        self.size = 0
+        self.evicted = 0  # entries that had to go although their time was not over
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: K) -> V | None:
+        """The value, which counts as used now; None when there is none or its time is over."""
+        now = self._now()
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            if now >= entry.ends_at:
+                self._remove(key)
+                return None
+            self._entries.move_to_end(key)
+            return entry.value
+
+    def put(self, key: K, value: V, ends_at: float, size: int) -> V:
+        """Keeps the value until `ends_at` (seconds since 1970), unless the key has one; returns the one kept."""
+        with self._lock:
+            self._sweep()
+            known = self._entries.get(key)
+            if known is not None:
+                return known.value
+            self._entries[key] = _Entry(value, ends_at, size)
+            self.size += size
+            self._make_room()
+            return value
+
+    def resize(self, key: K, value: V, size_now: Callable[[], int]) -> None:
+        """This value, if it is still the one of the key, has another size by now."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry.value is value:
+                size = size_now()  # under the lock: of two threads the later one must book the later size
+                self.size += size - entry.size
+                entry.size = size
+                self._make_room()
+
+    def remove(self, key: K) -> None:
+        with self._lock:
+            self._remove(key)
+
+    def _remove(self, key: K) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size -= entry.size
+
+    def _make_room(self) -> None:
+        while len(self._entries) > self._max_entries or self.size > self._max_size:
+            _, entry = self._entries.popitem(last=False)
+            self.size -= entry.size
+            self.evicted += self._now() < entry.ends_at
+
+    def _sweep(self) -> None:
+        """Removes all entries that have ended, once a minute."""
+        now = self._now()
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP_SECONDS
+            for key in [key for key, entry in self._entries.items() if now >= entry.ends_at]:
+                self._remove(key)
 
 
 def _digest(bearer: str) -> bytes:

@@ -1,12 +1,16 @@
-"""The session of one bearer token: who the user is, and every token that was exchanged for it."""
+"""The session of one bearer token, with every token exchanged for it, and one request's hold on that session."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from time import perf_counter
+from typing import Protocol
 
 from ..errors import ApiError, Throttled
 from ..exchange import DownstreamToken, Origin, Refusal
+from ..settings import DownstreamApiSettings
+from ..telemetry import RequestRecord
 from ..validation import AccessToken
 
 MAX_TOKENS_PER_SESSION = 16
@@ -71,3 +75,53 @@ class Session:
         if now < (self._anew_from or {}).get(scopes, now):
             raise ExchangedLately
         self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}
+
+
+class SessionTokens(Protocol):
+    """What brings the tokens of sessions: see Sessions."""
+
+    def token_for(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
+    ) -> DownstreamToken: ...
+
+
+class RequestContext:
+    """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request."""
+
+    def __init__(self, sessions: SessionTokens, session: Session, bearer: str, record: RequestRecord) -> None:
+        self._sessions, self._session, self.record = sessions, session, record
+        self._bearer: str | None = bearer
+        record.user = session.access_token.name_in_log
+
+    def close(self) -> None:
+        """Ends the hold: from now on there is no token for anything that still has this context."""
+        self._bearer = None
+
+    @property
+    def access_token(self) -> AccessToken:
+        return self._session.access_token
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> DownstreamToken:
+        """An access token for this API on behalf of the user.
+
+        Raises:
+            ExchangedLately: see Sessions.token_for.
+            ApiError: it cannot be had, or the context is closed.
+        """
+        bearer, started = self._bearer, perf_counter()
+        if bearer is None:
+            raise ApiError(reason="the user, credential or client was kept longer than its request")
+        try:
+            token = self._sessions.token_for(
+                self._session, bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
+            )
+        except ExchangedLately:
+            raise
+        except ApiError:
+            self.record.token_took(api.name, Origin.ENTRA.value, started)
+            raise
+        if token.origin is Origin.SESSION:
+            self.record.token_was_known(api.name)
+        else:
+            self.record.token_took(api.name, token.origin.value, started)
+        return token

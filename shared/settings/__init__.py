@@ -1,13 +1,16 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
-from .authority import Authority
+from .authority import Authority, normalized
 from .credentials import CredentialSettings
-from .settings import DownstreamApiSettings, RedisSettings, Settings
+from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings
 
 __all__ = [
     "Authority",
+    "ClientSettings",
     "CredentialSettings",
     "DownstreamApiSettings",
     "RedisSettings",
     "Settings",
+    "TokenSettings",
+    "normalized",
 ]

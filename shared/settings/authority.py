@@ -1,9 +1,10 @@
-"""One Entra tenant as this API's authority: its issuers and endpoints, and where users sign in or consent."""
+"""One Entra tenant as this API's authority: its issuers, its endpoints, and which addresses are on its own host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,25 @@ class Authority:
     def admin_consent_url(self) -> str:
         """The page where an administrator consents to all that this API's registration asks for."""
         return f"{self.url}/adminconsent?client_id={self.client_id}"
+
+    def own_address(self, address: object) -> str:
+        """The address, normalized, if its scheme, host, port and user are the authority's; "" for anything else."""
+        try:
+            own = normalized(address) if isinstance(address, str) else ""
+            return own if urlsplit(own)[:2] == urlsplit(normalized(self.url))[:2] else ""
+        except ValueError:
+            return ""
+
+
+def normalized(address: str) -> str:
+    """The address with scheme and host in lower case and without https's own port (RFC 3986 §6.2.2.1, §6.2.3).
+
+    Raises:
+        ValueError: it is not an address.
+    """
+    parts = urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    host = host.lower().removesuffix(":")
+    if parts.scheme == "https":
+        host = host.removesuffix(":443")
+    return parts._replace(netloc=f"{user}{at}{host}").geturl()

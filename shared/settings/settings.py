@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from ..errors import SettingsError
 from .authority import Authority
@@ -45,29 +44,37 @@ class RedisSettings:
 
 
 @dataclass(frozen=True)
+class TokenSettings:
+    """Which access tokens of the tenant this API accepts, and whether its log names their users."""
+
+    audiences: tuple[str, ...]
+    allowed_clients: tuple[str, ...]  # empty: all
+    enable_pii_logging: bool
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """How this API presents itself to Entra: its credentials in the order of trial, and its client capabilities."""
+
+    credentials: tuple[CredentialSettings, ...]
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the API must be told. Frozen; secrets do not show in its repr."""
 
-    instance: str
-    tenant_id: str
-    client_id: str
-    audiences: tuple[str, ...]
+    authority: Authority
+    """The tenant that issues the access tokens for this API."""
+    tokens: TokenSettings
     scopes: tuple[str, ...]
-    allowed_clients: tuple[str, ...]
-    client_capabilities: tuple[str, ...]
-    enable_pii_logging: bool
     request_timeout: float  # seconds
-    client_credentials: tuple[CredentialSettings, ...]
+    client: ClientSettings
     downstream_apis: Mapping[str, DownstreamApiSettings]
     max_sessions: int
     max_session_bytes: int
     redis: RedisSettings
     waiting_threads: int
-
-    @cached_property
-    def authority(self) -> Authority:
-        """The tenant that issues the access tokens for this API."""
-        return Authority(self.instance, self.tenant_id, self.client_id)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -80,16 +87,15 @@ class Settings:
         client_id, (instance, tenant_id) = env.guid("AzureAd__ClientId"), _instance_and_tenant(env)
         audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
         settings = cls(
-            instance=instance,
-            tenant_id=tenant_id,
-            client_id=client_id,
-            audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
+            authority=Authority(instance, tenant_id, client_id),
+            tokens=TokenSettings(
+                audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
+                allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
+                enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
+            ),
             scopes=env.words("AzureAd__Scopes"),
-            allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
-            client_capabilities=env.words("AzureAd__ClientCapabilities"),
-            enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
-            client_credentials=client_credentials(env),
+            client=ClientSettings(client_credentials(env), capabilities=env.words("AzureAd__ClientCapabilities")),
             downstream_apis=_downstream_apis(env),
             max_sessions=env.whole_number("TokenCache__MaxSessions", MAX_SESSIONS, 1, 1_000_000),
             max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
@@ -97,7 +103,7 @@ class Settings:
             redis=_redis(env),
             waiting_threads=_waiting_threads(environ),
         )
-        if settings.downstream_apis and not settings.client_credentials:
+        if settings.downstream_apis and not settings.client.credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
         judge_web_settings(env)
         env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MAX_NOTES = 20  # kept between two requests; further ones are counted
-REPEAT_AFTER_SECONDS = 3600.0  # the same text, apart from ids in it, is written once in this time
+REPEAT_AFTER_SECONDS = 3600.0  # an operator reads the same text, apart from ids in it, once in this time
 MAX_CHARS = 1_000  # of one note
 _MAX_REMEMBERED = 200  # texts whose last time is known
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # a caller chooses correlation ids

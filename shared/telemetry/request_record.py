@@ -1,4 +1,4 @@
-"""What one request did: an id by which it is found everywhere, and one line in the log.
+"""One request as an operator sees it: the id by which it is found everywhere, its line in the log, and its trace.
 
     request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
 
@@ -11,15 +11,22 @@ import json
 import logging
 import re
 import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
+from typing import Any
 
 from ..errors import ApiError
+from .operator_notes import notes
 
 MAX_ENTRIES = 20  # of tokens and of calls in one line; the rest is counted
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?", re.ASCII
 )
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +39,11 @@ class RequestRecord:
     """
 
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
-        """`traceparent`: the header of the request; without a valid one, a new trace begins."""
+        """From here on, what this thread logs belongs to the request.
+
+        `traceparent`: the header of the request; without a valid one, a new trace begins.
+        """
+        notes.enter_request()
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace
@@ -63,7 +74,11 @@ class RequestRecord:
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
     def close(self, status: int, error: BaseException | None = None) -> None:
-        """Writes the line. An unexpected error brings its traceback along."""
+        """Writes the line, and the operator notes after it. An unexpected error brings its traceback along."""
+        self._write_line(status, error)
+        notes.deliver()
+
+    def _write_line(self, status: int, error: BaseException | None) -> None:
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
         if not log.isEnabledFor(level):
             return
@@ -96,3 +111,37 @@ def _milliseconds(since: float) -> int:
 def _some_of(entries: list[str]) -> str:
     shown = entries[:MAX_ENTRIES]
     return ",".join(shown) + (f",+{len(entries) - len(shown)}" if len(entries) > len(shown) else "")
+
+
+def worker_trace(context: Any) -> AbstractContextManager[None]:
+    """Within it the trace of a `def` function is OpenTelemetry's context, unless a span is current already.
+
+    Since Python 3.13 the worker attaches the host's trace context on its event loop alone. Threads that run `def`
+    functions do not inherit it (azure_functions_runtime 1.3, handle_event.py and otel.py). So their spans would begin
+    traces of their own. Here it is attached as the worker does it, where the worker has loaded OpenTelemetry.
+
+    Args:
+        context: the worker's, with `trace_context`; None: nothing is attached.
+    """
+    propagation = sys.modules.get("opentelemetry.trace.propagation.tracecontext")
+    given = getattr(context, "trace_context", None) if propagation is not None else None
+    parent = getattr(given, "trace_parent", None)
+    if propagation is None or not parent or _has_span():
+        return _NOTHING
+    carrier = {"traceparent": parent, "tracestate": getattr(given, "trace_state", None) or ""}
+    return _attached(propagation.TraceContextTextMapPropagator().extract(carrier))
+
+
+def _has_span() -> bool:
+    trace: Any = sys.modules["opentelemetry.trace"]
+    return bool(trace.get_current_span().get_span_context().is_valid)
+
+
+@contextmanager
+def _attached(trace: Any) -> Iterator[None]:
+    api: Any = sys.modules["opentelemetry.context"]
+    token = api.attach(trace)
+    try:
+        yield
+    finally:
+        api.detach(token)

@@ -13,11 +13,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
-from ..settings import Settings
-from .jws_header import key_id_of, parse_segment
+from ..settings import Authority, TokenSettings
 
 if TYPE_CHECKING:
-    from .key_set import SigningKey
+    from .jws import SigningKey
 
 LEEWAY_SECONDS = 60
 
@@ -51,9 +50,9 @@ class AccessToken:
 class AccessTokenValidator:
     """Validates access tokens that Entra issued to this API for a signed-in user."""
 
-    def __init__(self, settings: Settings, keys: Keys, now: Callable[[], float]) -> None:
-        self._settings, self._keys, self._now = settings, keys, now
-        self._authority, self._token_issuers = settings.authority, settings.authority.token_issuers
+    def __init__(self, authority: Authority, accepted: TokenSettings, keys: Keys, now: Callable[[], float]) -> None:
+        self._authority, self._accepted, self._keys, self._now = authority, accepted, keys, now
+        self._token_issuers = authority.token_issuers
 
     def validate(self, token: str) -> AccessToken:
         """The access token that this string is.
@@ -63,6 +62,8 @@ class AccessTokenValidator:
             UserTokenRequired: it is genuine, but an application's own (app-only).
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
+        from .jws import key_id_of, parse_segment  # here: PyJWT and cryptography, not needed before the first token
+
         key_id = key_id_of(token)
         key = self._keys.get(key_id)
         payload = key.verify(token)
@@ -84,10 +85,10 @@ class AccessTokenValidator:
             raise InvalidToken(reason="issuer of the signing key")
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
-        if claims.get("aud") not in self._settings.audiences:
+        if claims.get("aud") not in self._accepted.audiences:
             raise InvalidToken(reason="audience")
         client = claims.get("azp" if claims["ver"] == "2.0" else "appid")
-        if self._settings.allowed_clients and client not in self._settings.allowed_clients:
+        if self._accepted.allowed_clients and client not in self._accepted.allowed_clients:
             raise InvalidToken(reason="client application")
 
     def _check_time(self, claims: Mapping[str, Any]) -> float:
@@ -101,9 +102,9 @@ class AccessTokenValidator:
 
     def _name_in_log(self, claims: Mapping[str, Any]) -> str:
         """The same for all tokens of one user. The directory tells who it is; the log alone does not."""
-        if self._settings.enable_pii_logging:
+        if self._accepted.enable_pii_logging:
             return str(claims["oid"])
-        return hashlib.sha256(f"{self._settings.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self._authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
 
 
 def _is_identifier(value: object) -> bool:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, is_on_host_of, normalized, within
+from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, within
 from ..settings import Authority
 
 if TYPE_CHECKING:
-    from .key_set import SigningKey
+    from .jws import SigningKey
 
 DOCUMENT_SECONDS = 5.0  # for each of the two
 ATTEMPTS = 2
@@ -60,12 +60,11 @@ class Metadata:
         Raises:
             TransportError, ValueError: they are not to be had.
         """
-        from .key_set import parse_key_set  # here: PyJWT and cryptography, not needed before the first token
+        from .jws import parse_key_set  # here: PyJWT and cryptography, not needed before the first token
 
         discovery = self._fetch_discovery()
-        address, cloud = discovery.get("jwks_uri"), discovery.get("cloud_instance_name")
-        address = normalized(address) if isinstance(address, str) else ""
-        if not is_on_host_of(address, self._authority.url):
+        address, cloud = self._authority.own_address(discovery.get("jwks_uri")), discovery.get("cloud_instance_name")
+        if not address:
             raise ForeignKeySetError
         return parse_key_set(_json_object(self._get(address)), cloud)
 
@@ -82,7 +81,7 @@ class Metadata:
         if document.get("issuer") != self._authority.issuer:
             raise ForeignIssuerError
         token_endpoint = document.get("token_endpoint", self._authority.url)
-        if not (isinstance(token_endpoint, str) and is_on_host_of(token_endpoint, self._authority.url)):
+        if not self._authority.own_address(token_endpoint):
             raise ForeignTokenEndpointError
         self._discovery = response
         return document

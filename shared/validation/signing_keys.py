@@ -21,26 +21,92 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
 from ..net import WAIT_SECONDS, SingleFlight, TransportError, WaitedTooLongError
-from .known_keys import NEVER, KnownKeys
 from .metadata import EntraBusyError, UnknownTenantError
 
 if TYPE_CHECKING:
-    from .key_set import SigningKey
+    from .jws import SigningKey
 
+MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; twice as old ones before the next request
+NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key: the next list decides
+RECENT_SECONDS = 60.0  # so long a failed fetch counts, and two lists that differ: Entra's servers disagree
 COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
-FAILED_COOLDOWN_SECONDS = 5.0  # between two fetches of any kind after one that failed
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
-FAILURE_COUNTS_SECONDS = 60.0  # after a failure, wait only briefly while old keys are usable
 # How long a fetch may have taken for a caller to wait for it still:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
+NEVER = float("-inf")
 _FETCH = "signing keys"
 log = logging.getLogger(__name__)
+
+
+class _Miss(NamedTuple):
+    """A key that the last list lacked: since when, and until when it may still be used."""
+
+    since: float
+    good_until: float
+
+
+class _Listing(NamedTuple):
+    at: float
+    keys: Mapping[str, SigningKey]
+
+
+@dataclass(frozen=True)
+class KnownKeys:
+    """What Entra's key lists of the last minutes say together. Times are in seconds since the epoch, and arguments.
+
+    During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
+    nothing; a second one that lacks the key, some seconds later, does.
+    """
+
+    keys: Mapping[str, SigningKey] = field(default_factory=dict)
+    fetched_at: float = NEVER
+    differ_until: float = NEVER
+    """Until then two lists of the last minute differ, so an unknown key id may still be valid."""
+    missed: Mapping[str, _Miss] = field(default_factory=dict)
+    """Those of `keys` that the last list lacked."""
+    _recent: tuple[_Listing, ...] = ()
+    """Those of the last minute."""
+
+    def is_good(self, key_id: str, now: float) -> bool:
+        """Whether the key with this id may be used without another look at what Entra lists."""
+        if not self.missed:
+            return key_id in self.keys
+        miss = self.missed.get(key_id)
+        return key_id in self.keys and (miss is None or now < miss.good_until)
+
+    def is_too_old(self, now: float) -> bool:
+        """Whether a key could have been withdrawn so long ago that the list must be fetched before any is used."""
+        return not self.keys or now >= self.fetched_at + 2 * MAX_AGE_SECONDS
+
+    def refresh_at(self) -> float:
+        """When to ask again, if nothing else makes it necessary."""
+        second_looks = [miss.since + NEXT_FETCH_SECONDS for miss in self.missed.values()]
+        return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
+
+    def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
+        """What is known after a list that was fetched at this time."""
+        keys = {key_id: _same_if_equal(self.keys.get(key_id), key) for key_id, key in listed.items()}
+        missed: dict[str, _Miss] = {}
+        for key_id in self.keys.keys() - listed.keys():
+            miss = self.missed.get(key_id)
+            if miss is None or at < miss.since + NEXT_FETCH_SECONDS:
+                keys[key_id] = self.keys[key_id]
+                missed[key_id] = miss or _Miss(at, self.fetched_at + 2 * MAX_AGE_SECONDS)
+        recent = tuple(each for each in self._recent if at < each.at + RECENT_SECONDS)
+        differing = [each.at + RECENT_SECONDS for each in recent if each.keys != listed]
+        return KnownKeys(keys, at, max([self.differ_until, *differing]), missed, (*recent, _Listing(at, listed)))
+
+
+def _same_if_equal(known: SigningKey | None, listed: SigningKey) -> SigningKey:
+    """Keeps the object of a key that did not change, so that sessions can compare by identity."""
+    return known if known is not None and known == listed else listed
 
 
 class SigningKeys:
@@ -75,7 +141,7 @@ class SigningKeys:
         known, now = self._known, self._now()
         if now >= self._refresh_at:  # never later than keys are too old, but for the pause after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
-            if known.keys and known.is_too_old(now) and now - self._failed_at >= FAILURE_COUNTS_SECONDS:
+            if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
         current = known.keys.get(key_id)
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
@@ -102,7 +168,7 @@ class SigningKeys:
         """Waits as the table above says. Whether the fetch that was waited for has ended."""
         ended, is_too_old = True, known.is_too_old(now)
         if key_id in known.keys or is_too_old:
-            can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= FAILURE_COUNTS_SECONDS)
+            can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= RECENT_SECONDS)
             ended = self._wait(self._refresh, self._refresh_at, WAIT_SECONDS if can_wait_long else SHORT_WAIT_SECONDS)
         is_unknown = bool(self._known.keys) and key_id not in self._known.keys
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
@@ -149,20 +215,20 @@ class SigningKeys:
         except (TransportError, ValueError) as error:
             self._note_failure(error)
         else:
-            self._note_answer(listed, started)
+            self._note_list(listed, started)
         finally:
             self._began_at = None
 
     def _note_failure(self, error: Exception) -> None:
         count, now = len(self._known.keys), self._now()
         self._failed_at, self._unknown_tenant = now, isinstance(error, UnknownTenantError)
-        next_try = now + (FAILED_COOLDOWN_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
+        next_try = now + (NEXT_FETCH_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
         log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, count)
         if isinstance(error, EntraBusyError):
             next_try = max(next_try, now + min(error.seconds, MAX_METADATA_RETRY_AFTER_SECONDS))
         self._refresh_at, self._next_for_unknown = max(self._refresh_at, next_try), next_try
 
-    def _note_answer(self, listed: Mapping[str, SigningKey], at: float) -> None:
+    def _note_list(self, listed: Mapping[str, SigningKey], at: float) -> None:
         self._known, self._failed_at, self._unknown_tenant = self._known.after(listed, at), NEVER, False
         self._refresh_at = self._known.refresh_at() if self._known.keys else at + EMPTY_COOLDOWN_SECONDS
         if not listed:

@@ -18,7 +18,7 @@ from shared.errors import ApiError, InvalidToken, UserTokenRequired
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
 from shared.settings.settings import Settings
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab
 from tests.support.tokens import STRANGER, decoded, encoded, parts, signed

@@ -1,12 +1,13 @@
-"""Addresses that mean the same are the same, and no others are."""
+"""The addresses of an authority; addresses that mean the same are the same, and no others are."""
 
 from __future__ import annotations
 
 import pytest
 
-from shared.net.address import is_on_host_of, normalized
+from shared.settings.authority import Authority, normalized
 
 PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ PLAIN = "https://login.example/Tenant/v2.0?P=x#F"
 )
 def test_host_and_scheme_have_no_case_and_https_has_its_port(address: str) -> None:
     assert normalized(address) == PLAIN
-    assert is_on_host_of(normalized(address), PLAIN)
+    assert AUTHORITY.own_address(address) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -49,14 +50,33 @@ def test_nothing_else_is_changed(address: str, same: str) -> None:
         "https://user@login.example/",
         "//login.example/",
         "login.example",
+        "https://[::1",
         "",
+        None,
+        7,
     ],
 )
-def test_another_host_port_scheme_or_user_is_elsewhere(other: str) -> None:
-    assert not is_on_host_of(normalized(other), PLAIN)
+def test_another_host_port_scheme_or_user_is_elsewhere(other: object) -> None:
+    assert AUTHORITY.own_address(other) == ""
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://[x]/"])
 def test_what_is_not_an_address_is_a_value_error(address: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         normalized(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("url", "https://login.example/tenant"),
+        ("issuer", "https://login.example/tenant/v2.0"),
+        ("token_issuers", (("1.0", "https://sts.windows.net/tenant/"), ("2.0", "https://login.example/tenant/v2.0"))),
+        ("discovery_url", "https://login.example/tenant/v2.0/.well-known/openid-configuration"),
+        ("realm", "tenant"),
+        ("authorization_uri", "https://login.example/tenant/oauth2/v2.0/authorize"),
+        ("admin_consent_url", "https://login.example/tenant/adminconsent?client_id=client"),
+    ],
+)
+def test_an_authority_has_its_issuers_and_endpoints(name: str, value: object) -> None:
+    assert getattr(AUTHORITY, name) == value

@@ -14,7 +14,7 @@ from shared.net.claims_challenge import (
     claims_of,
     requested_claims,
 )
-from shared.net.response import Response
+from shared.net.transport import Response
 
 CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1?>~"}}}'
 ENCODED = base64.b64encode(CLAIMS.encode()).decode()

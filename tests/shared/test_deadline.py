@@ -63,7 +63,7 @@ def test_whoever_waits_for_another_thread_waits_no_longer_than_that() -> None:
     assert flights.do("key", lambda: "late") == "late"
 
 
-def test_work_beside_the_request_outlives_it() -> None:
+def test_work_in_the_background_outlives_the_request() -> None:
     flights: SingleFlight[str, str] = SingleFlight()
     release, clock = threading.Event(), Clock()
     with within(1, clock):

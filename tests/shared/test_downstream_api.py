@@ -29,15 +29,15 @@ def failure(lab: Lab, person: str = "alice", path: str = "/me") -> ApiError:
     return raised.value
 
 
-def test_an_answer_has_status_headers_and_json(lab: Lab) -> None:
-    answer = (
+def test_a_response_has_status_headers_and_json(lab: Lab) -> None:
+    response = (
         lab.user(lab.services(), lab.stack.issue_access_token("alice"))
         .api("graph")
         .get("/me", params={"$select": "id"})
     )
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("application/json")
-    assert set(answer.json()) == {"@odata.context", "id"}
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert set(response.json()) == {"@odata.context", "id"}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_problem_document_is_passed_on_other_bodies_are_not(lab: Lab) -> None:
         assert failure(lab).extra == {}
 
 
-def test_a_claims_challenge_costs_one_more_exchange_and_then_the_answer_is_there(lab: Lab) -> None:
+def test_a_claims_challenge_costs_one_more_exchange_and_then_the_response_is_there(lab: Lab) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
     lab.user(services, token).api("Graph").get("/me")
     lab.stack.graph.challenge({"access_token": {"nbf": {"essential": True, "value": "1"}}}, times=1)

@@ -15,13 +15,14 @@ import pytest
 from shared.downstream.api import DownstreamApi
 from shared.downstream.file_body import FileBody
 from shared.errors import ApiError, BadGateway, GatewayTimeout, NotFound, ServiceUnavailable
-from shared.hosting.response import UnsendableError, reply_to
+from shared.hosting.json_form import UnsendableError
+from shared.hosting.response import reply_to
 from shared.net.deadline import within
-from shared.sessions.request_context import RequestContext
+from shared.sessions.session import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab
-from tests.support.wire import ANSWER, Wire, listening
+from tests.support.wire import RESPONSE, Wire, listening
 
 MEGABYTE = b"x" * 1024 * 1024
 BOUND = 8 * 1024 * 1024
@@ -137,7 +138,7 @@ def test_a_stream_that_is_left_early_does_not_disturb_the_next_call(wire: Api) -
     with api.stream("/a") as chunks:
         assert next(chunks)
     assert list(chunks) == []
-    server.reply = lambda secure: secure.sendall(ANSWER)
+    server.reply = lambda secure: secure.sendall(RESPONSE)
     assert api.get("/b").json() == {}
 
 
@@ -220,7 +221,7 @@ def test_a_stream_is_not_passed_on(wire: Api) -> None:
         reply_to(chunks)
 
 
-def reads_chunks(secure: ssl.SSLSocket, answer: bytes = ANSWER) -> None:
+def reads_chunks(secure: ssl.SSLSocket, answer: bytes = RESPONSE) -> None:
     """Reads a body in chunks to its end, keeps nothing, then responds."""
     last = b""
     while not last.endswith(b"0\r\n\r\n"):
@@ -267,7 +268,7 @@ def test_a_file_on_disk_is_sent_and_stays_open(wire: Api, tmp_path: Path) -> Non
 
 def test_a_file_that_can_be_rewound_is_sent_again(wire: Api) -> None:
     server, api, _ = wire
-    replies = [head("503 Busy", "Content-Length: 0"), ANSWER]
+    replies = [head("503 Busy", "Content-Length: 0"), RESPONSE]
     server.reply = lambda secure: secure.sendall(replies.pop(0))
     file = io.BytesIO(b"_abc")
     file.seek(1)

@@ -14,8 +14,7 @@ from shared.exchange.credential import FAILED_COOLDOWN_SECONDS, RELOAD_AFTER_SEC
 from shared.exchange.credential_sources import SecretCredential
 from shared.exchange.msal_client import MsalHttpClient
 from shared.net.deadline import within
-from shared.net.response import Response
-from shared.net.transport import Transport
+from shared.net.transport import Response, Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from shared.settings.credentials import CredentialSettings
@@ -55,7 +54,7 @@ Parts = tuple[ConfidentialClients, Vault, Clock]
 def parts() -> Parts:
     vault, clock, settings = Vault(), Clock(), Settings.from_environ(GOOD)
     http = MsalHttpClient(settings.authority, Transport(), clock, lambda _: DISCOVERY)
-    return ConfidentialClients(settings, http, clock, vault.load), vault, clock
+    return ConfidentialClients(settings.authority, settings.client, http, clock, vault.load), vault, clock
 
 
 def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:

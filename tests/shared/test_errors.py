@@ -8,7 +8,7 @@ import pytest
 
 from shared import errors
 from shared.hosting.response import reply_to, reply_to_error
-from shared.net.response import Response
+from shared.net.transport import Response
 
 
 def test_an_error_is_problem_json_with_headers_of_its_kind() -> None:

@@ -8,7 +8,8 @@ import azure.functions as func
 import pytest
 
 from shared.errors import BadRequest, MissingToken
-from shared.hosting.request import bearer_token, json_body
+from shared.hosting.request import json_body
+from shared.requires_user import bearer_token
 
 
 def request(body: bytes = b"", **headers: str) -> func.HttpRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import InvalidToken
-from shared.validation.jws_header import key_id_of
+from shared.validation.jws import key_id_of
 from tests.support.tokens import encoded
 
 HEADER = {"alg": "RS256", "kid": "key", "typ": "JWT"}

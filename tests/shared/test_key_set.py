@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from shared.errors import InvalidToken
-from shared.validation.key_set import SigningKey, parse_key_set
+from shared.validation.jws import SigningKey, parse_key_set
 from tests.support.tokens import STRANGER, encoded, signed
 
 HEADER, CLAIMS = {"alg": "RS256", "kid": "x"}, {"sub": "alice"}

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from shared.errors import ApiError, InvalidToken, ServerMisconfigured, ServiceUnavailable
 from shared.net.single_flight import SingleFlight, WaitedTooLongError
 from shared.net.transport import TransportError
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from shared.validation.metadata import EntraBusyError, UnknownTenantError
 from shared.validation.signing_keys import SigningKeys
 from tests.support.clock import Clock
@@ -242,7 +242,7 @@ def test_an_unknown_tenant_is_our_misconfiguration_until_there_are_keys() -> Non
     assert wait_of(other.at(2, "a")) == 2
 
 
-def test_an_empty_list_is_an_answer_and_the_next_look_is_after_two_seconds(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_empty_list_is_a_response_and_the_next_look_is_after_two_seconds(caplog: pytest.LogCaptureFixture) -> None:
     entra = Entra({})
     assert wait_of(entra.at(0, "a")) == 2
     assert entra.taken() == ([40.0], 0, 1)
@@ -253,7 +253,7 @@ def test_an_empty_list_is_an_answer_and_the_next_look_is_after_two_seconds(caplo
     assert len(caplog.messages) == 1
 
 
-def test_a_key_that_the_last_answer_lacked_waits_two_seconds_once_it_is_two_hours_old() -> None:
+def test_a_key_that_the_last_response_lacked_waits_two_seconds_once_it_is_two_hours_old() -> None:
     entra = Entra({"a": A, "b": B})
     entra.at(0, "a")
     entra.listed = {"b": B}
@@ -267,7 +267,7 @@ def test_a_key_that_the_last_answer_lacked_waits_two_seconds_once_it_is_two_hour
     assert entra.keys.still_valid("b", B) is True
 
 
-def test_after_two_idle_hours_a_key_that_one_answer_lacks_is_decided_by_the_next_five_seconds_later() -> None:
+def test_after_two_idle_hours_a_key_that_one_response_lacks_is_decided_by_the_next_five_seconds_later() -> None:
     entra = Entra({"a": A, "b": B})
     entra.at(0, "a")
     entra.listed = {"b": B}
@@ -275,7 +275,7 @@ def test_after_two_idle_hours_a_key_that_one_answer_lacks_is_decided_by_the_next
     assert type(entra.at(2 * HOUR + 15, "a")) is InvalidToken
 
 
-def test_while_two_answers_of_a_minute_differ_an_unknown_id_is_503_to_the_second(entra: Entra) -> None:
+def test_while_two_responses_of_a_minute_differ_an_unknown_id_is_503_to_the_second(entra: Entra) -> None:
     entra.listed = {"a": A, "b": B}
     assert wait_of(entra.at(30, "z")) == 30
     assert wait_of(entra.at(59.9, "z")) == 1

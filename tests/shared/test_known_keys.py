@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.validation.key_set import SigningKey
-from shared.validation.known_keys import KnownKeys
+from shared.validation.jws import SigningKey
+from shared.validation.signing_keys import KnownKeys
 from tests.support.tokens import STRANGER
 
 HOUR = 3600.0
@@ -29,7 +29,7 @@ def test_keys_are_refreshed_after_an_hour_and_too_old_after_two() -> None:
     assert known.is_too_old(1000 + 2 * HOUR)
 
 
-def test_one_answer_withdraws_nothing_and_a_second_one_five_seconds_later_does() -> None:
+def test_one_response_withdraws_nothing_and_a_second_one_five_seconds_later_does() -> None:
     known = KnownKeys().after(BOTH, 1000).after({"b": B}, 1010)
     assert (known.is_good("a", 1010), known.is_good("b", 9e9), known.is_good("z", 1010)) == (True, True, False)
     assert known.refresh_at() == 1015
@@ -62,14 +62,14 @@ def test_a_missed_key_is_good_for_two_hours_since_it_was_listed() -> None:
 
 
 @pytest.mark.parametrize(("later", "differ"), [(59.9, True), (60.0, False)])
-def test_answers_of_one_minute_that_differ_leave_room_for_an_unknown_key(later: float, differ: bool) -> None:
+def test_responses_of_one_minute_that_differ_leave_room_for_an_unknown_key(later: float, differ: bool) -> None:
     known = KnownKeys().after({"a": A}, 1000).after(BOTH, 1000 + later)
     assert (known.differ_until > 1000 + later) == differ
     if differ:
         assert known.differ_until == 1060
 
 
-def test_equal_answers_do_not_differ_and_the_latest_difference_counts() -> None:
+def test_equal_responses_do_not_differ_and_the_latest_difference_counts() -> None:
     known = KnownKeys().after(BOTH, 1000).after(dict(BOTH), 1010)
     assert known.differ_until < 0
     known = known.after({"a": A}, 1020).after({"a": A}, 1030)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from shared.net.deadline import seconds_left
-from shared.net.response import Response
-from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.net.transport import Response, Transport, TransportError, TransportTimeout
 from shared.settings.authority import Authority
 from shared.validation.metadata import EntraBusyError, Metadata, UnknownTenantError
 from tests.support.clock import Clock

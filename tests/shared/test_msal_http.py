@@ -17,8 +17,7 @@ from shared.exchange.msal_client import (
     no_token_cache,
 )
 from shared.net.circuit_breaker import FAILURES
-from shared.net.response import Response
-from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
+from shared.net.transport import Response, ResponseTooLarge, Transport, TransportError, TransportTimeout
 from shared.settings.authority import Authority
 from shared.settings.settings import Settings
 from tests.support.clock import Clock
@@ -65,18 +64,18 @@ def failure(http: MsalHttpClient) -> ApiError:
     return raised.value
 
 
-def test_a_post_is_sent_with_our_correlation_id_beside_msals_headers(entra: Entra, http: MsalHttpClient) -> None:
-    answer = http.post(
+def test_a_post_is_sent_with_our_correlation_id_and_msals_headers(entra: Entra, http: MsalHttpClient) -> None:
+    response = http.post(
         TOKEN_URL, params={"p": "1"}, data={"d": "2"}, headers={"a": "b"}, correlation_id="id", timeout=5
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     headers = {"a": "b", "client-request-id": "id", "return-client-request-id": "true"}
     assert entra.sent == [("POST", TOKEN_URL, {"params": {"p": "1"}, "data": {"d": "2"}, "headers": headers})]
     http.post(TOKEN_URL)
     assert entra.sent[1][2]["headers"] == {}
 
 
-def test_a_get_is_sent_as_it_is_unless_the_answer_is_known(entra: Entra) -> None:
+def test_a_get_is_sent_as_it_is_unless_the_response_is_known(entra: Entra) -> None:
     discovery = reply(200, {"issuer": "x"})
     http = MsalHttpClient(AUTHORITY, entra, Clock(), lambda url: discovery if url == "https://known.example" else None)
     assert json.loads(http.get("https://known.example").content) == {"issuer": "x"}
@@ -121,11 +120,11 @@ def test_the_host_of_a_token_endpoint_is_compared_without_case_and_default_port(
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 428, 430, 499])
-def test_an_answer_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClient, status: int) -> None:
+def test_a_response_of_the_protocol_is_handed_on(entra: Entra, http: MsalHttpClient, status: int) -> None:
     entra.says = reply(status, {"error": "invalid_grant"}, X_Id="1")
-    answer = http.post(TOKEN_URL)
-    assert (answer.status_code, json.loads(answer.content)) == (status, {"error": "invalid_grant"})
-    assert answer.headers["X-Id"] == "1"
+    response = http.post(TOKEN_URL)
+    assert (response.status_code, json.loads(response.content)) == (status, {"error": "invalid_grant"})
+    assert response.headers["X-Id"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -295,7 +294,7 @@ def application(entra: Entra, discovery: Response, **settings: str) -> Any:
     made = Settings.from_environ({**GOOD, **settings})
     http = MsalHttpClient(made.authority, entra, Clock(), lambda url: discovery if "openid-conf" in url else None)
     credential: Any = ASecret()
-    return msal_application(made, credential, http, DiscoveryCache())
+    return msal_application(made.authority, made.client.capabilities, credential, http, DiscoveryCache())
 
 
 @pytest.mark.parametrize(

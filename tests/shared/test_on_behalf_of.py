@@ -85,7 +85,7 @@ def test_one_users_throttling_leaves_the_next_user_alone(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
-def test_a_failure_is_never_kept_as_an_answer(lab: Lab, status: int) -> None:
+def test_a_failure_is_never_kept_as_a_response(lab: Lab, status: int) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
     body = {"error": "invalid_grant", "error_codes": [53003]}
     lab.stack.faults.add("entra.token", status=status, body=body, times=2 if status >= 500 else 1)
@@ -95,7 +95,7 @@ def test_a_failure_is_never_kept_as_an_answer(lab: Lab, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "wait"),
+    ("response", "wait"),
     [
         ({"status": 503}, 5),
         ({"status": 503, "headers": {"Retry-After": "99"}}, 99),
@@ -107,10 +107,10 @@ def test_a_failure_is_never_kept_as_an_answer(lab: Lab, status: int) -> None:
         ({"status": 302, "headers": {"Location": "https://graph.microsoft.com/"}}, 5),
     ],
 )
-def test_what_is_no_answer_of_the_protocol_is_503_with_retry_after(
-    lab: Lab, answer: dict[str, object], wait: int
+def test_what_is_no_response_of_the_protocol_is_503_with_retry_after(
+    lab: Lab, response: dict[str, object], wait: int
 ) -> None:
-    lab.stack.faults.add("entra.token", **answer)  # type: ignore[arg-type]  # a row of the table above
+    lab.stack.faults.add("entra.token", **response)  # type: ignore[arg-type]  # a row of the table above
     error = failure(lab, "alice")
     assert isinstance(error, ServiceUnavailable)
     assert error.retry_after == wait
@@ -267,8 +267,8 @@ def test_metadata_that_breaks_after_the_keys_came_is_not_missed(lab: Lab) -> Non
 def _metadata(lab: Lab) -> dict[str, object]:
     services = lab.services()
     address = f"{services.settings.authority.url}/v2.0/.well-known/openid-configuration"
-    answer = services.apis.transport.send("GET", address)
-    document: dict[str, object] = answer.json()
+    response = services.apis.transport.send("GET", address)
+    document: dict[str, object] = response.json()
     return document
 
 

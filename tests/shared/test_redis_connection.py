@@ -11,7 +11,7 @@ import redis
 
 from shared.net.deadline import within
 from shared.redis.cache_backend import BackendError
-from shared.redis.connection import ANSWER_SECONDS, CONNECT_SECONDS, MAX_CONNECTIONS, connection_pool
+from shared.redis.connection import CONNECT_SECONDS, MAX_CONNECTIONS, REPLY_SECONDS, connection_pool
 from shared.redis.store import RedisStore
 from shared.settings.environ import Secret
 from shared.settings.settings import RedisSettings
@@ -28,7 +28,7 @@ def store_at(url: str) -> RedisStore:
 def test_every_wait_has_a_bound(url: str) -> None:
     pool: Any = connection_pool(url, None)
     connection = pool.make_connection()
-    assert (connection.socket_connect_timeout, connection.socket_timeout) == (CONNECT_SECONDS, ANSWER_SECONDS)
+    assert (connection.socket_connect_timeout, connection.socket_timeout) == (CONNECT_SECONDS, REPLY_SECONDS)
     assert connection.retry.get_retries() == 0
 
 
@@ -39,7 +39,7 @@ def test_tls_checks_certificate_and_host() -> None:
     assert (connection.cert_reqs, connection.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
-@pytest.mark.parametrize("left", [0.0, CONNECT_SECONDS + ANSWER_SECONDS - 0.01])
+@pytest.mark.parametrize("left", [0.0, CONNECT_SECONDS + REPLY_SECONDS - 0.01])
 def test_a_request_without_time_does_not_connect(left: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis.Connection, "connect", lambda _: pytest.fail("connected"))
     store = store_at(URLS[0])

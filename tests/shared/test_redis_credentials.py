@@ -15,11 +15,11 @@ from tests.support.clock import Clock
 
 
 def test_an_identity_that_hangs_is_not_waited_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, answer, waits = [], threading.Event(), []
+    asked, response, waits = [], threading.Event(), []
 
     def hanging(client_id: str) -> Any:
         asked.append(client_id)
-        answer.wait(60)
+        response.wait(60)
         raise OSError("no answer")
 
     monkeypatch.setattr(redis_credentials, "azure_credential", hanging)
@@ -37,6 +37,6 @@ def test_an_identity_that_hangs_is_not_waited_for_again_and_again(monkeypatch: p
         with pytest.raises(NoTokenYetError):
             credentials.get_credentials()
         clock.forward(1.5)  # beyond the pause between two attempts
-    answer.set()
+    response.set()
     assert asked == ["identity"]
     assert waits == [pytest.approx(0.05), 0, 0, 0]

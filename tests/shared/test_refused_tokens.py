@@ -10,8 +10,7 @@ import pytest
 from emulators.applications import API, GRAPH
 from shared.errors import AccessDenied, ApiError, BadGateway, InvalidToken, ServiceUnavailable
 from shared.services import Services
-from shared.sessions.request_context import RequestContext
-from shared.sessions.session import ANEW_SECONDS
+from shared.sessions.session import ANEW_SECONDS, RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab, at_once
@@ -228,7 +227,7 @@ def test_the_line_in_the_log_tells_of_both_tokens_and_both_calls(desk: Desk, cap
         with pytest.raises(BadGateway):
             user.api("Graph").get("/me")
     record.close(502)
-    line = caplog.messages[-1]
+    line = next(message for message in caplog.messages if message.startswith("request "))
     assert [part.split(":")[:2] for part in line.partition(" tokens=")[2].partition(" ")[0].split(",")] == [
         ["Graph", "hit"],
         ["Graph", "miss"],

@@ -18,11 +18,11 @@ from shared.errors import BadGateway
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport
 from shared.sessions.cache import Sessions
-from shared.sessions.request_context import RequestContext
+from shared.sessions.session import RequestContext
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER
 from tests.support.wire import Wire, listening

@@ -18,8 +18,7 @@ import pytest
 
 from emulators.people import PEOPLE
 from shared import AsyncUser, User
-from shared.net.response import Response
-from shared.net.transport import Transport
+from shared.net.transport import Response, Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
 from shared.settings.settings import Settings

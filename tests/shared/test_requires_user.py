@@ -58,8 +58,8 @@ def test_an_async_function_awaits_and_does_not_block_the_loop(lab: Lab, requires
     @requires_user()
     async def me(req: func.HttpRequest, user: AsyncUser) -> object:
         loops.add(threading.get_ident())
-        answer = await user.api("Graph").get("/me?$select=displayName")
-        return answer.json()["displayName"]
+        response = await user.api("Graph").get("/me?$select=displayName")
+        return response.json()["displayName"]
 
     tokens = [lab.stack.issue_access_token("alice") for _ in range(10)]
     lab.stack.faults.add("graph", delay=0.3)

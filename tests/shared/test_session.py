@@ -14,7 +14,7 @@ from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions.cache import Sessions
 from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import finish_background_work
 from tests.support.tokens import STRANGER

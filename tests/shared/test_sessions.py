@@ -16,7 +16,7 @@ from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 from tests.support.tokens import STRANGER
@@ -47,7 +47,7 @@ def test_a_known_token_costs_nothing(lab: Lab) -> None:
     assert lab.stack.audit.entries(mark) == []
 
 
-def test_two_people_interleaved_on_32_threads_never_get_each_others_answer(lab: Lab) -> None:
+def test_two_people_interleaved_on_32_threads_never_get_each_others_response(lab: Lab) -> None:
     services = lab.services()
     people = {"alice": "Alice Ahlberg", "olga": "Olga Olsen"}
     tokens = {person: [lab.stack.issue_access_token(person) for _ in range(3)] for person in people}
@@ -56,8 +56,8 @@ def test_two_people_interleaved_on_32_threads_never_get_each_others_answer(lab: 
         person = ("alice", "olga")[number % 2]
         return {(people[person], lab.me(services, tokens[person][turn % 3])) for turn in range(6)}
 
-    for answers in at_once(32, rounds):
-        assert all(expected == answered for expected, answered in answers)
+    for responses in at_once(32, rounds):
+        assert all(expected == answered for expected, answered in responses)
 
 
 def test_the_same_user_with_another_token_is_another_session(lab: Lab) -> None:
@@ -190,7 +190,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
     sessions, claims = sessions_of(parts), '{"c":1}'
     session = sessions.open("a")
     first = token_of(sessions, "a")
-    exchanged_again, answers = threading.Event(), list[str]()
+    exchanged_again, responses = threading.Event(), list[str]()
     resize, others = sessions._sessions.resize, list[threading.Thread]()
 
     def resize_slowly(*arguments: Any) -> None:
@@ -198,7 +198,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
         resize(*arguments)
         if not others:
             second = session.downstream_tokens[("a",)].token
-            again = threading.Thread(target=lambda: answers.append(token_of(sessions, "a", Refusal(second, claims))))
+            again = threading.Thread(target=lambda: responses.append(token_of(sessions, "a", Refusal(second, claims))))
             others.append(again)
             again.start()
             exchanged_again.wait(2)
@@ -208,7 +208,7 @@ def test_a_token_that_was_just_refused_never_comes_back_from_the_exchange_of_ano
     monkeypatch.setattr(sessions._sessions, "resize", resize_slowly)
     second = token_of(sessions, "a", Refusal(first, claims))
     others[0].join(10)
-    assert answers != [second]
+    assert responses != [second]
     assert parts[2].calls == 3
 
 

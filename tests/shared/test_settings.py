@@ -30,8 +30,8 @@ def problems(**changes: str) -> dict[str, str]:
 def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() -> None:
     settings = Settings.from_environ(GOOD)
     assert settings.authority.url == f"https://login.microsoftonline.com/{TENANT}"
-    assert settings.audiences == (CLIENT, f"api://{CLIENT}")
-    assert settings.client_capabilities == settings.allowed_clients == ()
+    assert settings.tokens.audiences == (CLIENT, f"api://{CLIENT}")
+    assert settings.client.capabilities == settings.tokens.allowed_clients == ()
     assert settings.downstream_apis["graph"].scopes == ("https://graph.microsoft.com/.default",)
 
 
@@ -61,14 +61,14 @@ def test_as_many_async_calls_may_wait_as_def_functions_from_64_to_1000(asked: st
 
 def test_a_guid_may_be_written_in_capitals() -> None:
     settings = Settings.from_environ({**GOOD, "AzureAd__TenantId": TENANT.upper(), "AzureAd__ClientId": CLIENT.upper()})
-    assert (settings.tenant_id, settings.client_id) == (TENANT, CLIENT)
+    assert (settings.authority.tenant_id, settings.authority.client_id) == (TENANT, CLIENT)
 
 
 @pytest.mark.parametrize(("value", "is_on"), [("true", True), ("TRUE", True), ("false", False), ("False", False)])
 def test_a_switch_is_true_or_false(value: str, is_on: bool) -> None:
     name = "AzureAd__EnablePiiLogging"
-    assert Settings.from_environ(GOOD).enable_pii_logging is False
-    assert Settings.from_environ({**GOOD, name: value}).enable_pii_logging is is_on
+    assert Settings.from_environ(GOOD).tokens.enable_pii_logging is False
+    assert Settings.from_environ({**GOOD, name: value}).tokens.enable_pii_logging is is_on
     for wrong in ("yes", "1", "truee"):
         assert problems(**{name: wrong}) == {name: "must be true or false"}
 
@@ -83,7 +83,7 @@ def test_a_number_has_nine_digits_at_most() -> None:
 
 def test_an_api_that_calls_no_other_needs_no_credential() -> None:
     settings = Settings.from_environ({"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT})
-    assert (settings.client_credentials, settings.downstream_apis) == ((), {})
+    assert (settings.client.credentials, settings.downstream_apis) == ((), {})
 
 
 def test_lists_are_words_or_numbered() -> None:
@@ -91,12 +91,12 @@ def test_lists_are_words_or_numbered() -> None:
     numbered = Settings.from_environ(
         {**GOOD, "AzureAd__Audiences__0": "api://one", "AzureAd__Audiences__1": "api://two"}
     )
-    assert words.audiences == numbered.audiences == ("api://one", "api://two")
+    assert words.tokens.audiences == numbered.tokens.audiences == ("api://one", "api://two")
 
 
 def test_names_are_read_without_regard_to_case() -> None:
     """Windows gives every variable's name in capitals."""
-    assert Settings.from_environ({name.upper(): value for name, value in GOOD.items()}).tenant_id == TENANT
+    assert Settings.from_environ({name.upper(): value for name, value in GOOD.items()}).authority.tenant_id == TENANT
 
 
 def test_credentials_keep_their_order() -> None:
@@ -107,7 +107,7 @@ def test_credentials_keep_their_order() -> None:
             "AzureAd__ClientCredentials__1__ClientSecret": "s",
         }
     )
-    assert [source.source_type for source in settings.client_credentials] == ["KeyVault", "ClientSecret"]
+    assert [source.source_type for source in settings.client.credentials] == ["KeyVault", "ClientSecret"]
 
 
 def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown() -> None:
@@ -321,7 +321,7 @@ def test_secrets_do_not_show() -> None:
     )
     assert "TUlJ" not in repr(settings)
     assert "hunter2" not in repr(settings)
-    assert settings.client_credentials[0].base64_encoded_value.reveal() == "TUlJ-secret"
+    assert settings.client.credentials[0].base64_encoded_value.reveal() == "TUlJ-secret"
 
 
 def test_other_peoples_variables_are_left_alone() -> None:

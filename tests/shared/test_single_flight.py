@@ -72,7 +72,7 @@ def test_nothing_is_left_behind() -> None:
     assert not flights._flights
 
 
-def test_work_beside_the_requests_is_bounded() -> None:
+def test_work_in_the_background_is_bounded() -> None:
     flights: SingleFlight[int, int] = SingleFlight()
     release = threading.Event()
     started = [flights.run_in_background(number, lambda: int(release.wait(30))) for number in range(MAX_BACKGROUND)]

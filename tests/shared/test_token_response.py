@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.exchange.token_response import fingerprint_of, life_seconds, written_anew
+from shared.exchange.msal_client import reserialized
+from shared.exchange.on_behalf_of import fingerprint_of, life_seconds
 
 WHOLE = {
     "access_token": "token",
@@ -23,7 +24,7 @@ WHOLE = {
 
 
 def seen(document: Any, *, is_token: bool = True) -> Any:
-    return json.loads(written_anew(json.dumps(document).encode(), is_token=is_token))
+    return json.loads(reserialized(json.dumps(document).encode(), is_token=is_token))
 
 
 def test_of_a_token_response_what_is_read_is_kept_and_no_more() -> None:
@@ -62,7 +63,7 @@ def test_what_msal_could_not_take_is_refused(document: Any, is_token: bool) -> N
 )
 def test_what_another_parser_might_read_otherwise_is_refused_and_not_repeated(content: bytes) -> None:
     with pytest.raises(ValueError, match=r".") as raised:
-        written_anew(content, is_token=True)
+        reserialized(content, is_token=True)
     assert "access_token" not in str(raised.value)
 
 

@@ -16,7 +16,7 @@ from shared.net.deadline import seconds_left, within
 from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
 from tests.support.clock import Clock
 from tests.support.lab import at_once
-from tests.support.wire import ANSWER, Wire, listening
+from tests.support.wire import RESPONSE, Wire, listening
 
 MEGABYTE = b"x" * 1024 * 1024
 
@@ -70,8 +70,10 @@ def test_only_https_is_called(transport: Transport, start: str) -> None:
 
 
 def test_a_request_is_sent_as_it_was_given(wire: Wire, transport: Transport) -> None:
-    answer = transport.send("PUT", url(wire, "/a"), headers={"X-Note": "n"}, bearer="tok", params={"q": "1"}, data=b"d")
-    assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (200, {}, "application/json")
+    response = transport.send(
+        "PUT", url(wire, "/a"), headers={"X-Note": "n"}, bearer="tok", params={"q": "1"}, data=b"d"
+    )
+    assert (response.status_code, response.json(), response.headers["content-type"]) == (200, {}, "application/json")
     (request,) = wire.taken()
     lines = request.decode().split("\r\n")
     assert lines[0] == "PUT /a?q=1 HTTP/1.1"
@@ -93,11 +95,11 @@ def test_without_a_token_none_is_sent_not_even_that_of_a_netrc_file(
     assert b"Authorization: Bearer tok\r\n" in second
 
 
-def test_a_redirect_is_an_answer(wire: Wire, transport: Transport) -> None:
+def test_a_redirect_is_a_response(wire: Wire, transport: Transport) -> None:
     for location in (url(wire, "/elsewhere"), "/elsewhere", "http://[::1"):
         wire.reply = answering(head("302 Found", f"Location: {location}", "Content-Length: 4"), b"gone")
-        answer = transport.send("GET", url(wire), bearer="tok")
-        assert (answer.status_code, answer.headers["Location"], answer.content) == (302, location, b"gone")
+        response = transport.send("GET", url(wire), bearer="tok")
+        assert (response.status_code, response.headers["Location"], response.content) == (302, location, b"gone")
         assert len(wire.taken()) == 1
 
 
@@ -120,13 +122,13 @@ def test_a_connection_is_used_again_until_the_transport_is_closed(wire: Wire) ->
 
 
 @pytest.mark.parametrize("size", [0, 1, 200_000, 16 * 1024 * 1024])
-def test_an_answer_of_16_mib_is_read_whole(wire: Wire, transport: Transport, size: int) -> None:
+def test_a_response_of_16_mib_is_read_whole(wire: Wire, transport: Transport, size: int) -> None:
     body = (MEGABYTE * 16)[:size]
     wire.reply = answering(head("200 OK", f"Content-Length: {size}"), body)
     assert transport.send("GET", url(wire)).content == body
 
 
-def test_a_larger_answer_is_refused_at_that_byte(wire: Wire, transport: Transport) -> None:
+def test_a_larger_response_is_refused_at_that_byte(wire: Wire, transport: Transport) -> None:
     length = f"Content-Length: {16 * len(MEGABYTE) + 1}"
     wire.reply = answering(head("200 OK", length), *[MEGABYTE] * 16, b"x")
     with pytest.raises(ResponseTooLarge) as raised:
@@ -135,7 +137,7 @@ def test_a_larger_answer_is_refused_at_that_byte(wire: Wire, transport: Transpor
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["as it is", "gzip"])
-def test_an_endless_answer_is_not_read_to_its_end(wire: Wire, transport: Transport, packed: bool) -> None:
+def test_an_endless_response_is_not_read_to_its_end(wire: Wire, transport: Transport, packed: bool) -> None:
     """Neither on the wire, nor after a small response is decompressed."""
     sent: list[int] = []
     done = threading.Event()
@@ -157,7 +159,7 @@ def test_an_endless_answer_is_not_read_to_its_end(wire: Wire, transport: Transpo
         assert len(sent) < 64
 
 
-def test_no_answer_in_time(wire: Wire) -> None:
+def test_no_response_in_time(wire: Wire) -> None:
     wire.reply = silent
     transport = Transport(connect=5, read=0.2)
     with pytest.raises(TransportTimeout) as raised:
@@ -238,7 +240,9 @@ BROKEN: dict[str, Callable[[ssl.SSLSocket], None]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_no_whole_answer_is_an_error_by_kind_and_sent_once(wire: Wire, transport: Transport, name: str) -> None:
+def test_what_is_no_whole_response_is_an_error_by_kind_and_sent_once(
+    wire: Wire, transport: Transport, name: str
+) -> None:
     wire.reply = BROKEN[name]
     with pytest.raises(TransportError) as raised:
         transport.send("GET", url(wire, "/private"), bearer="tok")
@@ -250,8 +254,8 @@ def test_what_is_no_whole_answer_is_an_error_by_kind_and_sent_once(wire: Wire, t
 def test_a_body_may_end_with_the_connection(wire: Wire, transport: Transport) -> None:
     """RFC 9112 §6.3: without a length, the server closes the connection after the body."""
     wire.reply = answering(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"whole")
-    answer = transport.send("GET", url(wire))
-    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (200, b"whole", "text/plain")
+    response = transport.send("GET", url(wire))
+    assert (response.status_code, response.content, response.headers["Content-Type"]) == (200, b"whole", "text/plain")
 
 
 def test_nobody_there(transport: Transport, wire: Wire) -> None:
@@ -306,7 +310,7 @@ def test_what_cannot_be_sent_is_a_value_error_that_quotes_nothing(
     assert wire.taken() == []
 
 
-def test_silence_in_the_middle_of_an_answer_is_a_time_out(wire: Wire) -> None:
+def test_silence_in_the_middle_of_a_response_is_a_time_out(wire: Wire) -> None:
     wire.reply = lambda secure: secure.sendall(head("200 OK", "Content-Length: 50") + b"part")
     transport = Transport(connect=5, read=0.2)
     with pytest.raises(TransportTimeout):
@@ -320,11 +324,11 @@ def test_32_connections_are_kept(wire: Wire, transport: Transport, at_a_time: in
 
     def reply(secure: ssl.SSLSocket) -> None:
         together.wait(30)
-        secure.sendall(ANSWER)
+        secure.sendall(RESPONSE)
 
     wire.reply = reply
     for _ in range(2):
-        assert {answer.status_code for answer in at_once(at_a_time, lambda _: transport.send("GET", url(wire)))} == {
-            200
-        }
+        assert {
+            response.status_code for response in at_once(at_a_time, lambda _: transport.send("GET", url(wire)))
+        } == {200}
     assert wire.connections == made

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import InvalidToken, UserTokenRequired
 from shared.settings.settings import Settings
 from shared.validation.access_token import AccessToken, AccessTokenValidator
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER, signed
 
@@ -42,7 +42,8 @@ def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **set
             return SigningKey(STRANGER.public_key(), frozenset({issuer}))
 
     claims = {name: value for name, value in {**CLAIMS, **(changes or {})}.items() if value is not None}
-    validator = AccessTokenValidator(Settings.from_environ({**GOOD, **settings}), Keys(), Clock())
+    made = Settings.from_environ({**GOOD, **settings})
+    validator = AccessTokenValidator(made.authority, made.tokens, Keys(), Clock())
     return validator.validate(signed({"alg": "RS256", "kid": "key"}, claims))
 
 

@@ -22,7 +22,7 @@ def test_an_authority_stands_for_instance_and_tenant(authority: str) -> None:
     both = Settings.from_environ(
         {**GOOD, "AzureAd__Instance": AUTHORITY.rpartition("/")[0], "AzureAd__Authority": authority}
     )
-    assert both.tenant_id == settings.tenant_id == TENANT
+    assert both.authority.tenant_id == settings.authority.tenant_id == TENANT
 
 
 def test_the_authority_of_another_cloud_is_taken_at_its_word() -> None:
@@ -59,9 +59,9 @@ def test_an_authority_that_contradicts_is_refused(changes: dict[str, str]) -> No
 
 def test_audience_and_audiences_are_accepted_together() -> None:
     one = Settings.from_environ({**GOOD, "AzureAd__Audience": "api://one"})
-    assert one.audiences == ("api://one",)
+    assert one.tokens.audiences == ("api://one",)
     both = Settings.from_environ({**GOOD, "AzureAd__Audience": "api://one", "AzureAd__Audiences__0": "api://two"})
-    assert set(both.audiences) == {"api://one", "api://two"}
+    assert set(both.tokens.audiences) == {"api://one", "api://two"}
     assert "empty" in problems(AzureAd__Audience="")["AzureAd__Audience"]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import datetime
 import decimal
 import enum
 import http
 import logging
+import pathlib
+import types
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +20,15 @@ import azure.functions as func
 import pytest
 
 from shared import ApiError, AsyncUser, Forbidden, User
-from shared.net.response import Response
+from shared.net.transport import Response
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.shared.guarded import body_of, reply_of, request
 from tests.support.lab import Lab
 
 GUID = uuid.UUID("0f5b1c52-6a4e-4d6c-9f53-64f0b7a1c001")
-ANSWER = Response(200, {}, b"{}")
+ORDERS = Response(200, {"Content-Type": "application/json; v=2"}, b'{"value": [1]}')
+HTML = Response(200, {"Content-Type": "text/html"}, b"<p>")
 
 
 @pytest.fixture
@@ -131,29 +135,95 @@ class Color(enum.Enum):
 
 @dataclasses.dataclass
 class Point:
-    x: int = 1
+    x: float = 1
+    tags: frozenset[str] = frozenset()
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+MORNING = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+POINT = '{"x": 1, "tags": []}'
+JSON_FORMS: dict[str, tuple[object, str]] = {
+    "datetime": ([{"at": MORNING}], '[{"at": "2026-01-02T03:04:05+00:00"}]'),
+    "date": (MORNING.date(), '"2026-01-02"'),
+    "time": (MORNING.time(), '"03:04:05"'),
+    "timedelta": (datetime.timedelta(minutes=1, milliseconds=500), "60.5"),
+    "uuid": ({"id": GUID}, f'{{"id": "{GUID}"}}'),
+    "decimal": ({"price": decimal.Decimal("12345678901234567890.10")}, '{"price": "12345678901234567890.10"}'),
+    "enum": ([Color.RED, Level.HIGH], "[1, 3]"),
+    "dataclass": (Point(2, frozenset({"b", "a"})), '{"x": 2, "tags": ["a", "b"]}'),
+    "set": ({"roles": {"b", "a"}}, '{"roles": ["a", "b"]}'),
+    "frozenset": (frozenset({2, 1}), "[1, 2]"),
+    "deque": (collections.deque([1]), "[1]"),
+    "mapping": (types.MappingProxyType({"a": 1}), '{"a": 1}'),
+    "path": ([pathlib.PurePosixPath("a/b")], '["a/b"]'),
+    "bytes in a dict": ({"text": "é".encode()}, '{"text": "\\u00e9"}'),
+    "an API's response in a dict": ({"orders": ORDERS}, '{"orders": {"value": [1]}}'),
+    "keys": (
+        {GUID: 1, MORNING.date(): 2, Color.RED: 3, Level.HIGH: 4},
+        f'{{"{GUID}": 1, "2026-01-02": 2, "1": 3, "3": 4}}',
+    ),
+    "keys deep inside": (
+        [Point(1), {"by": {GUID: Point(1)}}],
+        f'[{{"x": 1, "tags": []}}, {{"by": {{"{GUID}": {{"x": 1, "tags": []}}}}}}]',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", JSON_FORMS)
+def test_what_json_has_no_type_for_is_sent_as_one_expects(
+    reply_to: Callable[..., func.HttpResponse], case: str
+) -> None:
+    value, text = JSON_FORMS[case]
+    reply = reply_to(lambda: value)
+    assert (reply.status_code, reply.mimetype, reply.get_body()) == (200, "application/json", text.encode())
+
+
+def test_a_pydantic_model_is_sent_as_its_json(
+    reply_to: Callable[..., func.HttpResponse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    fields = {"order_id": (uuid.UUID, pydantic.Field(alias="orderId")), "at": (datetime.datetime, ...)}
+    order = pydantic.create_model("Order", **fields)(orderId=GUID, at=MORNING)
+    reply = reply_to(lambda: {"orders": [order]})
+    assert (reply.status_code, body_of(reply)) == (
+        200,
+        {"orders": [{"orderId": str(GUID), "at": "2026-01-02T03:04:05Z"}]},
+    )
+
+
+def test_an_api_s_response_with_a_status_of_ones_own(reply_to: Callable[..., func.HttpResponse]) -> None:
+    reply = reply_to(lambda: (ORDERS, 201, {"Location": "/api/orders/1"}))
+    headers = {"Content-Type": "application/json; v=2", "Location": "/api/orders/1"}
+    assert (reply.status_code, dict(reply.headers), reply.get_body()) == (201, headers, b'{"value": [1]}')
+
+
+def test_bytes_are_sent_as_they_are(reply_to: Callable[..., func.HttpResponse]) -> None:
+    reply = reply_to(lambda: b"\x89PNG")
+    assert (reply.status_code, reply.mimetype, reply.get_body()) == (200, "application/octet-stream", b"\x89PNG")
+    reply = reply_to(lambda: (b"\x89PNG", 200, {"Content-Type": "image/png"}))
+    assert (reply.headers["Content-Type"], reply.get_body()) == ("image/png", b"\x89PNG")
 
 
 UNSENDABLE: dict[str, tuple[Callable[[], object], str]] = {
-    "set": (lambda: {"roles": {"secret"}}, "a set at .roles"),
-    "frozenset": (lambda: frozenset({"secret"}), "a frozenset; JSON has no such type"),
-    "datetime": (lambda: [{"at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}], "a datetime at [0].at"),
-    "uuid": (lambda: {"id": GUID}, "a UUID at .id"),
-    "decimal": (lambda: {"a": {"b": [decimal.Decimal(1)]}}, "a Decimal at .a.b[0]"),
-    "enum": (lambda: Color.RED, "a Color"),
-    "dataclass": (Point, "a Point"),
-    "bytes": (lambda: b"secret", "a bytes; return func.HttpResponse(body, mimetype="),
-    "generator": (lambda: {"rows": (row for row in "a")}, "a generator at .rows"),
+    "object": (lambda: {"roles": [object()]}, "a object at .roles[0]; JSON has no form for it"),
+    "class": (lambda: [Point], "a type at [0]"),
+    "bytes that are no text": (lambda: {"photo": b"\xff\xd8"}, "a bytes at .photo; they are not UTF-8"),
+    "generator": (lambda: {"rows": (row for row in "a")}, "a generator at .rows; make it a list"),
+    "NaN in a dataclass": (lambda: {"at": Point(float("nan"))}, "NaN or Infinity at .at.x"),
+    "NaN as a Decimal": (lambda: [decimal.Decimal("NaN")], "a Decimal at [0]"),
+    "object in a set": (lambda: {"of": frozenset({Color})}, "a EnumType at .of[0]"),
     "coroutine": (lambda: asyncio.sleep(0), "await it"),
     "nan": (lambda: {"ratio": float("nan")}, "NaN or Infinity at .ratio"),
     "infinity": (lambda: [float("-inf")], "NaN or Infinity at [0]"),
     "response in a dict": (lambda: {"reply": func.HttpResponse("x")}, "a HttpResponse at .reply; return it alone"),
-    "answer in a dict": (lambda: {"orders": ANSWER}, "an API's response at .orders; return its .json()"),
-    "answer and status": (lambda: (ANSWER, 201), "return its .json()"),
+    "an API's response that is not JSON": (lambda: {"orders": HTML}, "an API's response at .orders; it is not JSON"),
     "an error returned": (lambda: Forbidden("secret"), "a Forbidden; raise it"),
-    "tuple as key": (lambda: {("secret", 1): 2}, "keys that JSON cannot carry"),
-    "bytes as key": (lambda: {"by": {b"secret": 2}}, "a bytes at .by as a key"),
-    "mail address as key": (lambda: {"secret@contoso.com": set()}, "a set at [*]"),
+    "tuple as key": (lambda: {("secret", 1): 2}, "a dict with a tuple as a key; make it a str"),
+    "bytes as key": (lambda: {"by": {b"secret": 2}}, "a dict with a bytes as a key at .by"),
+    "mail address as key": (lambda: {"secret@contoso.com": object()}, "a object at [*]"),
     "pair": (lambda: (1, 2), "second item, of type int, is not a status of 200 to 599"),
     "pair of texts": (lambda: ("secret", "secret"), "second item, of type str,"),
     "status 999": (lambda: ({}, 999), "is not a status"),
@@ -195,7 +265,9 @@ def test_what_contains_itself_or_is_nested_too_deeply_is_told_so(
     deep: object = []
     for _ in range(100_000):
         deep = [deep]
-    for work in (lambda: loop, lambda: deep):
+    point = Point()
+    point.tags = point  # type: ignore[assignment]
+    for work in (lambda: loop, lambda: deep, lambda: point):
         caplog.clear()
         assert "contains itself, is nested too deeply" in internal_error(reply_to(work), caplog).getMessage()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Wire:
@@ -24,7 +24,7 @@ class Wire:
         self.port = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.connections = 0
-        self.reply: Callable[[ssl.SSLSocket], object] = lambda secure: secure.sendall(ANSWER)
+        self.reply: Callable[[ssl.SSLSocket], object] = lambda secure: secure.sendall(RESPONSE)
         threading.Thread(target=self._accept, name="wire", daemon=True).start()
 
     def close(self) -> None:
@@ -47,12 +47,12 @@ class Wire:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with self._context.wrap_socket(connection, server_side=True) as secure:
-                while self._answer(secure):
+                while self._response(secure):
                     pass
         except OSError:  # they hung up, or never meant to speak TLS
             connection.close()
 
-    def _answer(self, secure: ssl.SSLSocket) -> bool:
+    def _response(self, secure: ssl.SSLSocket) -> bool:
         """One request, as far as it says itself how long it is."""
         received = b""
         while b"\r\n\r\n" not in received:

@@ -65,7 +65,8 @@ def _first_level(
 ) -> tuple[float, float, float, float]:
     """Seconds for a request with a known token and for a new token; bytes of a session, and of each token in it."""
     services = provider.get()
-    validator = AccessTokenValidator(services.settings, services.signing_keys, services.now)
+    settings = services.settings
+    validator = AccessTokenValidator(settings.authority, settings.tokens, services.signing_keys, services.now)
     validation = _each(validator.validate, bearers)
     scopes, rest = services.settings.downstream_apis["graph"].scopes, bearers[1:]
     tracemalloc.start()

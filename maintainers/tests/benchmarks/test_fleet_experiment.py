@@ -18,7 +18,7 @@ from shared.redis.cache import DistributedCache
 from shared.sessions.cache import Sessions
 from shared.settings.settings import Settings
 from shared.validation.access_token import AccessToken
-from shared.validation.key_set import SigningKey
+from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 
 IDS = {

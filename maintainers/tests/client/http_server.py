@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-Answer = tuple[int, Mapping[str, str], bytes]
+Response = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
 
 
@@ -24,32 +24,32 @@ class Received(NamedTuple):
 class Server:
     """Sends the given responses in order, and records the requests."""
 
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: Response) -> None:
+        self.responses = list(responses)
         self.requests: list[Received] = []
         self.url = ""
 
-    def answer(self, request: Received) -> Answer:
+    def response(self, request: Received) -> Response:
         self.requests.append(request)
-        return self.answers.pop(0)
+        return self.responses.pop(0)
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
+def serving(*responses: Response) -> Iterator[Server]:
     """A server with these responses."""
-    server = Server(*answers)
-    with answering(server.answer) as server.url:
+    server = Server(*responses)
+    with answering(server.response) as server.url:
         yield server
 
 
 @contextmanager
-def answering(answer: Callable[[Received], Answer]) -> Iterator[str]:
+def answering(response: Callable[[Received], Response]) -> Iterator[str]:
     """The address of a server that gives each request to `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, content = answer(Received(self.command, self.path, dict(self.headers), body))
+            status, headers, content = response(Received(self.command, self.path, dict(self.headers), body))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -9,7 +9,7 @@ import pytest
 
 from client.api import Api, call_as_user, checked_method, checked_path, lacks_consent
 from client.errors import SettingsError, UnreachableError
-from maintainers.tests.client.http_server import Answer, serving
+from maintainers.tests.client.http_server import Response, serving
 
 CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 CHALLENGE = f'Bearer error="insufficient_claims", claims="{base64.b64encode(CLAIMS.encode()).decode()}"'
@@ -115,7 +115,7 @@ def test_a_token_is_not_sent_in_the_clear() -> None:
         Api("http://api.example")
 
 
-def test_no_answer_is_one_error() -> None:
+def test_no_response_is_one_error() -> None:
     with serving() as server:
         url = server.url
 
@@ -148,7 +148,7 @@ def test_a_second_challenge_is_given_back() -> None:
     ("status", "header"),
     [(401, 'Bearer error="invalid_token"'), (401, "Bearer realm=("), (403, CHALLENGE), (200, CHALLENGE)],
 )
-def test_no_other_answer_leads_to_a_second_call(status: int, header: str) -> None:
+def test_no_other_response_leads_to_a_second_call(status: int, header: str) -> None:
     sign_in = SignInStub()
 
     with serving((status, {"WWW-Authenticate": header}, b"")) as server:
@@ -158,9 +158,9 @@ def test_no_other_answer_leads_to_a_second_call(status: int, header: str) -> Non
 
 
 PROBLEM = b'{"status": 403, "code": "consent_required", "scopes": ["a", "b"], "admin_consent_url": "https://x"}'
-REFUSED: Answer = (403, {"Content-Type": "application/problem+json"}, PROBLEM)
-CHALLENGED: Answer = (401, {"WWW-Authenticate": CHALLENGE}, b"")
-DONE: Answer = (200, {}, b"done")
+REFUSED: Response = (403, {"Content-Type": "application/problem+json"}, PROBLEM)
+CHALLENGED: Response = (401, {"WWW-Authenticate": CHALLENGE}, b"")
+DONE: Response = (200, {}, b"done")
 
 
 def test_a_missing_consent_is_shown_unless_one_is_to_be_given() -> None:

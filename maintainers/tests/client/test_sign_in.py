@@ -19,7 +19,7 @@ from emulators.browser import play
 from emulators.local.sign_in import client_environ
 from emulators.people import PEOPLE
 from emulators.stack import Stack
-from maintainers.tests.client.http_server import Answer, serving
+from maintainers.tests.client.http_server import Response, serving
 from maintainers.tests.client.test_api import CHALLENGE, CLAIMS, DONE, REFUSED
 from maintainers.tests.orders import APPLICATIONS
 
@@ -115,7 +115,7 @@ def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("below", "answer", "told"),
+    ("below", "response", "told"),
     [
         ("/api", (404, {}, b""), "The running API has no route GET /api/me."),
         ("", (404, {}, b""), "The running API has no route GET /me. "),
@@ -124,12 +124,12 @@ def test_a_missing_consent_says_what_to_do_about_it(stack: Stack) -> None:
     ],
 )
 def test_only_a_404_of_no_function_is_called_a_missing_route(
-    stack: Stack, below: str, answer: Answer, told: str
+    stack: Stack, below: str, response: Response, told: str
 ) -> None:
-    with serving(answer) as api:
+    with serving(response) as api:
         result = client(environ(stack, api.url + below), "/me")
 
-    assert (result.stdout[:3], result.stderr[: len(told) or None]) == (str(answer[0]), told)
+    assert (result.stdout[:3], result.stderr[: len(told) or None]) == (str(response[0]), told)
 
 
 def test_a_consent_covers_what_the_api_needs_too(stack: Stack) -> None:
@@ -227,7 +227,7 @@ def test_entra_out_of_reach_is_one_line(stack: Stack) -> None:
         ("entra.discovery", {"status": 200, "body": {}}, "Entra ID's response cannot be used: KeyError"),
     ],
 )
-def test_whatever_entra_answers_the_client_says_so_in_one_line(
+def test_whatever_entra_responds_the_client_says_so_in_one_line(
     target: str, fault: dict[str, Any], told: str, stack: Stack
 ) -> None:
     switched = stack.faults.add(target, **fault)

@@ -31,13 +31,13 @@ class Echo(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         seen = {"path": self.path, "body": body, "headers": {k.lower(): v for k, v in self.headers.items()}}
         status = 401 if "refuse" in self.path else 201 if self.command == "POST" else 200
-        answer = json.dumps({**seen, "code": "invalid_token"} if status == 401 else seen).encode()
+        response = json.dumps({**seen, "code": "invalid_token"} if status == 401 else seen).encode()
         self.send_response(status)
         self.send_header("WWW-Authenticate", "Bearer")
         self.send_header("Connection", "X-Secret-Hop")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
         """Silent."""

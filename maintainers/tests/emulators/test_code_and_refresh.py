@@ -27,19 +27,19 @@ from .support import (
 
 
 def test_a_sign_in_gives_all_tokens(http: Http) -> None:
-    answer = sign_in(http, "alice", nonce="the-nonce")
+    response = sign_in(http, "alice", nonce="the-nonce")
 
-    assert answer["scope"].split() == [API_SCOPE]
-    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
-    access, identity = decode(answer["access_token"]), decode(answer["id_token"])
+    assert response["scope"].split() == [API_SCOPE]
+    assert (response["token_type"], response["expires_in"]) == ("Bearer", 3600)
+    access, identity = decode(response["access_token"]), decode(response["id_token"])
     assert (access["aud"], access["scp"], access["azp"], access["azpacr"]) == (API_ID, "access_as_user", CLIENT_ID, "0")
     assert access["preferred_username"] == "alice@contoso.example"
     assert access["exp"] - access["iat"] == 3900
     assert access["iat"] == access["nbf"]
-    assert 1400 <= len(answer["access_token"]) <= 2200
+    assert 1400 <= len(response["access_token"]) <= 2200
     assert (identity["aud"], identity["nonce"], identity["oid"]) == (CLIENT_ID, "the-nonce", PEOPLE["alice"].oid)
     assert "scp" not in identity
-    assert len(answer["refresh_token"]) > 500
+    assert len(response["refresh_token"]) > 500
 
 
 @pytest.mark.parametrize("person", ["alice", "greta"])
@@ -52,21 +52,21 @@ def test_client_info_names_the_home_account(person: str, http: Http) -> None:
 
 def test_client_info_openid_and_refresh_token_only_when_asked_for(http: Http) -> None:
     code, verifier = sign_in_for_code(http, "alice", scope=API_SCOPE)
-    answer = http.post(TOKEN_URL, redeem_form(code, verifier, scope=API_SCOPE, client_info=None)).json()
-    assert answer.keys() == {"token_type", "scope", "expires_in", "ext_expires_in", "access_token"}
+    response = http.post(TOKEN_URL, redeem_form(code, verifier, scope=API_SCOPE, client_info=None)).json()
+    assert response.keys() == {"token_type", "scope", "expires_in", "ext_expires_in", "access_token"}
 
 
 def test_the_redemption_may_leave_the_scope_out(http: Http) -> None:
     code, verifier = sign_in_for_code(http, "alice")
-    answer = http.post(TOKEN_URL, redeem_form(code, verifier, scope=None)).json()
-    assert decode(answer["access_token"])["scp"] == "access_as_user"
+    response = http.post(TOKEN_URL, redeem_form(code, verifier, scope=None)).json()
+    assert decode(response["access_token"])["scp"] == "access_as_user"
 
 
 def test_openid_scopes_alone_give_a_graph_token(http: Http) -> None:
     code, verifier = sign_in_for_code(http, "alice", scope="openid profile")
-    answer = http.post(TOKEN_URL, redeem_form(code, verifier, scope="openid profile")).json()
-    assert decode(answer["access_token"])["aud"] == "https://graph.microsoft.com"
-    assert "User.Read" not in answer["scope"]
+    response = http.post(TOKEN_URL, redeem_form(code, verifier, scope="openid profile")).json()
+    assert decode(response["access_token"])["aud"] == "https://graph.microsoft.com"
+    assert "User.Read" not in response["scope"]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def refresh(http: Http, token: str, **changes: str | None) -> Json:
     """The response of a refresh that must succeed."""
     reply = http.post(TOKEN_URL, refresh_form(token, **changes))
     assert reply.status_code == 200, reply.text
-    answer: Json = reply.json()
-    return answer
+    response: Json = reply.json()
+    return response
 
 
 def test_a_refresh_gives_new_tokens(http: Http) -> None:

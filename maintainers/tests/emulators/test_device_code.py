@@ -61,10 +61,10 @@ def test_the_whole_flow(stack: Stack, own: Http, clock: Clock) -> None:
     assert_refused(own.post(TOKEN_URL, poll_form(flow)), 70016, "authorization_pending")
 
     assert "You are signed in" in type_code(own, flow, "alice")
-    answer = own.post(TOKEN_URL, poll_form(flow)).json()
-    assert decode(answer["access_token"])["scp"] == "access_as_user"
-    assert answer["id_token"]
-    assert answer["refresh_token"]
+    response = own.post(TOKEN_URL, poll_form(flow)).json()
+    assert decode(response["access_token"])["scp"] == "access_as_user"
+    assert response["id_token"]
+    assert response["refresh_token"]
     assert_refused(own.post(TOKEN_URL, poll_form(flow)), 70018, "bad_verification_code")
 
 
@@ -72,8 +72,8 @@ def test_step_up_on_the_other_device(stack: Stack, own: Http) -> None:
     claims = json.dumps({"access_token": {"capolids": {"essential": True, "values": ["any"]}}})
     flow = ask(own, claims=claims)
     type_code(own, flow, "maya")
-    answer = own.post(TOKEN_URL, poll_form(flow)).json()
-    assert decode(answer["access_token"])["amr"] == ["pwd", "mfa"]
+    response = own.post(TOKEN_URL, poll_form(flow)).json()
+    assert decode(response["access_token"])["amr"] == ["pwd", "mfa"]
 
 
 def test_a_declined_sign_in(stack: Stack, own: Http) -> None:

@@ -30,11 +30,11 @@ def connected(stack: Stack) -> Iterator[socket.socket]:
 def said(raw: socket.socket, data: bytes) -> bytes:
     """The bytes that the gateway sends until it closes the connection."""
     raw.sendall(data)
-    answer = b""
+    response = b""
     with contextlib.suppress(ConnectionResetError):
         while chunk := raw.recv(4096):
-            answer += chunk
-    return answer
+            response += chunk
+    return response
 
 
 ELSEWHERE = (

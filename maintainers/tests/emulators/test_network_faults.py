@@ -179,7 +179,7 @@ def test_the_whole_host_is_hit_and_no_other(stack: Stack, own: Http) -> None:
 
 
 @pytest.mark.parametrize("target", URLS)
-def test_a_reset_before_the_answer(target: str, stack: Stack) -> None:
+def test_a_reset_before_the_response(target: str, stack: Stack) -> None:
     stack.faults.add(target, network="reset-before")
     with requested(stack, target) as connection:
         assert read(connection) == (b"", [], ConnectionResetError)
@@ -188,7 +188,7 @@ def test_a_reset_before_the_answer(target: str, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("target", URLS)
-def test_a_reset_in_the_middle_of_the_answer(target: str, stack: Stack) -> None:
+def test_a_reset_in_the_middle_of_the_response(target: str, stack: Stack) -> None:
     stack.faults.add(target, network="reset", status=200, body="x" * 1000)
     with requested(stack, target) as connection:
         data, _, end = read(connection)
@@ -200,7 +200,7 @@ def test_a_reset_in_the_middle_of_the_answer(target: str, stack: Stack) -> None:
     assert (entry.status, entry.verdict) == (200, "fault: status 200, reset in mid-response")
 
 
-def test_a_reset_in_the_middle_of_an_answer_that_has_no_body(stack: Stack) -> None:
+def test_a_reset_in_the_middle_of_a_response_that_has_no_body(stack: Stack) -> None:
     stack.faults.add("graph", network="reset", status=204)
     with requested(stack, "graph") as connection:
         data, _, end = read(connection)
@@ -209,7 +209,7 @@ def test_a_reset_in_the_middle_of_an_answer_that_has_no_body(stack: Stack) -> No
     assert end is ConnectionResetError
 
 
-def test_the_services_own_answer_can_be_cut_short(stack: Stack, own: Http) -> None:
+def test_the_services_own_response_can_be_cut_short(stack: Stack, own: Http) -> None:
     stack.faults.add("entra.keys", network="reset", times=1)
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="Connection broken"):
         own.get(KEYS)
@@ -219,7 +219,7 @@ def test_the_services_own_answer_can_be_cut_short(stack: Stack, own: Http) -> No
 
 @pytest.mark.parametrize("target", URLS)
 @pytest.mark.parametrize("kind", ["drip-headers", "drip-body"])
-def test_an_answer_byte_by_byte(target: str, kind: str, stack: Stack) -> None:
+def test_a_response_byte_by_byte(target: str, kind: str, stack: Stack) -> None:
     """It comes whole in the end, one byte at a time; a test's clock can move with each."""
     steps: list[str] = []
     stack.faults.on_drip = lambda: steps.append(threading.current_thread().name)
@@ -332,7 +332,7 @@ def test_a_network_failure_may_hit_one_path_and_one_person(kind: str, stack: Sta
 
 
 @pytest.mark.parametrize("target", URLS)
-def test_every_target_can_answer_at_length_and_redirect(target: str, stack: Stack, own: Http) -> None:
+def test_every_target_can_respond_at_length_and_redirect(target: str, stack: Stack, own: Http) -> None:
     url, long = url_of(target, stack), "x" * 10_000_000
     for status, headers, body in (
         (200, {}, long),

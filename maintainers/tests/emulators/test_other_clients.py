@@ -54,10 +54,10 @@ def sent(stack: Stack, head: list[str], form: list[tuple[str, str]], path: str =
         assert raw.recv(4096).startswith(b"HTTP/1.1 200 ")
         with context.wrap_socket(raw, server_hostname=HOST) as tls:
             tls.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            answer = b""
+            response = b""
             while chunk := tls.recv(65536):
-                answer += chunk
-    told, _, content = answer.partition(b"\r\n\r\n")
+                response += chunk
+    told, _, content = response.partition(b"\r\n\r\n")
     return int(told.split(b" ")[1]), json.loads(content)
 
 

@@ -13,17 +13,17 @@ from tests.support.lab import Lab
 
 from .short_timeouts import ShortTimeouts
 
-_ANSWER = b'{"id": 1, "item": "tea", "note": "%s"}' % (b"long enough to drip " * 20)
+_RESPONSE = b'{"id": 1, "item": "tea", "note": "%s"}' % (b"long enough to drip " * 20)
 
 
 class _Orders(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
-        self.send_header("Content-Length", str(len(_ANSWER)))
+        self.send_header("Content-Length", str(len(_RESPONSE)))
         self.send_header("X-Note", "long enough to drip " * 20)
         self.end_headers()
-        self.wfile.write(_ANSWER)
+        self.wfile.write(_RESPONSE)
 
     def log_message(self, *args: object) -> None:
         """Nothing: the audit trail has it."""

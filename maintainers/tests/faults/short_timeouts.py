@@ -10,8 +10,7 @@ import requests
 
 from shared.net.deadline import seconds_left
 from shared.net.deadline_http import deadline_session
-from shared.net.response import Response
-from shared.net.transport import Transport, TransportTimeout
+from shared.net.transport import Response, Transport, TransportTimeout
 from tests.support.clock import Clock
 
 REAL_SECONDS = 0.5  # enough for a request to be sent, received and written into the audit trail

@@ -56,7 +56,7 @@ def test_it_is_left_alone_and_found_again(
 
 
 @pytest.mark.parametrize("failure", IT_HAS_AN_OPINION)
-def test_an_answer_about_one_caller_stops_no_other_caller(
+def test_a_response_about_one_caller_stops_no_other_caller(
     failure: str, lab: Lab, timeouts: ShortTimeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(lab, timeouts)

@@ -25,7 +25,7 @@ def drips(lab: Lab, target: str, body: str) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "status"), [("60", 504), ("20", 504), ("10", 503)])
-def test_the_sum_of_slow_answers_is_bounded_too(allowed: str, status: int, lab: Lab, timeouts: ShortTimeouts) -> None:
+def test_the_sum_of_slow_responses_is_bounded_too(allowed: str, status: int, lab: Lab, timeouts: ShortTimeouts) -> None:
     """Entra takes 14 seconds, then Graph never comes to an end; each by itself would be let go on for 18."""
     api, token = Api(lab, timeouts, AzureAd__RequestTimeoutSeconds=allowed), lab.stack.issue_access_token("alice")
     assert api.call("me", lab.stack.issue_access_token("olga")).status == 200

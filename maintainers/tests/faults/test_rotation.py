@@ -271,7 +271,11 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
 
     settings = Settings.from_environ(lab.environ())
     clients = ConfidentialClients(
-        settings, MsalHttpClient(settings.authority, Transport(), lab.clock), now, load_client_credential
+        settings.authority,
+        settings.client,
+        MsalHttpClient(settings.authority, Transport(), lab.clock),
+        now,
+        load_client_credential,
     )
     clients.get()
     refused = clients.newest(clients.get())

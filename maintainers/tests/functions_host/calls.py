@@ -16,7 +16,7 @@ Headers = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A reply, read to its end."""
 
     status: int
@@ -29,7 +29,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(url: str, method: str = "GET", headers: Headers = (), body: bytes | None = None) -> Answer:
+def call(url: str, method: str = "GET", headers: Headers = (), body: bytes | None = None) -> Response:
     """One request on a connection of its own."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
@@ -42,7 +42,7 @@ def call(url: str, method: str = "GET", headers: Headers = (), body: bytes | Non
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         reply = connection.getresponse()
-        return Answer(reply.status, reply.headers, reply.read())
+        return Response(reply.status, reply.headers, reply.read())
     finally:
         connection.close()
 

@@ -98,6 +98,6 @@ def test_the_threads_for_def_are_what_the_worker_makes_of_the_setting(
 
 def _at_once(host: FunctionsHost, path: str, count: int) -> list[bytes]:
     with ThreadPoolExecutor(count) as pool:
-        answers = list(pool.map(call, [host.url + path] * count))
-    assert [answer.status for answer in answers] == [200] * count
-    return [answer.body for answer in answers]
+        responses = list(pool.map(call, [host.url + path] * count))
+    assert [response.status for response in responses] == [200] * count
+    return [response.body for response in responses]

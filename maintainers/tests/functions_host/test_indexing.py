@@ -120,7 +120,7 @@ def test_a_signature_that_fits_is_served(serve: Serve, signature: str) -> None:
         ("@app.route('{id')\n    def x(req): ...", "cannot be read|do not match"),
     ],
 )
-def test_an_app_that_cannot_be_imported_answers_404_and_the_log_says_why(
+def test_an_app_that_cannot_be_imported_responds_with_404_and_the_log_says_why(
     serve: Serve, source: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):

@@ -64,18 +64,18 @@ def headers_of(size: int) -> str:
     ],
 )
 def test_what_never_reaches_a_function(host: FunctionsHost, request_: str | bytes, status: int) -> None:
-    answer = send(host, request_)
-    assert status_of(answer) == status
-    assert b"\r\nServer: Kestrel\r\n" in answer
+    response = send(host, request_)
+    assert status_of(response) == status
+    assert b"\r\nServer: Kestrel\r\n" in response
     if status in (400, 414, 431):
-        assert b"\r\nConnection: close\r\n" in answer
-        assert b"\r\nContent-Length: 0\r\n" in answer
+        assert b"\r\nConnection: close\r\n" in response
+        assert b"\r\nContent-Length: 0\r\n" in response
 
 
 def test_requests_on_one_connection_are_answered_in_order(host: FunctionsHost) -> None:
-    answers = send(host, "GET /api/ok HTTP/1.1\r\nHost: x\r\n\r\nGET /api/no HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert [answers.find(b"HTTP/1.1 200 OK"), answers.count(b"HTTP/1.1 ")] == [0, 2]
-    assert b"HTTP/1.1 404 Not Found" in answers
+    responses = send(host, "GET /api/ok HTTP/1.1\r\nHost: x\r\n\r\nGET /api/no HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [responses.find(b"HTTP/1.1 200 OK"), responses.count(b"HTTP/1.1 ")] == [0, 2]
+    assert b"HTTP/1.1 404 Not Found" in responses
 
 
 def test_http_1_0_gets_no_chunks_and_the_connection_ends(host: FunctionsHost) -> None:

@@ -103,10 +103,10 @@ def host(serve: Serve) -> FunctionsHost:
 
 
 def test_a_response_keeps_its_status_headers_type_and_charset(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/response")
-    assert (answer.status, answer.body) == (418, b"\xe9")
-    assert answer.headers["Content-Type"] == "text/html; charset=latin-1"
-    assert answer.headers["X-One"] == "1"
+    response = call(host.url + "/api/response")
+    assert (response.status, response.body) == (418, b"\xe9")
+    assert response.headers["Content-Type"] == "text/html; charset=latin-1"
+    assert response.headers["X-One"] == "1"
 
 
 def test_the_server_frames_the_message_whatever_the_function_says(host: FunctionsHost) -> None:
@@ -123,9 +123,9 @@ def test_the_server_is_kestrel(host: FunctionsHost) -> None:
 
 
 def test_a_type_that_is_not_text_gets_no_charset(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/problem")
-    assert (answer.status, answer.headers["Content-Type"]) == (401, "application/problem+json")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="x"'
+    response = call(host.url + "/api/problem")
+    assert (response.status, response.headers["Content-Type"]) == (401, "application/problem+json")
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="x"'
 
 
 def test_a_content_type_among_the_headers_wins(host: FunctionsHost) -> None:
@@ -140,24 +140,24 @@ def test_several_cookies_each_have_their_header(host: FunctionsHost) -> None:
 
 
 def test_a_string_is_plain_text(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/text")
-    assert (answer.status, answer.body) == (200, "snow ☃".encode())
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    response = call(host.url + "/api/text")
+    assert (response.status, response.body) == (200, "snow ☃".encode())
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 def test_an_empty_response_is_a_200(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/empty")
-    assert (answer.status, answer.body, answer.headers["Transfer-Encoding"]) == (200, b"", "chunked")
+    response = call(host.url + "/api/empty")
+    assert (response.status, response.body, response.headers["Transfer-Encoding"]) == (200, b"", "chunked")
 
 
 def test_a_204_has_no_body(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/no_content")
-    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (204, b"", None)
+    response = call(host.url + "/api/no_content")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (204, b"", None)
 
 
 def test_head_runs_the_function_and_sends_no_body(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/response", "HEAD")
-    assert (answer.status, answer.body, answer.headers["X-One"]) == (418, b"", "1")
+    response = call(host.url + "/api/response", "HEAD")
+    assert (response.status, response.body, response.headers["X-One"]) == (418, b"", "1")
 
 
 @pytest.mark.parametrize("name", ["raises", "raises_async"])
@@ -165,8 +165,8 @@ def test_an_exception_is_an_empty_500_and_a_traceback_in_the_log(
     host: FunctionsHost, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = call(host.url + f"/api/{name}")
-    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (500, b"", "0")
+        response = call(host.url + f"/api/{name}")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (500, b"", "0")
     [record] = caplog.records
     assert record.name == f"Function.{name}"
     assert "ZeroDivisionError" in record.getMessage()
@@ -190,8 +190,8 @@ def test_what_cannot_be_sent_is_an_empty_500(
     host: FunctionsHost, name: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = call(host.url + f"/api/{name}")
-    assert (answer.status, answer.body) == (500, b"")
+        response = call(host.url + f"/api/{name}")
+    assert (response.status, response.body) == (500, b"")
     assert reason in caplog.text
 
 
@@ -218,8 +218,8 @@ def test_none_without_an_http_output_is_a_204(host: FunctionsHost) -> None:
 
 
 def test_an_output_parameter_carries_the_reply(host: FunctionsHost) -> None:
-    answer = call(host.url + "/api/out?set=1")
-    assert (answer.status, answer.body) == (201, b"set")
+    response = call(host.url + "/api/out?set=1")
+    assert (response.status, response.body) == (201, b"set")
     assert call(host.url + "/api/out").status == 204
 
 

@@ -145,9 +145,9 @@ def test_a_body_over_the_limit_is_an_empty_500(host: FunctionsHost, headers: lis
     with connect(host) as connection:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         connection.sendall(f"POST /api/length HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: 104857601\r\n\r\n".encode())
-        answer = connection.recv(65536)
-    assert (status_of(answer), answer.endswith(b"Content-Length: 0\r\n\r\n")) == (500, False)
-    assert b"Content-Length: 0" in answer
+        response = connection.recv(65536)
+    assert (status_of(response), response.endswith(b"Content-Length: 0\r\n\r\n")) == (500, False)
+    assert b"Content-Length: 0" in response
 
 
 @pytest.mark.parametrize("limits", [BodyLimits(grace=0.0, rate=1e9), BodyLimits(grace=0.05)])
@@ -157,10 +157,10 @@ def test_a_body_that_comes_too_slowly_is_an_empty_500(engine: str, tmp_path: Pat
         connect(slow) as connection,
     ):
         connection.sendall(b"POST /api/length HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
-        answer = b""
+        response = b""
         while chunk := connection.recv(65536):  # until the host closes
-            answer += chunk
-    assert (status_of(answer), b"Content-Length: 0" in answer) == (500, True)
+            response += chunk
+    assert (status_of(response), b"Content-Length: 0" in response) == (500, True)
 
 
 def test_a_body_may_be_announced_first(host: FunctionsHost) -> None:
@@ -182,8 +182,8 @@ def test_a_chunked_body_arrives_empty_as_it_does_in_azure(
 ) -> None:
     chunked = "POST /api/length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     with caplog.at_level(logging.WARNING):
-        answers = send(host, 2 * chunked)
-    assert answers.count(b"\r\n3\r\n0 0\r\n0\r\n\r\n") == 2  # the connection goes on
+        responses = send(host, 2 * chunked)
+    assert responses.count(b"\r\n3\r\n0 0\r\n0\r\n\r\n") == 2  # the connection goes on
     assert "chunked" in caplog.text
 
 
@@ -219,8 +219,8 @@ def test_a_request_cannot_be_given_as_text(host: FunctionsHost) -> None:
 def test_a_function_that_asks_for_a_key_gets_the_local_one(
     host: FunctionsHost, path: str, query: str, headers: list[tuple[str, str]], status: int
 ) -> None:
-    answer = call(f"{host.url}/api/{path}{query}", headers=headers)
-    assert (answer.status, answer.body == b"") == (status, status == 401)
+    response = call(f"{host.url}/api/{path}{query}", headers=headers)
+    assert (response.status, response.body == b"") == (status, status == 401)
 
 
 def test_the_context_names_the_invocation_and_goes_on_with_the_callers_trace(host: FunctionsHost) -> None:

@@ -63,9 +63,9 @@ def host(serve: Serve) -> FunctionsHost:
         ("PROPFIND", "/api/page", ["page", "PROPFIND", {}]),
     ],
 )
-def test_the_function_of_a_route_answers(host: FunctionsHost, method: str, path: str, expected: object) -> None:
-    answer = call(host.url + path, method)
-    assert (answer.status, answer.json) == (200, expected)
+def test_the_function_of_a_route_responds(host: FunctionsHost, method: str, path: str, expected: object) -> None:
+    response = call(host.url + path, method)
+    assert (response.status, response.json) == (200, expected)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_function_of_a_route_answers(host: FunctionsHost, method: str, path:
     ],
 )
 def test_everything_else_is_an_empty_404(host: FunctionsHost, method: str, path: str) -> None:
-    answer = call(host.url + path, method)
-    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (404, b"", "0")
+    response = call(host.url + path, method)
+    assert (response.status, response.body, response.headers["Content-Length"]) == (404, b"", "0")
 
 
 def test_a_function_is_known_by_the_name_it_was_given(host: FunctionsHost) -> None:
@@ -163,9 +163,9 @@ def test_a_route_that_the_host_keeps_is_refused_and_the_others_live(
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_hosts_own_pages(host: FunctionsHost, method: str, path: str, status: int) -> None:
-    answer = call(host.url + path, method)
-    assert (answer.status, b"up and running" in answer.body) == (status, status == 200)
-    assert answer.headers["Content-Type"] == ("text/html" if status == 200 else None)
+    response = call(host.url + path, method)
+    assert (response.status, b"up and running" in response.body) == (status, status == 200)
+    assert response.headers["Content-Type"] == ("text/html" if status == 200 else None)
 
 
 def test_the_home_page_can_be_taken_away(host: FunctionsHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +188,6 @@ AT_ONCE = """
 @pytest.mark.parametrize("setting", ["maxConcurrentRequests", "maxOutstandingRequests"])
 def test_a_request_above_the_bound_of_host_json_is_refused(serve: Serve, setting: str) -> None:
     host = serve(AT_ONCE, host_json=json.dumps({"version": "2.0", "extensions": {"http": {setting: 0}}}))
-    answer = call(host.url + "/api/wait")
-    assert (answer.status, answer.body, answer.headers["X-FUNCTION-SCALEOUT"]) == (429, b"", "1")
+    response = call(host.url + "/api/wait")
+    assert (response.status, response.body, response.headers["X-FUNCTION-SCALEOUT"]) == (429, b"", "1")
     assert call(host.url + "/").status == 200

@@ -78,8 +78,8 @@ def test_an_exit_fails_every_request_in_flight_and_the_app_starts_anew(
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.ERROR):
         other = pool.submit(call, host.url + "/api/hangs")
         assert call(host.url + "/api/arrived").status == 200
-        answer = call(f"{host.url}/api/{path}/{kind}")
-        assert (answer.status, answer.body, answer.headers["Content-Length"]) == (500, b"", "0")
+        response = call(f"{host.url}/api/{path}/{kind}")
+        assert (response.status, response.body, response.headers["Content-Length"]) == (500, b"", "0")
         assert (other.result().status, other.result().body) == (500, b"")
     assert call(host.url + "/api/count").body == b"1"
     assert f"{kind}(3) ended the worker" in caplog.text
@@ -98,9 +98,11 @@ def test_the_fourth_end_stops_the_host(engine: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["cancelled", "cancelled_async", "sleeps"])
-def test_what_never_answers_is_a_500_after_function_timeout_and_the_worker_is_replaced(serve: Serve, path: str) -> None:
+def test_what_never_responds_is_a_500_after_function_timeout_and_the_worker_is_replaced(
+    serve: Serve, path: str
+) -> None:
     host = serve(APP, host_json=json.dumps({"version": "2.0", "functionTimeout": "00:00:00.2"}))
     assert call(host.url + "/api/count").body == b"1"
-    answer = call(f"{host.url}/api/{path}")
-    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (500, b"", "0")
+    response = call(f"{host.url}/api/{path}")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (500, b"", "0")
     assert call(host.url + "/api/count").body == b"1"

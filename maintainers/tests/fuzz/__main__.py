@@ -20,14 +20,14 @@ from pathlib import Path
 from statistics import median
 from time import thread_time
 
-from maintainers.tests.forgery.door import Door
+from maintainers.tests.forgery.target import Target
 from shared.settings.settings import Settings
 from tests.support.clock import RunningClock
 from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
 from tests.support.live import Live, running
 
-from . import answers, inputs, over_http, tokens, whole_answers
+from . import inputs, over_http, responses, tokens, whole_responses
 from .case import Case, Figures
 from .rounds import Turn, full, turns
 
@@ -46,13 +46,13 @@ def laboratory() -> Iterator[tuple[Lab, Live, LeakWatch]]:
         yield Lab(live.stack, RunningClock()), live, watch
 
 
-def usual_seconds(door: Door) -> float:
+def usual_seconds(target: Target) -> float:
     """How long a genuine token takes."""
     times = []
     for _ in range(50):
-        token = door.genuine().token()
+        token = target.genuine().token()
         started = thread_time()
-        door.open(token)
+        target.open(token)
         times.append(thread_time() - started)
     return median(times)
 
@@ -91,13 +91,13 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     logging.getLogger("shared").propagate = False  # thousands of refusals, each with its line
     with laboratory() as (lab, live, watch):
-        door = Door(lab)
-        usual = usual_seconds(door)
+        target = Target(lab)
+        usual = usual_seconds(target)
         cases = [
-            *tokens.cases(Door(lab)),
+            *tokens.cases(Target(lab)),
             *inputs.cases(),
-            *answers.cases(Settings.from_environ(lab.environ())),
-            *whole_answers.cases(lab),
+            *responses.cases(Settings.from_environ(lab.environ())),
+            *whole_responses.cases(lab),
             *over_http.cases(live, watch),
         ]
         only = next((case for case in cases if case.name == options.only), None)

@@ -16,7 +16,8 @@ from hypothesis.strategies import SearchStrategy
 
 from shared.downstream.request import RESERVED, check_headers, check_method, join
 from shared.errors import ApiError, BadRequest, MissingToken, ServiceUnavailable, SettingsError
-from shared.hosting.request import bearer_token, json_body
+from shared.hosting.request import json_body
+from shared.requires_user import bearer_token
 from shared.settings.environ import Secret
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
@@ -171,8 +172,8 @@ def check_settings(environ: dict[str, str], figures: Figures) -> None:
         assert settings.problems
         assert VALUE not in f"{settings} {settings.problems}"
     else:
-        assert "Secret(***)" in f"{settings!r}" or not settings.client_credentials
-        assert all(isinstance(one.client_secret, Secret) for one in settings.client_credentials)
+        assert "Secret(***)" in f"{settings!r}" or not settings.client.credentials
+        assert all(isinstance(one.client_secret, Secret) for one in settings.client.credentials)
 
 
 fields = st.tuples(

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import strategies as st
 
-from maintainers.tests.forgery.door import Door
+from maintainers.tests.forgery.target import Target
 from shared.settings.settings import Settings
 from tests.support.lab import Lab
 from tests.support.leaks import LeakWatch
 from tests.support.live import Live
 
-from . import answers, inputs, over_http, tokens, whole_answers
+from . import inputs, over_http, responses, tokens, whole_responses
 from .__main__ import fuzz
 from .case import Case, Figures
 from .rounds import FIRST, Turn, turns
@@ -38,17 +38,17 @@ def test_what_callers_and_authors_hand_in(case: Case) -> None:
 
 @pytest.mark.parametrize("number", range(3))
 def test_tokens(lab: Lab, number: int) -> None:
-    try_all([tokens.cases(Door(lab))[number]])
+    try_all([tokens.cases(Target(lab))[number]])
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_what_other_services_say(lab: Lab, number: int) -> None:
-    try_all([answers.cases(Settings.from_environ(lab.environ()))[number]])
+    try_all([responses.cases(Settings.from_environ(lab.environ()))[number]])
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_whole_answers(lab: Lab, number: int) -> None:
-    try_all([whole_answers.cases(lab)[number]])
+def test_whole_responses(lab: Lab, number: int) -> None:
+    try_all([whole_responses.cases(lab)[number]])
 
 
 def test_http_that_no_library_would_send(live: Live, leak_watch: LeakWatch) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from maintainers.tests.forgery.door import Door
+from maintainers.tests.forgery.target import Target
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
 from shared.hosting.response import reply_to_error
 from tests.support.genuine import Genuine
@@ -175,16 +175,16 @@ def forged(genuine: Genuine, recipe: dict[str, Any]) -> str:
     return token
 
 
-def refused(door: Door, token: str, figures: Figures) -> None:
+def refused(target: Target, token: str, figures: Figures) -> None:
     """It is not let in, nothing is kept, and nothing of it is repeated."""
-    sessions = len(door.services.sessions)
-    error = figures.outcome(lambda: door.open(token), ApiError)
+    sessions = len(target.services.sessions)
+    error = figures.outcome(lambda: target.open(token), ApiError)
     figures.answered(error.status if isinstance(error, ApiError) else 200)
     assert type(error) in (InvalidToken, UserTokenRequired), "accepted"
     assert isinstance(error, ApiError)
     assert MARK not in shown(error)
     assert len(token) < 24 or token[:24] not in shown(error)
-    assert len(door.services.sessions) == sessions
+    assert len(target.services.sessions) == sessions
 
 
 def shown(error: ApiError) -> str:
@@ -193,22 +193,22 @@ def shown(error: ApiError) -> str:
     return f"{error!r} {error} {error.reason} {reply.get_body()!r} {dict(reply.headers)}"
 
 
-def cases(door: Door) -> list[Case]:
-    genuine = door.genuine()
-    door.refuse(genuine.with_header(kid="unknown"))  # the one fetch that unknown callers can cause now
+def cases(target: Target) -> list[Case]:
+    genuine = target.genuine()
+    target.refuse(genuine.with_header(kid="unknown"))  # the one fetch that unknown callers can cause now
     usual = genuine.token().rpartition(".")[0]
 
     def check_forged(recipe: dict[str, Any], figures: Figures) -> None:
         token = forged(genuine, recipe)
         assume(token.rpartition(".")[0] != usual)
-        refused(door, token, figures)
+        refused(target, token, figures)
 
     def check_ruined(steps: list[Step], figures: Figures) -> None:
         draft = drafted(genuine, steps)
-        refused(door, genuine.token(draft.text("header"), draft.text("claims")), figures)
+        refused(target, genuine.token(draft.text("header"), draft.text("claims")), figures)
 
     def check_text(token: str, figures: Figures) -> None:
-        refused(door, token, figures)
+        refused(target, token, figures)
 
     odd = st.text(alphabet="eyJ.-_=AZaz09+/~ \n", max_size=200) | texts | st.text(max_size=50)
     return [

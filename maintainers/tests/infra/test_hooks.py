@@ -378,10 +378,14 @@ def test_the_api_starts_with_the_settings_written(provisioned: Desk) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     content = json.loads(provisioned.settings.read_text(encoding="utf-8"))
     settings = Settings.from_environ(content["Values"])
-    (credential,) = settings.client_credentials
+    (credential,) = settings.client.credentials
     assert credential.key_vault_url == "https://kv-abc.vault.azure.net"
     assert credential.managed_identity_client_id == ""  # so the developer's own sign-in reads the vault
-    assert (settings.tenant_id, settings.client_id, settings.scopes) == (TENANT, API, ("access_as_user",))
+    assert (settings.authority.tenant_id, settings.authority.client_id, settings.scopes) == (
+        TENANT,
+        API,
+        ("access_as_user",),
+    )
     assert content["Host"] == {"LocalHttpPort": 7071}
     assert OUTPUTS["ADMIN_CONSENT_URL"] in done.stdout
     assert "dev.py client --env-file .env /api/me" in done.stdout

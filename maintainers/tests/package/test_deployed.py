@@ -99,7 +99,7 @@ def test_both_apps_need_nothing_but_requirements_txt(clean: CleanEnvironment, un
     assert any(Path(file).is_relative_to(unpacked / "shared") for file in files)
 
 
-def test_the_deployed_api_answers(deployed: Live) -> None:
+def test_the_deployed_api_responds(deployed: Live) -> None:
     token = deployed.stack.issue_access_token("alice")
     assert deployed.call("/api/health").json()["status"] == "healthy"
     assert deployed.call("/api/me", token).json()["displayName"] == "Alice Ahlberg"
@@ -107,7 +107,7 @@ def test_the_deployed_api_answers(deployed: Live) -> None:
     assert deployed.call("/api/me").status_code == 401
 
 
-def test_what_a_person_added_answers_too(deployed: Live) -> None:
+def test_what_a_person_added_responds_too(deployed: Live) -> None:
     """A blueprint in a module of its own, a package that it imports, and a prompt that it reads."""
     reply = deployed.call("/api/greeting", deployed.stack.issue_access_token("alice"))
     assert (reply.status_code, reply.json()) == (200, {"greeting": "Hello, Alice Ahlberg!"})

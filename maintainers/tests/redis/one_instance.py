@@ -21,7 +21,7 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     ahead: float = task["ahead"]
     if task["patient"]:  # what is counted are exchanges; a machine that is too busy for 0.2 s must not add any
-        redis_connection.ANSWER_SECONDS = redis_connection.CONNECT_SECONDS = 20.0
+        redis_connection.REPLY_SECONDS = redis_connection.CONNECT_SECONDS = 20.0
         redis_connection.POOL_SECONDS = redis_store.SLOW_SECONDS = 20.0
         distributed_cache.LOCK_SECONDS = distributed_cache.WAIT_SECONDS = 60.0
 

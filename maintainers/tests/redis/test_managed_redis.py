@@ -115,11 +115,11 @@ def test_a_token_that_is_on_its_way_says_nothing_about_redis(
         with pytest.raises(BackendError, match="NoTokenYetError"):
             store.get("name")
     lab.stack.faults.remove(fault)
-    assert comes_true(lambda: answers(store))
+    assert comes_true(lambda: responses(store))
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def answers(store: RedisStore) -> bool:
+def responses(store: RedisStore) -> bool:
     with contextlib.suppress(BackendError):
         return store.get("name") is None
     return False
@@ -158,16 +158,16 @@ def test_a_managed_identity_endpoint_that_hangs_holds_nobody(lab: Lab, proxy: Re
     graph = services.settings.downstream_apis["graph"].scopes
     services.on_behalf_of.exchange(bearer, graph, correlation_id=str(uuid.uuid4()))
     fault = lab.stack.faults.add("identity", network="hang")
-    answers: list[str] = []
+    responses: list[str] = []
 
     def ask() -> None:
         with contextlib.suppress(Exception):
-            answers.append(lab.me(services, bearer))
+            responses.append(lab.me(services, bearer))
 
     asking = threading.Thread(target=ask)
     asking.start()
     asking.join(20)
-    in_time = list(answers)
+    in_time = list(responses)
     lab.stack.faults.remove(fault)
     asking.join(30)
     assert in_time == ["Alice Ahlberg"]

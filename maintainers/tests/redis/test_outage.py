@@ -27,7 +27,7 @@ from .stand_in import CLIENT, TENANT, CountingEntra, Instance, store
 from .tap import Tap
 
 REQUESTS = 30
-SLOW = redis_connection.ANSWER_SECONDS * 3
+SLOW = redis_connection.REPLY_SECONDS * 3
 PASSWORD = "s3cr3t-hunter2"  # what the run's leak watch looks for, too
 SICK = ["hang", "reset", "reset late", "garbage", "slow"]
 
@@ -110,7 +110,7 @@ def test_while_it_stays_away_it_is_tried_now_and_then_by_one_request(tap: Tap, c
     assert 20 <= tap.connections - tried <= 40  # redis-py connects once more when a connection ends under its hands
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(tap: Tap, clock: Clock) -> None:
+def test_a_response_that_comes_too_late_is_not_taken_for_the_next_one(tap: Tap, clock: Clock) -> None:
     redis = store(tap.url, clock)
     redis.put("a", b"first", 60)
     redis.put("b", b"second", 60)
@@ -205,7 +205,7 @@ def fill(server: RedisServer) -> None:
         client.config_set("maxmemory", "1")
 
 
-def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
+def test_a_full_redis_still_returns_what_it_holds_and_says_so_once(
     mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     instance = Instance(mortal.url, clock)
@@ -222,7 +222,7 @@ def test_a_full_redis_still_answers_what_it_holds_and_says_so_once(
     assert Instance(mortal.url, clock, instance.entra).token(bearer(99)) == f"downstream-{REQUESTS + 1}-ature-99"
 
 
-def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_and_says_so_once(
+def test_a_redis_that_takes_no_writes_for_a_while_still_returns_what_it_holds_and_says_so_once(
     mortal: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As during a failover: writes hang, reads succeed."""
@@ -242,7 +242,7 @@ def test_a_redis_that_takes_no_writes_for_a_while_still_answers_what_it_holds_an
     assert lines(caplog)[1:] == ["Redis, writing: circuit closed, it responds again"]
 
 
-def test_a_redis_that_answers_slowly_is_used_at_first_and_then_left_alone(
+def test_a_redis_that_responds_slowly_is_used_at_first_and_then_left_alone(
     tap: Tap, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     instance = Instance(tap.url, clock)

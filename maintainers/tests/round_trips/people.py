@@ -48,9 +48,9 @@ class PlayedBrowser(webbrowser.BaseBrowser):
         except Exception as problem:  # noqa: BLE001 - told to the client, which would wait for minutes otherwise
             self.failures.append(str(problem))
             asked = parse_qs(urlsplit(url).query)
-            answer = urlencode({"error": "no_way_on", "error_description": str(problem), "state": asked["state"][0]})
+            response = urlencode({"error": "no_way_on", "error_description": str(problem), "state": asked["state"][0]})
             direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            direct.open(f"{asked['redirect_uri'][0]}?{answer}", timeout=10).close()
+            direct.open(f"{asked['redirect_uri'][0]}?{response}", timeout=10).close()
 
 
 BROWSER = PlayedBrowser()
@@ -62,14 +62,14 @@ class Someone:
 
     def __init__(self, stack: Stack, person: str) -> None:
         environ = {**stack.environ("client"), "API_BASE_URL": "http://127.0.0.1"}
-        self._stack, self._person, self._door = stack, person, stack.sign_in_url
+        self._stack, self._person, self._sign_in_url = stack, person, stack.sign_in_url
         self._sign_in = EntraSignIn(Settings.from_environ(environ))
         self.tokens: list[str] = []
         self.asked: list[str | None] = []
 
     def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         """See client.sign_in.SignIn."""
-        with BROWSER.used_by(self._person, self._door):
+        with BROWSER.used_by(self._person, self._sign_in_url):
             token = self._sign_in.access_token(claims, consent=consent)
         self.tokens.append(token)
         self.asked.append(claims)
@@ -81,11 +81,11 @@ class Someone:
         declared = json.dumps({"access_token": {**wanted, "xms_cc": {"values": ["CP1"]}}})
         http = Http(self._stack, "client")
         with http.session:
-            answer = sign_in(http, self._person, claims=declared, scope=f"{API_SCOPE} openid profile")
-        self.tokens.append(answer["access_token"])
+            response = sign_in(http, self._person, claims=declared, scope=f"{API_SCOPE} openid profile")
+        self.tokens.append(response["access_token"])
         self.asked.append(claims)
         return self.tokens[-1]
 
     def opens(self, address: str) -> None:
         """The person opens an address of Entra's in a browser and agrees to all it asks. Raises PlayError."""
-        play(address, self._person, self._door)
+        play(address, self._person, self._sign_in_url)

@@ -45,7 +45,7 @@ def _problem(reply: Reply, code: str, *members: str) -> dict[str, Any]:
     return body
 
 
-def answer(reply: Reply) -> Any:
+def response(reply: Reply) -> Any:
     """The body of a success."""
     assert (reply.status, reply.headers["Content-Type"].partition(";")[0]) == (200, "application/json"), reply.text
     return json.loads(reply.text)

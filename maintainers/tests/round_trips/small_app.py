@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
-from maintainers.tests.client.http_server import Answer, Received, answering
+from maintainers.tests.client.http_server import Received, Response, answering
 
 Function = Callable[..., Any]
 
@@ -19,14 +19,14 @@ Function = Callable[..., Any]
 def served(functions: Mapping[str, Function]) -> AbstractContextManager[str]:
     """Serves decorated functions at their paths, as the host would hand them requests; the address to call."""
 
-    def answer(asked: Received) -> Answer:
+    def response(asked: Received) -> Response:
         parts = urlsplit(asked.path)
         params = dict(parse_qsl(parts.query))
         request = func.HttpRequest(asked.method, asked.path, headers=asked.headers, params=params, body=asked.body)
         reply = _run(functions[parts.path], request)
         return reply.status_code, {"Content-Type": reply.mimetype, **reply.headers}, reply.get_body()
 
-    return answering(answer)
+    return answering(response)
 
 
 def _run(function: Function, request: func.HttpRequest) -> func.HttpResponse:

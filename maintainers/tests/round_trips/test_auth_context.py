@@ -17,7 +17,7 @@ from shared.requires_user import RequiresUser
 from tests.support.lab import Lab, at_once
 
 from .people import Someone
-from .replies import answer, claims_challenge
+from .replies import claims_challenge, response
 from .small_app import served
 from .trail import Trail, print_of
 
@@ -65,14 +65,14 @@ def test_refused_stepped_up_answered(name: str, api: Api, at_lab: Callable[[str]
 
     second = alice.token(claims_challenge(refused))
     assert name in contexts_in(second)
-    assert answer(api.call("GET", path, second))["id"] == PEOPLE["alice"].oid
+    assert response(api.call("GET", path, second))["id"] == PEOPLE["alice"].oid
     assert [exchange.assertion for exchange in lab_trail.exchanges] == [print_of(second)]
 
 
 def test_the_client_does_it_by_itself(api: Api, at_lab: Callable[[str], Someone], lab_trail: Trail) -> None:
     alice = at_lab("alice")
     reply = call_as_user(api, alice, "GET", "/c1", tell=lambda _: None)
-    assert answer(reply)["id"] == PEOPLE["alice"].oid
+    assert response(reply)["id"] == PEOPLE["alice"].oid
     assert alice.asked == [None, context("c1")]
     assert lab_trail.pages("mfa") == ["ok: alice signed in with MFA"]
 
@@ -83,7 +83,7 @@ def test_a_second_factor_for_another_reason_serves_as_well(
     """The API's registration wants `acrs`: Entra puts in what holds anyway, so that nobody steps up for nothing."""
     maya = at_lab("maya")
     token = maya.token(json.dumps({"access_token": {"capolids": {"essential": True, "values": ["x"]}}}))
-    assert answer(api.call("GET", "/c1", token))["id"] == PEOPLE["maya"].oid
+    assert response(api.call("GET", "/c1", token))["id"] == PEOPLE["maya"].oid
 
 
 def test_without_the_optional_claim_every_context_is_asked_for(
@@ -94,7 +94,7 @@ def test_without_the_optional_claim_every_context_is_asked_for(
         alice = at_lab("alice")
         strong = alice.token(context("c2"))  # more than c1 wants, but c1 was not asked for
         assert claims_challenge(api.call("GET", "/c1", strong)) == context("c1")
-        assert answer(api.call("GET", "/c1", alice.token(context("c1"))))["id"] == PEOPLE["alice"].oid
+        assert response(api.call("GET", "/c1", alice.token(context("c1"))))["id"] == PEOPLE["alice"].oid
     finally:
         lab.stack.directory.ask_for_claim(API, "acrs")
 
@@ -102,11 +102,11 @@ def test_without_the_optional_claim_every_context_is_asked_for(
 def test_c1_does_not_open_c2(api: Api, at_lab: Callable[[str], Someone]) -> None:
     alice = at_lab("alice")
     for_c1 = alice.token(context("c1"))
-    assert answer(api.call("GET", "/c1", for_c1))["id"] == PEOPLE["alice"].oid
+    assert response(api.call("GET", "/c1", for_c1))["id"] == PEOPLE["alice"].oid
     assert claims_challenge(api.call("GET", "/c2", for_c1)) == context("c2")
 
     for_c2 = alice.token(context("c2"))
-    assert answer(api.call("GET", "/c2", for_c2))["id"] == PEOPLE["alice"].oid
+    assert response(api.call("GET", "/c2", for_c2))["id"] == PEOPLE["alice"].oid
     assert claims_challenge(api.call("GET", "/c2", for_c1)) == context("c2")  # the older token has learnt nothing
 
 
@@ -123,21 +123,21 @@ def test_the_old_token_stays_refused_and_the_new_one_good(api: Api, at_lab: Call
     replies = at_once(12, lambda number: api.call("GET", "/c1", tokens[number % 2]))
     assert [reply.status for reply in replies] == [401, 200] * 6
     for token in tokens:
-        assert answer(api.call("GET", "/plain", token)) == {"id": PEOPLE["alice"].oid}
+        assert response(api.call("GET", "/plain", token)) == {"id": PEOPLE["alice"].oid}
 
 
 def test_maya_satisfies_context_and_policy_in_one_step_up(api: Api, at_lab: Callable[[str], Someone]) -> None:
     """The function wants c1, and Graph behind it a second factor: one sign-in does for both."""
     maya = at_lab("maya")
     token = maya.token(claims_challenge(api.call("GET", "/c1", maya.token())))
-    assert answer(api.call("GET", "/c1", token))["id"] == PEOPLE["maya"].oid
+    assert response(api.call("GET", "/c1", token))["id"] == PEOPLE["maya"].oid
 
 
 @pytest.mark.parametrize("acrs", ["c1", "c1 c2", {"c1": True}, [["c1"]], ["c1x"], ["C1"], [1], [], None])
 def test_a_claim_of_another_form_opens_nothing(acrs: object, api: Api, lab: Lab) -> None:
     token = lab.stack.issue_access_token("alice", acrs=acrs)
     assert claims_challenge(api.call("GET", "/c1", token)) == context("c1")
-    assert answer(api.call("GET", "/c1", lab.stack.issue_access_token("alice", acrs=["c9", "c1"])))
+    assert response(api.call("GET", "/c1", lab.stack.issue_access_token("alice", acrs=["c9", "c1"])))
 
 
 def test_whoever_lacks_the_scope_is_told_that_first(api: Api, lab: Lab) -> None:

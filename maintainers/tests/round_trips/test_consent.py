@@ -17,7 +17,7 @@ from maintainers.tests.orders import ORDERS
 from tests.support.lab import at_once
 
 from .people import Someone
-from .replies import AUTHORIZE, answer, consent_required
+from .replies import AUTHORIZE, consent_required, response
 from .trail import Trail, print_of
 
 GRAPH_SCOPES = ["https://graph.microsoft.com/.default"]
@@ -56,7 +56,7 @@ def test_connor_consents_and_the_very_next_call_with_the_same_token_succeeds(
         refused(api.call("GET", "/api/me", token), "/api/me")
     consents_to(connor, "/api/me", consents)
 
-    assert answer(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
+    assert response(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
     assert [exchange.status for exchange in trail.exchanges] == [400, 400, 200]  # each time asked, no error was kept
     assert {exchange.assertion for exchange in trail.exchanges} == {print_of(token)}
     assert trail.calls("graph") == [(trail.exchanges[2].issued, 200)]
@@ -70,8 +70,8 @@ def test_an_administrator_consents_for_everybody_at_the_address_in_the_reply(
     refused(api.call("GET", "/api/orders", token), "/api/orders")
     at_live("alice").opens(address)
 
-    assert answer(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
-    assert answer(api.call("GET", "/api/orders", token)) == []
+    assert response(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
+    assert response(api.call("GET", "/api/orders", token)) == []
     assert trail.pages("consent") == ["ok: alice signed in"]
 
 
@@ -91,12 +91,12 @@ def test_each_downstream_api_asks_for_its_own_consent_when_it_is_called(
     refused(api.call("GET", first, token), first)
     consents_to(connor, first, consents)
     for _ in range(2):
-        answer(api.call("GET", first, token))
+        response(api.call("GET", first, token))
         refused(api.call("GET", second, token), second)
 
     consents_to(connor, second, consents)
-    answer(api.call("GET", second, token))
-    answer(api.call("GET", first, token))
+    response(api.call("GET", second, token))
+    response(api.call("GET", first, token))
 
 
 def test_where_orders_pre_authorizes_the_api_nobody_has_to_consent(api: Api, connor: Someone, consents: Stack) -> None:
@@ -104,14 +104,14 @@ def test_where_orders_pre_authorizes_the_api_nobody_has_to_consent(api: Api, con
     token = connor.token()
     refused(api.call("GET", "/api/orders", token), "/api/orders")
     consents.directory.pre_authorize(ORDERS, API, ORDERS.scopes)
-    assert answer(api.call("GET", "/api/orders", token)) == []
+    assert response(api.call("GET", "/api/orders", token)) == []
     refused(api.call("GET", "/api/me", token), "/api/me")
 
 
 def test_one_sign_in_with_combined_consent_covers_everything(api: Api, connor: Someone, trail: Trail) -> None:
     token = connor.access_token(consent=True)
-    assert answer(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
-    assert answer(api.call("GET", "/api/orders", token)) == []
+    assert response(api.call("GET", "/api/me", token))["id"] == PEOPLE["connor"].oid
+    assert response(api.call("GET", "/api/orders", token)) == []
     assert trail.pages("consent") == ["ok: connor signed in"]
     assert [exchange.status for exchange in trail.exchanges] == [200, 200]
 
@@ -120,11 +120,11 @@ def test_the_client_asks_for_the_consent_that_is_missing(api: Api, connor: Someo
     told: list[str] = []
     reply = call_as_user(api, connor, "GET", "/api/me", consent=True, tell=told.append)
 
-    assert answer(reply)["id"] == PEOPLE["connor"].oid
+    assert response(reply)["id"] == PEOPLE["connor"].oid
     assert told == ["The API may not do this on your behalf yet. Asking for your consent."]
     assert trail.pages("consent") == ["ok: connor signed in"]
     first, second = connor.tokens
-    assert answer(api.call("GET", "/api/me", first))["id"] == PEOPLE["connor"].oid  # the consent is the person's
+    assert response(api.call("GET", "/api/me", first))["id"] == PEOPLE["connor"].oid  # the consent is the person's
     assert [exchange.assertion for exchange in trail.exchanges] == [print_of(t) for t in (first, second, first)]
 
 
@@ -136,14 +136,14 @@ def test_one_persons_consent_is_nobody_elses(
         olgas = at_live("olga").token()
         refused(api.call("GET", "/api/me", olgas), "/api/me")
         consents_to(connor, "/api/me", consents)
-        answer(api.call("GET", "/api/me", connor.token()))
+        response(api.call("GET", "/api/me", connor.token()))
         refused(api.call("GET", "/api/me", olgas), "/api/me")
     finally:
         consents.directory.consent("olga")
-    assert answer(api.call("GET", "/api/me", olgas))["id"] == PEOPLE["olga"].oid
+    assert response(api.call("GET", "/api/me", olgas))["id"] == PEOPLE["olga"].oid
 
 
-def test_many_calls_without_consent_share_the_question_and_keep_no_answer(
+def test_many_calls_without_consent_share_one_exchange_and_keep_no_response(
     api: Api, connor: Someone, consents: Stack, trail: Trail
 ) -> None:
     token = connor.token()

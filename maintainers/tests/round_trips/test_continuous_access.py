@@ -23,7 +23,7 @@ from tests.support.lab import Lab, at_once
 from tests.support.live import Live
 
 from .people import Someone
-from .replies import answer, claims_challenge
+from .replies import claims_challenge, response
 from .small_app import served
 from .trail import Trail, print_of
 
@@ -105,19 +105,19 @@ def test_one_exchange_with_exactly_those_claims_and_the_call_once_more(
     alice = at_lab("alice")
     token = alice.token()
     with orders_app(lab, None):
-        assert answer(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
+        assert response(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
     (first,) = lab_trail.exchanges
     lab_trail.restart()
 
     with downstream.requiring("c3"):
-        assert answer(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
+        assert response(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
         (again,) = lab_trail.exchanges
         assert (again.assertion, again.claims) == (print_of(token), ANYBODY)
         assert (first.claims, first.resource, again.resource) == ({}, downstream.resource, downstream.resource)
         assert lab_trail.calls(downstream.service) == [(first.issued, 401), (again.issued, 200)]
 
         lab_trail.restart()  # the new token took the place of the refused one
-        assert answer(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
+        assert response(api.call("GET", downstream.path, token))["id"] == PEOPLE["alice"].oid
         assert lab_trail.exchanges == []
         assert lab_trail.calls(downstream.service) == [(again.issued, 200)]
 
@@ -127,13 +127,13 @@ def test_many_threads_that_are_refused_at_once_cost_one_exchange(
 ) -> None:
     token = at_lab("alice").token()
     with orders_app(lab, None):
-        answer(api.call("GET", downstream.path, token))
+        response(api.call("GET", downstream.path, token))
     lab_trail.restart()
     with downstream.requiring("c3"):
         lab.stack.faults.add("entra.token", delay=0.5, times=None)  # long enough for all to be refused meanwhile
         replies = at_once(8, lambda _: api.call("GET", downstream.path, token))
 
-    assert {answer(reply)["id"] for reply in replies} == {PEOPLE["alice"].oid}
+    assert {response(reply)["id"] for reply in replies} == {PEOPLE["alice"].oid}
     (again,) = lab_trail.exchanges
     assert again.claims == ANYBODY
     assert {bearer for bearer, status in lab_trail.calls(downstream.service) if status == 200} == {again.issued}
@@ -154,7 +154,7 @@ def test_if_it_does_not_help_the_challenge_goes_on_and_the_client_answers_it(
 
         lab_trail.restart()
         reply = api.call("GET", downstream.path, alice.token(claims_challenge(refused)))
-        assert answer(reply)["id"] == PEOPLE["alice"].oid
+        assert response(reply)["id"] == PEOPLE["alice"].oid
         (granted,) = lab_trail.exchanges  # with a second factor, the token for the API behind has c1 at once
         assert (granted.assertion, granted.claims) == (print_of(alice.tokens[1]), {})
         assert lab_trail.calls(downstream.service) == [(granted.issued, 200)]
@@ -190,7 +190,7 @@ def test_sessions_revoked_then_signed_in_again(
     """An administrator revokes alice's sessions. Her token and the API's for Graph are still within their time."""
     alice = at_lab("alice")
     token = alice.token()
-    assert answer(api.call("GET", "/me", token))["id"] == PEOPLE["alice"].oid
+    assert response(api.call("GET", "/me", token))["id"] == PEOPLE["alice"].oid
     lab.clock.forward(10)
     revoked_at = lab.clock()
     lab.stack.directory.revoke_sessions("alice", revoked_at)
@@ -204,7 +204,7 @@ def test_sessions_revoked_then_signed_in_again(
     assert (exchange.status, exchange.claims) == (400, claims)
 
     reply = api.call("GET", "/me", alice.token(claims_challenge(refused)))
-    assert answer(reply)["id"] == PEOPLE["alice"].oid
+    assert response(reply)["id"] == PEOPLE["alice"].oid
 
 
 def test_an_api_that_has_not_declared_cp1_is_not_challenged(lab: Lab, at_lab: Callable[[str], Someone]) -> None:
@@ -222,7 +222,7 @@ def test_the_running_apps_do_the_same(live: Live, at_live: Callable[[str], Someo
     olga = at_live("olga")
     with live.stack.graph.continuous_access.requiring("c1"):
         reply = call_as_user(Api(live.api), olga, "GET", "/api/me", tell=lambda _: None)
-    assert answer(reply)["id"] == PEOPLE["olga"].oid
+    assert response(reply)["id"] == PEOPLE["olga"].oid
     assert olga.asked == [None, text_of(MFA)]
     assert [exchange.claims for exchange in trail.exchanges] == [{}, MFA, {}]
 
@@ -239,5 +239,5 @@ def test_a_post_that_was_challenged_is_carried_out_once(
     assert (added.status, json.loads(added.text)["item"]) == (201, "lamp")
     assert [exchange.claims for exchange in trail.exchanges] == [{}, ANYBODY]
     assert [status for _, status in trail.calls("orders")] == [401, 201]
-    lamps = [order for order in answer(calls.call("GET", "/api/orders", token)) if order["item"] == "lamp"]
+    lamps = [order for order in response(calls.call("GET", "/api/orders", token)) if order["item"] == "lamp"]
     assert len(lamps) == 1

@@ -14,7 +14,7 @@ from emulators.people import PEOPLE
 from tests.support.lab import at_once
 
 from .people import Someone
-from .replies import answer, claims_challenge
+from .replies import claims_challenge, response
 from .trail import Trail, print_of
 
 MFA = json.dumps(MFA_CLAIMS, separators=(",", ":"))
@@ -27,13 +27,13 @@ def stepped_up(api: Api, someone: Someone) -> tuple[str, str]:
     return someone.tokens[0], second
 
 
-def test_maya_is_refused_steps_up_and_gets_her_own_answer(
+def test_maya_is_refused_steps_up_and_gets_her_own_response(
     api: Api, at_live: Callable[[str], Someone], trail: Trail
 ) -> None:
     maya, told = at_live("maya"), list[str]()
     reply = call_as_user(api, maya, "GET", "/api/me", tell=told.append)
 
-    assert answer(reply)["id"] == PEOPLE["maya"].oid
+    assert response(reply)["id"] == PEOPLE["maya"].oid
     assert maya.asked == [None, MFA]
     assert told == [f"The API asks for more: {MFA}\nSigning in again to satisfy it."]
     first, second = map(print_of, maya.tokens)
@@ -60,7 +60,7 @@ def test_the_new_sign_in_is_another_token(api: Api, at_live: Callable[[str], Som
 
 
 @pytest.mark.parametrize("order", ["1212", "2121", "2112", "1221", "22112211"])
-def test_nothing_of_the_first_token_answers_for_the_second_or_the_reverse(
+def test_nothing_of_the_first_token_serves_the_second_or_the_reverse(
     order: str, api: Api, at_live: Callable[[str], Someone], trail: Trail
 ) -> None:
     tokens = stepped_up(api, at_live("maya"))
@@ -70,7 +70,7 @@ def test_nothing_of_the_first_token_answers_for_the_second_or_the_reverse(
         if number == "1":
             assert claims_challenge(reply) == MFA
         else:
-            assert answer(reply)["id"] == PEOPLE["maya"].oid
+            assert response(reply)["id"] == PEOPLE["maya"].oid
 
     first, second = map(print_of, tokens)
     granted = [exchange for exchange in trail.exchanges if exchange.status == 200]
@@ -88,7 +88,7 @@ def test_both_tokens_at_once(api: Api, at_live: Callable[[str], Someone], trail:
     assert [reply.status for reply in replies] == [401, 200] * 12
     for refused, granted in zip(replies[::2], replies[1::2], strict=True):
         assert claims_challenge(refused) == MFA
-        assert answer(granted)["id"] == PEOPLE["maya"].oid
+        assert response(granted)["id"] == PEOPLE["maya"].oid
     assert [e.assertion for e in trail.exchanges if e.status == 200] == [print_of(tokens[1])]
     assert {trail.origin(bearer) for bearer, _ in trail.calls("graph")} == {print_of(tokens[1])}
 
@@ -103,7 +103,7 @@ def test_two_tokens_of_one_user_have_each_their_own_downstream_tokens(
         for token in tokens:
             trail.restart()
             for path, service in (("/api/me", "graph"), ("/api/orders", "orders")):
-                answer(api.call("GET", path, token))
+                response(api.call("GET", path, token))
                 ((bearer, status),) = trail.calls(service)
                 assert (trail.origin(bearer), status) == (print_of(token), 200)
     assert trail.exchanges == []  # in the second round everything was known
@@ -114,4 +114,4 @@ def test_a_step_up_on_the_wrong_account_is_answered_as_that_account(
 ) -> None:
     refused = api.call("GET", "/api/me", at_live("maya").token())
     alices = at_live("alice").token(claims_challenge(refused))
-    assert answer(api.call("GET", "/api/me", alices))["id"] == PEOPLE["alice"].oid
+    assert response(api.call("GET", "/api/me", alices))["id"] == PEOPLE["alice"].oid

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from emulators.people import CONTOSO, FABRIKAM
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.net.transport import Transport
-from shared.validation.known_keys import MAX_AGE_SECONDS
+from shared.validation.signing_keys import MAX_AGE_SECONDS
 from tests.support.genuine import GONE, Genuine, changed, number, public_jwk
 from tests.support.lab import Lab, finish_background_work
 from tests.support.tokens import STRANGER
@@ -229,7 +229,7 @@ DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_document_without_a_usable_key_is_no_answer(lab: Lab, name: str) -> None:
+def test_a_document_without_a_usable_key_is_no_response(lab: Lab, name: str) -> None:
     """Then there is no key yet: 503, and not a word that the token was bad."""
     current = lab.stack.entra.keys.current
     document = DOCUMENTS[name](entry(lab, current.key, kid=current.x5t))

@@ -10,10 +10,10 @@ import pytest
 
 from maintainers.tests.forgery import APP_ONLY, CONTROLS, TABLES, UNKNOWN_KEYS, Row
 from maintainers.tests.forgery.claims import NEARLY
-from maintainers.tests.forgery.door import Cost, Door
+from maintainers.tests.forgery.target import Cost, Target
 from shared.errors import ApiError, InvalidToken, UserTokenRequired
 from shared.hosting.response import reply_to_error
-from shared.validation.jws_header import MAX_TOKEN_CHARS
+from shared.validation.jws import MAX_TOKEN_CHARS
 from tests.support.lab import Lab
 
 FORGED = [pytest.param(row, id=f"{table}: {name}") for table, rows in TABLES.items() for name, row in rows.items()]
@@ -24,15 +24,15 @@ def rows(table: dict[str, Row]) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def doors() -> list[Door]:
+def targets() -> list[Target]:
     return []
 
 
 @pytest.fixture
-def door(lab: Lab, doors: list[Door]) -> Door:
-    if not doors or doors[-1].is_old:
-        doors.append(Door(lab))
-    return doors[-1]
+def target(lab: Lab, targets: list[Target]) -> Target:
+    if not targets or targets[-1].is_old:
+        targets.append(Target(lab))
+    return targets[-1]
 
 
 def is_cheap(cost: Cost, usual: Cost, token: str) -> bool:
@@ -50,58 +50,58 @@ def tells_nothing(error: ApiError, token: str) -> bool:
 
 
 @pytest.mark.parametrize("row", FORGED)
-def test_a_forged_token_is_refused_and_costs_nothing(door: Door, row: Row) -> None:
-    token, sessions = row(door.genuine()), len(door.services.sessions)
-    error = door.refuse(token)
+def test_a_forged_token_is_refused_and_costs_nothing(target: Target, row: Row) -> None:
+    token, sessions = row(target.genuine()), len(target.services.sessions)
+    error = target.refuse(token)
     assert type(error) is InvalidToken
     assert (error.detail, error.challenge(), error.extra) == (InvalidToken.detail, {"error": "invalid_token"}, {})
     assert tells_nothing(error, token)
     for _ in range(3):  # the memory is that of all threads, and another one may have been at work
-        cost = door.measure(token)
+        cost = target.measure(token)
         assert cost.fetches == ()
-        if is_cheap(cost, door.usual, token):
+        if is_cheap(cost, target.usual, token):
             break
-    assert is_cheap(cost, door.usual, token), cost
-    assert len(door.services.sessions) == sessions
+    assert is_cheap(cost, target.usual, token), cost
+    assert len(target.services.sessions) == sessions
 
 
 @pytest.mark.parametrize("row", rows(UNKNOWN_KEYS))
-def test_an_unknown_key_id_is_good_for_one_fetch_of_the_keys(door: Door, row: Row) -> None:
-    token, sessions = row(door.genuine()), len(door.services.sessions)
-    first, again = door.measure(token), door.measure(token)
+def test_an_unknown_key_id_is_good_for_one_fetch_of_the_keys(target: Target, row: Row) -> None:
+    token, sessions = row(target.genuine()), len(target.services.sessions)
+    first, again = target.measure(token), target.measure(token)
     assert first.fetches == ("discovery", "keys")
     assert again.fetches == ()
-    assert is_cheap(again, door.usual, token), again
-    error = door.refuse(token)
-    assert (type(error), tells_nothing(error, token), len(door.services.sessions)) == (InvalidToken, True, sessions)
+    assert is_cheap(again, target.usual, token), again
+    error = target.refuse(token)
+    assert (type(error), tells_nothing(error, token), len(target.services.sessions)) == (InvalidToken, True, sessions)
 
 
-def test_an_endless_key_id_costs_no_more(door: Door) -> None:
-    token = door.genuine().with_header(kid="k" * 16_000)
-    cost = door.measure(token)
+def test_an_endless_key_id_costs_no_more(target: Target) -> None:
+    token = target.genuine().with_header(kid="k" * 16_000)
+    cost = target.measure(token)
     assert cost.fetches in ((), ("discovery", "keys"))
-    assert type(door.refuse(token)) is InvalidToken
-    assert is_cheap(door.measure(token), door.usual, token)
+    assert type(target.refuse(token)) is InvalidToken
+    assert is_cheap(target.measure(token), target.usual, token)
 
 
 @pytest.mark.parametrize("row", rows(APP_ONLY))
-def test_a_genuine_token_of_an_application_is_told_what_it_lacks(door: Door, row: Row) -> None:
-    token, sessions = row(door.genuine()), len(door.services.sessions)
-    error = door.refuse(token)
+def test_a_genuine_token_of_an_application_is_told_what_it_lacks(target: Target, row: Row) -> None:
+    token, sessions = row(target.genuine()), len(target.services.sessions)
+    error = target.refuse(token)
     assert type(error) is UserTokenRequired
     assert tells_nothing(error, token)
-    assert door.measure(token).fetches == ()
-    assert len(door.services.sessions) == sessions
+    assert target.measure(token).fetches == ()
+    assert len(target.services.sessions) == sessions
 
 
 @pytest.mark.parametrize("row", rows(CONTROLS))
-def test_what_is_odd_but_genuine_is_accepted(door: Door, row: Row) -> None:
+def test_what_is_odd_but_genuine_is_accepted(target: Target, row: Row) -> None:
     """Otherwise the rows above could be refused for another reason than the one they name."""
-    token = row(door.genuine())
-    session = door.open(token)
+    token = row(target.genuine())
+    session = target.open(token)
     assert "access_as_user" in session.access_token.scopes
     assert session.access_token.claims()["oid"]
-    assert door.open(token) is session
+    assert target.open(token) is session
 
 
 SCOPES = {
@@ -124,30 +124,30 @@ SCOPES = {
 
 
 @pytest.mark.parametrize("scopes", SCOPES.values(), ids=SCOPES)
-def test_a_scope_is_what_stands_between_spaces(door: Door, scopes: str) -> None:
+def test_a_scope_is_what_stands_between_spaces(target: Target, scopes: str) -> None:
     """RFC 6749 §3.3: scopes are parted by SP, and by nothing else that looks like it."""
-    assert "access_as_user" not in door.open(door.genuine().with_claims(scp=scopes)).access_token.scopes
+    assert "access_as_user" not in target.open(target.genuine().with_claims(scp=scopes)).access_token.scopes
 
 
 @pytest.fixture(scope="module")
-def strict_doors() -> list[Door]:
+def strict_targets() -> list[Target]:
     return []
 
 
 @pytest.mark.parametrize("how", NEARLY)
-def test_with_a_list_of_clients_no_other_one_gets_in(lab: Lab, strict_doors: list[Door], how: str) -> None:
-    if not strict_doors:
-        strict_doors.append(Door(lab, AzureAd__AllowedClients=lab.stack.environ("client")["CLIENT_APP_ID"]))
-    genuine = strict_doors[0].genuine()
-    assert strict_doors[0].open(genuine.token())
+def test_with_a_list_of_clients_no_other_one_gets_in(lab: Lab, strict_targets: list[Target], how: str) -> None:
+    if not strict_targets:
+        strict_targets.append(Target(lab, AzureAd__AllowedClients=lab.stack.environ("client")["CLIENT_APP_ID"]))
+    genuine = strict_targets[0].genuine()
+    assert strict_targets[0].open(genuine.token())
     value = NEARLY[how](genuine.claims["azp"])
     for changes in ({"azp": value}, {"azp": value, "appid": genuine.claims["azp"]}):
-        assert strict_doors[0].refuse(genuine.with_claims(**changes)).reason == "client application"
+        assert strict_targets[0].refuse(genuine.with_claims(**changes)).reason == "client application"
 
 
-def test_every_row_is_another_token(door: Door) -> None:
+def test_every_row_is_another_token(target: Target) -> None:
     """Two rows that make the same token are one row too many; one that makes a genuine one is none."""
-    genuine = door.genuine()
+    genuine = target.genuine()
     made: dict[str, list[str]] = {}
     for table, named in {**TABLES, "unknown": UNKNOWN_KEYS, "app-only": APP_ONLY}.items():
         for name, row in named.items():

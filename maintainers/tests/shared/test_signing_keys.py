@@ -17,13 +17,13 @@ from shared.net.transport import Transport, TransportError
 from shared.services import Services
 from shared.validation import signing_keys
 from shared.validation.access_token import AccessTokenValidator
-from shared.validation.key_set import SigningKey, parse_key_set
-from shared.validation.known_keys import DIFFERENCE_COUNTS_SECONDS, MAX_AGE_SECONDS, SECOND_LOOK_SECONDS
+from shared.validation.jws import SigningKey, parse_key_set
 from shared.validation.signing_keys import (
     COOLDOWN_SECONDS,
     EMPTY_COOLDOWN_SECONDS,
-    FAILED_COOLDOWN_SECONDS,
-    FAILURE_COUNTS_SECONDS,
+    MAX_AGE_SECONDS,
+    NEXT_FETCH_SECONDS,
+    RECENT_SECONDS,
     SigningKeys,
 )
 from tests.support.clock import Clock
@@ -99,10 +99,10 @@ def test_after_a_failed_fetch_the_cooldown_holds_too(lab: Lab) -> None:
     for number in range(5):
         with pytest.raises(ServiceUnavailable) as raised:  # nobody knows whether Entra has that key
             services.sessions.open(bogus(lab, number))
-        assert 1 <= raised.value.retry_after <= FAILED_COOLDOWN_SECONDS
+        assert 1 <= raised.value.retry_after <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
     lab.stack.faults.clear()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises((ServiceUnavailable, InvalidToken)):  # asks again, and does not wait; it may be there already
         services.sessions.open(bogus(lab, 6))
     finish_background_work()
@@ -125,7 +125,7 @@ def test_a_withdrawn_key_ends_its_sessions(lab: Lab) -> None:
     lab.clock.forward(MAX_AGE_SECONDS + 1)
     mark = lab.stack.audit.mark()
     look_again(services, token)
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, token)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         services.sessions.open(token)
@@ -146,9 +146,9 @@ def test_a_key_withdrawn_while_nobody_called_is_refused(lab: Lab, idle: float) -
     for number in range(3):
         with pytest.raises(ServiceUnavailable, match="key lists differ") as raised:
             services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
-        assert 1 <= raised.value.retry_after <= SECOND_LOOK_SECONDS
+        assert 1 <= raised.value.retry_after <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     for number in range(3):
         with pytest.raises(InvalidToken, match="unknown signing key"):
             services.sessions.open(signed(header, {**claims, "uti": str(number)}, stolen))
@@ -166,7 +166,7 @@ def test_a_session_does_not_outlive_the_key_that_was_withdrawn_while_nobody_call
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(token)
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         services.sessions.open(token)
 
@@ -201,7 +201,7 @@ def two_keys(lab: Lab) -> tuple[Services, Genuine, str]:
     return services, genuine, older.x5t
 
 
-def test_one_answer_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
+def test_one_response_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     session = services.sessions.open(genuine.token())
     lab.clock.forward(MAX_AGE_SECONDS)
@@ -211,22 +211,22 @@ def test_one_answer_that_lacks_a_key_costs_nobody_anything(lab: Lab) -> None:
     assert [entry.verdict for entry in lab.seen(mark, "keys")] == [f"fault: without key {kid}; ok: signing keys"]
     assert services.sessions.open(genuine.token()) is session
     assert services.sessions.open(genuine.with_claims(uti="new"))
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, genuine.token())
     assert len(lab.seen(mark, "keys")) == 2
-    for later in (SECOND_LOOK_SECONDS, DIFFERENCE_COUNTS_SECONDS):
+    for later in (NEXT_FETCH_SECONDS, RECENT_SECONDS):
         lab.clock.forward(later)
         assert services.sessions.open(genuine.token()) is session
     assert len(lab.seen(mark, "keys")) == 2  # the second response had it: no third is needed
 
 
-def test_answers_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None:
+def test_responses_that_differ_by_turns_for_hours_end_no_session(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     session = services.sessions.open(genuine.token())
     lab.stack.faults.add("entra.keys", without=[kid], every=2)
     mark = lab.stack.audit.mark()
     for step in range(40):
-        lab.clock.forward((MAX_AGE_SECONDS / 10, SECOND_LOOK_SECONDS)[step % 2])
+        lab.clock.forward((MAX_AGE_SECONDS / 10, NEXT_FETCH_SECONDS)[step % 2])
         with suppress(InvalidToken, ServiceUnavailable):
             services.sessions.open(bogus(lab, step))
         assert services.sessions.open(genuine.token()) is session
@@ -257,21 +257,21 @@ def test_a_key_that_is_missed_while_entra_fails_is_good_for_two_hours_and_then_u
     lab.clock.forward(MAX_AGE_SECONDS - 1)
     assert services.sessions.open(genuine.with_claims(uti="1"))
     finish_background_work()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(ServiceUnavailable, match="could not be fetched"):
         services.sessions.open(genuine.with_claims(uti="2"))
     lab.stack.faults.clear()
-    lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="3"))
 
 
-def test_after_two_idle_hours_one_answer_that_lacks_a_key_is_no_401(lab: Lab) -> None:
+def test_after_two_idle_hours_one_response_that_lacks_a_key_is_no_401(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     lab.clock.forward(2 * MAX_AGE_SECONDS)
     lab.stack.faults.add("entra.keys", without=[kid], times=1)
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         services.sessions.open(genuine.with_claims(uti="1"))
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="2"))
 
 
@@ -298,7 +298,7 @@ def test_the_first_fetch_of_all_is_not_that_try_either(lab: Lab) -> None:
     assert len(lab.seen(mark, "keys")) == 2
 
 
-def test_while_answers_differ_an_unknown_key_id_is_503_and_a_minute_later_401(lab: Lab) -> None:
+def test_while_responses_differ_an_unknown_key_id_is_503_and_a_minute_later_401(lab: Lab) -> None:
     api, (_, genuine, kid) = Api(lab, ShortTimeouts(lab.clock)), two_keys(lab)
     assert api.call("me", genuine.token()).status == 200
     lab.clock.forward(COOLDOWN_SECONDS)
@@ -306,18 +306,18 @@ def test_while_answers_differ_an_unknown_key_id_is_503_and_a_minute_later_401(la
     mark = lab.stack.audit.mark()
     reply = api.call("me", bogus(lab, 1))
     assert (reply.status, reply.problem["code"]) == (503, "temporarily_unavailable")
-    assert 1 <= (reply.retry_after or 0) <= SECOND_LOOK_SECONDS
+    assert 1 <= (reply.retry_after or 0) <= NEXT_FETCH_SECONDS
     assert len(lab.seen(mark, "keys")) == 1
-    lab.clock.forward(DIFFERENCE_COUNTS_SECONDS)
+    lab.clock.forward(RECENT_SECONDS)
     assert api.call("me", genuine.token()).status == 200
     finish_background_work()
-    lab.clock.forward(DIFFERENCE_COUNTS_SECONDS)
+    lab.clock.forward(RECENT_SECONDS)
     reply = api.call("me", bogus(lab, 2))
     assert (reply.status, reply.problem["code"]) == (401, "invalid_token")
     assert 'error="invalid_token"' in reply.headers["WWW-Authenticate"]
 
 
-def test_while_answers_differ_strangers_have_no_more_tries_than_before(lab: Lab) -> None:
+def test_while_key_lists_differ_strangers_have_no_more_tries_than_before(lab: Lab) -> None:
     services, genuine, kid = two_keys(lab)
     lab.stack.faults.add("entra.keys", without=[kid], every=2)
     lab.clock.forward(COOLDOWN_SECONDS)
@@ -344,7 +344,7 @@ def test_when_entra_withdraws_all_its_keys_nobody_gets_in(lab: Lab, nothing: dic
     empty = lab.stack.faults.add("entra.keys", status=200, body=nothing)
     look_again(services, genuine.token())
     assert services.sessions.open(genuine.token()) is session  # one such response may be a mistake
-    lab.clock.forward(SECOND_LOOK_SECONDS)
+    lab.clock.forward(NEXT_FETCH_SECONDS)
     look_again(services, genuine.token())
     for token in (genuine.token(), lab.stack.issue_access_token("alice")):
         with pytest.raises(ServiceUnavailable, match="could not be fetched") as raised:
@@ -356,14 +356,14 @@ def test_when_entra_withdraws_all_its_keys_nobody_gets_in(lab: Lab, nothing: dic
     assert services.sessions.open(genuine.token())
 
 
-@pytest.mark.parametrize("answer", [{}, {"keys": None}, {"keys": {}}, []], ids=str)
-def test_what_is_no_key_set_withdraws_nothing(lab: Lab, answer: object) -> None:
+@pytest.mark.parametrize("response", [{}, {"keys": None}, {"keys": {}}, []], ids=str)
+def test_what_is_no_key_set_withdraws_nothing(lab: Lab, response: object) -> None:
     services, genuine, _ = two_keys(lab)
     lab.clock.forward(MAX_AGE_SECONDS)
-    lab.stack.faults.add("entra.keys", status=200, body=answer)
+    lab.stack.faults.add("entra.keys", status=200, body=response)
     for number in range(3):
         look_again(services, genuine.with_claims(uti=str(number)))
-        lab.clock.forward(FAILED_COOLDOWN_SECONDS)
+        lab.clock.forward(NEXT_FETCH_SECONDS)
     assert services.sessions.open(genuine.with_claims(uti="new"))
 
 
@@ -424,11 +424,11 @@ def old_keys_after_a_failure() -> tuple[SigningKeys, Clock, Publisher]:
     return keys, clock, publisher
 
 
-def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "SHORT_WAIT_SECONDS", 0.01)
     publisher.open.clear()
-    clock.forward(FAILED_COOLDOWN_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     for _ in range(3):
         assert keys.get("a")
     publisher.open.set()
@@ -436,14 +436,14 @@ def test_nobody_waits_long_again_and_again_for_an_entra_that_does_not_answer(mon
     assert (publisher.asked, publisher.was_waited_for) == (3, False)
 
 
-@pytest.mark.parametrize("later", [FAILED_COOLDOWN_SECONDS, FAILURE_COUNTS_SECONDS])
-def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_answers(later: float) -> None:
+@pytest.mark.parametrize("later", [NEXT_FETCH_SECONDS, RECENT_SECONDS])
+def test_a_key_withdrawn_during_an_idle_outage_is_refused_as_soon_as_entra_responds(later: float) -> None:
     keys, clock, publisher = old_keys_after_a_failure()
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
     clock.forward(later)
     with pytest.raises(ServiceUnavailable, match="key lists differ"):
         keys.get("a")
-    clock.forward(SECOND_LOOK_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     with pytest.raises(InvalidToken, match="unknown signing key"):
         keys.get("a")
 
@@ -498,7 +498,7 @@ def test_strangers_do_not_wait_for_an_entra_that_failed(monkeypatch: pytest.Monk
     with pytest.raises(ServiceUnavailable, match="could not be fetched"):
         keys.get("x")
     publisher.open.clear()
-    clock.forward(FAILED_COOLDOWN_SECONDS)
+    clock.forward(NEXT_FETCH_SECONDS)
     for number in range(20):
         with pytest.raises(ServiceUnavailable, match="could not be fetched"):
             keys.get(f"y{number}")
@@ -529,7 +529,7 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
     keys, clock, publisher = old_keys_after_a_failure()
     monkeypatch.setattr(signing_keys, "SHORT_WAIT_SECONDS", 0.01)
     publisher.error, publisher.published = False, {"b": SigningKey(STRANGER.public_key())}
-    clock.forward(FAILURE_COUNTS_SECONDS)
+    clock.forward(RECENT_SECONDS)
     publisher.open.clear()
     threading.Timer(0.1, publisher.open.set).start()
     with pytest.raises(ServiceUnavailable, match="key lists differ"):  # nobody could say so without having waited
@@ -537,7 +537,7 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"status": 503},
         {"status": 200, "body": "<html>"},
@@ -547,9 +547,9 @@ def test_a_failure_of_long_ago_is_no_reason_not_to_wait(monkeypatch: pytest.Monk
         {"status": 302, "headers": {"Location": "https://graph.microsoft.com/keys"}},
     ],
 )
-def test_without_any_key_the_answer_is_503_and_the_next_try_is_soon(lab: Lab, answer: dict[str, object]) -> None:
+def test_without_any_key_the_response_is_503_and_the_next_try_is_soon(lab: Lab, response: dict[str, object]) -> None:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
-    lab.stack.faults.add("entra.keys", **answer)  # type: ignore[arg-type]  # a row of the table above
+    lab.stack.faults.add("entra.keys", **response)  # type: ignore[arg-type]  # a row of the table above
     with pytest.raises(ServiceUnavailable) as raised:
         services.sessions.open(token)
     assert raised.value.retry_after == EMPTY_COOLDOWN_SECONDS
@@ -692,7 +692,10 @@ def test_a_key_signs_for_its_own_issuer(lab: Lab, issuer: str, signs_for: set[st
     current = lab.stack.entra.keys.current
     keys = {current.x5t: SigningKey(current.key.public_key(), frozenset({issuer}))}
     services = lab.services()
-    validator = AccessTokenValidator(services.settings, SigningKeys(lambda: keys, lab.clock), lab.clock)
+    settings = services.settings
+    validator = AccessTokenValidator(
+        settings.authority, settings.tokens, SigningKeys(lambda: keys, lab.clock), lab.clock
+    )
     if {1: V1, 2: V2}[version] in signs_for:
         assert validator.validate(token)
     else:

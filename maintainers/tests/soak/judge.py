@@ -64,7 +64,7 @@ class Judge:
         """One of RIGHT or WRONG."""
         live = self._is_live(call, disturbances)
         if 200 <= call.status < 300:
-            found = self._of_answer(call, disturbances)
+            found = self._of_response(call, disturbances)
             if found == ANSWERED:
                 self._remember(call, disturbances)
             return found
@@ -83,7 +83,7 @@ class Judge:
         refusal = None if consented and NOT_CONSENTED in call.person.traits else self._due(call)
         return (call.status, call.code) == (refusal or (200, ""))
 
-    def _of_answer(self, call: Call, disturbances: Sequence[Disturbance]) -> str:
+    def _of_response(self, call: Call, disturbances: Sequence[Disturbance]) -> str:
         if call.token.bad:
             return LET_IN
         sees_all = MANAGER in call.person.traits and call.api == "orders"

@@ -75,7 +75,7 @@ def test_new_signing_keys_come_far_enough_apart_to_be_fetched() -> None:
 
 
 @pytest.mark.parametrize("verdict", WRONG)
-def test_one_wrong_answer_spoils_the_report(verdict: str) -> None:
+def test_one_wrong_response_spoils_the_report(verdict: str) -> None:
     figures = Figures()
     figures.count_call(verdict, "200", 0.1, "to soak0001")
     report = good_report(figures)
@@ -86,7 +86,7 @@ def test_one_wrong_answer_spoils_the_report(verdict: str) -> None:
     assert "NOT GOOD" in report.text()
 
 
-def test_a_leak_somebody_left_unserved_and_no_answer_at_all_spoil_it_too() -> None:
+def test_a_leak_somebody_left_unserved_and_no_response_at_all_spoil_it_too() -> None:
     sieve = Sieve()
     sieve.scan(f"user={member(7).oid}", "log of the api app")
 

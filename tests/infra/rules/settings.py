@@ -133,7 +133,7 @@ def _needed(source: str, found: Settings) -> Iterator[str]:
             yield f"the code calls the API {name}, and no DownstreamApis__{name}__… is set"
     if not found.scopes:
         yield "AzureAd__Scopes is missing: a function that names no scope would not start"
-    if bool(found.client_credentials) != bool(found.downstream_apis):
+    if bool(found.client.credentials) != bool(found.downstream_apis):
         yield "a credential goes with APIs to call, and only with them"
 
 
@@ -152,7 +152,7 @@ def _registration(deployment: Deployment, found: Settings, service: str) -> Iter
     exposed = registrations(deployment)
     if not exposed:
         return
-    name = next((name for name in exposed if app_id(name.partition("-")[0]) == found.client_id), None)
+    name = next((name for name in exposed if app_id(name.partition("-")[0]) == found.authority.client_id), None)
     if name is None:
         yield "AzureAd__ClientId is no app registration of this deployment"
         return
@@ -165,7 +165,7 @@ def _registration(deployment: Deployment, found: Settings, service: str) -> Iter
         for uri in app["properties"].get("identifierUris", ())
         for scope in exposed[app["properties"]["uniqueName"]]
     }
-    tenant = f"api://{found.tenant_id}/"  # an API of somebody else is out of sight
+    tenant = f"api://{found.authority.tenant_id}/"  # an API of somebody else is out of sight
     for api in found.downstream_apis.values():
         for scope in api.scopes:
             if scope.startswith(tenant) and not scope.endswith("/.default") and scope not in uris:
@@ -175,7 +175,7 @@ def _registration(deployment: Deployment, found: Settings, service: str) -> Iter
 def _identities(deployment: Deployment, found: Settings, site: Resource) -> Iterator[str]:
     """Each identity in the settings is one of the site's; the API alone has the cache, if one is deployed."""
     own = [client_id(each.rpartition("/")[2]) for each in at(site, "identity.userAssignedIdentities") or {}]
-    for credential in found.client_credentials:
+    for credential in found.client.credentials:
         if credential.managed_identity_client_id not in own:
             yield "AzureAd__ClientCredentials__0__ManagedIdentityClientId is no identity of the site"
     databases = deployment.of_type("Microsoft.Cache/redisEnterprise/databases")

@@ -45,7 +45,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 def _filled(services: Services, entra: Population, tokens: Sequence[str]) -> Sessions:
     keys = services.signing_keys
-    validator = AccessTokenValidator(services.settings, keys, time.time)
+    validator = AccessTokenValidator(services.settings.authority, services.settings.tokens, keys, time.time)
     sessions = Sessions(validator, keys, entra, time.time, 10**6, 10**12)
     for token in tokens:
         sessions.token_for(sessions.open(token), token, SCOPES, correlation_id="")

@@ -26,7 +26,8 @@ def measure(quick: bool) -> Iterator[Result]:
     with tenant() as there:
         services = Services(Settings.from_environ(os.environ))
         tokens = there.tokens(20 if quick else 400)
-        validator = AccessTokenValidator(services.settings, services.signing_keys, time)
+        settings = services.settings
+        validator = AccessTokenValidator(settings.authority, settings.tokens, services.signing_keys, time)
         key = validator.validate(tokens[0]).key.key
         mine, theirs = cycle(tokens), cycle(tokens)
         calls = {

@@ -15,9 +15,9 @@ from hypothesis.strategies import SearchStrategy
 from shared.errors import ApiError, ClaimsChallenge
 from shared.exchange.entra_errors import describe, error_from_entra, refuses_our_credential
 from shared.net.claims_challenge import claims_of, requested_claims
-from shared.net.response import MAX_RETRY_AFTER_SECONDS, Response
+from shared.net.transport import MAX_RETRY_AFTER_SECONDS, Response
 from shared.settings.settings import Settings
-from shared.validation.key_set import parse_key_set
+from shared.validation.jws import parse_key_set
 from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER
 
@@ -26,7 +26,7 @@ from .tokens import shown
 from .values import bodies, header_values, json_values, numbers, texts, words
 
 NOW = 1_800_000_000.0
-ANSWERS_OF_ENTRA = {401, 403, 500, 503}
+RESPONSES_OF_ENTRA = {401, 403, 500, 503}
 
 claims_requests = st.dictionaries(
     st.sampled_from(["access_token", "id_token", "userinfo"]) | words, json_values, max_size=3
@@ -149,7 +149,7 @@ def entra_errors(settings: Settings) -> Callable[[dict[str, Any], Figures], None
         error = figures.of(lambda: error_from_entra(body, ("scope",), settings.authority))
         figures.answered(error.status)
         assert isinstance(error, ApiError)
-        assert error.status in ANSWERS_OF_ENTRA
+        assert error.status in RESPONSES_OF_ENTRA
         assert MARK not in shown(error) or (
             isinstance(error, ClaimsChallenge) and MARK not in f"{error!r} {error.reason}"
         )

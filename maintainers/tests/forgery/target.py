@@ -15,8 +15,7 @@ from shared.errors import ApiError
 from shared.services import Services
 from shared.sessions.session import Session
 from shared.settings.settings import Settings
-from shared.validation.known_keys import MAX_AGE_SECONDS
-from shared.validation.signing_keys import COOLDOWN_SECONDS
+from shared.validation.signing_keys import COOLDOWN_SECONDS, MAX_AGE_SECONDS
 from tests.support.clock import Clock
 from tests.support.genuine import Genuine
 from tests.support.lab import Lab
@@ -31,7 +30,7 @@ class Cost:
     calls: int
 
 
-class Door:
+class Target:
     """Services that know Entra's keys, at a moment when they may fetch them again."""
 
     def __init__(self, lab: Lab, **changes: str | None) -> None:

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 
 from shared.errors import ApiError
 from shared.hosting.response import reply_to
-from shared.net.response import Response
-from shared.net.transport import Transport, TransportError, TransportTimeout
+from shared.net.transport import Response, Transport, TransportError, TransportTimeout
 from shared.services import Services
 from shared.settings.settings import Settings
 from tests.support.lab import Lab
 
-from .answers import ANSWERS_OF_ENTRA, challenges, claims_requests, error_bodies, waits
 from .case import MARK, Case, Figures
+from .responses import RESPONSES_OF_ENTRA, challenges, claims_requests, error_bodies, waits
 from .tokens import shown
 from .values import bodies, header_values, json_values, numbers, spoilt_json, texts, words
 
 ENTRA = "login.microsoftonline.com"
-ANSWERS_OF_AN_API = {*range(400, 500), 502, 503, 504}
+RESPONSES_OF_AN_API = {*range(400, 500), 502, 503, 504}
 SERVICES_LAST = 100  # inputs; then new ones, so that a failure is not that of a long history
 
 headers = st.dictionaries(
@@ -34,7 +33,7 @@ headers = st.dictionaries(
     ),
     max_size=4,
 ).map(lambda values: {name: one_line(value) for name, value in values.items()})
-token_answers = st.fixed_dictionaries(
+token_responses = st.fixed_dictionaries(
     {},
     optional={
         "access_token": texts | json_values,
@@ -54,7 +53,7 @@ anything = st.one_of(bodies, json_values.map(lambda value: spoilt_json(value, "a
 failures = st.sampled_from([TransportError("reset"), TransportTimeout("slow", cut_short=False)])
 
 
-def answers(bodies_of_the_service: Any) -> Any:
+def responses(bodies_of_the_service: Any) -> Any:
     mine = bodies_of_the_service.map(lambda value: spoilt_json(value, "raw"))
     return failures | st.builds(Response, statuses, headers.map(Lenient), anything | mine | mine)
 
@@ -91,7 +90,9 @@ class Target:
 
     def __init__(self, lab: Lab, host: str) -> None:
         self._lab, self._host = lab, host
-        self._expected = ANSWERS_OF_ENTRA | {502} if host == ENTRA else ANSWERS_OF_AN_API  # 502: a token that is none
+        self._expected = (
+            RESPONSES_OF_ENTRA | {502} if host == ENTRA else RESPONSES_OF_AN_API
+        )  # 502: a token that is none
         self._renew()
 
     def call(self, answer: Response | Exception, figures: Figures) -> None:
@@ -146,6 +147,6 @@ def cases(lab: Lab) -> list[Case]:
 
     claims_in_error = st.fixed_dictionaries({"error": st.just("interaction_required"), "claims": claims_requests})
     return [
-        Case("answers of Entra", answers(token_answers | error_bodies | claims_in_error), check_entra, 60),
-        Case("answers of an API", answers(problems | json_values), check_graph, 100),
+        Case("answers of Entra", responses(token_responses | error_bodies | claims_in_error), check_entra, 60),
+        Case("answers of an API", responses(problems | json_values), check_graph, 100),
     ]
