@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from typing import Any
 
 import azure.functions as func
@@ -97,7 +96,7 @@ class _Guard:
                 bearer = bearer_token(request)
                 session = await self._kind.open_session(services.sessions, bearer)
                 context = RequestContext(services.sessions, session, bearer, record)
-                with closing(context):
+                with context:
                     self._check(context, services)
                     user = self._kind.user(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))

@@ -39,11 +39,11 @@ def test_wrong_settings_are_all_named_and_every_route_still_responds(
     live: Live, tmp_path: Path, leak_watch: LeakWatch
 ) -> None:
     environ = {**live.stack.environ("api"), "AzureAd__TenantId": "<id of your tenant>", "AzureAd__Scope": "x"}
-    del environ["DownstreamApis__Graph__BaseUrl"]
+    del environ["DownstreamApis__Graph__Scopes"]
     lines: list[str] = []
     app = start_app("api", environ, tmp_path, leak_watch, lines)
     try:
-        wrong = ["AzureAd__Scope", "AzureAd__TenantId", "DownstreamApis__Graph__BaseUrl"]
+        wrong = ["AzureAd__Scope", "AzureAd__TenantId", "DownstreamApis__Graph__Scopes"]
         health = requests.get(f"{app.url}/api/health", timeout=30)
         assert (health.status_code, health.json()) == (503, {"status": "unhealthy", "settings": wrong})
         reply = requests.get(f"{app.url}/api/me", headers={"Authorization": "Bearer x"}, timeout=30)

@@ -2,6 +2,7 @@
 
 from .api import DownstreamApi, DownstreamApis, UserCalls, as_api_response
 from .batch import BatchCall, BatchResponse, send_batch
+from .claims import token_with_claims
 from .download import MAX_DOWNLOAD_BYTES, ByteStream, save
 from .pages import MAX_PAGES, ListOptions, PageReader
 from .request import HttpVerbs, Request, checked_request
@@ -23,4 +24,5 @@ __all__ = [
     "checked_request",
     "save",
     "send_batch",
+    "token_with_claims",
 ]

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, BinaryIO, Unpack
 
-from ..errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout, InvalidToken, ServerMisconfigured
+from ..errors import ApiError, BadGateway, GatewayTimeout, ServerMisconfigured
 from ..exchange import DownstreamToken, Refusal
 from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout
 from ..sessions import ExchangedLately, RequestContext
 from ..settings import DownstreamApiSettings, Settings
 from .batch import BatchCall, BatchResponse, send_batch
+from .claims import token_with_claims
 from .download import MAX_DOWNLOAD_BYTES, ByteStream, save
 from .errors import claims_in, demand_of, error_from_api
 from .file_body import FileBody
@@ -78,6 +79,13 @@ class UserCalls:
         self._api, self._apis, self._context = api, apis, context
         self._retries = apis.retries[api.name.lower()]
 
+    @property
+    def base_url(self) -> str:
+        """See `DownstreamApi.base_url`."""
+        if not self._api.base_url:
+            raise ServerMisconfigured(reason=f"the setting DownstreamApis__{self._api.name}__BaseUrl is missing")
+        return self._api.base_url
+
     def send(self, request: Request) -> Response:
         """The response, if it is not an error; see `HttpVerbs.request`."""
         return self.send_with_token(request)[0]
@@ -86,7 +94,7 @@ class UserCalls:
         self, request: Request, token: DownstreamToken | None = None
     ) -> tuple[Response, DownstreamToken]:
         """The same, and the token that the response was had with. `token`: the one to begin with."""
-        url = join(self._api.base_url, request.path)
+        url = join(self.base_url, request.path)
         token = token or self._context.token_for(self._api)
         response = self._send(url, token, request)
         if is_success(response, request.method):
@@ -104,7 +112,7 @@ class UserCalls:
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
         if claims:  # continuous access evaluation: one more exchange, with what the API asks for
-            return self._token_with(claims, token)
+            return token_with_claims(self._context, self._api, claims, token, self._apis.authority)
         if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._apis.authority) is None):
             return self._another_token(token, status)
         return None
@@ -145,14 +153,6 @@ class UserCalls:
                 raise
             return None  # the API's 403 stands, even while Entra fails
         return None if status == 403 and another.granted == refused.granted else another
-
-    def _token_with(self, claims: str, refused: DownstreamToken) -> DownstreamToken:
-        """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them."""
-        try:
-            return self._context.token_for(self._api, Refusal(refused.token, claims))
-        except InvalidToken as error:
-            address = self._apis.authority.authorization_uri
-            raise ClaimsChallenge(claims, authorization_uri=address, reason=error.reason) from None
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
         """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""
@@ -205,6 +205,15 @@ class DownstreamApi(HttpVerbs[Response]):
     def __init__(self, name: str, apis: DownstreamApis, context: RequestContext) -> None:
         self._settings = apis.named(name)
         self._calls = UserCalls(self._settings, apis, context)
+
+    @property
+    def base_url(self) -> str:
+        """The setting `DownstreamApis__<name>__BaseUrl`, without a slash at its end: for the client of an SDK.
+
+        Raises:
+            ServerMisconfigured: it is not set, which is allowed where only `credential` or `token` is used. 500.
+        """
+        return self._calls.base_url
 
     def send(self, request: Request) -> Response:
         """See `request`."""

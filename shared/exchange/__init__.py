@@ -3,12 +3,14 @@
 `credential_sources` is imported where it is used: no import of the app waits for cryptography.
 """
 
-from .azure_identity import azure_credential
+from .azure_identity import CONNECT_SECONDS, READ_SECONDS, azure_credential, azure_options, http_session
 from .downstream_token import DownstreamToken, Origin, Refusal, TokenSource
 from .msal_client import MsalHttpClient
 from .on_behalf_of import OnBehalfOf
 
 __all__ = [
+    "CONNECT_SECONDS",
+    "READ_SECONDS",
     "DownstreamToken",
     "MsalHttpClient",
     "OnBehalfOf",
@@ -16,4 +18,6 @@ __all__ = [
     "Refusal",
     "TokenSource",
     "azure_credential",
+    "azure_options",
+    "http_session",
 ]

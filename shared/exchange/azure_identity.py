@@ -24,17 +24,20 @@ def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) ->
     return identity.DefaultAzureCredential(**azure_options(retries))
 
 
-def azure_options(retries: int = RETRIES) -> dict[str, Any]:
-    """Options of every Azure SDK client: our HTTP session and no retry by status.
+def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, Any]:
+    """Options of every Azure SDK client: our HTTP session, no redirects and no retry by status.
 
     azure-core would sleep for a whole Retry-After, and every request that waits for it as well.
+
+    Args:
+        retries: how often azure-core repeats a request that got no response.
+        transport: None for one that the client owns and closes.
     """
     from azure.core.pipeline.transport import RequestsTransport
 
     return {
-        "transport": RequestsTransport(
-            session=http_session(), connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
-        ),
+        "transport": transport
+        or RequestsTransport(session=http_session(), connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
         "permit_redirects": False,
         "retry_total": retries,
         "retry_status": 0,
@@ -42,7 +45,9 @@ def azure_options(retries: int = RETRIES) -> dict[str, Any]:
 
 
 def http_session() -> Any:
-    """The `requests.Session` that Azure SDK clients send with; it keeps to the deadline."""
+    """The `requests.Session` that Azure SDK clients send with; it keeps to the deadline, and reads no ~/.netrc."""
     from ..net import deadline_http
 
-    return deadline_http.deadline_session()
+    session = deadline_http.deadline_session()
+    session.auth = deadline_http.no_auth
+    return session

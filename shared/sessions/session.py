@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar, Token
 from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
@@ -86,12 +87,25 @@ class SessionTokens(Protocol):
 
 
 class RequestContext:
-    """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request."""
+    """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request.
+
+    Within `with`, what runs is this request: it gets no token through the context of another one. So a client that was
+    wrongly made for all requests does not act as its first user either while that user's request still runs.
+    """
+
+    _entered: Token[RequestContext | None]
 
     def __init__(self, sessions: SessionTokens, session: Session, bearer: str, record: RequestRecord) -> None:
         self._sessions, self._session, self.record = sessions, session, record
         self._bearer: str | None = bearer
         record.user = session.access_token.name_in_log
+
+    def __enter__(self) -> None:
+        self._entered = _current.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._entered)
+        self.close()
 
     def close(self) -> None:
         """Ends the hold: from now on there is no token for anything that still has this context."""
@@ -111,6 +125,8 @@ class RequestContext:
         bearer, started = self._bearer, perf_counter()
         if bearer is None:
             raise ApiError(reason="the user, credential or client was kept longer than its request")
+        if _current.get() not in (None, self):  # None: a thread that a function has started
+            raise ApiError(reason="the user, credential or client of another request was used")
         try:
             token = self._sessions.token_for(
                 self._session, bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
@@ -125,3 +141,6 @@ class RequestContext:
         else:
             self.record.token_took(api.name, token.origin.value, started)
         return token
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request", default=None)

@@ -26,6 +26,7 @@ _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 class DownstreamApiSettings:
     """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
 
+    `base_url` is "" where only a credential or a token for the API is used.
     `timeout`: seconds to wait for each part of its response; None: as long as for any other service.
     """
 
@@ -163,5 +164,5 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
         if _RESERVED_SCOPES.intersection(scopes):
             env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
         timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl"), scopes, timeout)
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes, timeout)
     return apis

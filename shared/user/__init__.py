@@ -1,11 +1,14 @@
 """The signed-in user, as a function sees them: `User` in `def`, `AsyncUser` in `async def` functions."""
 
 from .async_user import AsyncUser, validated
+from .credential import AsyncUserCredential, UserCredential
 from .user import SignedInUser, User
 
 __all__ = [
     "AsyncUser",
+    "AsyncUserCredential",
     "SignedInUser",
     "User",
+    "UserCredential",
     "validated",
 ]

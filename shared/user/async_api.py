@@ -30,6 +30,11 @@ class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
     def __init__(self, name: str, apis: DownstreamApis, context: RequestContext, wait_for: WaitFor) -> None:
         self._api, self._wait_for = DownstreamApi(name, apis, context), wait_for
 
+    @property
+    def base_url(self) -> str:
+        """See `DownstreamApi.base_url`."""
+        return self._api.base_url
+
     async def send(self, request: Request) -> Response:
         """See `request`."""
         response: Response = await self._wait_for(self._api.send, request)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ..errors import GatewayTimeout
 from ..net import seconds_left
 from .async_api import AsyncDownstreamApi
+from .credential import AsyncUserCredential, UserCredential
 from .user import SignedInUser
 
 _WAIT_SECONDS = 230.0
@@ -61,6 +62,24 @@ class AsyncUser(SignedInUser):
             GatewayTimeout: no thread was free before the deadline. 504.
         """
         return (await self._wait_for(self._context.token_for, self._apis.named(name))).token
+
+    def credential(self, name: str) -> AsyncUserCredential:
+        """As `User.credential`, for the clients of an SDK's `aio` package: an azure-core `AsyncTokenCredential`.
+
+        Args:
+            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent.
+
+        Raises:
+            ServerMisconfigured: there are no such settings. 500.
+        """
+        credential = UserCredential(self._apis.named(name), self._context, self._apis.authority)
+        return AsyncUserCredential(credential, self._wait_for)
+
+    def azure_options(self) -> dict[str, Any]:
+        """As `User.azure_options`, for the clients of an SDK's `aio` package. They need no aiohttp then."""
+        from .azure_sdk import async_client_options
+
+        return async_client_options(self._wait_for)
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in one of as many threads as calls may wait at a time.

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..downstream import DownstreamApi, DownstreamApis
 from ..sessions import RequestContext
+from .credential import UserCredential
 
 
 class SignedInUser:
@@ -93,3 +94,35 @@ class User(SignedInUser):
             ServiceUnavailable: Entra asks to wait, or does not respond. 503 with `Retry-After`.
         """
         return self._context.token_for(self._apis.named(name)).token
+
+    def credential(self, name: str) -> UserCredential:
+        """A credential for the client of an Azure SDK, such as azure-storage-blob, that acts as this user.
+
+        It ends with the request: a client that is kept longer fails. Make a client for each request, with
+        `azure_options()`.
+
+        Args:
+            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent.
+
+        Returns:
+            An azure-core `TokenCredential`. Its errors are those of `token`, and ServerMisconfigured for a scope of
+            another resource than `DownstreamApis__NAME__Scopes` names. None of them is an `AzureError`, so they pass
+            through the client.
+
+        Raises:
+            ServerMisconfigured: there are no such settings. 500.
+        """
+        return UserCredential(self._apis.named(name), self._context, self._apis.authority)
+
+    def azure_options(self) -> dict[str, Any]:
+        """Named arguments for the client of an Azure SDK: `BlobServiceClient(url, …, **user.azure_options())`.
+
+        All clients share one pool of connections. Waits end with the deadline of the request, redirects are not
+        followed, and a response with an error status is not asked for again.
+
+        Raises:
+            ImportError: azure-core is not installed.
+        """
+        from .azure_sdk import client_options
+
+        return client_options()

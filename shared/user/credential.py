@@ -1,0 +1,168 @@
+"""A credential for Azure SDK clients that acts as the user: `user.credential(name)`.
+
+A library, or the server that it talks to, decides which scopes it asks for. So what it asks is only compared: it must
+name the resource of `DownstreamApis__<name>__Scopes`, and these scopes are what is exchanged.
+https://learn.microsoft.com/python/api/azure-core/azure.core.credentials.tokencredential
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..downstream import token_with_claims
+from ..errors import BadGateway, ServerMisconfigured
+from ..exchange import DownstreamToken
+from ..net import requested_claims
+from ..sessions import RequestContext
+from ..settings import Authority, DownstreamApiSettings
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+
+GRAPH = "https://graph.microsoft.com"
+GRAPH_HOSTS = frozenset(
+    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
+)
+"""https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints"""
+
+_SHOWN = re.compile(r"[A-Za-z0-9:/._-]{1,120}", re.ASCII)  # what a server asks for may be anything
+
+
+class UserCredential:
+    """An azure-core `TokenCredential` for one API as one user, while the request lasts. `user.credential` makes it."""
+
+    def __init__(self, api: DownstreamApiSettings, context: RequestContext, authority: Authority) -> None:
+        self._api, self._context, self._authority = api, context, authority
+        self._latest: DownstreamToken | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+    def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,  # noqa: ARG002 — part of the protocol
+        **_: Any,
+    ) -> AccessToken:
+        """An access token for the API as the user.
+
+        Args:
+            scopes: of the resource that the setting `DownstreamApis__<name>__Scopes` names. The setting decides which
+                scopes the token gets.
+            claims: the JSON text of a claims challenge that the API sent. One more exchange is made with it.
+            tenant_id: the user's own tenant, or None.
+            enable_cae: ignored; the setting `AzureAd__ClientCapabilities` decides.
+
+        Raises:
+            ServerMisconfigured: a scope of another resource, or another tenant. 500. Nothing was sent.
+            BadGateway: the claims are not a claims request. 502.
+            ApiError: the errors of `User.token`, and after the request `internal_error`. 500.
+        """
+        from .azure_sdk import access_token
+
+        return access_token(self._token(scopes, claims, tenant_id))
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """As `get_token`, with `claims`, `tenant_id` and `enable_cae` in `options`.
+
+        The result asks to be renewed at once, so that a client asks again at each call. It then notices that the
+        request is over.
+        """
+        from .azure_sdk import access_token_info
+
+        asked = options or {}
+        return access_token_info(self._token(scopes, asked.get("claims"), asked.get("tenant_id")))
+
+    def close(self) -> None:
+        """Does nothing: the credential ends with its request."""
+
+    def __enter__(self) -> UserCredential:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _token(self, scopes: tuple[str, ...], claims: str | None, tenant_id: str | None) -> DownstreamToken:
+        self._check_resource(scopes)
+        if tenant_id and tenant_id.lower() != str(self._context.access_token.claims()["tid"]).lower():
+            raise ServerMisconfigured(reason=f"{self._api.name}: a token of another tenant was asked for")
+        if not claims:
+            self._latest = self._context.token_for(self._api)
+            return self._latest
+        request = requested_claims(claims)
+        if not request:
+            raise BadGateway(reason=f"{self._api.name}: a claims challenge without a claims request")
+        refused = self._latest or self._context.token_for(self._api)
+        self._latest = token_with_claims(self._context, self._api, request, refused, self._authority)
+        return self._latest
+
+    def _check_resource(self, scopes: tuple[str, ...]) -> None:
+        """Raises ServerMisconfigured unless each scope is one of the resource in the setting."""
+        own = {resource_of(scope, self._api.base_url) for scope in self._api.scopes}
+        foreign = [asked for scope in scopes if (asked := resource_of(scope, self._api.base_url)) not in own]
+        if foreign or not scopes:
+            shown = foreign[0] if foreign and _SHOWN.fullmatch(foreign[0]) else "another resource"
+            name = f"DownstreamApis__{self._api.name}__Scopes"
+            raise ServerMisconfigured(reason=f"a token for {shown} was asked for; {name} names another resource")
+
+
+class AsyncUserCredential:
+    """The same for `async` clients: an azure-core `AsyncTokenCredential`. `user.credential` makes it."""
+
+    def __init__(self, credential: UserCredential, wait_for: Callable[..., Awaitable[Any]]) -> None:
+        self._credential, self._wait_for = credential, wait_for
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+    async def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,  # noqa: ARG002 — part of the protocol
+        **_: Any,
+    ) -> AccessToken:
+        """As `UserCredential.get_token`, awaited. Also raises GatewayTimeout: no thread was free in time. 504."""
+
+        def work() -> AccessToken:
+            return self._credential.get_token(*scopes, claims=claims, tenant_id=tenant_id)
+
+        token: AccessToken = await self._wait_for(work)
+        return token
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """As `UserCredential.get_token_info`, awaited."""
+
+        def work() -> AccessTokenInfo:
+            return self._credential.get_token_info(*scopes, options=options)
+
+        token: AccessTokenInfo = await self._wait_for(work)
+        return token
+
+    async def close(self) -> None:
+        """Does nothing: the credential ends with its request."""
+
+    async def __aenter__(self) -> AsyncUserCredential:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def resource_of(scope: str, base_url: str) -> str:
+    """The resource that a scope belongs to: what is before its last segment, without a slash at the end.
+
+    A scope without a resource, such as `User.Read`, is one of Microsoft Graph: of the cloud that the base URL names.
+    https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
+    """
+    resource, slash, _ = scope.rpartition("/")
+    if slash:
+        return resource.rstrip("/").lower()
+    host = urlsplit(base_url).hostname or ""
+    return f"https://{host}" if host in GRAPH_HOSTS else GRAPH
