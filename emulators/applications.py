@@ -44,6 +44,8 @@ class Application:
     """Clients that may use these scopes without anybody's consent (preAuthorizedApplications)."""
     admin_only: frozenset[str] = frozenset()
     """The scopes that only an administrator can consent to."""
+    v1_audience: str | None = None
+    """`aud` of its v1 tokens; `api://` and its client id unless given."""
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
@@ -79,6 +81,7 @@ GRAPH = Application(
     identifier_uris=(GRAPH_URI,),
     scopes=("User.Read", "User.ReadBasic.All", "Mail.Read", "User.Read.All"),
     token_version=1,
+    v1_audience=GRAPH_URI,
     admin_only=frozenset({"User.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )

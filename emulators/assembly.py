@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Scope
 
 from .api_proxy import ApiProxy
+from .azure.services import Emulated
 from .control import Controls, build_sign_in_server
 from .entra.app import build_app
 from .entra.service import HOST as ENTRA_HOST
@@ -31,6 +32,7 @@ def targets_of(table: Table) -> dict[str, tuple[str, ...]]:
         VAULT_HOST: ("vault",),
         MANAGEMENT_HOST: (),
         **{api.host: (api.key,) for api in table.apis},
+        **{service.host: (service.key,) for service in table.azure},
     }
 
 
@@ -44,6 +46,7 @@ class Services:
     graph: Graph
     apis: Mapping[str, ApiProxy]
     management: Management
+    azure: Mapping[str, Emulated]
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def build_site(services: Services, recording: Recording, controls: Controls, tun
         GRAPH_HOST: graph,
         VAULT_HOST: vault,
         MANAGEMENT_HOST: management,
-        **{proxy.api.host: _recorded(proxy, recording) for proxy in services.apis.values()},
+        **{proxy.api.host: _recorded(proxy, proxy.api.key, recording) for proxy in services.apis.values()},
+        **{one.service.host: _recorded(one.build_app(), key, recording) for key, one in services.azure.items()},
     }
     return Site(
         hosts=HostRouter(hosts, tunnels.tunnel),
@@ -92,9 +96,8 @@ def build_site(services: Services, recording: Recording, controls: Controls, tun
     )
 
 
-def _recorded(proxy: ApiProxy, recording: Recording) -> Recorded:
-    key = proxy.api.key
-    return Recorded(proxy, key, recording, lambda _: key, from_bearer)
+def _recorded(app: ASGIApp, key: str, recording: Recording) -> Recorded:
+    return Recorded(app, key, recording, lambda _: key, from_bearer)
 
 
 def _entra_target(path: str) -> str | None:

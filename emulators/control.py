@@ -15,8 +15,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from .applications import API
+from .applications import API, Application
 from .audit import Audit
+from .azure.access import Access
 from .directory import Directory
 from .faults import Faults
 from .index_page import consented_page, index_page
@@ -37,6 +38,8 @@ class Controls:
     rotate_certificate: Callable[..., object]
     refused_tokens: Mapping[str, RefusedTokens]
     directory: Directory
+    azure: Mapping[str, Access]
+    challenge_by_graph: Callable[..., object]
 
 
 def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
@@ -50,6 +53,7 @@ def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
             Route("/_emulators/rotate-certificate", _rotate, methods=["POST"]),
             Route("/_emulators/refuse-seen-tokens", _refuse_seen_tokens, methods=["POST"]),
             Route("/_emulators/grant", _grant, methods=["POST"]),
+            Route("/_emulators/challenge", _challenge, methods=["POST"]),
             Route("/_emulators/consented", _consented, methods=["GET", "POST"]),
             Mount("/login.microsoftonline.com", entra),
         ],
@@ -150,12 +154,36 @@ async def _grant(request: Request) -> Response:
         options = await _options(request, {"person", "resource", "scope"})
         person = _one_of("person", options, PEOPLE)
         controls = _controls(request)
-        resource = controls.directory.applications[_one_of("resource", options, controls.refused_tokens)]
+        resource = _application(controls, _one_of("resource", options, controls.refused_tokens))
         scope = _one_of("scope", options, resource.scopes)
     except ValueError as problem:
         return json_reply({"error": str(problem)}, 400)
     controls.directory.grant(person, API, resource, (scope,))
     return json_reply({"granted": scope})
+
+
+async def _challenge(request: Request) -> Response:
+    """A claims challenge: `target` refuses the next token (of `person`), and asks for `claims` (MFA without them)."""
+    controls = _controls(request)
+    try:
+        options = await _options(request, {"target", "person", "claims"})
+        target = _one_of("target", options, {"graph", *controls.azure})
+        person = _one_of("person", options, PEOPLE) if "person" in options else None
+        claims = options.get("claims")
+        if not isinstance(claims, (dict, type(None))):
+            raise ValueError('claims must be an object, such as {"access_token": {"acrs": {"value": "c1"}}}')
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    if target == "graph":
+        controls.challenge_by_graph(claims, person=person)
+    else:
+        controls.azure[target].demands.add(claims, person=person)
+    return json_reply({"challenges": target}, 201)
+
+
+def _application(controls: Controls, name: str) -> Application:
+    azure = controls.azure.get(name)
+    return controls.directory.applications[name if azure is None else azure.kind.application]
 
 
 def _one_of(name: str, options: Mapping[str, Any], choices: Collection[str]) -> str:

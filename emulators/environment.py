@@ -48,6 +48,8 @@ def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[
         f"{downstream}Graph__Scopes": "https://graph.microsoft.com/.default",
         **{f"{downstream}{api.name}__BaseUrl": api.base_url for api in table.apis},
         **{f"{downstream}{api.name}__Scopes": api.full_scopes for api in table.apis},
+        **{f"{downstream}{service.name}__BaseUrl": service.base_url for service in table.azure},
+        **{f"{downstream}{service.name}__Scopes": service.full_scopes for service in table.azure},
         **table.settings,
     }
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .applications import API, CLIENT, EXPOSED_CLAIMS, GRAPH, Application
+from .azure.declared import SCOPE, Kind
 from .table import DownstreamApi, Table
 
 
 def registrations(table: Table) -> dict[str, Application]:
-    """By short name: client, api, graph, and those of the table's APIs."""
+    """By short name: client, api, graph, those of the table's APIs, and the service principals of Azure services."""
     scopes = {"api": table.scopes}
     requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis}}
+    kinds = {service.kind.application: service.kind for service in table.azure}
+    requires |= dict.fromkeys(kinds, (SCOPE,))
     applications = (
         replace(CLIENT, requires=scopes),
         replace(API, scopes=table.scopes, requires=requires, pre_authorizes={"client": table.scopes}),
         *(_downstream(api) for api in table.apis),
+        *(_azure(kind) for kind in kinds.values()),
         replace(GRAPH, scopes=tuple(dict.fromkeys((*GRAPH.scopes, *table.graph)))),
     )
     return {app.key: app for app in applications}
@@ -30,4 +34,17 @@ def _downstream(api: DownstreamApi) -> Application:
         scopes=api.scopes,
         pre_authorizes={"api": api.scopes} if api.pre_authorized else {},
         optional_claims=EXPOSED_CLAIMS,
+    )
+
+
+def _azure(kind: Kind) -> Application:
+    return Application(
+        kind.application,
+        kind.title,
+        kind.client_id,
+        identifier_uris=(kind.resource,),
+        scopes=(SCOPE,),
+        token_version=1,
+        v1_audience=kind.resource,
+        optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
     )

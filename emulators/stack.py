@@ -14,6 +14,7 @@ from .applications import API, API_IDENTITY
 from .assembly import Services, TunnelLookup, build_site, targets_of
 from .audit import Audit
 from .authority import Authority
+from .azure.services import emulated
 from .certificates import Certificate, issue_certificate
 from .connect_request import CALLERS
 from .control import Controls
@@ -59,7 +60,7 @@ class Stack:
         """The API's newest client certificate."""
         self.audit = Audit()
         self.table = table
-        self.faults = Faults(table.keys)
+        self.faults = Faults((*table.keys, *(service.key for service in table.azure)))
         self.directory = Directory(table)
         self.entra = Entra(self.directory, SigningKeys(signing), now)
         self.vault = Vault(self.entra)
@@ -67,6 +68,8 @@ class Stack:
         self.graph = Graph(self.entra, self.faults)
         self.apis = {api.key: ApiProxy(api) for api in table.apis}
         """The APIs of the table, by short name."""
+        self.azure = {service.key: emulated(self.entra, service) for service in table.azure}
+        """The Azure services of the table, by short name."""
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
         self.vault.put_certificate(CERTIFICATE_NAME, client)
@@ -96,11 +99,24 @@ class Stack:
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra))
+        services = Services(
+            self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra), self.azure
+        )
         self.recording = recording = Recording(self.audit, self.faults, self._now, self._tunnels.caller)
-        refused = {"graph": self.graph.refused_tokens, **{key: api.refused_tokens for key, api in self.apis.items()}}
+        refused = {
+            "graph": self.graph.refused_tokens,
+            **{key: api.refused_tokens for key, api in self.apis.items()},
+            **{key: service.access.refused_tokens for key, service in self.azure.items()},
+        }
         controls = Controls(
-            self.audit, self.faults, self.roll_signing_key, self.rotate_client_certificate, refused, self.directory
+            self.audit,
+            self.faults,
+            self.roll_signing_key,
+            self.rotate_client_certificate,
+            refused,
+            self.directory,
+            {key: service.access for key, service in self.azure.items()},
+            self.graph.challenge,
         )
         site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .azure.declared import AzureService
 from .people import CONTOSO
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,6 +107,7 @@ class Table:
     graph_run_once: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     apis: tuple[DownstreamApi, ...] = ()
+    azure: tuple[AzureService, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from .applications import API_ID, CLIENT_ID, GRAPH_ID, OIDC_SCOPES, VAULT_ID
+from .azure.declared import KINDS, AzureService
 from .people import PEOPLE
 from .requests_io import is_guid
 from .table import FILE, DownstreamApi, Table, TableError
@@ -23,6 +24,7 @@ TAKEN = frozenset(
 """Names of the stack's own services and callers."""
 
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,29}")
+_AZURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,17}")
 _SCOPE = re.compile(r"[A-Za-z0-9_\-.:]{1,120}")
 _APP = re.compile(r"[A-Za-z_]\w*\.py", re.ASCII)
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -104,14 +106,17 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     graph.refuse_others()
     settings = _settings(top.section("settings"))
     apis = [_api(name, _Section(f"apis.{name}", api, problems), root) for name, api in top.section("apis").items()]
+    azure = [_azure(name, _Section(f"azure.{name}", entry, problems)) for name, entry in top.section("azure").items()]
     top.refuse_others()
     apis += [_api(name, _Section(f"--api {name}:", api, problems), root) for name, api in more.items()]
-    apis += named_by_settings(settings, {api.key for api in apis} | TAKEN, problems)
-    problems += _collisions(apis)
+    apis += named_by_settings(
+        settings, {api.key for api in apis} | {service.key for service in azure} | TAKEN, problems
+    )
+    problems += _collisions(apis, azure)
     if problems:
         where = f"{FILE}: " if content else ""
         raise TableError([problem if problem.startswith("--api") else where + problem for problem in problems])
-    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis))
+    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis), tuple(azure))
 
 
 def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
@@ -147,11 +152,35 @@ def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
     return api
 
 
-def _roles(section: _Section) -> dict[str, tuple[str, ...]]:
+def _azure(name: str, section: _Section) -> AzureService:
+    if not _AZURE_NAME.fullmatch(name):
+        section.wrong("", "must have a name of letters and digits, such as Storage, at most 18")
+    elif name.lower() in TAKEN:
+        section.wrong("", f"must have another name: {name} is a part of the local stack")
+    kinds = ", ".join(KINDS)
+    service = section.take(
+        "service", lambda value: isinstance(value, str) and value in KINDS, f"must be one of {kinds}"
+    )
+    if not section.has("service"):
+        section.wrong("service", f"must be one of {kinds}")
+    if service is None:
+        return AzureService(name, next(iter(KINDS)))
+    roles = _roles(section, KINDS[service].roles)
+    section.refuse_others()
+    if not section.has("roles"):
+        example = next(iter(KINDS[service].roles))
+        section.wrong("roles", f'must say which user holds which role, such as {{ "{example}" = ["alice"] }}')
+    return AzureService(name, service, roles)
+
+
+def _roles(section: _Section, known: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Who holds which app role; with `known`, which of these roles."""
     roles = {}
     for role, people in (inner := section.section("roles")).items():
         names = people if isinstance(people, list) else [people]
-        if not _SCOPE.fullmatch(role):
+        if known and role not in known:
+            inner.wrong(f'"{role}"', f"is not known: there are {', '.join(known)}")
+        elif not known and not _SCOPE.fullmatch(role):
             inner.wrong(repr(role), "must be the value of an app role, without spaces")
         elif not isinstance(people, list) or any(not isinstance(one, str) or one not in PEOPLE for one in names):
             inner.wrong(f'"{role}"', f"must be a list of people, of {', '.join(PEOPLE)}, not {people!r}")
@@ -176,10 +205,11 @@ def _settings(section: _Section) -> dict[str, str]:
     return settings
 
 
-def _collisions(apis: list[DownstreamApi]) -> list[str]:
-    names = Counter(api.key for api in apis)
-    hosts = Counter(api.host for api in apis if names[api.key] == 1)
-    ids = Counter([*_CLIENT_IDS, *(api.client_id.lower() for api in apis)])
+def _collisions(apis: list[DownstreamApi], azure: list[AzureService]) -> list[str]:
+    names = Counter([*(api.key for api in apis), *(service.key for service in azure)])
+    hosts = Counter([*(api.host for api in apis if names[api.key] == 1), *(service.host for service in azure)])
+    azures = {service.kind.client_id for service in azure} - set(_CLIENT_IDS)
+    ids = Counter([*_CLIENT_IDS, *azures, *(api.client_id.lower() for api in apis)])
     return [
         *(
             f"the API {name} is there {count} times: give each another name"

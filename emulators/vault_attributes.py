@@ -25,13 +25,13 @@ def attributes_of(version: SecretVersion) -> dict[str, object]:
     return attributes
 
 
-def page_of(request: Request, items: list[dict[str, object]]) -> dict[str, object]:
-    """One page of a list, with the address of the next one. Raises VaultError for a bad `maxresults`."""
+def page_of(request: Request, items: list[dict[str, object]], host: str = VAULT_HOST) -> dict[str, object]:
+    """One page of a list, with the address of the next one at `host`. Raises VaultError for a bad `maxresults`."""
     query = request.query_params
     size, start = query.get("maxresults", str(PAGE_SIZE)), query.get("$skiptoken", "0")
     if not (size.isdecimal() and 1 <= int(size) <= PAGE_SIZE and start.isdecimal()):
         raise VaultError(400, "BadParameter", f"The maxresults parameter must be from 1 to {PAGE_SIZE}.")
     end = int(start) + int(size)
     following = f"api-version={query.get('api-version', '')}&$skiptoken={end}&maxresults={size}"
-    link = f"https://{VAULT_HOST}{request.url.path}?{following}" if end < len(items) else None
+    link = f"https://{host}{request.url.path}?{following}" if end < len(items) else None
     return {"value": items[int(start) : end], "nextLink": link}

@@ -46,8 +46,10 @@ def documented() -> dict[str, Function]:
         "health": shared.health,
         "json_body": shared.json_body,
         "User.api": shared.User.api,
+        "User.member_of": shared.User.member_of,
         "User.token": shared.User.token,
         "AsyncUser.api": shared.AsyncUser.api,
+        "AsyncUser.member_of": shared.AsyncUser.member_of,
         "AsyncUser.token": shared.AsyncUser.token,
         "request": DownstreamApi.request,
         **{verb: getattr(DownstreamApi, verb) for verb in VERBS},
@@ -73,7 +75,8 @@ def _users() -> Iterator[str]:
     yield "## `User` and `AsyncUser`\n"
     yield _wrapped(f"{_text(SignedInUser)} A function with `def` gets a `User`, one with `async def` an `AsyncUser`.")
     yield _table(("attribute", "type", "what it is"), _properties(SignedInUser))
-    for name in ("User.api", "User.token", "AsyncUser.api", "AsyncUser.token"):
+    names = ("api", "member_of", "token")
+    for name in (*(f"User.{name}" for name in names), *(f"AsyncUser.{name}" for name in names)):
         yield from _entry(name, documented()[name])
 
 

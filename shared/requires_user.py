@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
@@ -38,7 +39,11 @@ class RequiresUser:
         self._services = services
 
     def __call__(
-        self, *misused: object, scopes: Sequence[str] | None = None, auth_context: str | None = None
+        self,
+        *misused: object,
+        scopes: Sequence[str] | None = None,
+        auth_context: str | None = None,
+        prefetch: Sequence[str] = (),
     ) -> Callable[[Function], Function]:
         """The function below it runs for a signed-in user, with a valid access token and a scope, or not at all.
 
@@ -50,6 +55,8 @@ class RequiresUser:
             scopes: the access token must hold one of them (the claim `scp`). The default is `AzureAd__Scopes`.
             auth_context: the id of an authentication context of Conditional Access, `c1` to `c99`. A user who has not
                 satisfied it (the claim `acrs`) gets a claims challenge.
+            prefetch: names of downstream APIs. Their tokens are exchanged in the background while the function runs,
+                side by side. Nothing is sent for a token that is known. A failure shows when the API is called.
 
         Returns:
             What `@app.route` takes. Each call of it returns an `azure.functions.HttpResponse`.
@@ -59,31 +66,45 @@ class RequiresUser:
         """
         if misused or isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes or ()):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
+        if isinstance(prefetch, str) or not all(isinstance(name, str) for name in prefetch):
+            raise TypeError('write @requires_user(prefetch=["Graph"]), with names of downstream APIs')
         if auth_context is not None and not _AUTH_CONTEXT.fullmatch(auth_context):
             raise TypeError('an authentication context is one of "c1" to "c99"')
 
         def decorate(function: Function) -> Function:
             check(function)
-            guard = _Guard(self._services, tuple(scopes) if scopes is not None else None, auth_context, function)
+            conditions = _Conditions(tuple(scopes) if scopes is not None else None, auth_context, tuple(prefetch))
+            guard = _Guard(self._services, conditions, function)
             return as_azure_function(guard, function, kind_of(function))
 
         return decorate
 
 
+@dataclass(frozen=True)
+class _Conditions:
+    """The arguments of one `@requires_user`."""
+
+    scopes: tuple[str, ...] | None
+    auth_context: str | None
+    prefetch: tuple[str, ...]
+
+
 class _Guard:
     """What runs before one function: settings, token, scopes; and after it: the response."""
 
-    def __init__(
-        self, services: LazyServices, scopes: tuple[str, ...] | None, auth_context: str | None, function: Function
-    ) -> None:
-        self._services, self._scopes, self._auth_context, self._function = services, scopes, auth_context, function
+    def __init__(self, services: LazyServices, conditions: _Conditions, function: Function) -> None:
+        self._services, self._conditions, self._function = services, conditions, function
         self._kind = kind_of(function)
         parameters = inspect.signature(function).parameters
         self._parameters = parameters.keys()
         self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         services.preload()
+        scopes = conditions.scopes
         if not services.problems() and not (services.default_scopes() if scopes is None else scopes):
             services.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
+        for name in conditions.prefetch:
+            if not services.has_api(name):
+                services.report(f"DownstreamApis__{name}__Scopes", f"is missing, and {function.__name__} prefetches it")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
@@ -98,6 +119,8 @@ class _Guard:
                 context = RequestContext(services.sessions, session, bearer, record)
                 with context:
                     self._check(context, services)
+                    for name in self._conditions.prefetch:
+                        context.prefetch(services.apis.named(name))
                     user = self._kind.user(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
@@ -115,11 +138,12 @@ class _Guard:
 
     def _check(self, context: RequestContext, services: Services) -> None:
         """Raises InsufficientScope or ClaimsChallenge: the client may not call this, the user has not proved enough."""
-        required = services.settings.scopes if self._scopes is None else self._scopes
+        required = services.settings.scopes if self._conditions.scopes is None else self._conditions.scopes
         if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
-        if self._auth_context and self._auth_context not in context.access_token.auth_contexts():
-            claims, address = auth_context_claims(self._auth_context), services.settings.authority.authorization_uri
+        auth_context = self._conditions.auth_context
+        if auth_context and auth_context not in context.access_token.auth_contexts():
+            claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
     def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:

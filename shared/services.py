@@ -113,6 +113,11 @@ class LazyServices:
         settings = self._settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
 
+    def has_api(self, name: str) -> bool:
+        """Whether the settings name this downstream API; true while settings are wrong, as they say so themselves."""
+        settings = self._settings()
+        return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
+
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that only showed when a function was declared."""
         self._settings()

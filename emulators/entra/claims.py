@@ -7,7 +7,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from ..applications import GRAPH_URI, Application
+from ..applications import Application
 from ..certificates import base64url
 from ..people import Person
 from .verification import issuers
@@ -89,7 +89,7 @@ def _version_2(grant: Grant) -> dict[str, object]:
 def _version_1(grant: Grant) -> dict[str, object]:
     person = grant.person
     return {
-        "aud": GRAPH_URI if grant.resource.key == "graph" else f"api://{grant.resource.client_id}",
+        "aud": grant.resource.v1_audience or f"api://{grant.resource.client_id}",
         "iss": issuers(grant.tenant)[0],
         "acct": int(person.is_guest),
         "acr": "1",

@@ -44,19 +44,19 @@ class SingleFlight(Generic[K, V]):
         flight, leading = self._board(key)
         if leading:
             self._fly(key, flight, work)
-        return _landed(flight, wait)
+        return landed(flight, wait=wait)
 
     def wait_in_background(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
         """As `do`, but the work runs in the background: when this request's time is over, it goes on for others."""
         flight = self.run_in_background(key, work)
-        return self.do(key, work, wait=wait) if flight is None else _landed(flight, wait)
+        return self.do(key, work, wait=wait) if flight is None else landed(flight, wait=wait)
 
     def join(self, key: K, *, wait: float = WAIT_SECONDS) -> None:
         """Waits for what is under way, if anything is. Raises what the work raised, or WaitedTooLongError."""
         with self._lock:
             flight = self._flights.get(key)
         if flight is not None:
-            _landed(flight, wait)
+            landed(flight, wait=wait)
 
     def run_in_background(self, key: K, work: Callable[[], V]) -> Future[V] | None:
         """Runs `work` in a thread of its own, unless work for this key is under way. Does not wait for it.
@@ -109,7 +109,8 @@ class SingleFlight(Generic[K, V]):
             del self._flights[key]
 
 
-def _landed(flight: Future[V], wait: float) -> V:
+def landed(flight: Future[V], *, wait: float = WAIT_SECONDS) -> V:
+    """The result of work in the background. Raises what the work raised, or WaitedTooLongError."""
     try:
         return flight.result(timeout=seconds_left(wait))
     except TimeoutError:

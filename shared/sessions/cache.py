@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ApiError, ServiceUnavailable, Throttled
 from ..exchange import DownstreamToken, Refusal, TokenSource
-from ..net import SingleFlight, WaitedTooLongError
+from ..net import SingleFlight, WaitedTooLongError, landed
 from ..telemetry import REPEAT_AFTER_SECONDS
 from ..validation import AccessToken
 from .session import Scopes, Session
@@ -113,10 +113,25 @@ class Sessions:
             known = self.known_token(session, scopes, refusal)
             return known or self._exchange(session, bearer, scopes, refusal, correlation_id)
 
-        try:
-            return self._flights.do(flight, work)
-        except WaitedTooLongError as error:
-            raise ServiceUnavailable(reason=str(error)) from None
+        return _result(lambda: self._flights.do(flight, work))
+
+    def prefetch(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str
+    ) -> Callable[[], DownstreamToken] | None:
+        """Starts the exchange for these scopes in the background, unless a usable token is at hand.
+
+        Returns:
+            What waits for that exchange, and returns or raises as `token_for`. None: nothing was started.
+        """
+        known = session.downstream_tokens.get(scopes)
+        if known and self._now() < known.expires_at - _LAST_USE_SECONDS:
+            return None
+
+        def work() -> DownstreamToken:
+            return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
+
+        flight = self._flights.run_in_background((session.digest, scopes, b""), work)
+        return None if flight is None else lambda: _result(lambda: landed(flight))
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
@@ -254,6 +269,13 @@ class ExpiringLru(Generic[K, V]):
             self._sweep_at = now + _SWEEP_SECONDS
             for key in [key for key, entry in self._entries.items() if now >= entry.ends_at]:
                 self._remove(key)
+
+
+def _result(wait: Callable[[], DownstreamToken]) -> DownstreamToken:
+    try:
+        return wait()
+    except WaitedTooLongError as error:
+        raise ServiceUnavailable(reason=str(error)) from None
 
 
 def _digest(bearer: str) -> bytes:

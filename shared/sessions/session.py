@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from time import perf_counter
@@ -85,6 +86,10 @@ class SessionTokens(Protocol):
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken: ...
 
+    def prefetch(
+        self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str
+    ) -> Callable[[], DownstreamToken] | None: ...
+
 
 class RequestContext:
     """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request.
@@ -98,6 +103,7 @@ class RequestContext:
     def __init__(self, sessions: SessionTokens, session: Session, bearer: str, record: RequestRecord) -> None:
         self._sessions, self._session, self.record = sessions, session, record
         self._bearer: str | None = bearer
+        self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
 
     def __enter__(self) -> None:
@@ -115,6 +121,14 @@ class RequestContext:
     def access_token(self) -> AccessToken:
         return self._session.access_token
 
+    def prefetch(self, api: DownstreamApiSettings) -> None:
+        """Starts the exchange for this API in the background. Whether it fails shows when its token is needed."""
+        if self._bearer is not None:
+            correlation_id = self.record.correlation_id
+            wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)
+            if wait is not None:
+                self._prefetched[api.name] = wait
+
     def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> DownstreamToken:
         """An access token for this API on behalf of the user.
 
@@ -128,9 +142,8 @@ class RequestContext:
         if _current.get() not in (None, self):  # None: a thread that a function has started
             raise ApiError(reason="the user, credential or client of another request was used")
         try:
-            token = self._sessions.token_for(
-                self._session, bearer, api.scopes, correlation_id=self.record.correlation_id, refusal=refusal
-            )
+            wait = self._prefetched.pop(api.name, None) if refusal is None else None
+            token = wait() if wait is not None else self._exchanged(bearer, api, refusal)
         except ExchangedLately:
             raise
         except ApiError:
@@ -141,6 +154,12 @@ class RequestContext:
         else:
             self.record.token_took(api.name, token.origin.value, started)
         return token
+
+    def _exchanged(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
+        correlation_id = self.record.correlation_id
+        return self._sessions.token_for(
+            self._session, bearer, api.scopes, correlation_id=correlation_id, refusal=refusal
+        )
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("request", default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -14,6 +14,7 @@ from ..errors import GatewayTimeout
 from ..net import seconds_left
 from .async_api import AsyncDownstreamApi
 from .credential import AsyncUserCredential, UserCredential
+from .groups import PATH, confirmed, questions
 from .user import SignedInUser
 
 _WAIT_SECONDS = 230.0
@@ -50,6 +51,22 @@ class AsyncUser(SignedInUser):
             ServerMisconfigured: there are no such settings. 500.
         """
         return AsyncDownstreamApi(name, self._apis, self._context, self._wait_for)
+
+    async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
+        """As `User.member_of`, awaited.
+
+        Args:
+            groups: as for `User.member_of`.
+            api: as for `User.member_of`.
+
+        Raises:
+            ValueError: a group is not a GUID. Nothing was sent.
+            ApiError: the errors of `user.api(…).post`.
+        """
+        graph, found = self.api(api), set[str]()
+        for question in list(questions(groups)):
+            found |= confirmed(question, await graph.post(PATH, json=question, idempotent=True))
+        return frozenset(found)
 
     async def token(self, name: str) -> str:
         """As `User.token`, awaited.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 from ..downstream import DownstreamApi, DownstreamApis
 from ..sessions import RequestContext
 from .credential import UserCredential
+from .groups import PATH, confirmed, groups_in, questions
 
 
 class SignedInUser:
@@ -59,6 +60,15 @@ class SignedInUser:
         roles = self.claims.get("roles")
         return frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
 
+    @property
+    def groups(self) -> frozenset[str]:
+        """The object ids of the user's groups, the claim `groups`. The registration of the API must ask for it.
+
+        Raises:
+            ServerMisconfigured: the user has too many groups for the token; use `member_of`. 500.
+        """
+        return groups_in(self.claims)
+
 
 class User(SignedInUser):
     """The signed-in user, for functions with `def`."""
@@ -73,6 +83,27 @@ class User(SignedInUser):
             ServerMisconfigured: there are no such settings. 500.
         """
         return DownstreamApi(name, self._apis, self._context)
+
+    def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
+        """Those of these groups that the user is a member of, directly or through other groups. It asks Graph.
+
+        Graph's permission `User.Read` suffices. Each request holds 20 groups.
+
+        Args:
+            groups: object ids of groups, 1,000 at most.
+            api: the NAME in the settings `DownstreamApis__NAME__...` of Microsoft Graph.
+
+        Returns:
+            The object ids in lower case. Empty: the user is in none of these groups.
+
+        Raises:
+            ValueError: a group is not a GUID. Nothing was sent.
+            ApiError: the errors of `user.api(…).post`.
+        """
+        graph, found = self.api(api), set[str]()
+        for question in list(questions(groups)):
+            found |= confirmed(question, graph.post(PATH, json=question, idempotent=True))
+        return frozenset(found)
 
     def token(self, name: str) -> str:
         """An access token for a downstream API as this user, for libraries that want the token itself.

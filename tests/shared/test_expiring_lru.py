@@ -144,7 +144,7 @@ def test_a_sweep_takes_what_has_ended_and_leaves_the_rest() -> None:
     """Once a minute, when something is put. What ends between two sweeps waits for the second."""
     clock = Clock(6000)
     cache: ExpiringLru[str, str] = ExpiringLru(10, 100, clock)
-    cache.put("ended", "x", 6059, 1)
+    cache.put("ended", "x", 6060, 1)
     cache.put("running", "x", 6061, 1)
     clock.forward(60)
     cache.put("new", "x", 9000, 1)

@@ -12,6 +12,7 @@ import pytest
 
 from shared.errors import ApiError, InvalidToken, ServiceUnavailable
 from shared.exchange.downstream_token import DownstreamToken, Refusal
+from shared.net import within
 from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes
@@ -252,3 +253,24 @@ def test_tokens_of_one_session_are_told_apart_by_scopes_and_are_bounded(parts: P
     for number in range(40):
         assert f"/s{number}/" in token_of(sessions, "a", scopes=(f"s{number}",))
     assert len(sessions.open("a").downstream_tokens) == 16
+
+
+def test_a_request_that_waits_too_long_for_the_exchange_of_another_is_told_to_come_again(parts: Parts) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(Exchanger):
+        def exchange(self, *arguments: Any, **named: Any) -> DownstreamToken:
+            begun.set()
+            may_end.wait(60)
+            return super().exchange(*arguments, **named)
+
+    sessions = sessions_of((parts[0], parts[1], Slow(parts[0])))
+    first = threading.Thread(target=token_of, args=(sessions, "a"))
+    first.start()
+    try:
+        assert begun.wait(60)
+        with within(0, parts[0]), pytest.raises(ServiceUnavailable, match="waited too long for another thread"):
+            token_of(sessions, "a")
+    finally:
+        may_end.set()
+        first.join(60)

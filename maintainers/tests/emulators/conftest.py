@@ -9,6 +9,7 @@ import pytest
 
 from emulators.stack import Stack
 
+from .azure_support import TABLE
 from .support import Clock, Http
 
 
@@ -46,3 +47,27 @@ def own(stack: Stack) -> Iterator[Http]:
     caller = Http(stack)
     with caller.session:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def shared_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack with the three Azure services, for every test that changes nothing in it."""
+    with Stack.start(tmp_path_factory.mktemp("azure"), table=TABLE) as stack:
+        yield stack
+
+
+@pytest.fixture
+def azure(shared_azure: Stack) -> Iterator[Http]:
+    """The API's session with the shared stack that has Azure services."""
+    caller = Http(shared_azure)
+    with caller.session:
+        yield caller
+
+
+@pytest.fixture
+def own_azure(tmp_path: Path, clock: Clock) -> Iterator[Http]:
+    """The API's session with Azure services of the test's own."""
+    with Stack.start(tmp_path, now=clock, table=TABLE) as stack:
+        caller = Http(stack)
+        with caller.session:
+            yield caller

@@ -25,6 +25,14 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_http_request.py",
         "tests/shared/test_kept_user.py",
         "tests/shared/test_requires_user.py",
+        "tests/shared/test_function_forms.py",
+        "tests/shared/test_what_functions_do.py",
+        "tests/shared/test_request_line.py",
+        "tests/shared/test_operator_notes.py",
+        "tests/shared/test_deadline.py",
+        "maintainers/tests/test_health.py",
+        "maintainers/tests/test_operator_log.py",
+        "maintainers/tests/round_trips/test_auth_context.py",
     ),
     "validation/jws": (
         "tests/shared/test_jws_header.py",
@@ -42,7 +50,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/deadline_http": ("tests/shared/test_deadline_http.py", "tests/shared/test_transport.py"),
     "redis/sealed": ("maintainers/tests/redis/test_sealed.py",),
-    "sessions/session": ("tests/shared/test_session.py", "tests/shared/test_sessions.py"),
+    "sessions/session": (
+        "tests/shared/test_request_context.py",
+        "tests/shared/test_session.py",
+        "tests/shared/test_sessions.py",
+    ),
     "sessions/cache": (
         "tests/shared/test_expiring_lru.py",
         "tests/shared/test_session.py",
@@ -56,7 +68,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/single_flight": ("tests/shared/test_single_flight.py", "tests/shared/test_deadline.py"),
     "net/strict_json": ("tests/shared/test_strict_json.py",),
-    "exchange/on_behalf_of": ("tests/shared/test_token_response.py", "tests/shared/test_on_behalf_of.py"),
+    "exchange/on_behalf_of": (
+        "tests/shared/test_token_response.py",
+        "tests/shared/test_exchange_steps.py",
+        "tests/shared/test_on_behalf_of.py",
+    ),
     "net/transport": (
         "tests/shared/test_transport.py",
         "tests/shared/test_request_checks.py",

@@ -1,0 +1,57 @@
+"""The groups of a user: those that the access token names, and a question to Microsoft Graph where it cannot name all.
+
+https://learn.microsoft.com/entra/identity-platform/optional-claims#configure-groups-optional-claims
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import BadGateway, ServerMisconfigured
+from ..net import Response
+
+PATH = "/me/checkMemberGroups"  # https://learn.microsoft.com/graph/api/user-checkmembergroups
+MAX_PER_REQUEST = 20
+MAX_GROUPS = 1_000
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+def groups_in(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The claim `groups`. Entra leaves it out above 200 groups, and says so in `_claim_names` or `hasgroups`.
+
+    Raises:
+        ServerMisconfigured: the token says that there are too many groups to name.
+    """
+    elsewhere = claims.get("_claim_names")
+    if claims.get("hasgroups") or (isinstance(elsewhere, dict) and "groups" in elsewhere):
+        raise ServerMisconfigured(
+            reason="the user has too many groups for the access token; ask user.member_of([...]) instead of user.groups"
+        )
+    groups = claims.get("groups")
+    return frozenset(str(group) for group in groups) if isinstance(groups, list) else frozenset()
+
+
+def questions(groups: Iterable[str]) -> Iterator[dict[str, list[str]]]:
+    """The bodies of the requests that ask for these groups.
+
+    Raises:
+        ValueError: one of them is not a group's object id, or there are more than 1,000.
+    """
+    if isinstance(groups, str):
+        raise ValueError("member_of takes a list of groups")
+    asked = list(dict.fromkeys(str(group).lower() for group in groups))
+    if len(asked) > MAX_GROUPS or not all(_GUID.fullmatch(group) for group in asked):
+        raise ValueError(f"member_of takes the object ids of groups, which are GUIDs, and at most {MAX_GROUPS}")
+    for start in range(0, len(asked), MAX_PER_REQUEST):
+        yield {"groupIds": asked[start : start + MAX_PER_REQUEST]}
+
+
+def confirmed(question: Mapping[str, list[str]], response: Response) -> set[str]:
+    """Those of the groups asked for that Graph confirms. Raises BadGateway when the response is not a list of ids."""
+    body = response.json()
+    found = body.get("value") if isinstance(body, dict) else None
+    if not isinstance(found, list) or not all(isinstance(group, str) for group in found):
+        raise BadGateway(reason="Graph: checkMemberGroups did not return a list of groups")
+    return {group.lower() for group in found}.intersection(question["groupIds"])
