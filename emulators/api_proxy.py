@@ -19,7 +19,7 @@ from .requests_io import bearer, json_reply, note
 from .table import FILE, DownstreamApi
 
 TIMEOUT = 60.0
-MAX_REPLY = 10_000_000
+MAX_REPLY = 40_000_000
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authorization proxy-authenticate te trailer transfer-encoding upgrade".split()
 )

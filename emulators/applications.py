@@ -79,10 +79,18 @@ GRAPH = Application(
     "Microsoft Graph",
     GRAPH_ID,
     identifier_uris=(GRAPH_URI,),
-    scopes=("User.Read", "User.ReadBasic.All", "Mail.Read", "User.Read.All"),
+    scopes=(
+        "User.Read",
+        "User.ReadBasic.All",
+        "Mail.Read",
+        "Files.Read",
+        "Files.ReadWrite",
+        "GroupMember.Read.All",
+        "User.Read.All",
+    ),
     token_version=1,
     v1_audience=GRAPH_URI,
-    admin_only=frozenset({"User.Read.All"}),
+    admin_only=frozenset({"User.Read.All", "GroupMember.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
 

@@ -15,10 +15,11 @@ from .entra.service import HOST as ENTRA_HOST
 from .entra.service import Entra
 from .gateway import Tunnel
 from .graph import GRAPH_HOST, Graph
+from .graph_drive import DOWNLOAD_HOST
 from .host_router import HostRouter
 from .identity import IdentityEndpoint
 from .management import MANAGEMENT_HOST, Management
-from .recorder import Recorded, Recording
+from .recorder import MAX_FILE, Recorded, Recording
 from .subject import from_bearer, from_token_request, nobody
 from .table import Table
 from .vault import VAULT_HOST, Vault
@@ -29,6 +30,7 @@ def targets_of(table: Table) -> dict[str, tuple[str, ...]]:
     return {
         ENTRA_HOST: ("entra.discovery", "entra.keys", "entra.token"),
         GRAPH_HOST: ("graph",),
+        DOWNLOAD_HOST: ("downloads",),
         VAULT_HOST: ("vault",),
         MANAGEMENT_HOST: (),
         **{api.host: (api.key,) for api in table.apis},
@@ -78,12 +80,14 @@ class TunnelLookup:
 def build_site(services: Services, recording: Recording, controls: Controls, tunnels: TunnelLookup) -> Site:
     """The applications of the three listeners, each service with its recorder."""
     entra = Recorded(build_app(services.entra), "entra", recording, _entra_target, from_token_request(services.entra))
-    graph = Recorded(services.graph.build_app(), "graph", recording, lambda _: "graph", from_bearer)
+    graph = Recorded(services.graph.build_app(), "graph", recording, lambda _: "graph", from_bearer, MAX_FILE)
+    downloads = Recorded(services.graph.drives.build_downloads(), "downloads", recording, lambda _: "downloads", nobody)
     vault = Recorded(services.vault.build_app(), "vault", recording, lambda _: "vault", nobody)
     management = Recorded(services.management.build_app(), "management", recording, lambda _: None, nobody)
     hosts: dict[str, ASGIApp] = {
         ENTRA_HOST: entra,
         GRAPH_HOST: graph,
+        DOWNLOAD_HOST: downloads,
         VAULT_HOST: vault,
         MANAGEMENT_HOST: management,
         **{proxy.api.host: _recorded(proxy, proxy.api.key, recording) for proxy in services.apis.values()},
@@ -97,7 +101,7 @@ def build_site(services: Services, recording: Recording, controls: Controls, tun
 
 
 def _recorded(app: ASGIApp, key: str, recording: Recording) -> Recorded:
-    return Recorded(app, key, recording, lambda _: key, from_bearer)
+    return Recorded(app, key, recording, lambda _: key, from_bearer, MAX_FILE)
 
 
 def _entra_target(path: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -29,6 +29,8 @@ class CannedResponse:
     body: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = None
+    """For how many requests; None for all."""
     asked: int = 0
     """How many requests have had it."""
 
@@ -50,11 +52,11 @@ class CannedResponse:
         except (TypeError, ValueError) as problem:
             raise ValueError(f"the response of {self.route} must be JSON, a text or bytes: {problem}") from None
 
-    def fits(self, method: str, path: str, query: str) -> bool:
+    def fits(self, method: str, segments: Sequence[str], query: str) -> bool:
         """Whether it is for this request. A query counts if the route has one."""
-        segments = path.split("/")
         return (
-            method == self._method
+            (self.times is None or self.asked < self.times)
+            and method == self._method
             and len(segments) == len(self._segments)
             and all(
                 wanted == given or (wanted.startswith("{") and wanted.endswith("}"))
@@ -87,9 +89,9 @@ class Canned:
         with self._lock:
             self._responses.insert(0, response)
 
-    def find(self, request: Request) -> CannedResponse | None:
-        """The response for a request, or None."""
-        path, query = self.path_of(request), request.url.query
+    def find(self, request: Request, segments: Sequence[str] = ()) -> CannedResponse | None:
+        """The response for a request, or None. `segments`: those of its path below the base URL, decoded."""
+        path, query = ["", *segments] if segments else self.path_of(request).split("/"), request.url.query
         with self._lock:
             return next((one for one in self._responses if one.fits(request.method, path, query)), None)
 

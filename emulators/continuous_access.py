@@ -16,7 +16,7 @@ from typing import Any
 from .applications import GRAPH_ID
 from .certificates import base64url
 from .entra.claims import BACKDATE
-from .graph_resources import GraphError
+from .graph_routes import GraphError
 
 RESULT = "Continuous access evaluation resulted in challenge with result: InteractionRequired"
 _REVOKED = f"{RESULT} and code: TokenIssuedBeforeRevocationTimestamp"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .applications import Application, ManagedIdentity
 from .certificates import Certificate
+from .groups import MEMBERS, group_id
 from .people import ADMIN, CONTOSO, NOT_CONSENTED, PEOPLE, TENANTS, Person
 from .registrations import registrations
 from .table import Table
@@ -47,6 +48,8 @@ class Directory:
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
         self._needs_mfa: set[str] = set()
+        self._groups = {person: [group_id(name) for name in names] for person, names in MEMBERS.items()}
+        self._names_groups = {"api"} if table.group_membership_claims == "SecurityGroup" else set()
         self._seed(table)
 
     def _seed(self, table: Table) -> None:
@@ -64,7 +67,17 @@ class Directory:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """At the end of the block, its changes to consents, policies and assignments are undone."""
-        names = ("_consents", "_pre_authorized", "_roles", "_assigned", "_revoked_at", "_needs_mfa", "_optional_claims")
+        names = (
+            "_consents",
+            "_pre_authorized",
+            "_roles",
+            "_assigned",
+            "_revoked_at",
+            "_needs_mfa",
+            "_optional_claims",
+            "_groups",
+            "_names_groups",
+        )
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
         try:
@@ -194,6 +207,29 @@ class Directory:
     def auth_contexts(methods: Iterable[str]) -> frozenset[str]:
         """The authentication contexts whose policies a sign-in by these methods satisfies."""
         return frozenset(name for name, needed in AUTH_CONTEXTS.items() if needed <= set(methods))
+
+    # Groups
+
+    def groups(self, person: Person) -> list[str]:
+        """The object ids of the groups in which this person is."""
+        with self._lock:
+            return list(self._groups.get(person.name, ()))
+
+    def set_groups(self, person: str, groups: Iterable[str]) -> None:
+        """Puts a person into exactly these groups, by object id."""
+        with self._lock:
+            self._groups[person] = list(groups)
+
+    def name_groups(self, resource: Application, *, wanted: bool = True) -> None:
+        """Whether tokens for `resource` name the groups of the user (groupMembershipClaims: SecurityGroup)."""
+        with self._lock:
+            self._names_groups -= {resource.key}
+            self._names_groups |= {resource.key} if wanted else set()
+
+    def groups_in_token(self, person: Person, resource: Application) -> tuple[str, ...]:
+        """The groups that a token for `resource` has to name, if it names any."""
+        with self._lock:
+            return tuple(self._groups.get(person.name, ())) if resource.key in self._names_groups else ()
 
     # People
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-SERVICES = frozenset({"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph"})
+SERVICES = frozenset({"entra.discovery", "entra.keys", "entra.token", "identity", "vault", "graph", "downloads"})
 """What can be made to fail, in addition to the APIs of the table, each by its short name."""
 
 NETWORK: Mapping[str, str] = {

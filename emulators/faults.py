@@ -25,6 +25,8 @@ class Faults:
         self._lock = threading.Lock()
         self.on_drip: Callable[[], None] | None = None
         """Called before each byte of a slow response, for instance to move a clock."""
+        self.on_delay: Callable[[float], None] | None = None
+        """Called with the seconds of a delay in place of waiting for them, for instance to move a clock."""
         self.disconnect: Callable[[str], None] | None = None
         """Ends the open connections to a target; set by the network once there is one."""
 
@@ -80,6 +82,13 @@ class Faults:
     def take_on_connect(self, targets: Collection[str]) -> Fault | None:
         """The same for a new connection to the host of these targets."""
         return self._take(lambda fault: fault.target in targets and fault.network in ON_CONNECT)
+
+    def delayed(self, seconds: float) -> bool:
+        """Whether somebody has taken over a delay, so that nobody has to wait."""
+        hook = self.on_delay  # another thread may take it away
+        if hook is not None:
+            hook(seconds)
+        return hook is not None
 
     def dripped(self) -> None:
         """Called before each byte of a slow response."""

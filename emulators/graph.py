@@ -1,33 +1,35 @@
-"""Microsoft Graph: `/me` and a few neighbours, for tokens Graph would accept."""
+"""Microsoft Graph: profile, mail, drive, groups and batches, for tokens Graph would accept."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .applications import GRAPH_ID, GRAPH_URI
-from .canned import Canned, CannedResponse
+from .canned import Canned
 from .continuous_access import RESULT, ContinuousAccess, bearer_challenge
 from .entra.claims_request import MFA_CLAIMS
 from .entra.service import Entra
 from .entra.verification import TokenError, verify_token
 from .faults import Fault, Faults
-from .graph_resources import GraphError, me, messages, nothing, user
+from .graph_batch import Part, parts_of, run
+from .graph_drive import Drives
+from .graph_groups import Groups
+from .graph_mail import Mail
+from .graph_paging import Pages
+from .graph_resources import routes
+from .graph_routes import NOTHING, Call, GraphError, Route, segments_of
 from .people import CONTOSO, Person, person_by_oid
 from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
 
 GRAPH_HOST = "graph.microsoft.com"
-Handler = Callable[[Request, Person, "frozenset[str]"], "dict[str, object]"]
 
 
 class Graph:
@@ -40,50 +42,69 @@ class Graph:
         self.refused_tokens = RefusedTokens()
         self.canned = Canned("/v1.0")
         """Responses that a test has given; they come before the emulator's own."""
+        pages = Pages()
+        self.mail = Mail(pages)
+        self.drives = Drives(pages, entra.now)
+        groups = Groups(pages, entra.directory)
+        self._routes = [*routes(), *self.mail.routes(), *self.drives.routes(), *groups.routes()]
 
     def build_app(self) -> ASGIApp:
         """The ASGI application of graph.microsoft.com."""
-        own = self._own()
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
-            canned = self.canned.find(request)
-            reply: ASGIApp = own if canned is None else self._canned(request, canned)
+            reply = await self._respond(request, await request.body())
             await reply(scope, receive, send)
 
         return serve
 
-    def _canned(self, request: Request, canned: CannedResponse) -> Response:
-        """What a test has given, for those whom Graph lets in. The permissions that the emulator knows hold."""
-        note(request).action = "canned"
+    async def _respond(self, request: Request, body: bytes) -> Response:
+        segments = segments_of(request.scope.get("raw_path") or request.url.path.encode())
         try:
-            person, scopes = self._caller(request)
-            self._check_permission(request, person, scopes)
+            if segments == ["$batch"] and request.method == "POST":
+                return await self._batch(request, body)
+            return self._one(request, segments, body)
         except GraphError as refusal:
             note(request).verdict = refusal.verdict
             return _refused(request, refusal)
-        note(request).verdict = f"ok: canned {canned.route}"
-        return canned.reply()
 
-    def _check_permission(self, request: Request, person: Person, scopes: frozenset[str]) -> None:
-        known = {"/me": me, "/me/messages": messages}.get(self.canned.path_of(request))
-        if known is not None and request.method == "GET":
-            try:
-                known(request, person, scopes)
-            except GraphError as refusal:
-                if refusal.status == 403:  # what else it says is about the resource, which the test replaces
-                    raise
+    def _one(self, request: Request, segments: list[str], body: bytes) -> Response:
+        """The response to a request that is no batch. Raises GraphError."""
+        canned = self.canned.find(request, segments)
+        route, parameters = self._find(request.method, segments, is_canned=canned is not None)
+        note(request).action = "canned" if canned else route.action
+        person, scopes = self._caller(request)
+        route.needs.check(scopes)
+        if canned is not None:
+            note(request).verdict = f"ok: canned {canned.route}"
+            return canned.reply()
+        reply = route.handler(Call(request, person, scopes, parameters, body))
+        note(request).verdict = f"ok: {route.action} of {person.name}"
+        if isinstance(reply, Response):
+            reply.headers.update(_ids(request))
+            return reply
+        return json_reply(reply, headers=_ids(request))
 
-    def _own(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/v1.0/me", self._guarded("me", me)),
-                Route("/v1.0/me/messages", self._guarded("messages", messages)),
-                Route("/v1.0/users/{id}", self._guarded("user", user)),
-                Route("/{rest:path}", self._guarded("?", nothing)),
-            ],
-            exception_handlers={HTTPException: _method_not_allowed},
-        )
+    def _find(self, method: str, segments: list[str], *, is_canned: bool) -> tuple[Route, dict[str, str]]:
+        """The route of a request, with the parameters of its path. Raises GraphError for a method that it has not."""
+        wanted = "GET" if method == "HEAD" else method
+        fits = [(route, found) for route in self._routes if (found := route.match(segments)) is not None]
+        chosen = next((one for one in fits if one[0].method == wanted), None)
+        if chosen is None and fits and not is_canned:
+            raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
+        return chosen or (_ELSEWHERE, {})
+
+    async def _batch(self, request: Request, body: bytes) -> Response:
+        note(request).action = "batch"
+        person, _ = self._caller(request)
+        parts = parts_of(body)
+
+        async def send(part: Part) -> Response:
+            return await self._respond(_inner(request, part), part.body)
+
+        replies = await run(parts, send)
+        note(request).verdict = f"ok: batch of {person.name}: {', '.join(str(one['status']) for one in replies)}"
+        return json_reply({"responses": replies}, headers=_ids(request))
 
     def challenge(
         self, claims: dict[str, object] | None = None, *, times: int | None = 1, person: str | None = None
@@ -92,20 +113,6 @@ class Graph:
         headers = {"WWW-Authenticate": bearer_challenge(MFA_CLAIMS if claims is None else claims)}
         body = _error_body("InvalidAuthenticationToken", f"{RESULT}.")
         return self._faults.add("graph", status=401, headers=headers, body=body, times=times, person=person)
-
-    def _guarded(self, action: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def handle(request: Request) -> Response:
-            note(request).action = action
-            try:
-                person, scopes = self._caller(request)
-                body = handler(request, person, scopes)
-            except GraphError as refusal:
-                note(request).verdict = refusal.verdict
-                return _refused(request, refusal)
-            note(request).verdict = f"ok: {action} of {person.name}"
-            return json_reply(body, headers=_ids(request))
-
-        return handle
 
     def _caller(self, request: Request) -> tuple[Person, frozenset[str]]:
         token = bearer(request)
@@ -151,6 +158,29 @@ def _refused(request: Request, refusal: GraphError) -> Response:
     return json_reply(_error_body(refusal.code, str(refusal), ids), refusal.status, {**ids, **headers})
 
 
-async def _method_not_allowed(request: Request, exc: Exception) -> Response:
-    status = exc.status_code if isinstance(exc, HTTPException) else 500
-    return _refused(request, GraphError(status, "Request_BadRequest", "Specified HTTP method is not allowed."))
+def _inner(request: Request, part: Part) -> Request:
+    """The request of one part of a batch: it goes out with the token of the batch."""
+    path, _, query = part.url.partition("?")
+    raw = f"/v1.0/{path.lstrip('/')}".encode()
+    own = {**part.headers, "authorization": request.headers["authorization"]}
+    scope = {
+        "type": "http",
+        "method": part.method,
+        "path": unquote(raw.decode()),
+        "raw_path": raw,
+        "query_string": query.encode(),
+        "headers": [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in own.items()
+        ],
+        "scheme": "https",
+        "server": (GRAPH_HOST, 443),
+    }
+    return Request(scope)
+
+
+def _nothing(call: Call) -> dict[str, object] | Response:
+    raise GraphError(404, "ResourceNotFound", f"There is no resource at {call.request.url.path} in this emulator.")
+
+
+_ELSEWHERE = Route("GET", "", "?", NOTHING, _nothing)
+"""Every path that is not emulated."""

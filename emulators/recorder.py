@@ -23,6 +23,8 @@ from .wire import Wire
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 1_000_000
+MAX_FILE = 40_000_000
+"""The largest body for services that take files."""
 PeekPerson = Callable[[Request, bytes], "str | None"]
 
 
@@ -43,13 +45,20 @@ class Recorded:
     """An ASGI application with a recorder. `target`: the fault target of a path. `person`: the person of a request."""
 
     def __init__(
-        self, app: ASGIApp, service: str, recording: Recording, target: Callable[[str], str | None], person: PeekPerson
+        self,
+        app: ASGIApp,
+        service: str,
+        recording: Recording,
+        target: Callable[[str], str | None],
+        person: PeekPerson,
+        max_body: int = MAX_BODY,
     ) -> None:
         self._app = app
         self._service = service
         self._recording = recording
         self._target = target
         self._person = person
+        self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one HTTP request; there are no other kinds."""
@@ -59,7 +68,7 @@ class Recorded:
         note = scope[NOTE] = Note()
         recorded = _Recorder(self._recording, self._service, scope, note, started, send)
         request = Request(scope, receive)
-        body = await _whole_body(request)
+        body = await _whole_body(request, self._max_body)
         if body is None:
             note.verdict = "refused: the body is too large"
             await Response(status_code=413)(scope, receive, recorded.send)
@@ -102,7 +111,7 @@ class Recorded:
                 await Response(status_code=500)(scope, receive, recorder.send)
 
     async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
+        if seconds > 0 and not self._recording.faults.delayed(seconds):
             try:
                 await asyncio.wait_for(self._recording.stopping.wait(), seconds)
             except TimeoutError:
@@ -152,11 +161,11 @@ class _Recorder:
         self._recording.audit.append(entry)
 
 
-async def _whole_body(request: Request) -> bytes | None:
+async def _whole_body(request: Request, limit: int) -> bytes | None:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > limit:
             return None
     return bytes(body)
 

@@ -108,6 +108,7 @@ class Table:
     settings: Mapping[str, str] = field(default_factory=dict)
     apis: tuple[DownstreamApi, ...] = ()
     azure: tuple[AzureService, ...] = ()
+    group_membership_claims: str = "None"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -19,7 +19,20 @@ from .table import FILE, DownstreamApi, Table, TableError
 from .table_settings import named_by_settings
 
 TAKEN = frozenset(
-    ("api", "browser", "client", "entra", "gateway", "graph", "identity", "management", "redis", "script", "vault")
+    (
+        "api",
+        "browser",
+        "client",
+        "downloads",
+        "entra",
+        "gateway",
+        "graph",
+        "identity",
+        "management",
+        "redis",
+        "script",
+        "vault",
+    )
 )
 """Names of the stack's own services and callers."""
 
@@ -38,6 +51,8 @@ _OUR_NAMES = frozenset(
     )
 )
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+GROUP_CLAIMS = ("None", "SecurityGroup")
+"""The values of `groupMembershipClaims` in a manifest that are emulated."""
 _CONSENT = {"pre-authorized": True, "asked": False}
 _CLIENT_IDS = (API_ID, CLIENT_ID, GRAPH_ID, VAULT_ID)
 
@@ -100,6 +115,12 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     top = _Section("", content, problems)
     scopes = top.take("scopes", _are_scopes, SCOPES, Table.scopes)
     roles = _roles(top)
+    groups = top.take(
+        "group_membership_claims",
+        _is_one_of(GROUP_CLAIMS),
+        f"must be one of {', '.join(GROUP_CLAIMS)}",
+        GROUP_CLAIMS[0],
+    )
     graph = top.section("graph")
     permissions = graph.take("permissions", _are_permissions, 'must be a list such as ["User.Read"]', Table.graph)
     graph_run_once = graph.take("run_once", _is_path, 'must be a path of your API, such as "/api/me"')
@@ -116,7 +137,7 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     if problems:
         where = f"{FILE}: " if content else ""
         raise TableError([problem if problem.startswith("--api") else where + problem for problem in problems])
-    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis), tuple(azure))
+    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis), tuple(azure), groups)
 
 
 def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
@@ -158,9 +179,7 @@ def _azure(name: str, section: _Section) -> AzureService:
     elif name.lower() in TAKEN:
         section.wrong("", f"must have another name: {name} is a part of the local stack")
     kinds = ", ".join(KINDS)
-    service = section.take(
-        "service", lambda value: isinstance(value, str) and value in KINDS, f"must be one of {kinds}"
-    )
+    service = section.take("service", _is_one_of(KINDS), f"must be one of {kinds}")
     if not section.has("service"):
         section.wrong("service", f"must be one of {kinds}")
     if service is None:
@@ -238,6 +257,10 @@ def _are_scopes(value: Any) -> bool:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, str) and _PATH.fullmatch(value) is not None
+
+
+def _is_one_of(values: Collection[str]) -> Check:
+    return lambda value: isinstance(value, str) and value in values
 
 
 def _is_consent(value: Any) -> bool:

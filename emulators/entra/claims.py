@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..applications import Application
 from ..certificates import base64url
+from ..groups import MAX_IN_TOKEN
 from ..people import Person
 from .verification import issuers
 
@@ -29,6 +30,8 @@ class Grant:
     methods: tuple[str, ...] = ("pwd",)
     auth_contexts: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Object ids of groups that the token names."""
     client_proof: str = "0"
     """How the client proved itself: 0 not at all (public), 1 secret, 2 certificate or federated token."""
 
@@ -69,7 +72,15 @@ def access_token_claims(grant: Grant, issued: float, lifetime: float, version: i
         "xms_cc": list(grant.capabilities),
     }
     claims.update({name: value for name, value in optional.items() if value})
-    return claims
+    return {**claims, **_groups(grant)}
+
+
+def _groups(grant: Grant) -> dict[str, object]:
+    """The groups of the user; above the limit, the address at which a service can ask for them."""
+    if len(grant.groups) <= MAX_IN_TOKEN:
+        return {"groups": list(grant.groups)} if grant.groups else {}
+    endpoint = f"https://graph.windows.net/{grant.tenant}/users/{grant.person.oid}/getMemberObjects"
+    return {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": endpoint}}}
 
 
 def _version_2(grant: Grant) -> dict[str, object]:

@@ -31,5 +31,6 @@ def usual_grant(
         roles=directory.roles(account, resource),
         methods=methods,
         auth_contexts=issued_contexts(directory, resource, ClaimsRequest(), methods),
+        groups=directory.groups_in_token(account, resource),
         client_proof="0" if client.public else "2",
     )

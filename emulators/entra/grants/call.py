@@ -63,6 +63,7 @@ def token_response(
         methods=methods,
         auth_contexts=issued_contexts(call.entra.directory, wanted.resource, claims, methods),
         capabilities=claims.capabilities if call.entra.directory.asks_for_claim(wanted.resource, "xms_cc") else (),
+        groups=call.entra.directory.groups_in_token(person, wanted.resource),
         client_proof=call.client_proof,
     )
     token = call.entra.access_token(grant)

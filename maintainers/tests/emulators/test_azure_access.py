@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_no_other_scope_exists(kind: Kind, azure: Http) -> None:
     ],
     ids=str,
 )
-def test_refuses_a_bad_token(kind: Kind, claims: dict[str, object], azure: Http) -> None:
+def test_refuses_a_bad_token(kind: Kind, claims: dict[str, Any], azure: Http) -> None:
     refused = kind.read(azure, token_of(azure.stack, kind, **claims))
     assert refused.status_code == 401
     assert code_of(refused) in ("InvalidAuthenticationInfo", "Unauthorized")

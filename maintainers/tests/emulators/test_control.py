@@ -66,7 +66,7 @@ def test_faults_can_be_switched(stack: Stack, own: Http) -> None:
     [
         ("faults", "{target: graph}", "the body must be a JSON object: Expecting property name"),
         ("faults", "[]", "the body must be a JSON object: not a JSON object"),
-        ("faults", "{}", "target must be one of entra.discovery, "),
+        ("faults", "{}", "target must be one of downloads, entra.discovery, "),
         ("faults", '{"target": "graph"}', "a fault needs a status, a delay or a network failure"),
         (
             "faults",

@@ -99,7 +99,7 @@ def test_every_other_request_may_be_hit() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"target": "nowhere"}, "target must be one of entra.discovery, entra.keys, .*, not 'nowhere'"),
+        ({"target": "nowhere"}, "target must be one of downloads, entra.discovery, .*, not 'nowhere'"),
         ({"target": None}, "target must be one of .*, not None"),
         ({"status": "503"}, "status must be a whole number from 200 to 599, not '503'"),
         ({"status": 42}, "status must be a whole number from 200 to 599, not 42"),
