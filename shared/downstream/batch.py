@@ -127,7 +127,7 @@ class _Batch:
         return sorted(again)
 
     def _with_a_new_token(self) -> set[int]:
-        refused = {number: part for number, part in self.responses.items() if part.status_code in (401, 403)}
+        refused = {number: _plain(part) for number, part in self.responses.items() if part.status_code in (401, 403)}
         if not refused or self._token is None:
             return set()
         first = min(refused.values(), key=lambda part: (part.status_code, not claims_in(part)))
@@ -136,7 +136,7 @@ class _Batch:
         except ApiError as error:  # as for a call alone; a 403 does not come here
             for number, part in refused.items():
                 if part.status_code == 401:
-                    self.responses[number] = replace(part, _error=error)
+                    self.responses[number] = replace(self.responses[number], _error=error)
             return set()
         if another is None:
             return set()
@@ -227,6 +227,11 @@ def _response_of(part: Mapping[str, Any]) -> Response:
         headers.setdefault("Content-Type", "application/json")
         return Response(status, headers, json_text.dumps(body).encode())
     return Response(status, headers, body.encode() if kind.startswith("text/") else _from_base64(body))
+
+
+def _plain(part: BatchResponse) -> Response:
+    """The same response without its error."""
+    return Response(part.status_code, part.headers, part.content)
 
 
 def _from_base64(text: str) -> bytes:

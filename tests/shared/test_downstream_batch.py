@@ -36,7 +36,7 @@ Parts = list[dict[str, Any]]
 
 
 class BatchingGraph:
-    """Takes `POST /$batch` in place of the emulated Graph's own. `reply` makes each part's response."""
+    """Takes batches in place of the emulated Graph's own. `reply` makes each part's response."""
 
     def __init__(self, lab: Lab, services: Services, token: str) -> None:
         self.lab, self.services, self.token = lab, services, token
@@ -66,14 +66,18 @@ def graph(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchingGraph]:
     services, token = lab.services(), lab.stack.issue_access_token("alice")
     lab.user(services, token).token("Graph")
     batching = BatchingGraph(lab, services, token)
-    canned = CannedResponse("POST /$batch")
+    canned = CannedResponse("POST /batch")
     send = services.apis.transport.send
 
     def noting(method: str, url: str, **options: Any) -> Any:
-        """The emulated Graph checks the token; what it sends was made from the body of this very request."""
+        """The emulated Graph checks the token; what it sends was made from the body of this very request.
+
+        Its own batch is another, which makes each call alone.
+        """
         if url.endswith("/$batch"):
             answer = batching.respond(json.loads(options["data"])["requests"], options["bearer"])
             canned._content = answer if isinstance(answer, str) else json.dumps(answer)
+            url = url.replace("$batch", "batch")
         return send(method, url, **options)
 
     monkeypatch.setattr(services.apis.transport, "send", noting)
