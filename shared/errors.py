@@ -162,10 +162,14 @@ class ConsentRequired(Forbidden):
 
     code, detail = "consent_required", "The user or an administrator must consent. Then call again."
 
-    def __init__(self, scopes: Sequence[str], *, admin_consent_url: str, reason: str = "") -> None:
+    def __init__(
+        self, scopes: Sequence[str], *, admin_consent_url: str = "", consent_url: str = "", reason: str = ""
+    ) -> None:
+        """Where an administrator consents, and where the user does. The body names the addresses that are known."""
         super().__init__(reason=reason)
         self.scopes = tuple(scopes)
-        self.extra = {"scopes": list(scopes), "admin_consent_url": admin_consent_url}
+        addresses = {"admin_consent_url": admin_consent_url, "consent_url": consent_url}
+        self.extra = {"scopes": list(scopes), **{name: address for name, address in addresses.items() if address}}
 
 
 class AccessDenied(Forbidden):
