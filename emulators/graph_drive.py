@@ -5,10 +5,11 @@ https://learn.microsoft.com/graph/api/driveitem-get-content
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote
@@ -27,6 +28,8 @@ from .requests_io import json_reply, note
 
 DOWNLOAD_HOST = "contoso-my.sharepoint.com"
 DOWNLOAD_LIFETIME = 3600.0
+_BY_NAME = re.compile(r"root:/([^/]+):")
+"""An item of the root folder by its name, in one segment of the path: `root:%2Freport.txt:`."""
 _DENIED = ("accessDenied", "Access denied")
 READ_FILES = Needs(("Files.Read", "Files.ReadWrite", "Files.Read.All", "Files.ReadWrite.All"), *_DENIED)
 WRITE_FILES = Needs(("Files.ReadWrite", "Files.ReadWrite.All"), *_DENIED)
@@ -135,6 +138,9 @@ class Drives:
         return Response(None, 302, {"Location": self._address(item, call.person)})
 
     def _replace(self, call: Call) -> dict[str, object] | Response:
+        by_name = _BY_NAME.fullmatch(call.parameters["id"])
+        if by_name is not None:
+            return self._upload(replace(call, parameters={**call.parameters, "name": by_name[1]}))
         item = self._found(call)
         if item.content is None:
             raise GraphError(400, "invalidRequest", "You cannot put content to a folder.")
@@ -145,6 +151,8 @@ class Drives:
         name = call.parameters["name"]
         if len(name) > 255 or any(sign in name for sign in '"*:<>?/\\|'):
             raise GraphError(400, "invalidRequest", 'The provided name cannot contain " * : < > ? / \\ |')
+        if any(one.name == name and one.content is None for one in self.items(call.person.name).values()):
+            raise GraphError(409, "nameAlreadyExists", "An item with the same name already exists.")
         return self._written(call, name)
 
     def _written(self, call: Call, name: str) -> Response:
@@ -154,7 +162,10 @@ class Drives:
 
     def _found(self, call: Call) -> DriveItem:
         _check_drive(call)
-        found = self.items(call.person.name).get(call.parameters["id"])
+        wanted, items = call.parameters["id"], self.items(call.person.name)
+        by_name = _BY_NAME.fullmatch(wanted)
+        named = next((one for one in items.values() if by_name and one.name == by_name[1]), None)
+        found = named if by_name else items.get(wanted)
         if found is None:
             raise GraphError(404, "itemNotFound", "The resource could not be found.")
         return found

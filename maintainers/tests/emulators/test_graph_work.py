@@ -143,6 +143,11 @@ def test_a_drive_by_its_id(own: Http) -> None:
     path = f"{drive}/items/{made.json()['id']}"
     assert own.get(send(own, "GET", f"{path}/content", token).headers["Location"]).content == b"1"
 
+    named = f"{drive}/items/root:%2Fother.txt:/content"
+    assert send(own, "PUT", named, token, content=b"2").json()["name"] == "other.txt"
+    assert own.get(send(own, "GET", named, token).headers["Location"]).content == b"2"
+    assert code_of(send(own, "GET", named.replace("other", "none"), token)) == (404, "itemNotFound")
+
     others = token_of(own, "olga")
     for method, tail in (("GET", ""), ("GET", "/root/children"), ("PUT", "/root:/x:/content")):
         assert code_of(send(own, method, drive + tail, others, content=b"1")) == (404, "itemNotFound")
@@ -179,6 +184,8 @@ def test_an_upload(own: Http) -> None:
         1,
     )
     assert code_of(send(own, "PUT", "/me/drive/root:/a%2Fb:/content", token, content=b"1")) == (400, "invalidRequest")
+    folder = send(own, "PUT", "/me/drive/root:/Notes:/content", token, content=b"1")
+    assert code_of(folder) == (409, "nameAlreadyExists")
     assert code_of(send(own, "POST", path, token, content=b"1")) == (405, "Request_BadRequest")
 
 
