@@ -12,7 +12,6 @@ requests never need them.
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -20,13 +19,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
-from ..net import Response
 from ..settings import CredentialSettings
 from .azure_identity import azure_credential, azure_options
 from .certificate import Certificate, CertificateError, load_certificate
+from .credential_failures import asked_to_wait, describe, is_passing
 
 CREDENTIAL_RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
-MAX_VAULT_RETRY_AFTER_SECONDS = 600
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -107,9 +105,9 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — whatever is wrong with one source, the next one is tried
-            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
-            failures.append(f"{source.source_type}: {_describe(error)}")
-            log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
+            may_recover, wait = may_recover or is_passing(error, source), max(wait, asked_to_wait(error, now()))
+            failures.append(f"{source.source_type}: {describe(error, source)}")
+            log.warning("client credential: %s could not be loaded (%s)", source.source_type, describe(error, source))
         else:
             log.info("client credential: using %s", credential.source_type)
             return credential
@@ -179,29 +177,3 @@ def _decode(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except ValueError:
         raise CertificateError("not base64") from None
-
-
-def _is_passing(error: Exception, source: CredentialSettings) -> bool:
-    """Whether it may be better in a moment: anything but a clear no of the vault or the identity, or of our own."""
-    from azure.core.exceptions import AzureError
-    from azure.identity import CredentialUnavailableError
-
-    if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
-        return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # from the libraries' parsers: a response that is not JSON
-        return True
-    status = getattr(error, "status_code", None) or 0
-    return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
-
-
-def _asked_to_wait(error: Exception, now: float) -> int:
-    """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
-
-
-def _describe(error: Exception) -> str:
-    """The kind of failure and, of our own errors, the text: other libraries' texts can hold what was sent."""
-    status = getattr(error, "status_code", None)
-    own = f": {error}" if isinstance(error, CertificateError) else ""
-    return f"{type(error).__name__}{f' {status}' if status else ''}{own}"
