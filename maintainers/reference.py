@@ -16,7 +16,7 @@ from shared.downstream.api import ApiResponse, DownstreamApi
 from shared.errors import ApiError
 from shared.net import Response
 from shared.requires_user import RequiresUser
-from shared.user.async_user import AsyncDownstreamApi
+from shared.user.async_api import AsyncDownstreamApi
 from shared.user.user import SignedInUser
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
