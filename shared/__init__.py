@@ -3,6 +3,7 @@
 To follow one request, start at requires_user.py; docs/how-it-works.md goes along.
 """
 
+from .downstream import BatchCall
 from .errors import ApiError, BadRequest, Forbidden, NotFound
 from .hosting import json_body
 from .requires_user import health, requires_user
@@ -12,6 +13,7 @@ __all__ = [
     "ApiError",
     "AsyncUser",
     "BadRequest",
+    "BatchCall",
     "Forbidden",
     "NotFound",
     "User",

@@ -6,7 +6,7 @@
     │   ├── MissingToken · InvalidToken
     │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
     ├── Forbidden 403
-    │   ├── InsufficientScope · UserTokenRequired · ConsentRequired · AccessDenied
+    │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · ConsentRequired · AccessDenied
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
@@ -140,6 +140,17 @@ class InsufficientScope(Forbidden):
         return {"error": self.code, "scope": " ".join(self.scopes)}
 
 
+class InsufficientRole(Forbidden):
+    """A genuine token of a user who holds none of the app roles that the function asks for."""
+
+    code, detail = "insufficient_role", "The user holds none of the roles that this function asks for."
+
+    def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.roles = tuple(roles)
+        self.extra = {"roles": list(roles)}
+
+
 class UserTokenRequired(Forbidden):
     """A genuine token of an application, which was issued without a user (client credentials grant)."""
 
@@ -151,10 +162,14 @@ class ConsentRequired(Forbidden):
 
     code, detail = "consent_required", "The user or an administrator must consent. Then call again."
 
-    def __init__(self, scopes: Sequence[str], *, admin_consent_url: str, reason: str = "") -> None:
+    def __init__(
+        self, scopes: Sequence[str], *, admin_consent_url: str = "", consent_url: str = "", reason: str = ""
+    ) -> None:
+        """Where an administrator consents, and where the user does. The body names the addresses that are known."""
         super().__init__(reason=reason)
         self.scopes = tuple(scopes)
-        self.extra = {"scopes": list(scopes), "admin_consent_url": admin_consent_url}
+        addresses = {"admin_consent_url": admin_consent_url, "consent_url": consent_url}
+        self.extra = {"scopes": list(scopes), **{name: address for name, address in addresses.items() if address}}
 
 
 class AccessDenied(Forbidden):

@@ -13,7 +13,7 @@ import shared
 from maintainers import reference
 from shared import errors
 from shared.downstream.api import ApiResponse, DownstreamApi
-from shared.user.async_user import AsyncDownstreamApi
+from shared.user.async_api import AsyncDownstreamApi
 
 DOCUMENTED = reference.documented()
 

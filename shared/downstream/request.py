@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json as json_text
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, BinaryIO, Generic, TypedDict, TypeVar, Unpack
+
+from .file_body import FileBody, as_body
+from .path import checked_path
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2
@@ -27,25 +28,50 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
-MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
-_DECODINGS = 8  # a path that still changes after so many was made to deceive
-_IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
-_SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
-
-
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request to a downstream API; `path` is below its base URL, begins with one slash and may hold a query."""
+    """One request to a downstream API; `path` is checked, below its base URL, and may hold a query.
+
+    `keep_open`: the body of a 2xx response is left to be read.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
-    data: bytes | None = None
+    data: bytes | FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = False
+    keep_open: bool = False
+
+
+class CallOptions(TypedDict, total=False):
+    """The named arguments of `request`, for the methods that are named after a verb."""
+
+    path_params: Mapping[str, str | int] | None
+    params: Mapping[str, str] | None
+    json: Any
+    data: bytes | BinaryIO | None
+    headers: Mapping[str, str] | None
+    idempotent: bool | None
+
+
+def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> Request:
+    """The request, ready to be sent. `options` are those of `HttpVerbs.request`, which names the errors."""
+    own, json, data = dict(options.get("headers") or {}), options.get("json"), options.get("data")
+    check_method(method)
+    check_headers(own)
+    body = as_body(data)
+    if json is not None:
+        body = json_text.dumps(json, allow_nan=False).encode()
+        if not any(name.lower() == "content-type" for name in own):
+            own["Content-Type"] = "application/json"
+    idempotent = options.get("idempotent")
+    may_repeat = method in IDEMPOTENT if idempotent is None else idempotent
+    below = checked_path(path, options.get("path_params"))
+    return Request(method, below, options.get("params"), body, own, may_repeat)
 
 
 class HttpVerbs(ABC, Generic[R]):
@@ -59,37 +85,43 @@ class HttpVerbs(ABC, Generic[R]):
         method: str,
         path: str,
         *,
+        path_params: Mapping[str, str | int] | None = None,
         params: Mapping[str, str] | None = None,
         json: Any = None,
-        data: bytes | None = None,
+        data: bytes | BinaryIO | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
     ) -> R:
         """Sends one request with an access token for the user. No header of the caller is forwarded.
 
         A call that may be repeated is sent three times at most. All attempts together end with the deadline of the
-        request, `AzureAd__RequestTimeoutSeconds`. One attempt waits 15 seconds at most for each part of the response.
+        request, `AzureAd__RequestTimeoutSeconds`. One attempt waits 15 seconds at most for each part of the response,
+        or `DownstreamApis__NAME__TimeoutSeconds`.
 
         Args:
             method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
-            path: below the API's base URL. It begins with one slash and may hold a query. Quote a value of the caller
-                with `urllib.parse.quote(value, safe="")`.
+            path: below the API's base URL. It begins with one slash and may hold a query. `{name}` stands for a value
+                in `path_params`.
+            path_params: names and values for the path, such as the id of a message. They are quoted: a slash in one
+                does not begin a new step. Use it for each value of a caller.
             params: names and values of a query. They are quoted and added to that of the path.
             json: a body to send as JSON.
-            data: a body to send as it is. `json` wins over it.
+            data: a body to send as it is: bytes, or a file that is open in binary mode. The file is read while it is
+                sent. `json` wins over it.
             headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed.
             idempotent: whether the call may be repeated. By default GET, HEAD, OPTIONS, PUT and DELETE may be repeated,
-                and POST and PATCH may not (RFC 9110 §9.2.2).
+                and POST and PATCH may not (RFC 9110 §9.2.2). A file that cannot be rewound is never sent again.
 
         Returns:
-            The 2xx or 304 response of the API. Redirects are not followed.
+            The 2xx or 304 response of the API. Redirects are not followed. That of a GET or HEAD is returned, with its
+            address in the header `Location`.
 
         Raises:
-            ValueError: the method, the path, a header or the JSON cannot be sent. Nothing was sent.
-            TypeError: `json` holds an object that JSON cannot express. Nothing was sent.
+            ValueError: the method, the path, a value for it, a header or the JSON cannot be sent. Nothing was sent.
+            TypeError: `json` holds an object that JSON cannot express, or `data` is no binary file. Nothing was sent.
             ClaimsChallenge: Entra or the API demands more of the user, such as MFA. 401.
             InvalidToken: Entra no longer accepts the user's access token. 401.
-            ConsentRequired: consent to the scopes of this API is missing. 403.
+            ConsentRequired: consent to the scopes of this API, or of an API that it calls itself, is missing. 403.
             AccessDenied: a policy of Entra or the API refuses this user. 403.
             NotFound: the API responded with 404.
             RequestRejected: the API refused the request itself. Its 4xx is passed on.
@@ -98,31 +130,28 @@ class HttpVerbs(ABC, Generic[R]):
             ServiceUnavailable: Entra or the API asks to wait. 503 with `Retry-After`.
             GatewayTimeout: no response before the deadline. 504.
         """
-        own = dict(headers or {})
-        check_method(method)
-        check_headers(own)
-        if json is not None:
-            data, own = json_text.dumps(json, allow_nan=False).encode(), {"Content-Type": "application/json", **own}
-        may_repeat = method in IDEMPOTENT if idempotent is None else idempotent
-        return self.send(Request(method, path, params, data, own, may_repeat))
+        options = CallOptions(
+            path_params=path_params, params=params, json=json, data=data, headers=headers, idempotent=idempotent
+        )
+        return self.send(checked_request(method, path, **options))
 
-    def get(self, path: str, **options: Any) -> R:
+    def get(self, path: str, **options: Unpack[CallOptions]) -> R:
         """`request("GET", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("GET", path, **options)
 
-    def post(self, path: str, **options: Any) -> R:
+    def post(self, path: str, **options: Unpack[CallOptions]) -> R:
         """`request("POST", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("POST", path, **options)
 
-    def put(self, path: str, **options: Any) -> R:
+    def put(self, path: str, **options: Unpack[CallOptions]) -> R:
         """`request("PUT", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("PUT", path, **options)
 
-    def patch(self, path: str, **options: Any) -> R:
+    def patch(self, path: str, **options: Unpack[CallOptions]) -> R:
         """`request("PATCH", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("PATCH", path, **options)
 
-    def delete(self, path: str, **options: Any) -> R:
+    def delete(self, path: str, **options: Unpack[CallOptions]) -> R:
         """`request("DELETE", path, ...)`. `options` are the named arguments of `request`."""
         return self.request("DELETE", path, **options)
 
@@ -142,36 +171,3 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
         if not (isinstance(value, str) and _VALUE.fullmatch(value)):
             raise ValueError("a header's value cannot be sent")
-
-
-def join(base_url: str, path: str) -> str:
-    """The address of `path` below `base_url`.
-
-    A value put into the path may still bring its own query: quote what comes from a caller (urllib.parse.quote).
-
-    Raises:
-        ValueError: the path is not one that surely stays there. Its text is not repeated: it may come from a caller.
-    """
-    fits = len(path) <= MAX_PATH_CHARS and path.isprintable() and "#" not in path
-    is_below = fits and path.startswith("/") and not path.startswith("//")
-    if not is_below or any(map(_leads_astray, path.partition("?")[0].split("/"))):
-        raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
-    url = f"{base_url}{path}"
-    if urlsplit(url)[:2] != urlsplit(base_url)[:2]:
-        raise ValueError("a downstream path cannot change the host")
-    return url
-
-
-def _leads_astray(step: str) -> bool:
-    """Whether some server, decoding as often as it likes, could take this step for a way up or sideways."""
-    for _ in range(_DECODINGS):
-        decoded = unquote(step)
-        if decoded == step:
-            break
-        step = decoded
-    else:
-        return True
-    seen = unicodedata.normalize("NFKC", step)  # full-width dots and slashes are dots and slashes to some
-    name = seen.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
-    undecoded = "\ufffd" in step or _IIS_ESCAPE.search(step)  # not UTF-8, so another decoder may read more into it
-    return bool(undecoded or name in (".", "..") or _SLASHES.search(seen) or not step.isprintable())

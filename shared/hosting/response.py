@@ -11,10 +11,12 @@ import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from ..errors import ApiError
+from ..downstream import BatchResponse
+from ..errors import ApiError, BadGateway
 from ..net import Response
 from .json_form import UnsendableError, json_text
 
@@ -29,7 +31,7 @@ def reply_to(result: object) -> func.HttpResponse:
     """What a function returned, as an HTTP reply.
 
     - `HttpResponse`: as it is.
-    - a downstream API's response: its status, body and content type.
+    - a downstream API's response: its status, body and content type; for a redirect its status and address.
     - `str`: plain text.
     - None: 204.
     - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
@@ -73,12 +75,35 @@ def reply_to_error(error: BaseException, correlation_id: str, realm: str = "") -
 
 
 def _passed_on(response: Response, status: int, headers: dict[str, str]) -> func.HttpResponse:
+    if isinstance(response, BatchResponse):
+        response.raise_for_status()
+    if 300 <= response.status_code < 400 and response.status_code != 304:
+        return _redirect(response)
     content_type = response.headers.get("Content-Type", "")
     if not MEDIA_TYPE.fullmatch(content_type):
         content_type = "application/octet-stream"
     if not any(name.lower() == "content-type" for name in headers):
         headers = {"Content-Type": content_type, **headers}
     return sendable(func.HttpResponse(response.content, status_code=status, headers=headers))
+
+
+def _redirect(response: Response) -> func.HttpResponse:
+    """The address may let in all who know it, so no cache may keep it. The body is the API's, and is left out."""
+    location = response.headers.get("Location", "")
+    if not _is_https_address(location):
+        raise BadGateway(reason=f"HTTP {response.status_code}, a redirect to what is no https address")
+    headers = {"Location": location, "Cache-Control": "no-store"}
+    return sendable(func.HttpResponse(status_code=response.status_code, headers=headers))
+
+
+def _is_https_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 — reading it raises ValueError for a port that is no number
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    return is_plain and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _from_tuple(result: tuple[Any, ...]) -> func.HttpResponse:

@@ -4,18 +4,21 @@
 """
 
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
-from .claims_challenge import auth_context_claims, claims_of, requested_claims
+from .claims_challenge import auth_context_claims, bearer_challenges, claims_of, requested_claims
 from .deadline import seconds_left, within
-from .retries import AttemptFailedError, Retries
+from .open_response import OpenResponse
+from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
 from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, landed
 from .strict_json import compact, parse_body, parse_object
 from .transport import Response, Transport, TransportError, TransportTimeout
 
 __all__ = [
+    "MAX_PAUSE_SECONDS",
     "WAIT_SECONDS",
     "AttemptFailedError",
     "CircuitBreaker",
     "CircuitOpenError",
+    "OpenResponse",
     "Response",
     "Retries",
     "SingleFlight",
@@ -24,6 +27,7 @@ __all__ = [
     "TransportTimeout",
     "WaitedTooLongError",
     "auth_context_claims",
+    "bearer_challenges",
     "claims_of",
     "compact",
     "landed",

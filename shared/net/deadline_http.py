@@ -21,7 +21,7 @@ from requests import RequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from .deadline import seconds_left
 
@@ -64,8 +64,9 @@ class _NoRedirects(requests.Session):
 
 def is_timeout(error: Exception) -> bool:
     """Whether the other side, or the deadline, ended a request for lack of time."""
-    cause = error.args[0] if error.args else None  # a time-out in mid-body comes wrapped
-    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
+    cause = error.args[0] if error.args else None  # a time-out in mid-body comes wrapped, one while sending twice
+    sending = isinstance(cause, ProtocolError) and isinstance(cause.args[-1], TimeoutError)
+    return sending or isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
 
 
 class DeadlineAdapter(HTTPAdapter):

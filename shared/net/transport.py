@@ -109,8 +109,17 @@ class Transport:
         bearer: str | None = None,
         params: Mapping[str, str] | None = None,
         data: Any = None,
+        read: float | None = None,
+        whole: float | None = None,
+        keep_open: bool = False,
     ) -> Response:
         """Sends one request and reads the whole response, of any status.
+
+        Args:
+            data: bytes, or an object with `read` that is sent as it is read.
+            read: seconds to wait for the response, in place of those of this transport.
+            whole: seconds for all of it, in place of those to connect and to wait together.
+            keep_open: a 2xx response is an OpenResponse, whose body is not read yet.
 
         Raises:
             ValueError: the address is not https, or a header or the method cannot be sent.
@@ -121,13 +130,15 @@ class Transport:
 
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
-        cut_short = seconds_left(self._connect + self._read) < self._connect + self._read
-        connect, read = self.time_outs()
+        usual = self._connect + (read or self._read)
+        cut_short = seconds_left(usual) < usual
+        connect, read = self.time_outs(read)
         if read <= 0:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
-            with within(connect + read, self._now):
+            with within(whole or connect + read, self._now):
                 return self._response_to(
+                    keep_open,
                     method,
                     url,
                     headers=dict(headers or {}),
@@ -137,23 +148,28 @@ class Transport:
                     timeout=(connect, read),
                 )
         except (RequestException, OSError) as error:
-            raise _by_kind(error, cut_short) from None
+            raise error_by_kind(error, cut_short) from None
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 
-    def time_outs(self) -> tuple[float, float]:
+    def time_outs(self, read: float | None = None) -> tuple[float, float]:
         """Seconds to connect and to wait for the response, for a request that is sent now."""
-        return seconds_left(self._connect), seconds_left(self._read)
+        return seconds_left(self._connect), seconds_left(read or self._read)
 
     def close(self) -> None:
         self._session.close()
 
-    def _response_to(self, method: str, url: str, **request: Any) -> Response:
-        with self._session.request(method, url, allow_redirects=False, stream=True, **request) as received:
+    def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
+        received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
+        if keep_open and 200 <= received.status_code < 300:
+            from .open_response import OpenResponse  # here: few requests are left open
+
+            return OpenResponse.of(received, seconds_left(float("inf")), self._now)
+        with received:
             return Response(received.status_code, received.headers, _read_bounded(received))
 
 
-def _by_kind(error: Exception, cut_short: bool) -> Exception:
+def error_by_kind(error: Exception, cut_short: bool) -> Exception:
     """The library's texts can hold addresses and header bytes; the kind of failure is enough."""
     from .deadline_http import is_timeout
 

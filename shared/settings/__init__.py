@@ -1,6 +1,6 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
-from .authority import Authority
+from .authority import Authority, normalized
 from .credentials import CredentialSettings
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings
 
@@ -12,4 +12,5 @@ __all__ = [
     "RedisSettings",
     "Settings",
     "TokenSettings",
+    "normalized",
 ]

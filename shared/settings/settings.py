@@ -27,11 +27,13 @@ class DownstreamApiSettings:
     """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
 
     `base_url` is "" where only a credential or a token for the API is used.
+    `timeout`: seconds to wait for each part of its response; None: as long as for any other service.
     """
 
     name: str
     base_url: str
     scopes: tuple[str, ...]
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,5 +163,6 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
             env.problems.setdefault(at + "Scopes", "is missing")
         if _RESERVED_SCOPES.intersection(scopes):
             env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes)
+        timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes, timeout)
     return apis

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
-from ..downstream import DownstreamApi, HttpVerbs, Request
 from ..errors import GatewayTimeout
-from ..net import Response, seconds_left
+from ..net import seconds_left
+from .async_api import AsyncDownstreamApi
 from .credential import AsyncUserCredential, UserCredential
 from .groups import PATH, confirmed, questions
 from .user import SignedInUser
@@ -38,22 +38,6 @@ async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *arg
         raise GatewayTimeout(reason="no thread was free in time") from None
 
 
-class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
-    """The same calls as those of `DownstreamApi`, to be awaited. `user.api` makes it."""
-
-    def __init__(self, name: str, user: AsyncUser) -> None:
-        self._api, self._user = DownstreamApi(name, user._apis, user._context), user
-
-    @property
-    def base_url(self) -> str:
-        """See `DownstreamApi.base_url`."""
-        return self._api.base_url
-
-    async def send(self, request: Request) -> Response:
-        """See `request`."""
-        return await self._user._wait_for(self._api.send, request)
-
-
 class AsyncUser(SignedInUser):
     """The signed-in user, for functions with `async def`."""
 
@@ -66,7 +50,7 @@ class AsyncUser(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        return AsyncDownstreamApi(name, self)
+        return AsyncDownstreamApi(name, self._apis, self._context, self._wait_for)
 
     async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
         """As `User.member_of`, awaited.

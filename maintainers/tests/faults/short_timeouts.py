@@ -106,7 +106,7 @@ class _ImpatientTransport(Transport):
         self._this_thread = threading.local()
 
     def send(self, method: str, url: str, **request: Any) -> Response:
-        (connect, read), started = super().time_outs(), self._now()
+        (connect, read), started = super().time_outs(request.get("read")), self._now()
         self._this_thread.hopeless = self._timeouts.notes(url)
         try:
             return super().send(method, url, **request)
@@ -114,7 +114,7 @@ class _ImpatientTransport(Transport):
             self._timeouts.passes(read if self._timeouts.connects else connect, started)
             raise
 
-    def time_outs(self) -> tuple[float, float]:
-        connect, read = super().time_outs()
+    def time_outs(self, read: float | None = None) -> tuple[float, float]:
+        connect, read = super().time_outs(read)
         hopeless = getattr(self._this_thread, "hopeless", False)
         return (min(connect, REAL_SECONDS), min(read, REAL_SECONDS)) if hopeless else (connect, read)

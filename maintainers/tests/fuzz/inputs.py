@@ -14,7 +14,8 @@ import azure.functions as func
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.downstream.request import RESERVED, check_headers, check_method, join
+from shared.downstream.path import checked_path, join
+from shared.downstream.request import RESERVED, check_headers, check_method
 from shared.errors import ApiError, BadRequest, MissingToken, ServiceUnavailable, SettingsError
 from shared.hosting.request import json_body
 from shared.requires_user import bearer_token
@@ -100,7 +101,7 @@ def _overlong(data: bytes) -> str:
 
 
 def check_path(path: str, figures: Figures) -> None:
-    url = figures.outcome(lambda: join(BASE, path), ValueError)
+    url = figures.outcome(lambda: join(BASE, checked_path(path)), ValueError)
     if isinstance(url, ValueError):
         assert MARK not in str(url)
         return

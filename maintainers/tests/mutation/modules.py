@@ -12,7 +12,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "settings/authority": ("tests/shared/test_address.py",),
     "net/claims_challenge": ("tests/shared/test_claims_challenge.py",),
-    "downstream/request": ("tests/shared/test_downstream_path.py", "tests/shared/test_request_checks.py"),
+    "downstream/path": ("tests/shared/test_downstream_path.py",),
+    "downstream/request": ("tests/shared/test_request_checks.py", "tests/shared/test_downstream_api.py"),
     "exchange/entra_errors": ("tests/shared/test_entra_errors.py",),
     "settings/environ": (
         "tests/shared/test_settings.py",
@@ -73,6 +74,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_on_behalf_of.py",
     ),
     "net/transport": (
+        "tests/shared/test_response.py",
         "tests/shared/test_transport.py",
         "tests/shared/test_request_checks.py",
         "tests/shared/test_deadline.py",

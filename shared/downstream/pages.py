@@ -1,0 +1,76 @@
+"""Lists that come in pages: each page names the address of the next one, and no address outside of the API counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from ..errors import BadGateway
+from ..net import Response
+from ..settings import DownstreamApiSettings
+from .path import join, path_of_link
+from .request import Request
+
+MAX_PAGES = 100  # unless the function says otherwise
+_LINKS = ("@odata.nextLink", "nextLink")  # OData JSON format 4.01 §4.6.8; Azure's own APIs
+
+
+class ListOptions(TypedDict, total=False):
+    """The named arguments of `request` that a GET of a list or of a file can have."""
+
+    path_params: Mapping[str, str | int] | None
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+
+
+class PageReader:
+    """Where a loop over pages is: the request for the next one, and what the last one held."""
+
+    response: Response
+    items: list[Any]
+
+    def __init__(self, first: Request, api: DownstreamApiSettings, max_pages: int) -> None:
+        """Raises ValueError unless `max_pages` is 1 or more."""
+        if max_pages < 1:
+            raise ValueError("max_pages is 1 or more")
+        self.next: Request | None = first
+        self._api, self._left = api, max_pages
+
+    def read_all(self, send: Callable[[Request], Response]) -> Iterator[PageReader]:
+        """Itself after each page."""
+        while self.next is not None:
+            self.read_one(self.next, send)
+            yield self
+
+    def read_one(self, request: Request, send: Callable[[Request], Response]) -> None:
+        """Reads the page that this request gets.
+
+        Raises:
+            BadGateway: it is no page of a list, its link leads out of the API, or it is one too many.
+        """
+        if self._left == 0:
+            raise self._failure("the list has more pages than max_pages allows")
+        self._left -= 1
+        self.response = send(request)
+        document = self.response.json()
+        items = document.get("value") if isinstance(document, dict) else None
+        if not isinstance(items, list):
+            raise self._failure("a page is no JSON object with a list as its value")
+        self.items, self.next = items, self._following(request, document)
+
+    def _following(self, request: Request, page: dict[str, Any]) -> Request | None:
+        link = next((page[name] for name in _LINKS if page.get(name) is not None), None)
+        if link is None:
+            return None
+        base_url = self._api.base_url
+        try:
+            path = path_of_link(link, join(base_url, request.path), base_url) if link and isinstance(link, str) else ""
+        except ValueError:
+            path = ""
+        if not path:
+            raise self._failure("the link to the next page leads out of the API's base URL")
+        return replace(request, path=path, params=None)
+
+    def _failure(self, reason: str) -> BadGateway:
+        return BadGateway(reason=f"{self._api.name}: {reason}")
