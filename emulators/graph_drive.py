@@ -5,10 +5,11 @@ https://learn.microsoft.com/graph/api/driveitem-get-content
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote
@@ -21,12 +22,14 @@ from starlette.routing import Route as HttpRoute
 from .applications import GRAPH_URI
 from .entra.stores import ExpiringStore
 from .graph_paging import Pages, selected
-from .graph_routes import Call, GraphError, Needs, Route
+from .graph_routes import Call, GraphError, Needs, Route, segments_of
 from .people import Person
 from .requests_io import json_reply, note
 
 DOWNLOAD_HOST = "contoso-my.sharepoint.com"
 DOWNLOAD_LIFETIME = 3600.0
+_BY_NAME = re.compile(r"root:/([^/]+):")
+"""An item of the root folder by its name, in one segment of the path: `root:%2Freport.txt:`."""
 _DENIED = ("accessDenied", "Access denied")
 READ_FILES = Needs(("Files.Read", "Files.ReadWrite", "Files.Read.All", "Files.ReadWrite.All"), *_DENIED)
 WRITE_FILES = Needs(("Files.ReadWrite", "Files.ReadWrite.All"), *_DENIED)
@@ -46,6 +49,11 @@ class DriveItem:
 def item_id(person: str, name: str) -> str:
     """The id of an item that has this name at first."""
     return "01" + sha256(f"{person}|{name}".encode()).hexdigest()[:32].upper()
+
+
+def drive_id(person: str) -> str:
+    """The id of somebody's drive; Graph's own contain an exclamation mark, too."""
+    return "b!" + sha256(person.encode()).hexdigest()[:40]
 
 
 class Drives:
@@ -81,20 +89,40 @@ class Drives:
             return self._items[person]
 
     def routes(self) -> list[Route]:
-        """What Graph serves of them."""
-        drive = "/me/drive"
+        """What Graph serves of them, at the addresses that people write and at those of msgraph-sdk."""
+        own, by_id = "/me/drive", "/drives/{drive}"
         return [
-            Route("GET", f"{drive}/root/children", "files", READ_FILES, self._children),
-            Route("GET", f"{drive}/items/{{id}}", "file", READ_FILES, self._item),
-            Route("GET", f"{drive}/items/{{id}}/content", "file content", READ_FILES, self._content),
-            Route("PUT", f"{drive}/items/{{id}}/content", "replace file", WRITE_FILES, self._replace),
-            Route("PUT", f"{drive}/root:/{{name}}:/content", "upload file", WRITE_FILES, self._upload),
+            Route("GET", own, "drive", READ_FILES, self._drive),
+            Route("GET", by_id, "drive", READ_FILES, self._drive),
+            Route("GET", f"{own}/root/children", "files", READ_FILES, self._children),
+            Route("GET", f"{by_id}/root/children", "files", READ_FILES, self._children),
+            Route("GET", f"{by_id}/items/root/children", "files", READ_FILES, self._children),
+            *(route for drive in (own, by_id) for route in self._items_of(drive)),
         ]
 
+    def _items_of(self, drive: str) -> list[Route]:
+        item = f"{drive}/items/{{id}}"
+        return [
+            Route("GET", item, "file", READ_FILES, self._item),
+            Route("GET", f"{item}/content", "file content", READ_FILES, self._content),
+            Route("PUT", f"{item}/content", "replace file", WRITE_FILES, self._replace),
+            Route("PUT", f"{drive}/root:/{{name}}:/content", "upload file", WRITE_FILES, self._upload),
+            Route("PUT", f"{drive}/items/root:/{{name}}:/content", "upload file", WRITE_FILES, self._upload),
+        ]
+
+    def _drive(self, call: Call) -> dict[str, object] | Response:
+        _check_drive(call)
+        context = f"{GRAPH_URI}/v1.0/$metadata#drives/$entity"
+        owner = {"user": {"id": call.person.oid, "displayName": call.person.display_name}}
+        described = {"id": drive_id(call.person.name), "name": "OneDrive", "driveType": "business", "owner": owner}
+        return {"@odata.context": context, **selected(call, described)}
+
     def _children(self, call: Call) -> dict[str, object] | Response:
+        _check_drive(call)
         items = [self._described(one, call.person) for one in self.items(call.person.name).values()]
+        path = "/".join(quote(part, safe="!:") for part in segments_of(call.request.scope["raw_path"]))
         context = f"users('{call.person.oid}')/drive/root/children"
-        return self._pages.page(call, "/me/drive/root/children", context, items, usual=200)
+        return self._pages.page(call, f"/{path}", context, items, usual=200)
 
     def _item(self, call: Call) -> dict[str, object] | Response:
         item = self._found(call)
@@ -110,15 +138,21 @@ class Drives:
         return Response(None, 302, {"Location": self._address(item, call.person)})
 
     def _replace(self, call: Call) -> dict[str, object] | Response:
+        by_name = _BY_NAME.fullmatch(call.parameters["id"])
+        if by_name is not None:
+            return self._upload(replace(call, parameters={**call.parameters, "name": by_name[1]}))
         item = self._found(call)
         if item.content is None:
             raise GraphError(400, "invalidRequest", "You cannot put content to a folder.")
         return self._written(call, item.name)
 
     def _upload(self, call: Call) -> dict[str, object] | Response:
+        _check_drive(call)
         name = call.parameters["name"]
         if len(name) > 255 or any(sign in name for sign in '"*:<>?/\\|'):
             raise GraphError(400, "invalidRequest", 'The provided name cannot contain " * : < > ? / \\ |')
+        if any(one.name == name and one.content is None for one in self.items(call.person.name).values()):
+            raise GraphError(409, "nameAlreadyExists", "An item with the same name already exists.")
         return self._written(call, name)
 
     def _written(self, call: Call, name: str) -> Response:
@@ -127,7 +161,11 @@ class Drives:
         return json_reply(self._described(item, call.person), 201 if is_new else 200)
 
     def _found(self, call: Call) -> DriveItem:
-        found = self.items(call.person.name).get(call.parameters["id"])
+        _check_drive(call)
+        wanted, items = call.parameters["id"], self.items(call.person.name)
+        by_name = _BY_NAME.fullmatch(wanted)
+        named = next((one for one in items.values() if by_name and one.name == by_name[1]), None)
+        found = named if by_name else items.get(wanted)
         if found is None:
             raise GraphError(404, "itemNotFound", "The resource could not be found.")
         return found
@@ -171,3 +209,9 @@ class Drives:
         name = quote(item.name)
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "private"}
         return Response(item.content, 200, {**headers, "Content-Type": item.content_type})
+
+
+def _check_drive(call: Call) -> None:
+    """A path that names a drive must name that of the caller: nothing is shared. Raises GraphError."""
+    if call.parameters.get("drive", drive_id(call.person.name)) != drive_id(call.person.name):
+        raise GraphError(404, "itemNotFound", "The resource could not be found.")

@@ -152,6 +152,16 @@ def test_a_claims_challenge_lasts_as_long_as_the_token(kind: Kind, own_azure: Ht
 
 
 @each
+def test_a_refused_token_uses_up_one_demand(kind: Kind, own_azure: Http) -> None:
+    stack = own_azure.stack
+    stack.azure[kind.key].access.demands.add(tokens=2)
+    first, second, third = (token_of(stack, kind, name) for name in ("alice", "olga", "alice"))
+    for token in (first, first, second):
+        assert "claims=" in kind.read(own_azure, token).headers["WWW-Authenticate"]
+    assert kind.read(own_azure, third).status_code == 200
+
+
+@each
 def test_a_challenge_is_not_spent_on_a_request_without_a_token(kind: Kind, own_azure: Http) -> None:
     own_azure.stack.azure[kind.key].access.demands.add()
     assert "claims=" not in kind.read(own_azure, None).headers["WWW-Authenticate"]

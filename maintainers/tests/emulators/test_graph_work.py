@@ -12,7 +12,7 @@ import requests
 from emulators.canned import CannedResponse
 from emulators.continuous_access import bearer_challenge
 from emulators.entra.claims_request import MFA_CLAIMS
-from emulators.graph_drive import item_id
+from emulators.graph_drive import drive_id, item_id
 from emulators.graph_mail import message_id
 from emulators.groups import group_id
 from emulators.stack import Stack
@@ -130,6 +130,30 @@ def test_a_drive(http: Http) -> None:
     assert code_of(http.get(f"{GRAPH}/me/drive/items/{file['id']}", token_of(http, "olga"))) == (404, "itemNotFound")
 
 
+def test_a_drive_by_its_id(own: Http) -> None:
+    """msgraph-sdk knows these addresses alone."""
+    token = token_of(own)
+    drive = f"/drives/{own.get(f'{GRAPH}/me/drive', token).json()['id']}"
+    assert drive == f"/drives/{drive_id('alice')}"
+    made = send(own, "PUT", f"{drive}/items/root:/new.txt:/content", token, content=b"1")
+    assert made.status_code == 201
+    first = own.get(f"{GRAPH}{drive}/items/root/children?$top=2", token).json()
+    assert first["@odata.nextLink"].startswith(f"{GRAPH}{drive}/items/root/children?$top=2&$skiptoken=")
+    assert [one["name"] for one in own.get(first["@odata.nextLink"], token).json()["value"]] == ["new.txt"]
+    path = f"{drive}/items/{made.json()['id']}"
+    assert own.get(send(own, "GET", f"{path}/content", token).headers["Location"]).content == b"1"
+
+    named = f"{drive}/items/root:%2Fother.txt:/content"
+    assert send(own, "PUT", named, token, content=b"2").json()["name"] == "other.txt"
+    assert own.get(send(own, "GET", named, token).headers["Location"]).content == b"2"
+    assert code_of(send(own, "GET", named.replace("other", "none"), token)) == (404, "itemNotFound")
+
+    others = token_of(own, "olga")
+    for method, tail in (("GET", ""), ("GET", "/root/children"), ("PUT", "/root:/x:/content")):
+        assert code_of(send(own, method, drive + tail, others, content=b"1")) == (404, "itemNotFound")
+    assert code_of(send(own, "GET", path, others)) == (404, "itemNotFound")
+
+
 def test_content_comes_from_another_host_and_without_the_token(own: Http, clock: Clock) -> None:
     token = token_of(own)
     sent = own.get(f"{GRAPH}/me/drive/items/{item_id('alice', 'report.txt')}/content", token)
@@ -160,6 +184,8 @@ def test_an_upload(own: Http) -> None:
         1,
     )
     assert code_of(send(own, "PUT", "/me/drive/root:/a%2Fb:/content", token, content=b"1")) == (400, "invalidRequest")
+    folder = send(own, "PUT", "/me/drive/root:/Notes:/content", token, content=b"1")
+    assert code_of(folder) == (409, "nameAlreadyExists")
     assert code_of(send(own, "POST", path, token, content=b"1")) == (405, "Request_BadRequest")
 
 
