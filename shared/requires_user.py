@@ -13,12 +13,12 @@ import azure.functions as func
 from .errors import ClaimsChallenge, InsufficientRole, InsufficientScope, MissingToken
 from .hosting import (
     as_azure_function,
-    check,
+    check_declaration,
+    find_request,
     is_being_cancelled,
     kind_of,
     reply_to,
     reply_to_error,
-    request_among,
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
@@ -77,7 +77,7 @@ class RequiresUser:
             raise TypeError('an authentication context is one of "c1" to "c99"')
 
         def decorate(function: Function) -> Function:
-            check(function)
+            check_declaration(function)
             named_scopes = tuple(scopes) if scopes is not None else None
             conditions = _Conditions(named_scopes, tuple(roles or ()), auth_context, tuple(prefetch))
             guard = _Guard(self._services, conditions, function)
@@ -115,8 +115,8 @@ class _Guard:
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
-        request = request_among(arguments, self._function.__name__)
-        record, realm = self._record(request, arguments), ""
+        request = find_request(arguments, self._function.__name__)
+        record, realm = self._start_record(request, arguments), ""
         try:
             services = self._services.get()
             realm = services.settings.authority.realm
@@ -125,25 +125,25 @@ class _Guard:
                 session = await self._kind.open_session(services.sessions, bearer)
                 context = RequestContext(services.sessions, session, bearer, record)
                 with context:
-                    self._check(context, services)
+                    self._check_conditions(context, services)
                     for name in self._conditions.prefetch:
                         context.prefetch(services.apis.named(name))
                     user = self._kind.user(context, services.apis)
-                    reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
+                    reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, user)))
         except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
             if is_being_cancelled(error):  # and a leaked CancelledError would get no response
                 raise
-            return _failed(record, error, realm)
+            return _reply_to_failure(record, error, realm)
         record.close(reply.status_code)
         return reply
 
-    def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
+    def _start_record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """Continues the host's trace, of which the caller's is a part; without one, the caller's."""
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _check(self, context: RequestContext, services: Services) -> None:
+    def _check_conditions(self, context: RequestContext, services: Services) -> None:
         """Raises InsufficientScope (the client may not), InsufficientRole (the user may not), or ClaimsChallenge."""
         required = services.settings.scopes if self._conditions.scopes is None else self._conditions.scopes
         if context.access_token.scopes.isdisjoint(required):
@@ -156,7 +156,7 @@ class _Guard:
             claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
-    def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
+    def _choose_arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
         """What the function itself takes of the host's arguments, and the user."""
         every = {**given, "user": user}
         if self._takes_rest and "context" not in self._parameters:
@@ -172,7 +172,7 @@ def bearer_token(request: func.HttpRequest) -> str:
     return match.group(1)
 
 
-def _failed(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
+def _reply_to_failure(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
     try:
         reply = reply_to_error(error, record.correlation_id, realm)
     except Exception as unusable:  # noqa: BLE001 — an error class of the app's own, with members that cannot be sent

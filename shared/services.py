@@ -46,15 +46,15 @@ class Services:
         self.on_behalf_of = OnBehalfOf(
             settings.authority,
             settings.client,
-            MsalHttpClient(settings.authority, entra, now, metadata.known),
+            MsalHttpClient(settings.authority, entra, now, metadata.fetched_document),
             now,
             sleep,
         )
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
         exchanger: TokenSource = self.on_behalf_of
-        self._preparations = [self.on_behalf_of.prepare]
+        self._preparations = [self.on_behalf_of.load_credential_early]
         if settings.redis.url.reveal():
-            exchanger, prepare = _shared(settings, self.on_behalf_of, now, sleep)
+            exchanger, prepare = _add_shared_cache(settings, self.on_behalf_of, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -78,7 +78,7 @@ class LazyServices:
     ) -> None:
         self._environ, self._now, self._sleep, self._transport = environ, now, sleep, transport
         self._lock = threading.Lock()
-        self._read: Settings | SettingsError | None = None
+        self._settings: Settings | SettingsError | None = None
         self._services: Services | None = None
         self._libraries: threading.Thread | None = None
 
@@ -88,7 +88,7 @@ class LazyServices:
         Raises:
             SettingsError: names all that is wrong; until it is fixed no token is accepted.
         """
-        settings = self._settings()
+        settings = self._read_settings()
         if isinstance(settings, SettingsError):
             raise SettingsError(settings.problems)
         if self._services is None:
@@ -98,39 +98,39 @@ class LazyServices:
 
     def problems(self) -> Mapping[str, str]:
         """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
-        settings = self._settings()
+        settings = self._read_settings()
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def preload(self) -> None:
         """Starts to import in the background what the first request will need. Opens no connection."""
-        settings = self._settings()
+        settings = self._read_settings()
         with self._lock:
             if self._libraries is None and not isinstance(settings, SettingsError):
                 self._libraries = preload_in_background(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
-        settings = self._settings()
+        settings = self._read_settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
 
     def has_api(self, name: str) -> bool:
         """Whether the settings name this downstream API; true while settings are wrong, as they say so themselves."""
-        settings = self._settings()
+        settings = self._read_settings()
         return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
 
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that only showed when a function was declared."""
-        self._settings()
+        self._read_settings()
         with self._lock:
-            known = self._read.problems if isinstance(self._read, SettingsError) else {}
-            self._read = SettingsError({**known, name: problem})
+            known = self._settings.problems if isinstance(self._settings, SettingsError) else {}
+            self._settings = SettingsError({**known, name: problem})
         log.error("setting %s %s", name, problem)
 
-    def _settings(self) -> Settings | SettingsError:
-        if self._read is None:
+    def _read_settings(self) -> Settings | SettingsError:
+        if self._settings is None:
             with self._lock:
-                self._read = self._read or _read_settings(self._environ)
-        return self._read
+                self._settings = self._settings or _read_environ(self._environ)
+        return self._settings
 
     def _build(self, settings: Settings) -> Services:
         services = Services(settings, self._now, self._sleep, self._transport)
@@ -138,7 +138,7 @@ class LazyServices:
         return services
 
 
-def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
+def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
     try:
         return Settings.from_environ(environ)
     except SettingsError as error:
@@ -147,7 +147,7 @@ def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
         return error
 
 
-def _shared(
+def _add_shared_cache(
     settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> tuple[TokenSource, Callable[[], None]]:
     """The second level in front of Entra, and what prepares it."""

@@ -15,7 +15,7 @@ import azure.functions as func
 
 from ..sessions import Session, Sessions
 from ..telemetry import worker_trace
-from ..user import AsyncUser, SignedInUser, User, validated
+from ..user import AsyncUser, SignedInUser, User, validate_in_thread
 from .declaration import hints_of, is_async, place_of
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ async def _open(sessions: Sessions, bearer: str) -> Session:
 async def _open_async(sessions: Sessions, bearer: str) -> Session:
     """A known token does not leave the event loop."""
     session = sessions.find(bearer)
-    return session if session is not None else await validated(sessions.open, bearer)
+    return session if session is not None else await validate_in_thread(sessions.open, bearer)
 
 
 async def _call(function: Function, arguments: dict[str, Any]) -> object:
@@ -76,7 +76,7 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != "user"]
-    guarded: Any = (_async_entry if kind.is_async else _entry)(guard, function.__name__, positions)
+    guarded: Any = (_make_async_entry if kind.is_async else _make_entry)(guard, function.__name__, positions)
     parameters = [p for p in own if p.name not in ("user", "context") and p.kind not in CATCH_ALL]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, default=None))
     guarded.__name__, guarded.__qualname__ = function.__name__, function.__qualname__
@@ -89,7 +89,7 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
     return result
 
 
-def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
+def find_request(arguments: dict[str, Any], function: str) -> func.HttpRequest:
     """The trigger, under any parameter name. Raises TypeError, naming the function, when there is none.
 
     A request of another framework is none: what the guard replies would go out with status 200 there.
@@ -104,23 +104,27 @@ def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
     )
 
 
-def _entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_entry(guard: Guard, function: str, positions: list[str]) -> Function:
     def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        arguments = _by_name(function, positions, values, named) if values or "user" in named else named
+        arguments = _name_arguments(function, positions, values, named) if values or "user" in named else named
         with worker_trace(arguments.get("context")):
-            return _finished(guard.respond(arguments))
+            return _run_to_end(guard.respond(arguments))
 
     return entry
 
 
-def _async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
     async def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        return await guard.respond(_by_name(function, positions, values, named) if values or "user" in named else named)
+        return await guard.respond(
+            _name_arguments(function, positions, values, named) if values or "user" in named else named
+        )
 
     return entry
 
 
-def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+def _name_arguments(
+    function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]
+) -> dict[str, Any]:
     """All arguments by name. Raises TypeError as a call of the function without `user` would."""
     if "user" in named or len(values) > len(positions):
         raise TypeError(f"{function}() takes {', '.join(positions)}; its user comes from the access token alone")
@@ -130,7 +134,7 @@ def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named
     return {**given, **named}
 
 
-def _finished(response: Coroutine[Any, Any, T]) -> T:
+def _run_to_end(response: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that never waits for an event loop: one step takes it to its end."""
     try:
         response.send(None)

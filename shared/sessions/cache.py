@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ApiError, ServiceUnavailable, Throttled
 from ..exchange import DownstreamToken, Refusal, TokenSource
-from ..net import SingleFlight, WaitedTooLongError, landed
+from ..net import SingleFlight, WaitedTooLongError, result_of
 from ..telemetry import REPEAT_AFTER_SECONDS
-from ..validation import AccessToken
+from ..validation import ValidatedToken
 from .session import Scopes, Session
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Validator(Protocol):
-    def validate(self, token: str) -> AccessToken: ...
+    def validate(self, token: str) -> ValidatedToken: ...
 
 
 class KeyCheck(Protocol):
@@ -59,7 +59,7 @@ class Sessions:
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
-        self._flights: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
+        self._exchanges: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
         self._lock = threading.Lock()
         self._evictions_told, self._tell_again_at = 0, float("-inf")
 
@@ -103,17 +103,17 @@ class Sessions:
         known = self.known_token(session, scopes, refusal)
         if known is not None:
             return known
-        flight = (session.digest, scopes, refusal.digest() if refusal else b"")
+        key = (session.digest, scopes, refusal.digest() if refusal else b"")
         due = session.downstream_tokens.get(scopes)
         if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
-            self._flights.run_in_background(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
+            self._exchanges.run_in_background(key, lambda: self._renew(session, bearer, scopes, due, correlation_id))
             return due
 
         def work() -> DownstreamToken:
             known = self.known_token(session, scopes, refusal)
             return known or self._exchange(session, bearer, scopes, refusal, correlation_id)
 
-        return _result(lambda: self._flights.do(flight, work))
+        return _wait_for(lambda: self._exchanges.do(key, work))
 
     def prefetch(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str
@@ -130,8 +130,8 @@ class Sessions:
         def work() -> DownstreamToken:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
 
-        flight = self._flights.run_in_background((session.digest, scopes, b""), work)
-        return None if flight is None else lambda: _result(lambda: landed(flight))
+        future = self._exchanges.run_in_background((session.digest, scopes, b""), work)
+        return None if future is None else lambda: _wait_for(lambda: result_of(future))
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
         """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
@@ -170,7 +170,7 @@ class Sessions:
         known = session.downstream_tokens.get(scopes)
         if refusal and not refusal.claims:
             with self._lock:
-                session.check_not_exchanged_lately(scopes, self._now())
+                session.reserve_exchange(scopes, self._now())
         try:
             session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
@@ -271,7 +271,7 @@ class ExpiringLru(Generic[K, V]):
                 self._remove(key)
 
 
-def _result(wait: Callable[[], DownstreamToken]) -> DownstreamToken:
+def _wait_for(wait: Callable[[], DownstreamToken]) -> DownstreamToken:
     try:
         return wait()
     except WaitedTooLongError as error:

@@ -13,7 +13,7 @@ from ..errors import ApiError, Throttled
 from ..exchange import DownstreamToken, Origin, Refusal
 from ..settings import DownstreamApiSettings
 from ..telemetry import RequestRecord
-from ..validation import AccessToken
+from ..validation import ValidatedToken
 
 MAX_TOKENS_PER_SESSION = 16
 ANEW_SECONDS = 60.0  # between two exchanges because an API refused a token and did not say what it misses
@@ -32,7 +32,7 @@ class Session:
 
     __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
 
-    def __init__(self, digest: bytes, access_token: AccessToken) -> None:
+    def __init__(self, digest: bytes, access_token: ValidatedToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
         self._not_before: dict[Scopes, float] | None = None  # rarely needed, so not made for every session
@@ -69,7 +69,7 @@ class Session:
         if now < until:
             raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
 
-    def check_not_exchanged_lately(self, scopes: Scopes, now: float) -> None:
+    def reserve_exchange(self, scopes: Scopes, now: float) -> None:
         """Raises ExchangedLately, or the next call within a minute does. For one thread at a time.
 
         So an API that refuses every token does not cost an exchange for each call.
@@ -118,7 +118,7 @@ class RequestContext:
         self._bearer = None
 
     @property
-    def access_token(self) -> AccessToken:
+    def access_token(self) -> ValidatedToken:
         return self._session.access_token
 
     def prefetch(self, api: DownstreamApiSettings) -> None:
@@ -143,7 +143,7 @@ class RequestContext:
             raise ApiError(reason="the user, credential or client of another request was used")
         try:
             wait = self._prefetched.pop(api.name, None) if refusal is None else None
-            token = wait() if wait is not None else self._exchanged(bearer, api, refusal)
+            token = wait() if wait is not None else self._exchange(bearer, api, refusal)
         except ExchangedLately:
             raise
         except ApiError:
@@ -155,7 +155,7 @@ class RequestContext:
             self.record.token_took(api.name, token.origin.value, started)
         return token
 
-    def _exchanged(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
+    def _exchange(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
         correlation_id = self.record.correlation_id
         return self._sessions.token_for(
             self._session, bearer, api.scopes, correlation_id=correlation_id, refusal=refusal

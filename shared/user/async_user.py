@@ -23,7 +23,7 @@ T = TypeVar("T")
 _validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own: strangers can make it wait, not us
 
 
-async def validated(call: Callable[[str], T], bearer: str) -> T:
+async def validate_in_thread(call: Callable[[str], T], bearer: str) -> T:
     """`call(bearer)`, which may wait for Entra's signing keys, in a thread, so that the event loop goes on."""
     return await _in_a_thread(_validations, call, bearer)
 

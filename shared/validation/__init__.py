@@ -3,13 +3,13 @@
 `jws` is imported where it is used: PyJWT and cryptography are not needed before the first token.
 """
 
-from .access_token import AccessToken, AccessTokenValidator
+from .access_token import AccessTokenValidator, ValidatedToken
 from .metadata import Metadata
 from .signing_keys import SigningKeys
 
 __all__ = [
-    "AccessToken",
     "AccessTokenValidator",
     "Metadata",
     "SigningKeys",
+    "ValidatedToken",
 ]

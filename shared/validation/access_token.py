@@ -26,7 +26,7 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AccessToken:
+class ValidatedToken:
     """A validated access token: what it says, until when, and which key vouches for it. Not the token itself."""
 
     payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
@@ -59,7 +59,7 @@ class AccessTokenValidator:
         self._authority, self._accepted, self._keys, self._now = authority, accepted, keys, now
         self._token_issuers = authority.token_issuers
 
-    def validate(self, token: str) -> AccessToken:
+    def validate(self, token: str) -> ValidatedToken:
         """The access token that this string is.
 
         Raises:
@@ -78,7 +78,7 @@ class AccessTokenValidator:
         expires_at = self._check_time(claims)
         _check_delegated(claims)
         scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
-        return AccessToken(payload, expires_at, scopes, key_id, key, name)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, name)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")

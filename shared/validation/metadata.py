@@ -68,7 +68,7 @@ class Metadata:
             raise ForeignKeySetError
         return parse_key_set(_json_object(self._get(address)), cloud)
 
-    def known(self, address: str) -> Response | None:
+    def fetched_document(self, address: str) -> Response | None:
         """The discovery document as it was last fetched with the keys, if this is its address."""
         return self._discovery if address == self._authority.discovery_url else None
 
