@@ -1,6 +1,6 @@
 """What MSAL is given to work with: our transport, and caches that remember nothing of a person.
 
-MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token for ever. It logs a
+MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token forever. It logs a
 response that is not JSON. With these three parts it does the protocol and nothing else.
 """
 
@@ -116,7 +116,7 @@ class MsalHttpClient:
         except ServiceUnavailable:
             self._circuit.succeeded()  # one caller's limit says nothing of the others
             raise
-        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learnt of Entra
+        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learned of Entra
             self._circuit.undecided()
             raise
         self._circuit.succeeded()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from .deadline import seconds_left
 
-WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for; the request's deadline may be nearer
+WAIT_SECONDS = 40.0  # beyond the timeouts of what is waited for; the request's deadline may be nearer
 MAX_BACKGROUND = 16  # threads in the background
 
 K = TypeVar("K", bound=Hashable)
@@ -74,7 +74,7 @@ class SingleFlight(Generic[K, V]):
         )
         try:
             thread.start()
-        except RuntimeError as error:  # "can't start new thread"; a thread that joined must not wait for ever
+        except RuntimeError as error:  # "can't start new thread"; a thread that joined must not wait forever
             self._finish(key, future, error)
             self._threads.release()
             return None
@@ -114,6 +114,6 @@ def result_of(future: Future[V], *, wait: float = WAIT_SECONDS) -> V:
     try:
         return future.result(timeout=seconds_left(wait))
     except TimeoutError:
-        if future.done():  # it ended in the moment after the wait did, or with a time-out of its own
+        if future.done():  # it ended in the moment after the wait did, or with a timeout of its own
             return future.result()
         raise WaitedTooLongError from None

@@ -58,7 +58,7 @@ class Session:
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
         """Entra wants no exchange of this very token for these scopes for so long.
 
-        While that runs it is not made longer: a client that asks again all the time would wait for ever.
+        While that runs it is not made longer: a client that asks again all the time would wait forever.
         """
         if now >= (self._not_before or {}).get(scopes, now):
             self._not_before = {**(self._not_before or {}), scopes: now + seconds}

@@ -122,7 +122,7 @@ REFUSED_HEADERS: dict[str, dict[Any, Any]] = {
     "another host": {"Host": EVIL},
     "another host, in lower case": {"host": EVIL},
     "another token": {"Authorization": f"Bearer {EVIL}"},
-    "another token, oddly spelt": {"aUTHORIZATION": f"Bearer {EVIL}"},
+    "another token, oddly spelled": {"aUTHORIZATION": f"Bearer {EVIL}"},
     "a token for a proxy": {"Proxy-Authorization": "Basic YTpi"},
     "a cookie": {"Cookie": "session=evil"},
     "a length": {"Content-Length": "50"},
