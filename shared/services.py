@@ -1,4 +1,7 @@
-"""The composition root: reads the environment, builds everything once. The only reader of `os.environ` here."""
+"""The composition root: reads the environment and builds everything once. It also silences loggers that quote people.
+
+No other module of shared/ reads `os.environ`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from .telemetry import notes
 from .validation import AccessTokenValidator, Metadata, SigningKeys
 
 log = logging.getLogger(__name__)
-# The warnings of these libraries quote addresses and responses, which name people. They are named one by one: "azure"
+# The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
 # alone would also silence Microsoft's worker and the Azure SDKs that the app itself uses.
 for _library in ("azure.core", "azure.identity", "azure.keyvault", "msal", "redis", "urllib3"):
     logging.getLogger(_library).setLevel(logging.ERROR)
@@ -61,13 +64,13 @@ class Services:
         )
 
     def prepare(self) -> None:
-        """Starts to load what the first exchange will need. Waits for nothing, raises nothing."""
+        """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
         for prepare in self._preparations if self.settings.downstream_apis else ():
             prepare()
 
 
 class LazyServices:
-    """Makes the services at the first request; knows what is wrong with the settings as soon as the app starts."""
+    """Builds the services at the first request. Settings are read earlier, when the app starts."""
 
     def __init__(
         self,
@@ -83,10 +86,10 @@ class LazyServices:
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, for the first request and all after it. The first begins to load the client credential, too.
+        """The services, which the first call builds. That call also starts to load the client credential.
 
         Raises:
-            SettingsError: names all that is wrong; until it is fixed no token is accepted.
+            SettingsError: names every wrong setting. Until all are right, no token is accepted.
         """
         settings = self._read_settings()
         if isinstance(settings, SettingsError):
@@ -97,29 +100,29 @@ class LazyServices:
         return self._services
 
     def problems(self) -> Mapping[str, str]:
-        """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
+        """Wrong settings: name → what it must be. They are logged when the settings are first read. Raises nothing."""
         settings = self._read_settings()
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def preload(self) -> None:
-        """Starts to import in the background what the first request will need. Opens no connection."""
+        """Starts to import, in the background, the libraries that the first request needs. Opens no connection."""
         settings = self._read_settings()
         with self._lock:
             if self._libraries is None and not isinstance(settings, SettingsError):
                 self._libraries = preload_in_background(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
-        """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
+        """`AzureAd__Scopes`, the default for functions that name no scopes. Empty while settings are wrong."""
         settings = self._read_settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
 
     def has_api(self, name: str) -> bool:
-        """Whether the settings name this downstream API; true while settings are wrong, as they say so themselves."""
+        """Whether the settings name this downstream API. True if settings are wrong: that is already reported."""
         settings = self._read_settings()
         return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
 
     def report(self, name: str, problem: str) -> None:
-        """Adds a problem that only showed when a function was declared."""
+        """Adds a problem that was found when a function was declared."""
         self._read_settings()
         with self._lock:
             known = self._settings.problems if isinstance(self._settings, SettingsError) else {}
@@ -150,11 +153,8 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
 def _add_shared_cache(
     settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> tuple[TokenSource, Callable[[], None]]:
-    """The second level in front of Entra, and what prepares it."""
-    from .redis import (
-        DistributedCache,  # here: who has no Redis loads nothing for it
-        RedisStore,
-    )
+    """The Redis cache in front of Entra, and the function that starts its warm-up."""
+    from .redis import DistributedCache, RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
