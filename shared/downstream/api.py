@@ -125,9 +125,9 @@ class UserCalls:
         """The same; None when it is no error."""
         return None if is_success(response, method) else self.error(response)
 
-    def may_try_again(self, retry_after: float | None) -> bool:
+    def sleep_before_retry(self, retry_after: float | None) -> bool:
         """Whether to repeat what was throttled; the pause is over when it says yes."""
-        return self._retries.again(1, retry_after)
+        return self._retries.sleep_before_retry(1, retry_after)
 
     def retry_after(self, response: Response) -> int | None:
         return response.retry_after(self._apis.now())

@@ -154,7 +154,7 @@ class _Batch:
             if part.status_code == 429 and self._requests[number].idempotent
         }
         short = {number: wait for number, wait in waits.items() if wait < MAX_PAUSE_SECONDS}
-        return set(short) if short and self._api.may_try_again(max(short.values())) else set()
+        return set(short) if short and self._api.sleep_before_retry(max(short.values())) else set()
 
     def _parts(self, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
         """The parts of one request. A call whose condition was not met in an earlier one gets 424, as from Graph."""

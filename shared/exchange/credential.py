@@ -2,8 +2,8 @@
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
-    empty        nothing                        the first request starts to load it → prefetched
-    prefetched   nothing, but one is loaded     the first exchange → current
+    empty        nothing                        the first request starts to load it → early
+    early   nothing, but one is loaded     the first exchange → current
     current      the newest credential          after 4 hours it is loaded again in the background → current
                                                 Entra refuses it: loaded again → current, or if it is the newest
                                                 that the vault has → previous
@@ -38,7 +38,7 @@ RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest: Ent
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads because of a refusal, so that they do not hammer the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
 
-_LOAD, _PREFETCH = "client credential", "early client credential"
+_LOAD, _EARLY_LOAD = "client credential", "early client credential"
 _NEVER = float("-inf")
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ConfidentialClient:
 
 
 @dataclass(frozen=True)
-class _Prefetched:
+class _EarlyLoad:
     """The result of the load before the first exchange, and when it ended."""
 
     result: ClientCredential | ApiError
@@ -81,18 +81,18 @@ class ConfidentialClients:
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
         self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
-        self._prefetched: _Prefetched | None = None
+        self._early: _EarlyLoad | None = None
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = _NEVER
         self._reload_failed = False
         self._circuit = CircuitBreaker("client credential", now)
         self._last_failure: ApiError | None = None
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
-        self._prefetches: SingleFlight[str, None] = SingleFlight()
+        self._early_loads: SingleFlight[str, None] = SingleFlight()
 
-    def prefetch(self) -> None:
+    def load_early(self) -> None:
         """Starts to load the credential, so that the first exchange need not wait for all of it. Call it once."""
-        self._prefetches.run_in_background(_PREFETCH, self._prefetch)
+        self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def get(self) -> ConfidentialClient:
         """The one in use. An old one is replaced in the background.
@@ -113,13 +113,13 @@ class ConfidentialClients:
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
         """
-        return self._instead_of(refused, lambda: self._reload(refused))
+        return self._replace(refused, lambda: self._reload(refused))
 
     def previous_certificate(self, refused: ConfidentialClient) -> ConfidentialClient:
         """One with the certificate before its own; `refused` itself if there is none. For a few minutes only."""
-        return self._instead_of(refused, lambda: self._go_back(refused)) if refused.version else refused
+        return self._replace(refused, lambda: self._go_back(refused)) if refused.version else refused
 
-    def _instead_of(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+    def _replace(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
         """What `work` makes instead of the one refused, or what another load under way does; one load at a time."""
         done = threading.Event()
 
@@ -181,26 +181,26 @@ class ConfidentialClients:
         return client
 
     def _credential(self, sources: Sources) -> tuple[ClientCredential, float]:
-        """The prefetched credential, or one that is loaded now, and when it was loaded."""
-        self._prefetches.join(_PREFETCH)
-        prefetched, self._prefetched = self._prefetched, None
-        if prefetched is None:
-            return self._loaded(sources), self._now()
-        if not isinstance(prefetched.result, ApiError):
-            return prefetched.result, prefetched.at
-        if self._now() < prefetched.at + FAILED_COOLDOWN_SECONDS:
-            raise prefetched.result
-        return self._loaded(sources), self._now()
+        """The early credential, or one that is loaded now, and when it was loaded."""
+        self._early_loads.join(_EARLY_LOAD)
+        early, self._early = self._early, None
+        if early is None:
+            return self._load_first(sources), self._now()
+        if not isinstance(early.result, ApiError):
+            return early.result, early.at
+        if self._now() < early.at + FAILED_COOLDOWN_SECONDS:
+            raise early.result
+        return self._load_first(sources), self._now()
 
-    def _prefetch(self) -> None:
+    def _load_before_first_use(self) -> None:
         try:
             with within(LOAD_SECONDS, self._now):
-                result: ClientCredential | ApiError = self._loaded(self._newest)
+                result: ClientCredential | ApiError = self._load_first(self._newest)
         except ApiError as error:
             result = error
-        self._prefetched = _Prefetched(result, self._now())
+        self._early = _EarlyLoad(result, self._now())
 
-    def _loaded(self, sources: Sources) -> ClientCredential:
+    def _load_first(self, sources: Sources) -> ClientCredential:
         """The credential of the first source that has one. A vault that is down is left alone after some failures."""
         try:
             self._circuit.check()

@@ -1,6 +1,6 @@
-"""What a vault or an identity did wrong, in words: whether it may pass, how long to wait, and what an operator does.
+"""Why a vault or an identity brought no credential: whether it may recover, when to try again, and what to fix.
 
-The texts of the libraries can hold what was sent or received. So only kinds, statuses and known codes are told.
+Texts of libraries can quote what was sent. So the log gets only the type of the error, its status, and known codes.
 """
 
 from __future__ import annotations
@@ -30,23 +30,20 @@ _ADVICE_BY_CODE = {
 
 
 def is_passing(error: Exception, source: CredentialSettings) -> bool:
-    """Whether the failure may be over in a moment.
-
-    Anything is, but a clear no of the vault or the identity, or an error of our own.
-    """
+    """Whether the source may recover soon. A clear refusal, or an error of our own code, is final."""
     from azure.core.exceptions import AzureError
     from azure.identity import CredentialUnavailableError
 
     status = _status_of(error)
     if isinstance(error, CredentialUnavailableError) and not status:  # of a developer's own sign-in, it is final
         return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # from the libraries' parsers: a response that is not JSON
+    if isinstance(error, json.JSONDecodeError):  # a library got a response that is not JSON
         return True
     return isinstance(error, AzureError) and (status in _PASSING_STATUSES or not 400 <= status < 500)
 
 
-def asked_to_wait(error: Exception, now: float) -> int:
-    """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
+def seconds_to_wait(error: Exception, now: float) -> int:
+    """The Retry-After of a busy vault, in seconds; 0 if it names none."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
 

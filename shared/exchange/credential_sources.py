@@ -1,12 +1,11 @@
-"""How the API proves itself to Entra: one interface over five sources, tried in the order of the settings.
+"""Loads the credential that proves the API to Entra, from one of five sources, in the order of the settings.
 
     KeyVault                            a certificate in Key Vault, read through managed identity
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
 
-When each is loaded is in credential. azure-identity and the Key Vault client are imported where they are used: most
-requests never need them.
+`credential` decides when they are loaded.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from ..errors import ServerMisconfigured, ServiceUnavailable
 from ..settings import CredentialSettings
 from .azure_identity import azure_credential, azure_options
 from .certificate import Certificate, CertificateError, load_certificate
-from .credential_failures import asked_to_wait, describe, is_passing
+from .credential_failures import describe, is_passing, seconds_to_wait
 
-CREDENTIAL_RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
+CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class ClientCredential(Protocol):
 
     source_type: str
     version: str
-    """The id of the version in the vault that it was read from; "" when it is from elsewhere."""
+    """The id of the version in the vault; "" if the credential is not from a vault."""
 
     def for_msal(self) -> str | dict[str, Any]:
         """What `msal.ConfidentialClientApplication` takes as `client_credential`."""
@@ -52,7 +51,7 @@ class CertificateCredential:
 
 
 def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
-    """When the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error once it has ended."""
+    """Logs when the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error after its end."""
     until, days = certificate.not_after.date(), math.floor((certificate.not_after.timestamp() - now) / 86_400)
     if days >= EXPIRY_WARNING_DAYS:
         log.info("client credential: certificate from %s, valid to %s", source_type, until)
@@ -73,7 +72,7 @@ class FederatedCredential:
         self.source_type = source.source_type
         self._scope = f"{source.token_exchange_url}/.default"
         self._identity = azure_credential(source.managed_identity_client_id)
-        self._assertion()  # so that an identity that is not there lets the next credential have its turn
+        self._assertion()  # fails here if there is no identity, so that the next source is tried
 
     def for_msal(self) -> dict[str, Any]:
         return {"client_assertion": self._assertion}
@@ -94,18 +93,18 @@ class SecretCredential:
 
 
 def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    """The first credential that can be loaded; which one it is, and why others were passed over, is logged.
+    """The first credential that can be loaded. It logs which one that is, and why others failed.
 
     Raises:
-        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
+        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may recover soon.
         ServerMisconfigured: none could be loaded, and only an operator can fix that.
     """
     may_recover, wait, failures = False, 0, []
     for source in sources:
         try:
             credential = _load(source, now)
-        except Exception as error:  # noqa: BLE001 — whatever is wrong with one source, the next one is tried
-            may_recover, wait = may_recover or is_passing(error, source), max(wait, asked_to_wait(error, now()))
+        except Exception as error:  # noqa: BLE001 — after any failure of one source, the next one is tried
+            may_recover, wait = may_recover or is_passing(error, source), max(wait, seconds_to_wait(error, now()))
             failures.append(f"{source.source_type}: {describe(error, source)}")
             log.warning("client credential: %s could not be loaded (%s)", source.source_type, describe(error, source))
         else:
@@ -136,13 +135,15 @@ def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredent
 def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     """A certificate with its private key, as PFX or PEM bytes, and the id of its version.
 
-    The key is in the *secret* of the same name, base64 PFX or PEM, told apart by the content type:
+    The private key is in the *secret* of the same name. Its content type says whether it is base64 PFX or PEM:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
     """
     from azure.core.exceptions import ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
-    identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's client repeats both
+    identity = azure_credential(
+        source.managed_identity_client_id, retries=0
+    )  # the vault's client repeats the identity's requests as well
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
         name = source.key_vault_certificate_name
         refused = source.version_refused
@@ -155,9 +156,9 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
 
 
 def _version_before(client: Any, name: str, refused: str) -> str:
-    """The id of the newest enabled version that is not newer than this one; Key Vault Secrets User may list them.
+    """The id of the newest enabled version before `refused`. The role Key Vault Secrets User may list versions.
 
-    Versions are dated by the second, so two can have one date; this one is told apart by its id.
+    Two versions may have the same date, because dates are in seconds. So `refused` itself is excluded by its id.
     """
     versions = list(client.list_properties_of_secret_versions(name))
     until = max((version.created_on for version in versions if version.version == refused), default=None)

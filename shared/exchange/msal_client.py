@@ -1,6 +1,6 @@
 """What MSAL is given to work with: our transport, and caches that remember nothing of a person.
 
-MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token for ever. It logs a
+MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token forever. It logs a
 response that is not JSON. With these three parts it does the protocol and nothing else.
 """
 
@@ -57,17 +57,22 @@ class MsalHttpClient:
         authority: Authority,
         transport: Transport,
         now: Callable[[], float],
-        known: Callable[[str], Response | None] = lambda _: None,
+        fetched_document: Callable[[str], Response | None] = lambda _: None,
     ) -> None:
-        """`known`: what is published at an address, where it need not be fetched again; see Metadata.known."""
-        self._authority, self._transport, self._now, self._known = authority, transport, now, known
+        """`fetched_document`: the document of an address, if it was fetched before; see Metadata.fetched_document."""
+        self._authority, self._transport, self._now, self._fetched_document = (
+            authority,
+            transport,
+            now,
+            fetched_document,
+        )
         self._circuit = CircuitBreaker("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
         """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""
-        known = self._known(url)
+        known = self._fetched_document(url)
         if known is None:
-            response = self._checked("GET", url, params=params, headers=headers)
+            response = self._send("GET", url, params=params, headers=headers)
         else:
             response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
         document = response.json()
@@ -88,7 +93,7 @@ class MsalHttpClient:
         """`correlation_id` is ours: MSAL hands on what it does not know, and would otherwise make one up."""
         self._check_host(url)
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
-        return self._checked("POST", url, params=params, data=data, headers={**(headers or {}), **own})
+        return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 
     def close(self) -> None:
         """MSAL never calls it while it works; the transport belongs to the code that made it."""
@@ -98,26 +103,26 @@ class MsalHttpClient:
         if not self._authority.own_address(address):
             raise EntraUnavailable("token endpoint on another host")
 
-    def _checked(self, method: str, url: str, **request: Any) -> Response:
+    def _send(self, method: str, url: str, **request: Any) -> Response:
         try:
             self._circuit.check()
         except CircuitOpenError as error:
             raise ServiceUnavailable(retry_after=math.ceil(error.seconds), reason="Entra: circuit open") from None
         try:
-            response = self._response_of_protocol(method, url, request)
+            response = self._send_once(method, url, request)
         except EntraUnavailable as error:
             (self._circuit.failed if error.is_down else self._circuit.undecided)()
             raise
         except ServiceUnavailable:
             self._circuit.succeeded()  # one caller's limit says nothing of the others
             raise
-        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learnt of Entra
+        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learned of Entra
             self._circuit.undecided()
             raise
         self._circuit.succeeded()
         return response
 
-    def _response_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Response:
+    def _send_once(self, method: str, url: str, request: dict[str, Any]) -> Response:
         try:
             response = self._transport.send(method, url, **request)
         except TransportError as error:

@@ -50,9 +50,9 @@ class OnBehalfOf:
         self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
-    def prepare(self) -> None:
+    def load_credential_early(self) -> None:
         """Begins what the first exchange would have to wait for: loading the credential. Asks Entra nothing."""
-        self._clients.prefetch()
+        self._clients.load_early()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None

@@ -8,7 +8,7 @@ from .claims_challenge import auth_context_claims, bearer_challenges, claims_of,
 from .deadline import seconds_left, within
 from .open_response import OpenResponse
 from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
-from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, landed
+from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, result_of
 from .strict_json import compact, parse_body, parse_object
 from .transport import Response, Transport, TransportError, TransportTimeout
 
@@ -30,10 +30,10 @@ __all__ = [
     "bearer_challenges",
     "claims_of",
     "compact",
-    "landed",
     "parse_body",
     "parse_object",
     "requested_claims",
+    "result_of",
     "seconds_left",
     "within",
 ]

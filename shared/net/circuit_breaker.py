@@ -69,8 +69,8 @@ class CircuitBreaker:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
-    def failed(self, kind: str = "no response") -> None:
-        """Call it after a call without a response, or with one that says it is broken; `kind` goes into the log."""
+    def failed(self, failure: str = "no response") -> None:
+        """Call it after a call without a response, or with one that says it is broken; `failure` goes into the log."""
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit
@@ -81,4 +81,4 @@ class CircuitBreaker:
             if opens or self._is_probing:
                 self._open_until, self._is_probing = self._now() + self._opened_for, False
         if opens:
-            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, kind)
+            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, failure)

@@ -27,7 +27,7 @@ def claims_of(response: Response) -> str:
         return ""
     for parameters in bearer_challenges(response.headers.get("WWW-Authenticate", "")):
         if parameters.get("error") == "insufficient_claims":
-            return _decoded(parameters.get("claims", ""))
+            return _decode(parameters.get("claims", ""))
     return ""
 
 
@@ -55,7 +55,7 @@ def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
         yield parameters
 
 
-def _decoded(claims: str) -> str:
+def _decode(claims: str) -> str:
     encoded = claims.replace("-", "+").replace("_", "/")
     try:
         return requested_claims(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode())

@@ -64,7 +64,7 @@ class Retries:
             try:
                 result = attempt()
             except AttemptFailedError as failed:
-                if not (failed.may_repeat and self.again(number, failed.retry_after)):
+                if not (failed.may_repeat and self.sleep_before_retry(number, failed.retry_after)):
                     raise failed.error from None
                 number += 1
             else:
@@ -77,7 +77,7 @@ class Retries:
             with self._lock:
                 self._budget = min(_BUDGET, self._budget + _PER_SUCCESS)
 
-    def again(self, attempt: int, retry_after: float | None) -> bool:
+    def sleep_before_retry(self, attempt: int, retry_after: float | None) -> bool:
         """Whether to try once more after failed attempt number `attempt`, from 1; the pause is over when it says yes.
 
         Args:

@@ -1,4 +1,4 @@
-"""The one way out: HTTPS with explicit time-outs, no redirects, no second send, and the response that it returns."""
+"""The one way out: HTTPS with explicit timeouts, no redirects, no second send, and the response that it returns."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Transport:
             raise ValueError("only https:// addresses are called")
         usual = self._connect + (read or self._read)
         cut_short = seconds_left(usual) < usual
-        connect, read = self.time_outs(read)
+        connect, read = self.timeouts(read)
         if read <= 0:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
@@ -152,7 +152,7 @@ class Transport:
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 
-    def time_outs(self, read: float | None = None) -> tuple[float, float]:
+    def timeouts(self, read: float | None = None) -> tuple[float, float]:
         """Seconds to connect and to wait for the response, for a request that is sent now."""
         return seconds_left(self._connect), seconds_left(read or self._read)
 

@@ -87,7 +87,7 @@ class RequestRecord:
             f"user={self.user} correlation_id={self.correlation_id}"
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
-        code, reason = _kind_of(error) if error is not None else ("", "")
+        code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
         more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
         more["reason"] = reason
@@ -97,7 +97,7 @@ class RequestRecord:
         log.log(level, "request %s", line, exc_info=unexpected)
 
 
-def _kind_of(error: BaseException) -> tuple[str, str]:
+def _code_and_reason(error: BaseException) -> tuple[str, str]:
     """Code and reason of a failure; of one that is not ours only its type, as its text may be anything."""
     if isinstance(error, ApiError):
         return error.code, json.dumps(error.reason) if error.reason else ""
@@ -129,7 +129,7 @@ def worker_trace(context: Any) -> AbstractContextManager[None]:
     if propagation is None or not parent or _has_span():
         return _NOTHING
     carrier = {"traceparent": parent, "tracestate": getattr(given, "trace_state", None) or ""}
-    return _attached(propagation.TraceContextTextMapPropagator().extract(carrier))
+    return _attach(propagation.TraceContextTextMapPropagator().extract(carrier))
 
 
 def _has_span() -> bool:
@@ -138,7 +138,7 @@ def _has_span() -> bool:
 
 
 @contextmanager
-def _attached(trace: Any) -> Iterator[None]:
+def _attach(trace: Any) -> Iterator[None]:
     api: Any = sys.modules["opentelemetry.context"]
     token = api.attach(trace)
     try:

@@ -338,7 +338,7 @@ def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
 
 
 def test_vault_and_identity_are_asked_with_our_own_bounds() -> None:
-    """azure-core takes time-outs from the transport that it is given, and from nowhere else: 300 seconds by default."""
+    """azure-core takes timeouts from the transport that it is given, and from nowhere else: 300 seconds by default."""
     with azure_identity.azure_options()["transport"] as transport:
         assert transport.connection_config.timeout == azure_identity.CONNECT_SECONDS
         assert transport.connection_config.read_timeout == azure_identity.READ_SECONDS
