@@ -41,7 +41,7 @@ RECENT_SECONDS = 60.0  # how long a failed fetch, or two lists that differ, chan
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
 MAX_METADATA_RETRY_AFTER_SECONDS = (
-    60.0  # a longer Retry-After of Entra is cut to this, because no request can succeed without keys
+    60.0  # a longer Retry-After of Entra is cut to this
 )
 # A caller waits for a fetch until so many seconds after the fetch began:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
