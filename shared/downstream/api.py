@@ -264,8 +264,8 @@ class DownstreamApi(HttpVerbs[Response]):
 
         https://learn.microsoft.com/graph/json-batching
 
-        A call that was refused with 401 is made once more with a new token, if it may be repeated or the API sent a
-        claims challenge. One that may be repeated is made once more after 429, when `Retry-After` is 5 seconds or less.
+        A call that was refused with 401 is made once more with a new token. Without a claims challenge, that is so for
+        calls that may be repeated. These are made once more after 429 too, when `Retry-After` is 5 seconds or less.
 
         Args:
             calls: what to call; see `BatchCall`.
