@@ -16,7 +16,8 @@ class Entry:
     """One request: when, who called which service, what for, and how it was judged. `ms` is the time it took.
 
     `details` may hold fingerprints of tokens (`bearer`, `assertion`, `issued`), the `claims` that a call of the token
-    endpoint asks for, `client`, `resource` and `scopes`, and `needs`: the roles of which the user holds none.
+    endpoint asks for, `client`, `resource` and `scopes`.
+    `needs` are roles on an Azure service, of which the user holds none.
     """
 
     at: float

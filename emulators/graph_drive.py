@@ -57,6 +57,11 @@ class Drives:
         self._items: dict[str, dict[str, DriveItem]] = {}
         self._addresses: ExpiringStore[DriveItem] = ExpiringStore(now)
 
+    def reset(self) -> None:
+        """Gives everybody the files of the start."""
+        with self._lock:
+            self._items.clear()
+
     def put(self, person: str, name: str, content: bytes, content_type: str = "text/plain") -> tuple[DriveItem, bool]:
         """Writes a file into somebody's root folder. Returns it, and whether it is new."""
         items = self.items(person)

@@ -45,10 +45,14 @@ class Mail:
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self.boxes = {
-            person: [make_message(person, number) for number in range(1, count + 1)]
-            for person, count in _SEEDED.items()
-        }
+        self.boxes: dict[str, list[dict[str, object]]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Gives everybody the messages of the start."""
+        self.boxes.clear()
+        for person, count in _SEEDED.items():
+            self.boxes[person] = [make_message(person, number) for number in range(1, count + 1)]
 
     def routes(self) -> list[Route]:
         """What Graph serves of them."""

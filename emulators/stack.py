@@ -131,6 +131,11 @@ class Stack:
         if network is not None:
             network.stop()
 
+    def reset_contents(self) -> None:
+        """Mail, files and the Azure services become what they are at the start, roles of users included."""
+        for one in (self.graph.mail, self.graph.drives, *self.azure.values()):
+            one.reset()
+
     def __enter__(self) -> Stack:
         return self
 

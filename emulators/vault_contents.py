@@ -54,6 +54,11 @@ class VaultContents:
         self._lock = threading.Lock()
         self._secrets: dict[str, list[SecretVersion]] = {}
 
+    def clear(self) -> None:
+        """Removes every secret."""
+        with self._lock:
+            self._secrets.clear()
+
     def put(self, name: str, text: str, content_type: str | None = None) -> str:
         """Adds a version of a plain secret and returns the version's id."""
         return self._add(name, SecretVersion(uuid.uuid4().hex, self._now(), text, content_type=content_type))

@@ -54,6 +54,12 @@ class ClaimsDemands:
         with self._lock:
             self._open.append(_Demand(MFA_CLAIMS if claims is None else claims, person, tokens))
 
+    def clear(self) -> None:
+        """Forgets all demands and refused tokens."""
+        with self._lock:
+            self._open.clear()
+            self._refused.clear()
+
     def check(self, token: str, person: Person) -> None:
         """Raises TokenRefusedError for a token that must be replaced by one with more claims."""
         mark = fingerprint(token)
@@ -79,7 +85,14 @@ class Access:
         self.kind: Kind = service.kind
         self.refused_tokens = RefusedTokens()
         self.demands = ClaimsDemands()
-        self.holders = {role: set(service.roles.get(role, ())) for role in self.kind.roles}
+        self.holders: dict[str, set[str]] = {}
+        self._roles = service.roles
+        self.reset()
+
+    def reset(self) -> None:
+        """Gives everybody the roles of the table, and forgets what was demanded."""
+        self.holders.update({role: set(self._roles.get(role, ())) for role in self.kind.roles})
+        self.demands.clear()
 
     def caller(self, request: Request, action: str) -> Person:
         """The user who may do this. Raises TokenRefusedError and RoleMissingError."""

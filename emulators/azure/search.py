@@ -1,6 +1,6 @@
 """Azure AI Search: queries and documents of an index, behind a delegated token and a role of the user.
 
-The service is set up for roles, and to answer a bad token with 401 and a challenge (`http401WithBearerChallenge`).
+The service is set up for roles. A bad token gets 401 and a challenge (`http401WithBearerChallenge`):
 https://learn.microsoft.com/azure/search/search-security-enable-roles
 """
 
@@ -34,8 +34,15 @@ class Search:
 
     def __init__(self, entra: Entra, service: AzureService) -> None:
         self.service, self.access = service, Access(entra, service)
-        self.indexes = {"docs": Index("docs")}
+        self.indexes: dict[str, Index] = {}
         """Indexes by name. A test may add more."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes it what it is at the start: one index with three documents, and the roles of the table."""
+        self.access.reset()
+        self.indexes.clear()
+        self.indexes["docs"] = Index("docs")
         self.indexes["docs"].put(
             [
                 {"id": "1", "title": "Travel policy", "owner": "alice"},

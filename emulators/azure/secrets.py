@@ -34,6 +34,12 @@ class Secrets(VaultContents):
     def __init__(self, entra: Entra, service: AzureService) -> None:
         super().__init__(entra.now)
         self.service, self.access = service, Access(entra, service)
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes it what it is at the start: one secret, and the roles of the table."""
+        self.access.reset()
+        self.clear()
         self.put("greeting", "Hello from the local stack")
 
     def build_app(self) -> Starlette:

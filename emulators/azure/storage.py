@@ -55,6 +55,12 @@ class Storage(StorageContents):
         super().__init__(entra.now)
         self.service, self.access = service, Access(entra, service)
         self._endpoint = f"{service.base_url}/"
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes it what it is at the start: one container with one blob, and the roles of the table."""
+        self.access.reset()
+        self.clear()
         self.create("notes")
         self.put("notes", "hello.txt", b"Hello from the local stack.\n", "text/plain")
 

@@ -62,6 +62,11 @@ class StorageContents:
         self._lock = threading.Lock()
         self._containers: dict[str, Container] = {}
 
+    def clear(self) -> None:
+        """Removes every container."""
+        with self._lock:
+            self._containers.clear()
+
     def create(self, name: str) -> Container:
         """Adds a container. Raises StorageError for an invalid name, and when it is there."""
         if not _CONTAINER.fullmatch(name):

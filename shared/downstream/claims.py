@@ -1,4 +1,4 @@
-"""The answer to a claims challenge of a downstream API: one more exchange, or the challenge goes on to the client."""
+"""What a claims challenge of a downstream API leads to: one more exchange, or a challenge for the client."""
 
 from __future__ import annotations
 

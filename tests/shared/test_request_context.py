@@ -36,6 +36,9 @@ class Tokens:
             raise self.outcome
         return self.outcome
 
+    def prefetch(self, *_: object, **__: object) -> None:
+        raise AssertionError("nothing is prefetched here")
+
 
 def context_of(tokens: Tokens) -> RequestContext:
     return RequestContext(tokens, SESSION, "bearer", RequestRecord())

@@ -252,3 +252,32 @@ def test_an_async_function_is_seen_as_one(requires_user: RequiresUser) -> None:
         return None
 
     assert inspect.iscoroutinefunction(hello)
+
+
+@pytest.mark.parametrize("name", ["c0", "c100", "C1", "1", "c", "c1 ", "c1\n", "c01", ""])
+def test_what_is_no_authentication_context_is_refused_where_it_is_declared(
+    requires_user: RequiresUser, name: str
+) -> None:
+    with pytest.raises(TypeError, match='one of "c1" to "c99"'):
+        requires_user(auth_context=name)
+
+
+@pytest.mark.parametrize("name", ["c1", "c9", "c10", "c99"])
+def test_c1_to_c99_are_authentication_contexts(requires_user: RequiresUser, name: str) -> None:
+    assert callable(requires_user(auth_context=name))
+
+
+def test_declaring_a_function_begins_to_load_the_libraries(lab: Lab) -> None:
+    begun: list[LazyServices] = []
+
+    class Noted(LazyServices):
+        def preload(self) -> None:
+            begun.append(self)
+
+    provider = Noted(lab.environ())
+
+    @RequiresUser(provider)()
+    def hello(req: func.HttpRequest) -> str:
+        return ""
+
+    assert begun == [provider]

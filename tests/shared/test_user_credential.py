@@ -261,7 +261,7 @@ def test_a_function_replies_what_entra_demands(lab: Lab) -> None:
         assert (reply.status_code, body_of(reply)["code"]) == (403, "consent_required")
 
 
-class StorageLike(BearerTokenCredentialPolicy):
+class StorageLike(BearerTokenCredentialPolicy[Any, Any]):
     """As the storage clients do, it asks for what the server's 401 names."""
 
     def on_challenge(self, request: Any, response: Any) -> bool:

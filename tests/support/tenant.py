@@ -302,6 +302,7 @@ def one_test(stack: Stack, running: Runner, patch: pytest.MonkeyPatch) -> Iterat
             finish_background_work()
             wrong = one._finish()
             stack.recording.arrived = None
+            stack.reset_contents()
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
 

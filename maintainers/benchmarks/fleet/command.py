@@ -16,7 +16,7 @@ from .model import answer
 from .plot import svg
 from .scenarios import parts
 from .simulation import simulate
-from .table import as_json, as_markdown, as_text, saving
+from .table import as_json, as_markdown, as_text, for_the_page, saving
 
 DOCUMENT, PICTURE = "docs/scale.md", "docs/scale-fleet.svg"
 COMMAND = "python3 dev.py bench fleet --update-docs"
@@ -52,7 +52,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     if options.svg:
         options.svg.write_text(svg(usual, costs), encoding="utf-8")
     if options.update_docs:
-        document.update(root / DOCUMENT, COMMAND, as_markdown(*table))
+        document.update(root / DOCUMENT, COMMAND, for_the_page(parts(usual)[0], usual, costs))
         (root / PICTURE).write_text(svg(usual, costs), encoding="utf-8")
     if options.json:
         print(as_json(*table))

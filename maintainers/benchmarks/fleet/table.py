@@ -40,6 +40,12 @@ def as_markdown(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float 
     return "\n".join([*blocks, *_notes(usual, costs, limit)])
 
 
+def for_the_page(part: Part, usual: Fleet, costs: Costs) -> str:
+    """One table and the costs that it is calculated from: what fits on the page. The command prints the rest."""
+    cells = table((part.title, *HEADER), _cells(part, usual, costs, None)).replace("*", r"\*")
+    return f"{_whose(usual)} fleet (\\*): {described(usual)}. {_READ_AS}\n\n{cells}\n\n{_unit_costs(costs)}"
+
+
 def as_text(parts: Sequence[Part], usual: Fleet, costs: Costs, limit: float | None) -> str:
     """The same for a terminal: one column under the other."""
     rows = {part.title: _cells(part, usual, costs, limit) for part in parts}
@@ -128,26 +134,22 @@ def _exceeds(per_second: float, limit: float | None) -> str:
 
 
 def _notes(usual: Fleet, costs: Costs, limit: float | None) -> list[str]:
-    unit = (
-        f"request with a known token {costs.known_seconds * 1e6:.0f} µs, new token validated besides "
+    marked = [f"- `!`: more than {limit:g} exchanges per second."] if limit is not None else []
+    lines = [_unit_costs(costs), *marked, "", "Assumed:", ""]
+    lines += [f"- {line}" for line in assumptions(usual)]
+    return [*lines, "", "Entra's throttling:", "", *(f"- {line}" for line in THROTTLING)]
+
+
+def _unit_costs(costs: Costs) -> str:
+    return (
+        f"CPU costs of one request of each kind, measured on {costs.machine}:\n\n"
+        f"- request with a known token {costs.known_seconds * 1e6:.0f} µs, new token validated besides "
         f"{costs.validation_seconds * 1e6:.0f} µs, "
         f"exchange {costs.exchange_seconds * 1e3:.1f} ms, found in Redis {costs.shared_hit_seconds * 1e6:.0f} µs, "
         f"put there {costs.shared_new_seconds * 1e6:.0f} µs; {costs.session_bytes / 1000:.1f} KB a session, "
         f"{costs.token_bytes / 1000:.1f} KB an exchanged token in it, "
-        f"{costs.entry_bytes / 1000:.1f} KB an entry in Redis ({costs.store})"
+        f"{costs.entry_bytes / 1000:.1f} KB an entry in Redis ({costs.store})."
     )
-    marked = [f"- `!`: more than {limit:g} exchanges per second."] if limit is not None else []
-    lines = [
-        f"CPU costs of one request of each kind, measured on {costs.machine}:",
-        "",
-        f"- {unit}.",
-        *marked,
-        "",
-        "Assumed:",
-        "",
-    ]
-    lines += [f"- {line}" for line in assumptions(usual)]
-    return [*lines, "", "Entra's throttling:", "", *(f"- {line}" for line in THROTTLING)]
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

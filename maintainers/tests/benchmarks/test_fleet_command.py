@@ -191,7 +191,7 @@ def test_the_document_shows_measured_costs_and_the_usual_fleet() -> None:
     assert "made up" not in shown
     assert "paper" not in shown
     assert f"The usual fleet (\\*): {described(usual)}." in shown
-    for defined, (header, rows) in zip(parts(usual), tables_in(ROOT / DOCUMENT, COMMAND), strict=True):
+    for defined, (header, rows) in zip(parts(usual)[:1], tables_in(ROOT / DOCUMENT, COMMAND), strict=True):
         assert header == [defined.title, *HEADER]
         starred = [f"{row.title} \\*" if row.fleet == usual else row.title for row in defined.rows]
         assert [cells[0] for cells in rows] == starred

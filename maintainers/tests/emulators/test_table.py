@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from emulators.azure.declared import KINDS
 from emulators.people import CONTOSO, PEOPLE
 from emulators.registrations import registrations
 from emulators.stack import Stack
-from emulators.table import DownstreamApi, Table, TableError, read_table
+from emulators.table import ROOT, DownstreamApi, Table, TableError, read_table
 
 from .support import GRAPH_DEFAULT, TOKEN_URL, Http, decode, obo_form
 
@@ -100,6 +102,45 @@ def test_the_tenant_is_what_the_table_says(tmp_path: Path) -> None:
             assert http.post(TOKEN_URL, obo_form(stack, connor, scope=bank)).status_code == 200
 
 
+def test_the_tables_in_the_docs_are_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        read = table(tmp_path, example)
+        assert {service.service for service in read.azure} == set(KINDS)
+
+
+def test_the_docs_name_every_role_and_resource() -> None:
+    page = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Azure services\n")[2].partition("\n## ")[0]
+    for kind in KINDS.values():
+        assert f"{kind.resource}/.default" in section
+        assert kind.host.format(key="NAME") in section
+        assert all(role in section for role in kind.roles)
+
+
+def test_an_azure_service_of_the_table(tmp_path: Path) -> None:
+    text = f"""group_membership_claims = "SecurityGroup"
+    {AZURE}
+    [azure.More]
+    service = "storage"
+    roles = {{}}
+    """
+    with Stack.start(tmp_path, table=table(tmp_path, text)) as stack:
+        environ = stack.environ("api")
+        assert environ["DownstreamApis__Files__BaseUrl"] == "https://fileslocal.blob.core.windows.net"
+        assert environ["DownstreamApis__Files__Scopes"] == "https://storage.azure.com/.default"
+        assert {"files", "more"} <= stack.faults.targets
+        assert len(decode(stack.issue_access_token("alice"))["groups"]) == 3
+        token, version = stack.issue_access_token("alice", app="azure-storage"), {"x-ms-version": "2026-10-06"}
+        http = Http(stack)
+        with http.session:
+            path = "blob.core.windows.net/notes/hello.txt"
+            assert http.get(f"https://fileslocal.{path}", token, **version).status_code == 200
+            assert http.get(f"https://morelocal.{path}", token, **version).status_code == 403
+
+
 def test_settings_of_the_table_reach_the_api_and_win(tmp_path: Path) -> None:
     text = '[settings]\nAzureAd__ClientCapabilities__0 = "cp2"\nMine = "1"'
     with Stack.start(tmp_path, table=table(tmp_path, text)) as stack:
@@ -127,6 +168,7 @@ def test_an_api_of_the_settings_is_known_at_its_own_address(tmp_path: Path) -> N
 
 
 ONE = '[apis.Stock]\nurl = "http://127.0.0.1:9000"\nscopes = ["Stock.Read"]\n'
+AZURE = '[azure.Files]\nservice = "storage"\nroles = { "Storage Blob Data Reader" = ["alice"] }'
 WRONG = {
     "not TOML": ("scopes = [", "local-stack.toml cannot be read: "),
     "unknown entry": ('scope = ["a"]', "scope is not known: did you mean scopes?"),
@@ -141,6 +183,29 @@ WRONG = {
     "path without a slash": ('[graph]\nrun_once = "api/me"', "graph.run_once must be a path"),
     "role without a list": ('roles = { "A" = "olga" }', 'roles."A" must be a list of people'),
     "role of a stranger": ('roles = { "A" = ["eve"] }', "must be a list of people, of alice, maya,"),
+    "an Azure service that is not emulated": (
+        '[azure.Db]\nservice = "sql"\nroles = {}',
+        "azure.Db.service must be one of storage, search, vault, not 'sql'",
+    ),
+    "no Azure service": ("[azure.Db]\nroles = {}", "azure.Db.service must be one of storage, search, vault"),
+    "no role": ('[azure.Db]\nservice = "storage"', "azure.Db.roles must say which user holds which role"),
+    "a role of another service": (
+        AZURE.replace("Storage Blob Data Reader", "Key Vault Reader"),
+        'azure.Files.roles."Key Vault Reader" is not known: there are Storage Blob Data Reader,',
+    ),
+    "a role on Azure of a stranger": (AZURE.replace("alice", "eve"), "must be a list of people, of alice, maya,"),
+    "an unknown entry of Azure": (AZURE + "\nrole = 1", "azure.Files.role is not known: did you mean roles?"),
+    "a name of the stack": (AZURE.replace("Files", "Vault"), "azure.Vault must have another name"),
+    "a name that is too long": (AZURE.replace("Files", "F" * 19), "must have a name of letters and digits"),
+    "an API with the same name": (
+        AZURE + '\n[apis.files]\nurl = "http://127.0.0.1:9000"\nscopes = ["Stock.Read"]',
+        "the API files is there 2 times",
+    ),
+    "an API with the client id of Azure": (
+        AZURE + "\n" + ONE + 'client_id = "e406a681-f3d4-42a8-90b6-c2b029497af1"',
+        "apis.Stock.client_id must be another",
+    ),
+    "groups": ('group_membership_claims = "All"', "group_membership_claims must be one of None, SecurityGroup"),
     "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
     "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),
     "setting with a bad name": ('[settings]\n"a b" = "1"', "must be the name of a setting"),

@@ -74,6 +74,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_on_behalf_of.py",
     ),
     "net/transport": (
+        "tests/shared/test_response.py",
         "tests/shared/test_transport.py",
         "tests/shared/test_request_checks.py",
         "tests/shared/test_deadline.py",
