@@ -48,9 +48,13 @@ def documented() -> dict[str, Function]:
         "health": shared.health,
         "json_body": shared.json_body,
         "User.api": shared.User.api,
+        "User.azure_options": shared.User.azure_options,
+        "User.credential": shared.User.credential,
         "User.member_of": shared.User.member_of,
         "User.token": shared.User.token,
         "AsyncUser.api": shared.AsyncUser.api,
+        "AsyncUser.azure_options": shared.AsyncUser.azure_options,
+        "AsyncUser.credential": shared.AsyncUser.credential,
         "AsyncUser.member_of": shared.AsyncUser.member_of,
         "AsyncUser.token": shared.AsyncUser.token,
         "request": DownstreamApi.request,
@@ -78,7 +82,7 @@ def _users() -> Iterator[str]:
     yield "## `User` and `AsyncUser`\n"
     yield _wrapped(f"{_text(SignedInUser)} A function with `def` gets a `User`, one with `async def` an `AsyncUser`.")
     yield _table(("attribute", "type", "what it is"), _properties(SignedInUser))
-    names = ("api", "member_of", "token")
+    names = ("api", "credential", "azure_options", "member_of", "token")
     for name in (*(f"User.{name}" for name in names), *(f"AsyncUser.{name}" for name in names)):
         yield from _entry(name, documented()[name])
 

@@ -6,7 +6,7 @@
     │   ├── MissingToken · InvalidToken
     │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
     ├── Forbidden 403
-    │   ├── InsufficientScope · UserTokenRequired · ConsentRequired · AccessDenied
+    │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · ConsentRequired · AccessDenied
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
@@ -138,6 +138,17 @@ class InsufficientScope(Forbidden):
 
     def challenge(self) -> dict[str, str]:
         return {"error": self.code, "scope": " ".join(self.scopes)}
+
+
+class InsufficientRole(Forbidden):
+    """A genuine token of a user who holds none of the app roles that the function asks for."""
+
+    code, detail = "insufficient_role", "The user holds none of the roles that this function asks for."
+
+    def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
+        super().__init__(reason=reason)
+        self.roles = tuple(roles)
+        self.extra = {"roles": list(roles)}
 
 
 class UserTokenRequired(Forbidden):

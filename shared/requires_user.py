@@ -10,7 +10,7 @@ from typing import Any
 
 import azure.functions as func
 
-from .errors import ClaimsChallenge, InsufficientScope, MissingToken
+from .errors import ClaimsChallenge, InsufficientRole, InsufficientScope, MissingToken
 from .hosting import (
     as_azure_function,
     check,
@@ -42,6 +42,7 @@ class RequiresUser:
         self,
         *misused: object,
         scopes: Sequence[str] | None = None,
+        roles: Sequence[str] | None = None,
         auth_context: str | None = None,
         prefetch: Sequence[str] = (),
     ) -> Callable[[Function], Function]:
@@ -53,6 +54,8 @@ class RequiresUser:
 
         Args:
             scopes: the access token must hold one of them (the claim `scp`). The default is `AzureAd__Scopes`.
+            roles: the user must hold one of these app roles of the API (the claim `roles`), whatever the client. The
+                default is that no role is needed.
             auth_context: the id of an authentication context of Conditional Access, `c1` to `c99`. A user who has not
                 satisfied it (the claim `acrs`) gets a claims challenge.
             prefetch: names of downstream APIs. Their tokens are exchanged in the background while the function runs,
@@ -68,12 +71,15 @@ class RequiresUser:
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
         if isinstance(prefetch, str) or not all(isinstance(name, str) for name in prefetch):
             raise TypeError('write @requires_user(prefetch=["Graph"]), with names of downstream APIs')
+        if isinstance(roles, str) or roles == [] or not all(isinstance(role, str) for role in roles or ()):
+            raise TypeError('write @requires_user(roles=["…"]), with one role or more')
         if auth_context is not None and not _AUTH_CONTEXT.fullmatch(auth_context):
             raise TypeError('an authentication context is one of "c1" to "c99"')
 
         def decorate(function: Function) -> Function:
             check(function)
-            conditions = _Conditions(tuple(scopes) if scopes is not None else None, auth_context, tuple(prefetch))
+            named_scopes = tuple(scopes) if scopes is not None else None
+            conditions = _Conditions(named_scopes, tuple(roles or ()), auth_context, tuple(prefetch))
             guard = _Guard(self._services, conditions, function)
             return as_azure_function(guard, function, kind_of(function))
 
@@ -85,6 +91,7 @@ class _Conditions:
     """The arguments of one `@requires_user`."""
 
     scopes: tuple[str, ...] | None
+    roles: tuple[str, ...]
     auth_context: str | None
     prefetch: tuple[str, ...]
 
@@ -137,10 +144,13 @@ class _Guard:
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
     def _check(self, context: RequestContext, services: Services) -> None:
-        """Raises InsufficientScope or ClaimsChallenge: the client may not call this, the user has not proved enough."""
+        """Raises InsufficientScope (the client may not), InsufficientRole (the user may not), or ClaimsChallenge."""
         required = services.settings.scopes if self._conditions.scopes is None else self._conditions.scopes
         if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
+        roles = self._conditions.roles
+        if roles and context.access_token.roles().isdisjoint(roles):
+            raise InsufficientRole(roles, reason="none of the roles")
         auth_context = self._conditions.auth_context
         if auth_context and auth_context not in context.access_token.auth_contexts():
             claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri

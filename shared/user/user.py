@@ -57,8 +57,7 @@ class SignedInUser:
     @property
     def roles(self) -> frozenset[str]:
         """The user's app roles in this API, the claim `roles`; empty without one."""
-        roles = self.claims.get("roles")
-        return frozenset(str(role) for role in roles) if isinstance(roles, list) else frozenset()
+        return self._context.access_token.roles()
 
     @property
     def groups(self) -> frozenset[str]:

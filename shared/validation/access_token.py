@@ -41,6 +41,11 @@ class AccessToken:
         parsed: dict[str, Any] = json.loads(self.payload)
         return parsed
 
+    def roles(self) -> frozenset[str]:
+        """The app roles of the user in this API (`roles`)."""
+        roles = self.claims().get("roles")
+        return frozenset(filter(_is_text, roles)) if isinstance(roles, list) else frozenset()
+
     def auth_contexts(self) -> frozenset[str]:
         """The Conditional Access authentication contexts that the user has satisfied (`acrs`)."""
         contexts = self.claims().get("acrs")

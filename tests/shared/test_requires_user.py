@@ -153,6 +153,59 @@ def test_a_genuine_token_without_the_scope_is_403_naming_it(lab: Lab, requires_u
     assert f'error="insufficient_scope", scope="{scope}"' in reply.headers["WWW-Authenticate"]
 
 
+ROLES_OF_TOKENS = {
+    "none": None,
+    "another": ["Orders.Reader"],
+    "in another case": ["orders.manager"],
+    "text": "Orders.Manager",
+}
+
+
+@pytest.mark.parametrize("case", ROLES_OF_TOKENS)
+def test_a_user_without_the_role_is_403_naming_it(lab: Lab, requires_user: RequiresUser, case: str) -> None:
+    @requires_user(roles=["Orders.Manager", "Orders.Auditor"])
+    def hello(req: func.HttpRequest, user: User) -> object:
+        raise AssertionError("must not run")
+
+    roles: Any = ROLES_OF_TOKENS[case]
+    reply = hello(req=request(lab.stack.issue_access_token("alice", roles=roles)))
+    assert (reply.status_code, body_of(reply)["code"]) == (403, "insufficient_role")
+    assert body_of(reply)["roles"] == ["Orders.Manager", "Orders.Auditor"]
+    assert "WWW-Authenticate" not in reply.headers
+
+
+@pytest.mark.parametrize("role", ["Orders.Manager", "Orders.Auditor"])
+def test_any_of_the_roles_suffices_together_with_the_scope(lab: Lab, requires_user: RequiresUser, role: str) -> None:
+    @requires_user(scopes=["access_as_user"], roles=["Orders.Manager", "Orders.Auditor"])
+    def hello(req: func.HttpRequest, user: User) -> object:
+        return user.roles
+
+    roles: Any = [role]
+    reply = hello(req=request(lab.stack.issue_access_token("alice", roles=roles)))
+    assert (reply.status_code, body_of(reply)) == (200, [role])
+
+
+def test_a_role_is_not_a_scope_nor_a_scope_a_role(lab: Lab, requires_user: RequiresUser) -> None:
+    @requires_user(scopes=["Orders.Manager"])
+    def by_scope(req: func.HttpRequest, user: User) -> object:
+        raise AssertionError("must not run")
+
+    @requires_user(roles=["access_as_user"])
+    def by_role(req: func.HttpRequest, user: User) -> object:
+        raise AssertionError("must not run")
+
+    roles: Any = ["Orders.Manager"]
+    token = lab.stack.issue_access_token("alice", roles=roles)
+    assert body_of(by_scope(req=request(token)))["code"] == "insufficient_scope"
+    assert body_of(by_role(req=request(token)))["code"] == "insufficient_role"
+
+
+@pytest.mark.parametrize("roles", ["Orders.Manager", [], [1]])
+def test_roles_are_a_list_with_one_or_more(requires_user: RequiresUser, roles: Any) -> None:
+    with pytest.raises(TypeError, match="one role or more"):
+        requires_user(roles=roles)
+
+
 def test_a_function_without_any_scope_is_closed_and_reported(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     provider = LazyServices(lab.environ(AzureAd__Scopes=None))
 

@@ -22,12 +22,14 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     BearerTokenCredentialPolicy,
+    RedirectPolicy,
+    RetryPolicy,
 )
 from azure.core.rest import HttpRequest
 from requests import RequestException
 
 from shared import ApiError, AsyncUser, User
-from shared.errors import BadGateway, ClaimsChallenge, ConsentRequired, ServerMisconfigured
+from shared.errors import BadGateway, ClaimsChallenge, ConsentRequired, InvalidToken, ServerMisconfigured
 from shared.exchange import DownstreamToken
 from shared.net import within
 from shared.requires_user import RequiresUser
@@ -261,6 +263,25 @@ def test_a_function_replies_what_entra_demands(lab: Lab) -> None:
         assert (reply.status_code, body_of(reply)["code"]) == (403, "consent_required")
 
 
+class SignInAgain(EchoedTokens):
+    """In place of an Entra that says no more, when claims are asked for, than that the user must sign in."""
+
+    def exchange(self, assertion: str, scopes: Sequence[str], **options: Any) -> DownstreamToken:
+        if options["refusal"] is not None:
+            raise InvalidToken(reason="AADSTS50173")
+        return super().exchange(assertion, scopes)
+
+
+def test_claims_for_which_the_user_must_sign_in_go_on_to_the_client(lab: Lab) -> None:
+    services = lab.services()
+    services.sessions._exchanger = SignInAgain()
+    own = alice(lab, services).credential("Graph")
+    with pytest.raises(ClaimsChallenge) as raised:
+        own.get_token(DEFAULT, claims=NBF)
+    assert (raised.value.claims, raised.value.reason) == (NBF, "AADSTS50173")
+    assert raised.value.authorization_uri == services.settings.authority.authorization_uri
+
+
 class StorageLike(BearerTokenCredentialPolicy[Any, Any]):
     """As the storage clients do, it asks for what the server's 401 names."""
 
@@ -311,7 +332,11 @@ def test_a_netrc_file_does_not_replace_the_token(lab: Lab, tmp_path: Path, monke
 
 
 def test_a_client_follows_no_redirect_and_repeats_no_refused_request(lab: Lab) -> None:
-    client = graph_client(alice(lab))
+    user = alice(lab)
+    options = user.azure_options()
+    bearer: Any = BearerTokenCredentialPolicy(user.credential("Graph"), DEFAULT)
+    policies = [RedirectPolicy(**options), RetryPolicy(**options), bearer]
+    client: Any = PipelineClient(GRAPH, policies=policies, transport=options["transport"])
     for status, headers in (
         (302, {"Location": "https://orders-local.azurewebsites.net/"}),
         (503, {"Retry-After": "9"}),
