@@ -9,17 +9,15 @@ import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
 from ..exchange import DownstreamToken
 from ..net import MAX_PAUSE_SECONDS, Response
+from .calls import UserCalls
 from .errors import claims_in
 from .request import Request, checked_request
-
-if TYPE_CHECKING:
-    from .api import UserCalls
 
 PARTS = 20  # of one request; Graph takes no more
 _FAILED_DEPENDENCY = 424
