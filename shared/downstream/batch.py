@@ -213,7 +213,7 @@ def _request_of(call: BatchCall) -> Request:
 
 def _response_of(part: Mapping[str, Any]) -> Response:
     """One member of `responses`. Raises ValueError, TypeError, KeyError or AttributeError for what is none."""
-    from requests.structures import CaseInsensitiveDict  # here: requests takes long to import
+    from requests.structures import CaseInsensitiveDict
 
     status, body = part["status"], part.get("body")
     if type(status) is not int or not 200 <= status <= 599:

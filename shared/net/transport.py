@@ -95,7 +95,7 @@ class Transport:
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
-        from .deadline_http import deadline_session  # here: requests takes longer to import than all of ours together
+        from .deadline_http import deadline_session
 
         self._session = deadline_session()
         self._connect, self._read, self._now = connect, read, now
@@ -162,7 +162,7 @@ class Transport:
     def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
         received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
         if keep_open and 200 <= received.status_code < 300:
-            from .open_response import OpenResponse  # here: few requests are left open
+            from .open_response import OpenResponse
 
             return OpenResponse.of(received, seconds_left(float("inf")), self._now)
         with received:
