@@ -1,7 +1,8 @@
-"""Calls one named API as the user: its address, its scopes, its failures. Microsoft Graph is one of them.
+"""Calls one named downstream API, such as Microsoft Graph, as the user.
 
 The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
-Lists, batches and files are made of these calls: pages.py, batch.py, download.py.
+`DownstreamApi` is what a function uses. Its `get`, `post` and so on are in request.py and end in `send` here. `UserCalls`
+adds the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from .path import join
 from .request import HttpVerbs, Request, checked_request
 
 ATTEMPTS = 3  # of a call that may be repeated
-_FILE_SECONDS = 230.0  # for a body from or into a file; the deadline of the request comes first
+_FILE_SECONDS = 230.0  # to send or receive a file; the deadline of the request comes first
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may succeed
 
 
 class ApiResponse(Response):
-    """The 2xx, 304 or redirecting response of a downstream API. A body that is not JSON is a failure of that API."""
+    """A 2xx, 304 or redirect response of a downstream API. A body that is not JSON is a failure of that API."""
 
     def json(self) -> Any:
         """The body, parsed as JSON.
 
         Raises:
-            BadGateway: it is not JSON, is nested too deeply, or is that of a redirect.
+            BadGateway: it is not JSON, is nested too deeply, or belongs to a redirect.
         """
         if self.status_code in _REDIRECTS:
             raise BadGateway(reason=f"HTTP {self.status_code}, a redirect, and not the JSON that it should be")
@@ -73,7 +74,7 @@ class DownstreamApis:
 
 
 class UserCalls:
-    """The calls of one API as one user: which token they carry, which are repeated, and what an error becomes."""
+    """Sends calls to one API as one user: adds the token, repeats what may be repeated, and translates errors."""
 
     def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: RequestContext) -> None:
         self._api, self._apis, self._context = api, apis, context
@@ -87,19 +88,22 @@ class UserCalls:
         return self._api.base_url
 
     def send(self, request: Request) -> Response:
-        """The response, if it is not an error; see `HttpVerbs.request`."""
+        """The response, if it is a success. See `HttpVerbs.request` for the errors."""
         return self.send_with_token(request)[0]
 
     def send_with_token(
         self, request: Request, token: DownstreamToken | None = None
     ) -> tuple[Response, DownstreamToken]:
-        """The same, and the token that the response was had with. `token`: the one to begin with."""
+        """Like `send`, but also returns the token of the last call. `token`: the first token to try."""
         url = join(self.base_url, request.path)
         token = token or self._context.token_for(self._api)
         response = self._send(url, token, request)
         if is_success(response, request.method):
             return response, token
         another = self.better_token(response, token)
+        # An API sends a claims challenge when it checks the token, before it executes the call. So even a POST is sent
+        # again. A plain 401 may come from a service behind the API, after a write. So only an idempotent call is sent
+        # again. The exchange above is not in vain for a POST: the next call has the new token.
         may_repeat = request.idempotent or bool(response.status_code == 401 and claims_in(response))
         if another is not None and may_repeat and _can_repeat(request):
             token, response = another, self._send(url, another, request)
@@ -108,40 +112,40 @@ class UserCalls:
         raise self.error(response)
 
     def better_token(self, refused: Response, token: DownstreamToken) -> DownstreamToken | None:
-        """A token with which a call that was refused with 401 or 403 may succeed; None if there is none."""
+        """A token with which a call that was refused with 401 or 403 may succeed. None if no exchange brings one."""
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
-        if claims:  # continuous access evaluation: one more exchange, with what the API asks for
+        if claims:  # such as from continuous access evaluation: one more exchange, with these claims
             return token_with_claims(self._context, self._api, claims, token, self._apis.authority)
         if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._apis.authority) is None):
             return self._another_token(token, status)
         return None
 
     def error(self, response: Response) -> ApiError:
-        """The error for the client that a response is."""
+        """The error for the client, from an error response of the API."""
         return error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
 
     def error_in(self, response: Response, method: str) -> ApiError | None:
-        """The same; None when it is no error."""
+        """Like `error`, but None for a success."""
         return None if is_success(response, method) else self.error(response)
 
     def sleep_before_retry(self, retry_after: float | None) -> bool:
-        """Whether to repeat what was throttled; the pause is over when it says yes."""
+        """Sleeps before a throttled call is repeated, if it may be. Returns whether it may."""
         return self._retries.sleep_before_retry(1, retry_after)
 
     def retry_after(self, response: Response) -> int | None:
         return response.retry_after(self._apis.now())
 
     def unanswered(self, error: TransportError) -> ApiError:
-        """The error for the client when no complete response came."""
-        kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
-        return kind(reason=f"{self._api.name}: {error}")
+        """The error for the client if no complete response came."""
+        error_type = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
+        return error_type(reason=f"{self._api.name}: {error}")
 
     def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
-        """One with which the call may fare better, if a new exchange brings it; see docs/errors.md.
+        """A token of a new exchange, after a refusal without claims. None if it would not help; see docs/errors.md.
 
-        401: the API knows something against this token, and no more of it is said. 403: perhaps a permission that was
-        consented to after the exchange; a token with the same scopes would be refused as this one was.
+        401: the API rejected the token without an explanation. 403: perhaps somebody consented to a permission after
+        the exchange. Then a new token has other scopes. With the same scopes it would be refused again.
         """
         refusal = Refusal(refused.token, is_void=status == 401)
         try:
@@ -155,7 +159,9 @@ class UserCalls:
         return None if status == 403 and another.granted == refused.granted else another
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
-        """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""
+        """Sends the call, and repeats it after a failure that may pass, if that is safe. Returns the last response."""
+
+        may_be_repeated = request.idempotent and _can_repeat(request)
 
         def attempt() -> Response:
             try:
@@ -167,8 +173,6 @@ class UserCalls:
                 wait = self.retry_after(response)
                 raise AttemptFailedError(self.error(response), may_repeat=may_be_repeated, retry_after=wait)
             return response
-
-        may_be_repeated = request.idempotent and _can_repeat(request)
 
         return self._retries.run(attempt)
 
@@ -256,7 +260,7 @@ class DownstreamApi(HttpVerbs[Response]):
         return (item for page in self.reader(path, max_pages, options).read_all(self.send) for item in page.items)
 
     def reader(self, path: str, max_pages: int, options: ListOptions) -> PageReader:
-        """What reads the pages of a list. Raises ValueError for what cannot be sent."""
+        """A reader of the pages of a list. Raises ValueError if the request cannot be sent."""
         return PageReader(checked_request("GET", path, **options), self._settings, max_pages)
 
     def batch(self, calls: Sequence[BatchCall]) -> list[BatchResponse]:
@@ -264,8 +268,9 @@ class DownstreamApi(HttpVerbs[Response]):
 
         https://learn.microsoft.com/graph/json-batching
 
-        A call that was refused with 401 is made once more with a new token, if it may be repeated or the API sent a
-        claims challenge. One that may be repeated is made once more after 429, when `Retry-After` is 5 seconds or less.
+        A call that was refused with 401 is sent once more with a new token. For that it must be idempotent, or the API
+        must have sent a claims challenge. An idempotent call is also sent once more after 429, if `Retry-After` is 5
+        seconds or less.
 
         Args:
             calls: what to call; see `BatchCall`.
@@ -321,7 +326,7 @@ class DownstreamApi(HttpVerbs[Response]):
 
 
 def is_success(response: Response, method: str) -> bool:
-    """Whether the function gets the response. A redirect, which is never followed, is one for GET and HEAD."""
+    """Whether the function gets the response. A redirect is never followed; for GET and HEAD it is a success."""
     status = response.status_code
     if status in _REDIRECTS:
         return method in ("GET", "HEAD") and bool(response.headers.get("Location"))

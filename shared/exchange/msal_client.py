@@ -60,16 +60,12 @@ class MsalHttpClient:
         fetched_document: Callable[[str], Response | None] = lambda _: None,
     ) -> None:
         """`fetched_document`: the document of an address, if it was fetched before; see Metadata.fetched_document."""
-        self._authority, self._transport, self._now, self._fetched_document = (
-            authority,
-            transport,
-            now,
-            fetched_document,
-        )
+        self._authority, self._transport, self._now = authority, transport, now
+        self._fetched_document = fetched_document
         self._circuit = CircuitBreaker("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
-        """A document that Entra publishes. Its `token_endpoint` must be on the authority's host; MSAL does not check."""
+        """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""
         known = self._fetched_document(url)
         if known is None:
             response = self._send("GET", url, params=params, headers=headers)

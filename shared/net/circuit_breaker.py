@@ -54,7 +54,7 @@ class CircuitBreaker:
             self._is_probing, self._open_until = (
                 True,
                 self._now() + MAX_OPEN_SECONDS,
-            )  # if the probe reports nothing, another one follows after this time
+            )  # for a probe that never reports
 
     @property
     def is_open(self) -> bool:

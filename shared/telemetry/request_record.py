@@ -66,7 +66,7 @@ class RequestRecord:
         self._tokens.append(f"{api}:{origin}:{_milliseconds(since)}ms")
 
     def call_ended(self, api: str, outcome: object, since: float) -> None:
-        """A call of `api` ended with this status, or `timeout` or `unanswered`. `since`: perf_counter() at its start."""
+        """A call of `api` ended with this status, `timeout` or `unanswered`. `since`: perf_counter() at its start."""
         self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
 
     def queued(self, since: float) -> None:
