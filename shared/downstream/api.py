@@ -1,4 +1,8 @@
-"""Calls one named API as the user: single calls, lists, batches and files. Microsoft Graph is one of these APIs."""
+"""Calls one named downstream API, such as Microsoft Graph, as the user: single calls, lists, batches and files.
+
+`DownstreamApi` is what a function uses. Its `get`, `post` and so on are in request.py and end in `send` here. calls.py adds
+the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ from .request import HttpVerbs, Request, checked_request
 
 
 class ApiResponse(Response):
-    """The 2xx, 304 or redirecting response of a downstream API. A body that is not JSON is a failure of that API."""
+    """A 2xx, 304 or redirect response of a downstream API. A body that is not JSON is a failure of that API."""
 
     def json(self) -> Any:
         """The body, parsed as JSON.
 
         Raises:
-            BadGateway: it is not JSON, is nested too deeply, or is that of a redirect.
+            BadGateway: it is not JSON, is nested too deeply, or belongs to a redirect.
         """
         if self.status_code in REDIRECTS:
             raise BadGateway(reason=f"HTTP {self.status_code}, a redirect, and not the JSON that it should be")
@@ -89,7 +93,7 @@ class DownstreamApi(HttpVerbs[Response]):
         return (item for page in self.reader(path, max_pages, options).read_all(self.send) for item in page.items)
 
     def reader(self, path: str, max_pages: int, options: ListOptions) -> PageReader:
-        """What reads the pages of a list. Raises ValueError for what cannot be sent."""
+        """A reader of the pages of a list. Raises ValueError if the request cannot be sent."""
         return PageReader(checked_request("GET", path, **options), self._settings, max_pages)
 
     def batch(self, calls: Sequence[BatchCall]) -> list[BatchResponse]:

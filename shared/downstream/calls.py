@@ -51,7 +51,7 @@ class DownstreamApis:
 
 
 class UserCalls:
-    """The calls of one API as one user: which token they carry, which are repeated, and what an error becomes."""
+    """Sends calls to one API as one user: adds the token, repeats what may be repeated, and translates errors."""
 
     def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: RequestContext) -> None:
         self._api, self._apis, self._context = api, apis, context
@@ -65,19 +65,22 @@ class UserCalls:
         return self._api.base_url
 
     def send(self, request: Request) -> Response:
-        """The response, if it is not an error; see `HttpVerbs.request`."""
+        """The response, if it is a success. See `HttpVerbs.request` for the errors."""
         return self.send_with_token(request)[0]
 
     def send_with_token(
         self, request: Request, token: DownstreamToken | None = None
     ) -> tuple[Response, DownstreamToken]:
-        """The same, and the token that the response was had with. `token`: the one to begin with."""
+        """Like `send`, but also returns the token of the last call. `token`: the first token to try."""
         url = join(self.base_url, request.path)
         token = token or self._context.token_for(self._api)
         response = self._send(url, token, request)
         if is_success(response, request.method):
             return response, token
         another = self.better_token(response, token)
+        # An API sends a claims challenge when it checks the token, before it executes the call. So even a POST is sent
+        # again. A plain 401 may come from a service behind the API, after a write. So only an idempotent call is sent
+        # again. The exchange above is not in vain for a POST: the next call has the new token.
         may_repeat = request.idempotent or bool(response.status_code == 401 and claims_in(response))
         if another is not None and may_repeat and _can_repeat(request):
             token, response = another, self._send(url, another, request)
@@ -86,40 +89,40 @@ class UserCalls:
         raise self.error(response)
 
     def better_token(self, refused: Response, token: DownstreamToken) -> DownstreamToken | None:
-        """A token with which a call that was refused with 401 or 403 may succeed; None if there is none."""
+        """A token with which a call that was refused with 401 or 403 may succeed. None if no exchange brings one."""
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
-        if claims:  # continuous access evaluation: one more exchange, with what the API asks for
+        if claims:  # such as from continuous access evaluation: one more exchange, with these claims
             return token_with_claims(self._context, self._api, claims, token, self._apis.authority)
         if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._apis.authority) is None):
             return self._another_token(token, status)
         return None
 
     def error(self, response: Response) -> ApiError:
-        """The error for the client that a response is."""
+        """The error for the client, from an error response of the API."""
         return error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
 
     def error_in(self, response: Response, method: str) -> ApiError | None:
-        """The same; None when it is no error."""
+        """Like `error`, but None for a success."""
         return None if is_success(response, method) else self.error(response)
 
     def sleep_before_retry(self, retry_after: float | None) -> bool:
-        """Whether to repeat what was throttled; the pause is over when it says yes."""
+        """Sleeps before a throttled call is repeated, if it may be. Returns whether it may."""
         return self._retries.sleep_before_retry(1, retry_after)
 
     def retry_after(self, response: Response) -> int | None:
         return response.retry_after(self._apis.now())
 
     def unanswered(self, error: TransportError) -> ApiError:
-        """The error for the client when no complete response came."""
-        kind = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
-        return kind(reason=f"{self._api.name}: {error}")
+        """The error for the client if no complete response came."""
+        error_type = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
+        return error_type(reason=f"{self._api.name}: {error}")
 
     def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
-        """One with which the call may fare better, if a new exchange brings it; see docs/errors.md.
+        """A token of a new exchange, after a refusal without claims. None if it would not help; see docs/errors.md.
 
-        401: the API knows something against this token, and no more of it is said. 403: perhaps a permission that was
-        consented to after the exchange; a token with the same scopes would be refused as this one was.
+        401: the API rejected the token without an explanation. 403: perhaps somebody consented to a permission after
+        the exchange. Then a new token has other scopes. With the same scopes it would be refused again.
         """
         refusal = Refusal(refused.token, is_void=status == 401)
         try:
@@ -133,7 +136,9 @@ class UserCalls:
         return None if status == 403 and another.granted == refused.granted else another
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
-        """The API's response, unless another attempt may get a better one; then that one's, if it may be made."""
+        """Sends the call, and repeats it after a failure that may pass, if that is safe. Returns the last response."""
+
+        may_be_repeated = request.idempotent and _can_repeat(request)
 
         def attempt() -> Response:
             try:
@@ -145,8 +150,6 @@ class UserCalls:
                 wait = self.retry_after(response)
                 raise AttemptFailedError(self.error(response), may_repeat=may_be_repeated, retry_after=wait)
             return response
-
-        may_be_repeated = request.idempotent and _can_repeat(request)
 
         return self._retries.run(attempt)
 
@@ -178,7 +181,7 @@ class UserCalls:
 
 
 def is_success(response: Response, method: str) -> bool:
-    """Whether the function gets the response. A redirect, which is never followed, is one for GET and HEAD."""
+    """Whether the function gets the response. A redirect is never followed; for GET and HEAD it is a success."""
     status = response.status_code
     if status in REDIRECTS:
         return method in ("GET", "HEAD") and bool(response.headers.get("Location"))

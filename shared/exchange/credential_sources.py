@@ -141,7 +141,8 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     from azure.core.exceptions import ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
-    identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's client repeats both
+    # The vault's client repeats the requests of the identity as well:
+    identity = azure_credential(source.managed_identity_client_id, retries=0)
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
         name = source.key_vault_certificate_name
         refused = source.version_refused

@@ -1,6 +1,6 @@
-"""Talking to other services over HTTP: one transport, a deadline for every wait, retries and a circuit breaker.
+"""HTTP to other services: one transport, a deadline for every wait, retries and a circuit breaker.
 
-`deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
+`deadline_http` is imported inside functions: `requests` takes longer to import than all other modules together.
 """
 
 from .circuit_breaker import CircuitBreaker, CircuitOpenError

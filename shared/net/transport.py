@@ -137,7 +137,7 @@ class Transport:
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
-        from .deadline_http import deadline_session  # here: requests takes longer to import than all of ours together
+        from .deadline_http import deadline_session
 
         self._session = deadline_session()
         self._connect, self._read, self._now = connect, read, now

@@ -40,7 +40,7 @@ NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a kno
 RECENT_SECONDS = 60.0  # how long a failed fetch, or two lists that differ, change what happens
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
-MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this
+MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
 # A caller waits for a fetch until so many seconds after the fetch began:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: forged tokens must not hold the threads that known tokens need
