@@ -20,6 +20,12 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_address.py",
         "tests/shared/test_web_settings.py",
     ),
+    "user/groups": ("tests/shared/test_groups.py",),
+    "user/credential": ("tests/shared/test_user_credential.py",),
+    "hosting/json_form": ("tests/shared/test_what_functions_do.py",),
+    "exchange/credential_failures": ("tests/shared/test_client_credential.py",),
+    "downstream/pages": ("tests/shared/test_downstream_pages.py",),
+    "downstream/batch": ("tests/shared/test_downstream_batch.py",),
     "hosting/request": ("tests/shared/test_http_request.py",),
     "requires_user": (
         "tests/shared/test_http_request.py",
