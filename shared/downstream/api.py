@@ -1,8 +1,8 @@
 """Calls one named downstream API, such as Microsoft Graph, as the user.
 
 The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
-`DownstreamApi` is what a function uses. Its `get`, `post` and so on are in request.py and end in `send` here. `UserCalls`
-adds the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
+A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py, and end in `send` here. `UserCalls` adds
+the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
 """
 
 from __future__ import annotations

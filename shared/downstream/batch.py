@@ -105,7 +105,7 @@ class _Batch:
                 raise ValueError("depends_on holds positions of calls that are before this one in the list")
 
     def send(self, numbers: Sequence[int], *, is_repeated: bool = False) -> None:
-        """Sends these calls, 20 at a time. An error of a later request becomes the error of its calls: others are done."""
+        """Sends these calls, 20 at a time. An error of a later request belongs to its calls: others are done."""
         for start in range(0, len(numbers), PARTS):
             parts = self._parts(numbers[start : start + PARTS])
             if not parts:

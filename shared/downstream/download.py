@@ -31,7 +31,7 @@ class ByteStream:
         own = {
             "Accept-Encoding": "identity",
             **request.headers,
-        }  # no compression: a small response cannot become a large one
+        }  # not compressed: it cannot expand
         self._calls, self._max_bytes = calls, max_bytes
         self._request = replace(request, headers=own, keep_open=True)
         self._response: OpenResponse | None = None
