@@ -9,17 +9,15 @@ import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
 from ..exchange import DownstreamToken
 from ..net import MAX_PAUSE_SECONDS, Response
+from .calls import UserCalls
 from .errors import claims_in
 from .request import Request, checked_request
-
-if TYPE_CHECKING:
-    from .api import UserCalls
 
 PARTS = 20  # of one request; Graph takes no more
 _FAILED_DEPENDENCY = 424
@@ -105,7 +103,7 @@ class _Batch:
                 raise ValueError("depends_on holds positions of calls that are before this one in the list")
 
     def send(self, numbers: Sequence[int], *, is_repeated: bool = False) -> None:
-        """Sends these calls, 20 at a time. An error of a later request belongs to its calls: others are done."""
+        """Sends these calls, 20 at a time. A later request that fails is an error of its calls alone."""
         for start in range(0, len(numbers), PARTS):
             parts = self._parts(numbers[start : start + PARTS])
             if not parts:

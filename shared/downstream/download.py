@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ..errors import BadGateway
 from ..net import OpenResponse, Response, TransportError
+from .calls import UserCalls
 from .request import Request
-
-if TYPE_CHECKING:
-    from .api import UserCalls
 
 MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024  # unless the function says otherwise
 

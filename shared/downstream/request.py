@@ -64,7 +64,7 @@ def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> R
     own, json, data = dict(options.get("headers") or {}), options.get("json"), options.get("data")
     check_method(method)
     check_headers(own)
-    body = as_body(data)
+    body = None if data is None else as_body(data)
     if json is not None:
         body = json_text.dumps(json, allow_nan=False).encode()
         if not any(name.lower() == "content-type" for name in own):

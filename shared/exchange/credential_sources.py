@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -19,13 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
-from ..net import Response
 from ..settings import CredentialSettings
 from .azure_identity import azure_credential, azure_options
 from .certificate import Certificate, CertificateError, load_certificate
+from .credential_failures import describe, is_passing, seconds_to_wait
 
 CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
-MAX_VAULT_RETRY_AFTER_SECONDS = 600
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -106,9 +104,9 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
         try:
             credential = _load(source, now)
         except Exception as error:  # noqa: BLE001 — after any failure of one source, the next one is tried
-            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _seconds_to_wait(error, now()))
-            failures.append(f"{source.source_type}: {_describe(error)}")
-            log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
+            may_recover, wait = may_recover or is_passing(error, source), max(wait, seconds_to_wait(error, now()))
+            failures.append(f"{source.source_type}: {describe(error, source)}")
+            log.warning("client credential: %s could not be loaded (%s)", source.source_type, describe(error, source))
         else:
             log.info("client credential: using %s", credential.source_type)
             return credential
@@ -179,29 +177,3 @@ def _decode(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except ValueError:
         raise CertificateError("not base64") from None
-
-
-def _is_passing(error: Exception, source: CredentialSettings) -> bool:
-    """Whether the source may recover soon. A clear refusal, or an error of our own code, is final."""
-    from azure.core.exceptions import AzureError
-    from azure.identity import CredentialUnavailableError
-
-    if isinstance(error, CredentialUnavailableError):  # it has no status; for a developer's sign-in it is final
-        return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # a library got a response that is not JSON
-        return True
-    status = getattr(error, "status_code", None) or 0
-    return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
-
-
-def _seconds_to_wait(error: Exception, now: float) -> int:
-    """The Retry-After of a busy vault, in seconds; 0 if it names none."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
-
-
-def _describe(error: Exception) -> str:
-    """The type of the error. The text only of our own errors: other texts can quote what was sent."""
-    status = getattr(error, "status_code", None)
-    own = f": {error}" if isinstance(error, CertificateError) else ""
-    return f"{type(error).__name__}{f' {status}' if status else ''}{own}"

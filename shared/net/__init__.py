@@ -6,11 +6,10 @@
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, bearer_challenges, claims_of, requested_claims
 from .deadline import seconds_left, within
-from .open_response import OpenResponse
 from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
 from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, result_of
 from .strict_json import compact, parse_body, parse_object
-from .transport import Response, Transport, TransportError, TransportTimeout
+from .transport import OpenResponse, Response, Transport, TransportError, TransportTimeout
 
 __all__ = [
     "MAX_PAUSE_SECONDS",

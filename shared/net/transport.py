@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,48 @@ class ResponseTooLarge(TransportError):
     may_repeat = False
 
 
+@dataclass(frozen=True)
+class OpenResponse(Response):
+    """A 2xx response with its body unread. Close it: until then it holds a connection."""
+
+    _received: requests.Response
+    _ends_at: float
+    _now: Callable[[], float]
+
+    @classmethod
+    def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
+        """`seconds`: how long the body may take, all in all."""
+        return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
+
+    def chunks(self, max_bytes: int) -> Iterator[bytes]:
+        """The body in pieces.
+
+        Raises:
+            ResponseTooLarge: it has more than `max_bytes`.
+            TransportTimeout: the time is over, or the next piece does not come.
+            TransportError: the body is not complete.
+        """
+        from .deadline_http import RequestException
+
+        pieces, size = self._received.iter_content(_CHUNK), 0
+        while True:
+            try:
+                with within(self._ends_at - self._now(), self._now):  # for each piece: threads may take turns
+                    piece = next(pieces, b"")
+            except (RequestException, OSError) as error:
+                raise error_by_kind(error, cut_short=True) from None
+            if not piece:
+                return
+            size += len(piece)
+            if size > max_bytes:
+                raise ResponseTooLarge("response too large")
+            yield piece
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        self._received.close()
+
+
 class Transport:
     """Pooled, thread-safe HTTPS. Every request is sent once. Retries are the caller's decision."""
 
@@ -162,8 +204,6 @@ class Transport:
     def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
         received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
         if keep_open and 200 <= received.status_code < 300:
-            from .open_response import OpenResponse
-
             return OpenResponse.of(received, seconds_left(float("inf")), self._now)
         with received:
             return Response(received.status_code, received.headers, _read_bounded(received))

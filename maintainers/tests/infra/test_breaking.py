@@ -325,7 +325,7 @@ BREAKS = {
         "the code calls the API Orders",
     ),
     "API half configured": Break(
-        MAIN, "DownstreamApis__Graph__S", "DownstreamApis__Grap__S", "settings", "Grap__BaseUrl"
+        MAIN, "DownstreamApis__Graph__S", "DownstreamApis__Grap__S", "settings", "Graph__Scopes: is missing"
     ),
     "scope nobody exposes": Break(
         MAIN, "AzureAd__Scopes: 'Orders.Read'", "AzureAd__Scopes: 'Order.Read'", "settings", "exposes no"
