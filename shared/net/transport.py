@@ -99,7 +99,7 @@ class OpenResponse(Response):
 
     @classmethod
     def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
-        """`seconds`: how long the body may take, all in all."""
+        """`seconds`: the time for the whole body."""
         return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
@@ -115,7 +115,7 @@ class OpenResponse(Response):
         pieces, size = self._received.iter_content(_CHUNK), 0
         while True:
             try:
-                with within(self._ends_at - self._now(), self._now):  # for each piece: threads may take turns
+                with within(self._ends_at - self._now(), self._now):  # for each piece: it may be another thread
                     piece = next(pieces, b"")
             except (RequestException, OSError) as error:
                 raise error_by_kind(error, cut_short=True) from None
