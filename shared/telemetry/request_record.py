@@ -14,11 +14,12 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
 from ..errors import ApiError
-from .operator_notes import notes
+from .operator_notes import notes, request_thread
 
 MAX_ENTRIES = 20  # of tokens, and of calls, in one line; further ones are counted
 
@@ -43,7 +44,7 @@ class RequestRecord:
 
         `traceparent`: the header of the request. Without a valid one, a new trace begins.
         """
-        notes.enter_request()
+        request_thread.set(get_ident())
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace
@@ -76,7 +77,8 @@ class RequestRecord:
     def close(self, status: int, error: BaseException | None = None) -> None:
         """Writes the line, then the operator notes. For an unexpected error it adds the traceback."""
         self._write_line(status, error)
-        notes.deliver()
+        if notes.waiting:
+            notes.deliver()
 
     def _write_line(self, status: int, error: BaseException | None) -> None:
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
