@@ -1,4 +1,4 @@
-"""The one error tree. Every error is an HTTP reply: a status, a stable code, and what the caller can do about it.
+"""The one tree of errors. Each is an HTTP response: a status, a stable code, and what the caller can do about it.
 
     ApiError
     ├── BadRequest 400 · NotFound 404 · RequestRejected 4xx (a downstream API said so)
@@ -11,7 +11,7 @@
     │   └── SettingsError            which settings, by name
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
 
-`detail` is shown to the caller, `reason` only to the log; neither may hold a token, a secret or a claim's value.
+The caller sees `detail`. Only the log has `reason`. Neither may hold a token, a secret or a claim's value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-RETRY_AFTER_SECONDS = 5  # of a 503 where no other time is known
+RETRY_AFTER_SECONDS = 5  # of a 503, if no other time is known
 
 
 class ApiError(Exception):
@@ -165,7 +165,7 @@ class ConsentRequired(Forbidden):
     def __init__(
         self, scopes: Sequence[str], *, admin_consent_url: str = "", consent_url: str = "", reason: str = ""
     ) -> None:
-        """Where an administrator consents, and where the user does. The body names the addresses that are known."""
+        """The addresses where an administrator and the user can consent. The body has those that are known."""
         super().__init__(reason=reason)
         self.scopes = tuple(scopes)
         addresses = {"admin_consent_url": admin_consent_url, "consent_url": consent_url}
@@ -205,7 +205,7 @@ class ServiceUnavailable(ApiError):
     retry_after: int
 
     def __init__(self, *, retry_after: int | None = None, reason: str = "") -> None:
-        """`retry_after`: None where the service that is busy names no time of its own."""
+        """`retry_after`: seconds. None if the busy service names no time."""
         super().__init__(reason=reason)
         self.retry_after = RETRY_AFTER_SECONDS if retry_after is None else retry_after
 

@@ -1,6 +1,6 @@
 """Calls one named downstream API, such as Microsoft Graph, as the user: single calls, lists, batches and files.
 
-`DownstreamApi` is what a function uses. Its `get`, `post` and so on are in request.py and end in `send` here. calls.py
+A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py and end in `send` here. calls.py
 adds the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
 """
 

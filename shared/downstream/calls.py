@@ -1,4 +1,4 @@
-"""The calls of one API as one user: which token they carry, which are repeated, and what an error becomes.
+"""The steps of each call to a downstream API: get a token, send, repeat if that is safe, translate errors.
 
 The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
 """
@@ -23,12 +23,12 @@ from .request import Request
 
 ATTEMPTS = 3  # of a call that may be repeated
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_FILE_SECONDS = 230.0  # for a body from or into a file; the deadline of the request comes first
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may fare better
+_FILE_SECONDS = 230.0  # to send or receive a file; the deadline of the request comes first
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may succeed
 
 
 class DownstreamApis:
-    """The APIs that the settings name, and what all calls of them share."""
+    """The APIs in the settings, and the transport, threads and retry budgets that all calls share."""
 
     def __init__(
         self,
@@ -137,7 +137,6 @@ class UserCalls:
 
     def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
         """Sends the call, and repeats it after a failure that may pass, if that is safe. Returns the last response."""
-
         may_be_repeated = request.idempotent and _can_repeat(request)
 
         def attempt() -> Response:

@@ -26,10 +26,8 @@ class ByteStream:
     headers: Mapping[str, str]
 
     def __init__(self, calls: UserCalls, request: Request, max_bytes: int) -> None:
-        own = {
-            "Accept-Encoding": "identity",
-            **request.headers,
-        }  # no compression: a small response cannot become a large one
+        # Without compression a small response cannot become a large one:
+        own = {"Accept-Encoding": "identity", **request.headers}
         self._calls, self._max_bytes = calls, max_bytes
         self._request = replace(request, headers=own, keep_open=True)
         self._response: OpenResponse | None = None

@@ -1,7 +1,6 @@
-"""What @requires_user can stand above. Everything else is refused where it is declared, in one sentence.
+"""Import-time checks: @requires_user refuses a function that Azure Functions cannot call, and says why.
 
-Otherwise Azure would index no function at all, and name neither the function nor the reason; or the first request
-would fail.
+Without these checks, Azure would index no function of the app and give no reason. Or the first request would fail.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _WORDS = re.compile(r"\w+")
 
 
 def is_async(function: Function) -> bool:
-    """Whether it is `async def`, or a decorator's function around one: what that returns must be awaited, too."""
+    """Whether it is `async def`, or a wrapper around one. The result of such a wrapper must be awaited, too."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def hints_of(function: Function) -> dict[str, Any]:
-    """The types of the parameters, resolved in the function's module; none when a name is for type checkers only."""
+    """The types of the parameters, resolved in the function's module. Empty if a name exists only for type checkers."""
     try:
         return typing.get_type_hints(function)
     except (NameError, AttributeError, TypeError, SyntaxError):  # the worker asks for no types
@@ -39,7 +38,7 @@ def hints_of(function: Function) -> dict[str, Any]:
 
 
 def check_declaration(function: object) -> None:
-    """Raises TypeError, naming the function and what to do, when @requires_user cannot stand above it."""
+    """Raises TypeError if @requires_user cannot guard the function. The text names the function and what to do."""
     if isinstance(function, FunctionBuilder):
         _refuse(function, "@requires_user goes directly above the function, below @app.route")
     if not inspect.isfunction(function):
@@ -92,11 +91,11 @@ def _check_types(function: Function) -> None:
     wanted, other = (AsyncUser, User) if is_async(function) else (User, AsyncUser)
     if other.__name__ in words and wanted.__name__ not in words:
         kind = "async def" if is_async(function) else "def"
-        _refuse(function, f"a function with {kind} is handed {wanted.__name__}; annotate user: {wanted.__name__}")
+        _refuse(function, f"a function with {kind} gets a {wanted.__name__}; annotate user: {wanted.__name__}")
 
 
 def _words_of(annotation: Any) -> set[str]:
-    """The names in an annotation: of a type, of a union's members, of what stands unresolved in a string."""
+    """The names in an annotation: of a type, of the members of a union, or in an unresolved string."""
     if isinstance(annotation, type):
         return {annotation.__name__}
     if isinstance(annotation, str):
@@ -109,33 +108,33 @@ def _is_streaming(hint: Any) -> bool:
 
 
 def _streaming_is_on() -> bool:
-    """Once the extension is imported, the worker hands every function of the app another kind of request."""
+    """Whether the streaming extension is imported. Then the worker gives every function another type of request."""
     base = sys.modules.get("azurefunctions.extensions.base")
     return base is not None and bool(base.HttpV2FeatureChecker.http_v2_enabled())
 
 
 def _check_name(function: Any) -> None:
-    """Azure indexes none of an app's functions when two have one name, and does not say where they are."""
+    """Refuses a second function of the same name. Azure would index none of the app's functions, and not say where."""
     earlier = function.__globals__.get(function.__name__) if function.__qualname__ == function.__name__ else None
     if not isinstance(earlier, FunctionBuilder):
         return
     try:
         built = earlier.build()
-    except ValueError:  # no trigger: azure-functions will say so
+    except ValueError:  # no trigger: azure-functions raises its own error
         return
     first = built.get_user_function()
     place = getattr(first, "guarded_at", None) or place_of(first)
     if built.get_function_name() != function.__name__ or place == place_of(function) or _is_renamed(function):
-        return  # other names, or the same function again in a module that is loaded again
+        return  # other names, or the same function in a module that is reloaded
     _refuse(function, f"a function of this name is declared in {place} already; rename one of them")
 
 
 def _is_renamed(function: Function) -> bool:
-    """Whether `@app.function_name("…")`, which comes later, gives it another name."""
+    """Whether a decorator `@app.function_name("…")` above gives it another name."""
     try:
         return ".function_name(" in inspect.getsource(function).partition("def ")[0]
     except OSError:
-        return True  # no source: it cannot be known
+        return True  # no source: assume that it is renamed
 
 
 def _refuse(function: Any, why: str) -> NoReturn:

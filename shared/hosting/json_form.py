@@ -1,6 +1,6 @@
-"""The JSON of what a function returned: also of what JSON has no type for, such as a datetime, a UUID or a dataclass.
+"""Writes the result of a function as JSON, including types that JSON lacks: datetime, UUID, dataclass and others.
 
-What has no form is refused with one sentence that names key paths and types, never a value.
+Other types are refused with one sentence. It names key paths and types, never a value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_FORM = (
 
 
 class UnsendableError(ApiError):
-    """The function returned something that cannot be sent: the caller gets 500 `internal_error`, the log the reason."""
+    """The result of the function cannot be sent. The caller gets 500 `internal_error`, and the log has the reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason=reason)
@@ -56,16 +56,16 @@ def json_text(body: object) -> str:
     try:
         try:
             return json.dumps(body, allow_nan=False, default=_plain)
-        except TypeError:  # also for the keys of a dict, about which json does not ask
+        except TypeError:  # also for the keys of a dict, for which json does not call `default`
             return json.dumps(_with_plain_keys(body), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         if iscoroutine(body):
-            body.close()  # or Python warns later that it was never awaited
+            body.close()  # otherwise Python warns later that it was never awaited
         raise UnsendableError(_why_not_json(body)) from None
 
 
 def _plain(value: Any) -> object:
-    """The same as a type that JSON has; what it holds is asked for in its turn. Raises TypeError or ValueError."""
+    """The value as a type that JSON has. Then `json` asks for its parts. Raises TypeError or ValueError."""
     if isinstance(value, _UnusableKey):
         raise TypeError
     if isinstance(value, Response):
@@ -101,13 +101,13 @@ def _in_order(values: Set[Any]) -> list[Any]:
 
 
 def _is_pydantic_model(value: object) -> bool:
-    """Whether it is one; nothing is imported, as a model cannot exist before its own library."""
+    """Whether it is a pydantic model. It imports nothing: without the library loaded, no model exists."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(value, pydantic.BaseModel)
 
 
 def _with_plain_keys(value: object) -> object:
-    """The whole value in JSON's own types, keys included; slower than what `json` does by itself."""
+    """The whole value in JSON's own types, with its keys. It is slower than `json` alone."""
     if isinstance(value, dict):
         return {_key(key): _with_plain_keys(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -148,7 +148,7 @@ def _why_not_json(body: object) -> str:
 
 
 def _parts(path: str, value: object) -> Iterator[tuple[str, object]]:
-    """What the value holds, with the path to each part. Raises TypeError or ValueError where JSON has none."""
+    """The parts of the value, each with its path. Raises TypeError or ValueError if JSON cannot carry the value."""
     path = path[-_MAX_PATH:]  # in something nested 100,000 deep, whole paths would take half a minute
     if isinstance(value, dict):
         return _members(path, value)

@@ -1,4 +1,4 @@
-"""What a function reads from its request: the JSON body."""
+"""Reads the JSON body of a request."""
 
 from __future__ import annotations
 

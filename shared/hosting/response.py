@@ -1,7 +1,7 @@
-"""What a function returned or raised → an HTTP response that the host can send.
+"""Turns the result or the exception of a function into an HTTP response that the host can send.
 
-What cannot be sent is refused with one sentence for the log. The host would turn it into an empty 500 or drop the
-connection, without a reason in the log. The sentences name key paths, types and header names, never a value.
+A result that cannot be sent becomes a 500, with one sentence in the log. The host alone would send an empty 500, or
+drop the connection, and log no reason. The sentence names key paths, types and header names, never a value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SET_BY_THE_HOST = frozenset({"connection", "content-length", "transfer-encoding
 
 
 def reply_to(result: object) -> func.HttpResponse:
-    """What a function returned, as an HTTP reply.
+    """The HTTP response for the result of a function.
 
     - `HttpResponse`: as it is.
     - a downstream API's response: its status, body and content type; for a redirect its status and address.
@@ -39,7 +39,7 @@ def reply_to(result: object) -> func.HttpResponse:
     - anything else: JSON; see json_text.
 
     Raises:
-        UnsendableError: it cannot be sent; the reason says why.
+        UnsendableError: the result cannot be sent. The reason says why.
     """
     if isinstance(result, func.HttpResponse):
         return sendable(result)
@@ -88,10 +88,10 @@ def _passed_on(response: Response, status: int, headers: dict[str, str]) -> func
 
 
 def _redirect(response: Response) -> func.HttpResponse:
-    """The address may let in all who know it, so no cache may keep it. The body is the API's, and is left out."""
+    """Passes on the address without the body. No cache may keep it: the address alone may give access."""
     location = response.headers.get("Location", "")
     if not _is_https_address(location):
-        raise BadGateway(reason=f"HTTP {response.status_code}, a redirect to what is no https address")
+        raise BadGateway(reason=f"HTTP {response.status_code}, a redirect to an address that is not https")
     headers = {"Location": location, "Cache-Control": "no-store"}
     return sendable(func.HttpResponse(status_code=response.status_code, headers=headers))
 

@@ -1,10 +1,10 @@
 """A session of `requests` that keeps to the deadline, follows no redirect and remembers no cookie.
 
-A socket's timeout holds for one read. Against a response that drips in byte by byte it is no bound at all. So each
-read, of headers and of the body, gets no more than what is left of the deadline. All that it takes to connect shares
-one timeout. Only resolving a name is the platform's own.
+The timeout of a socket is for one read. A server that sends byte by byte could hold a request without limit. So each
+read, of headers and of the body, gets at most the time that is left of the deadline. All steps of connecting share
+one timeout. Only name resolution has no limit of ours: the platform decides.
 
-What is extended here is in urllib3 and http.client, so requirements.txt pins urllib3 exactly.
+This module extends classes of urllib3 and http.client, so requirements.txt pins urllib3 exactly.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def deadline_session() -> requests.Session:
 
 
 def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Given explicitly, it keeps requests from looking into ~/.netrc."""
+    """Adds nothing. With an explicit `auth`, requests does not read ~/.netrc."""
     return request
 
 
 class BearerAuth(requests.auth.AuthBase):
-    """Sets the token through `auth=`: a header set by hand would be overwritten by an entry in ~/.netrc."""
+    """Sets the token through `auth=`. Otherwise an entry in ~/.netrc would overwrite the header."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -63,8 +63,8 @@ class _NoRedirects(requests.Session):
 
 
 def is_timeout(error: Exception) -> bool:
-    """Whether the other side, or the deadline, ended a request for lack of time."""
-    cause = error.args[0] if error.args else None  # a timeout in mid-body comes wrapped, one while sending twice
+    """Whether the error is a timeout, of the other side or of the deadline."""
+    cause = error.args[0] if error.args else None  # requests wraps a timeout in the body once, one while sending twice
     sending = isinstance(cause, ProtocolError) and isinstance(cause.args[-1], TimeoutError)
     return sending or isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
 
@@ -81,7 +81,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, socket_options=socket_options(), **kwargs)
-        if not proxy.lower().startswith("socks"):  # that has connections of its own kind
+        if not proxy.lower().startswith("socks"):  # SOCKS has its own connections
             _use_deadline_pools(manager)
         return manager
 
@@ -90,8 +90,8 @@ def _use_deadline_pools(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
 
 
-_IDLE_SECONDS = 60  # before a probe: Azure forgets a silent connection after four minutes without telling either end
-_LEAST_SECONDS = 0.001  # a socket's timeout of 0 would mean not to wait at all
+_IDLE_SECONDS = 60  # before a probe: Azure drops a silent connection after four minutes and tells neither end
+_LEAST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -116,10 +116,10 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _WholeLines(io.BufferedReader):
-    """Reads lines of HTTP: status, headers, sizes of chunks. One without a line feed at its end was cut off.
+    """Reads lines of HTTP: status, headers, sizes of chunks. A line without a line feed at its end was cut off.
 
-    http.client takes the end of the connection for the end of the headers. Then a response that was cut inside them
-    would be complete and empty.
+    http.client takes the end of the connection for the end of the headers. So a response that was cut off there would
+    look complete and empty.
     """
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -136,7 +136,7 @@ class _DeadlineResponse(HTTPResponse):
 
 
 class _OneTimeout:
-    """urllib3 gives the timeout to each address of a name, and to the TLS handshake once more. Here they share it."""
+    """One timeout for all addresses of a name and the TLS handshake. urllib3 gives the timeout to each of them."""
 
     _dns_host: str
     timeout: Any
@@ -160,7 +160,7 @@ class _OneTimeout:
             self._dns_host, self.timeout = host, timeout
 
     def _addresses(self) -> list[str]:
-        """Those that the name has; the name itself when it has none, which is then an error in urllib3's own words."""
+        """The addresses of the name. Without any, the name itself: urllib3 then raises its own error."""
         try:
             found = socket.getaddrinfo(self._dns_host.strip("[]"), None, type=socket.SOCK_STREAM)
         except OSError:
@@ -189,7 +189,7 @@ def _until(end: float) -> float:
 
 
 def socket_options() -> list[tuple[int, int, int]]:
-    """Probes on idle connections, as far as this system has the switches."""
+    """Socket options that send probes on idle connections, as far as this system has them."""
     wanted = {"TCP_KEEPIDLE": _IDLE_SECONDS, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
     probes = [
         (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)

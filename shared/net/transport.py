@@ -1,4 +1,4 @@
-"""The one way out: HTTPS with explicit timeouts, no redirects, no second send, and the response that it returns."""
+"""Sends one HTTPS request and reads the response: explicit timeouts, no redirects, no retries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
-READ_SECONDS = 15.0  # of silence; a response that drips in has both together
+READ_SECONDS = 15.0  # without a byte; a slow response must end within both times together
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 MAX_RETRY_AFTER_SECONDS = 3600
 _CHUNK = 64 * 1024
@@ -37,11 +37,11 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8. What is not UTF-8 becomes U+FFFD."""
+        """The body as UTF-8 text. Invalid bytes become U+FFFD."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError when it is none."""
+        """The body, parsed as JSON. Raises ValueError if it is not JSON."""
         try:
             return json.loads(self.content)
         except RecursionError:
@@ -65,7 +65,7 @@ class Response:
 
 
 class TransportError(Exception):
-    """No complete response came: refused, reset, broken TLS. Its text names the kind only.
+    """No complete response came: refused, reset, broken TLS. Its text names only the type of failure.
 
     `may_repeat`: another attempt at once might succeed.
     """
@@ -74,7 +74,7 @@ class TransportError(Exception):
 
 
 class TransportTimeout(TransportError):
-    """No response in time. `cut_short`: the other side had less time than usual, as the request's deadline was near."""
+    """No response in time. `cut_short`: the deadline of the request left less time than usual."""
 
     may_repeat = False
 
@@ -99,7 +99,7 @@ class OpenResponse(Response):
 
     @classmethod
     def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
-        """`seconds`: how long the body may take, all in all."""
+        """`seconds`: the time for the whole body."""
         return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
@@ -115,7 +115,7 @@ class OpenResponse(Response):
         pieces, size = self._received.iter_content(_CHUNK), 0
         while True:
             try:
-                with within(self._ends_at - self._now(), self._now):  # for each piece: threads may take turns
+                with within(self._ends_at - self._now(), self._now):  # for each piece: it may be another thread
                     piece = next(pieces, b"")
             except (RequestException, OSError) as error:
                 raise error_by_kind(error, cut_short=True) from None
@@ -159,8 +159,8 @@ class Transport:
 
         Args:
             data: bytes, or an object with `read` that is sent as it is read.
-            read: seconds to wait for the response, in place of those of this transport.
-            whole: seconds for all of it, in place of those to connect and to wait together.
+            read: seconds to wait without a byte. The default is that of this transport.
+            whole: seconds for the whole exchange. The default is the sum of `connect` and `read`.
             keep_open: a 2xx response is an OpenResponse, whose body is not read yet.
 
         Raises:
@@ -195,7 +195,7 @@ class Transport:
             raise ValueError("a header or the method is not valid") from None
 
     def timeouts(self, read: float | None = None) -> tuple[float, float]:
-        """Seconds to connect and to wait for the response, for a request that is sent now."""
+        """The seconds to connect and to wait for the response, if a request is sent now."""
         return seconds_left(self._connect), seconds_left(read or self._read)
 
     def close(self) -> None:
@@ -210,7 +210,7 @@ class Transport:
 
 
 def error_by_kind(error: Exception, cut_short: bool) -> Exception:
-    """The library's texts can hold addresses and header bytes; the kind of failure is enough."""
+    """Our own error for an error of `requests`. Only its type is kept: texts may quote addresses and headers."""
     from .deadline_http import is_timeout
 
     if isinstance(error, ValueError):

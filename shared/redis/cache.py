@@ -1,7 +1,7 @@
-"""The second level: what one instance has exchanged, all others find, and only one of them asks Entra.
+"""The token cache that instances share: one instance exchanges a token, and all others find it.
 
-Off unless TokenCache__Redis__Url is set. It stands between the sessions and Entra, and looks like Entra to them.
-When the store fails, the exchange goes on without it.
+It is on only if TokenCache__Redis__Url is set. Sessions use it through the same interface as Entra (`TokenSource`). If
+the store fails, the exchange goes on without it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..settings import Authority
 from .cache_backend import BackendError, CacheBackend
 from .sealed import Seal
 
-LOCK_SECONDS = 4.0  # an exchange takes a tenth of it; an instance that dies with the lock delays the others no longer
+LOCK_SECONDS = 4.0  # ten times an exchange; if an instance dies with the lock, others wait no longer
 WAIT_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
 
 
 class DistributedCache:
-    """An exchanger that looks into the store first and leaves there what another one exchanged. Thread-safe."""
+    """A TokenSource that looks in the store first, and stores every token that Entra returns. Thread-safe."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class DistributedCache:
     ) -> DownstreamToken:
         """See OnBehalfOf.exchange. A token that was refused does not come back from the store, but is replaced there.
 
-        With claims nothing in the store will do; without, what another instance has exchanged anew will.
+        After a refusal with claims, no stored token is used. Without claims, another stored token is.
         """
         seal = Seal.of(assertion, self._binding(scopes))
 
@@ -65,7 +65,7 @@ class DistributedCache:
             return ask()
 
     def _replaced(self, seal: Seal, ask: Callable[[], DownstreamToken], refusal: Refusal) -> DownstreamToken:
-        """A new token. Without one, at least no instance may find the void one."""
+        """A new token in place of the refused one. If there is none, the refused one is removed from the store."""
         try:
             token = ask()
         except ApiError:
@@ -73,7 +73,7 @@ class DistributedCache:
                 with suppress(BackendError):
                     self._store.drop(seal.name)
             raise
-        if not self._keep(seal, token):  # it may be full; then at least no instance may find the one that was refused
+        if not self._keep(seal, token):  # it may be full; then the refused one must still be removed
             with suppress(BackendError):
                 self._store.drop(seal.name)
         return token
@@ -112,7 +112,7 @@ class DistributedCache:
         return token if token is not None and self._now() < token.renew_at else None
 
     def _keep(self, seal: Seal, token: DownstreamToken, lock: str = "") -> bool:
-        """Whether the store has it now, and the lock is given back."""
+        """Stores the token and gives the lock back. Returns whether that worked."""
         seconds = int(token.expires_at - self._now())
         if seconds <= 0:
             return False
@@ -133,7 +133,7 @@ class DistributedCache:
 
 
 def _token_in(content: bytes) -> DownstreamToken | None:
-    """None for what another version of this may have sealed."""
+    """The token in a decrypted entry. None if another version of this code wrote it in another form."""
     try:
         match parse_object(content):
             case {

@@ -6,35 +6,36 @@ from typing import Protocol
 
 
 class BackendError(Exception):
-    """The store cannot be used at the moment; go on without it."""
+    """The store cannot be used now. Go on without it."""
 
 
 class CacheBackend(Protocol):
-    """Named bytes that end by themselves, each with a lock. Every call may raise BackendError."""
+    """Named bytes that expire by themselves, each with a lock. Every call may raise BackendError."""
 
     def get(self, name: str) -> bytes | None:
-        """What was put there last."""
+        """The stored bytes, or None."""
         ...
 
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
-        """What was put there last, if it is not `unless`; else its lock, for so long at the most.
+        """The stored bytes, if they are not `unless`. Otherwise the lock of the name, for at most `seconds`.
 
-        The lock is a value to give it back with; "" when another instance has it. Within a second of an `unlock` all
-        instances get the same one.
+        The lock is a value for `put` or `unlock`; "" if another instance has the lock. For a second after an `unlock`,
+        all instances get the same lock.
         """
         ...
 
     def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
-        """Keeps it for so long, and ends the lock.
+        """Stores the bytes for `seconds`, and releases the lock.
 
-        With a lock that another one has by now, it is kept only where there is nothing yet: what is there is newer.
+        If another instance has the lock by now, the bytes are stored only if the name is empty. Otherwise the stored
+        ones are newer.
         """
         ...
 
     def unlock(self, name: str, lock: str) -> None:
-        """There is nothing to put: other instances need not wait for the lock any longer."""
+        """Releases the lock without storing anything. Other instances stop waiting."""
         ...
 
     def drop(self, name: str) -> None:
-        """Forgets what was put there."""
+        """Removes the stored bytes."""
         ...

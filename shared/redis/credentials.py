@@ -1,4 +1,4 @@
-"""What proves to Redis who connects: the managed identity's token in place of a password."""
+"""The credential for Redis: a token of the managed identity in place of a password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RENEW_BEFORE_SECONDS = 180.0
 
 
 class NoTokenYetError(redis.AuthenticationError):
-    """The managed identity's token is on its way; that says nothing about Redis."""
+    """The managed identity's token has not arrived yet. That says nothing about Redis."""
 
 
 class EntraCredentials(redis.CredentialProvider):
@@ -38,7 +38,7 @@ class EntraCredentials(redis.CredentialProvider):
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def prepare(self) -> None:
-        """Begins to get the token if it is due. Waits for nothing, raises nothing."""
+        """Starts to fetch the token if it is due. Waits for nothing, raises nothing."""
         is_under_way = self._fetch is not None and not self._fetch.done()
         if not is_under_way and self._now() >= self._renew_at:
             self._renew_at = self._now() + 1  # no more than one attempt a second
@@ -46,7 +46,7 @@ class EntraCredentials(redis.CredentialProvider):
             self._fetch = self._fetches.run_in_background(_FETCH, self._fetch_token)
 
     def get_credentials(self) -> tuple[str, str]:
-        """What `AUTH` takes. Raises redis.AuthenticationError when there is no token, at first NoTokenYetError."""
+        """User and password for `AUTH`. Raises redis.AuthenticationError without a token, at first NoTokenYetError."""
         self.prepare()
         if self._now() >= self._expires_at:
             try:

@@ -1,7 +1,7 @@
-"""Seals what was exchanged for a token under that very token, so that a shared cache can neither read nor forge it.
+"""Encrypts a downstream token with a key derived from the caller's token, so that Redis cannot read or forge it.
 
-Name and key come from the caller's whole access token by HKDF (RFC 5869). Only Entra can compute the
-signature in it. Neither of the two reveals the other. The content is AES-256-GCM (NIST SP 800-38D).
+Name and key are derived from the caller's whole access token by HKDF (RFC 5869). Only Entra can compute the signature
+in that token. Neither name nor key reveals the other. The content is AES-256-GCM (NIST SP 800-38D).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class Seal:
     _binding: bytes
 
     @classmethod
-    def of(cls, bearer: str, binding: bytes) -> Seal:
-        """The seal that only this bearer token yields. `binding` says what for; with another one it is another seal."""
-        derived = HKDF(SHA256(), _NAME_BYTES + _KEY_BYTES, None, _PURPOSE + binding).derive(bearer.encode())
+    def of(cls, assertion: str, binding: bytes) -> Seal:
+        """The seal for this assertion. `binding` names tenant, client and scopes; each binding has another seal."""
+        derived = HKDF(SHA256(), _NAME_BYTES + _KEY_BYTES, None, _PURPOSE + binding).derive(assertion.encode())
         return cls(derived[:_NAME_BYTES].hex(), derived[_NAME_BYTES:], _PURPOSE + binding)
 
     def close(self, content: bytes) -> bytes:
-        """The content, sealed."""
+        """The content, encrypted."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + AESGCM(self._key).encrypt(nonce, content, self._binding)
 
     def open(self, sealed: bytes) -> bytes | None:
-        """The content; None when this was not sealed with this seal, or was changed since."""
+        """The content. None if it was encrypted with another seal, or was changed."""
         try:
             return AESGCM(self._key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._binding)
         except (InvalidTag, ValueError):

@@ -1,7 +1,4 @@
-"""Redis as a store that may be slow, full, wrong or gone: waits are short, and requests go on without it.
-
-Imported only where the setting TokenCache__Redis__Url stands.
-"""
+"""Redis as a store that may be slow, full, broken or down: waits are short, and requests go on without it."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _LEAST_SECONDS = CONNECT_SECONDS + REPLY_SECONDS  # a request with less time lef
 
 
 class RedisStore:
-    """Named bytes that end by themselves, and locks on names. Thread-safe; connects when first used."""
+    """Named bytes that expire by themselves, and locks on names. Thread-safe. It connects at the first use."""
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
         self._now = now
@@ -39,12 +36,12 @@ class RedisStore:
         self._pool: Any = connection_pool(settings.url.reveal(), self._credentials)
 
     def prepare(self) -> None:
-        """Begins to get what the first connection will need. Waits for nothing, raises nothing."""
+        """Starts to fetch the token for the first connection. Waits for nothing, raises nothing."""
         if self._credentials is not None:
             self._credentials.prepare()
 
     def get(self, name: str) -> bytes | None:
-        """What was put there; None also for what cannot be an entry of ours. Raises BackendError."""
+        """The stored bytes. None if there are none, or if they cannot be an entry of ours. Raises BackendError."""
         try:  # no more of it than an entry may have
             found = self._attempt(self._reading, "GETRANGE", _entry(name), 0, MAX_ENTRY_BYTES)
         except redis.ResponseError:  # another type lies there; the next `put` replaces it
@@ -73,7 +70,7 @@ class RedisStore:
         self._free(lambda: self._attempt(self._reading, "DEL", _entry(name)))
 
     def _free(self, attempt: Callable[[], object]) -> None:
-        """What makes room is tried even when it is full."""
+        """Runs a command that frees memory. It is tried even if Redis is full."""
         try:
             attempt()
         except redis.ResponseError as error:
@@ -92,12 +89,12 @@ class RedisStore:
     def _run(self, circuit: CircuitBreaker, script: Script, keys: list[str], *arguments: str | bytes | int) -> Any:
         try:
             return self._attempt(circuit, "EVALSHA", script.hash, len(keys), *keys, *arguments)
-        except redis.exceptions.NoScriptError:  # it is new to this Redis, which remembers it until it is restarted
+        except redis.exceptions.NoScriptError:  # Redis does not know the script yet; it forgets scripts at a restart
             circuit.undecided()
             return self._attempt(circuit, "EVAL", script.text, len(keys), *keys, *arguments)
 
     def _attempt(self, circuit: CircuitBreaker, *command: str | bytes | int) -> Any:
-        """Redis's reply. Raises BackendError when there is none, redis.ResponseError when Redis refuses the command."""
+        """Redis's reply. Raises BackendError if there is none, redis.ResponseError if Redis refuses the command."""
         if seconds_left(_LEAST_SECONDS) < _LEAST_SECONDS:
             raise BackendError("no time left")
         _check(circuit)
@@ -116,7 +113,9 @@ class RedisStore:
         return reply
 
     def _judge(self, circuit: CircuitBreaker, seconds: float) -> None:
-        """Slow replies hold every request. Just after a quick one, this process may be the slow part."""
+        """Counts slow replies as failures, because they delay every request. Not just after a quick one: then this
+        process may be slow itself.
+        """
         now = self._now()
         if seconds <= SLOW_SECONDS:
             self._quick_at = now
@@ -140,7 +139,7 @@ class RedisStore:
 
 
 def _entry(name: str) -> str:
-    return f"obo:1:{{{name}}}"  # in braces: what a cluster computes the slot from
+    return f"obo:1:{{{name}}}"  # a cluster computes the slot from the part in braces
 
 
 def _lock(name: str) -> str:

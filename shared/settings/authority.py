@@ -38,7 +38,7 @@ class Authority:
 
     @cached_property
     def discovery_url(self) -> str:
-        """Of the discovery document (OpenID Connect Discovery 1.0 §4)."""
+        """The address of the discovery document (OpenID Connect Discovery 1.0 §4)."""
         return f"{self.issuer}/.well-known/openid-configuration"
 
     @cached_property

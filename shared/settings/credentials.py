@@ -1,4 +1,4 @@
-"""The settings `AzureAd__ClientCredentials`: the sources of the API's proof of identity, in their order."""
+"""Reads `AzureAd__ClientCredentials`: the sources of the API's own credential, in their order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base6
 
 @dataclass(frozen=True)
 class CredentialSettings:
-    """One entry of `AzureAd__ClientCredentials`: where the API's proof of identity comes from."""
+    """One entry of `AzureAd__ClientCredentials`: one source of the API's own credential."""
 
     source_type: str
     key_vault_url: str = ""
     key_vault_certificate_name: str = ""
-    version_refused: str = ""  # not a setting: a version's id; the version before it is read, not the newest
+    version_refused: str = ""  # not a setting: the id of a refused version; the version before it is read
     managed_identity_client_id: str = ""
     token_exchange_url: str = ""
     certificate_disk_path: str = ""
@@ -26,7 +26,7 @@ class CredentialSettings:
 
 
 def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
-    """All entries, without a gap in their numbers; what is wrong with them is in `env.problems`."""
+    """All entries, numbered without a gap. Problems are in `env.problems`."""
     entries: list[CredentialSettings] = []
     while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
         entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__"))

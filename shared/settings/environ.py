@@ -1,4 +1,4 @@
-"""Reads settings from environment variables and remembers everything that is wrong with them."""
+"""Reads typed values from environment variables, and collects everything that is wrong with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
 
 class Secret:
-    """A value that must not be shown: its text comes out of `reveal()` alone."""
+    """A value that must not be shown. Only `reveal()` returns it."""
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -40,7 +40,7 @@ class EnvironReader:
         self._asked: dict[str, str] = {}
 
     def text(self, name: str, default: str | None = None) -> str:
-        """The value; without one, the default; without that, a problem."""
+        """The value, or the default. Without either it notes a problem."""
         self._asked[name.lower()] = name
         value = self._values.get(name.lower(), "")
         if _PLACEHOLDER.search(value):
@@ -74,7 +74,7 @@ class EnvironReader:
         return value == "true"
 
     def whole_number(self, name: str, default: int, least: int, most: int) -> int:
-        """A number between two bounds, which are allowed themselves."""
+        """A number from `least` to `most`, both included."""
         value = self.text(name, str(default))
         number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
         if not least <= number <= most:
@@ -99,7 +99,7 @@ class EnvironReader:
         return tuple(self.text(name, "").split() + listed)
 
     def given(self, name: str) -> list[str]:
-        """The variables of this name and below it, as they are written; they count as known from now on."""
+        """The variables of this name and below it, as they are written. From now on they count as known."""
         lower = name.lower()
         found = [key for key in self._values if key == lower or key.startswith(f"{lower}__")]
         self._asked.update((key, self._as_given[key]) for key in found)
@@ -116,8 +116,8 @@ class EnvironReader:
         return tuple({key.split("__")[level]: name.split("__")[level] for key, name in given.items()}.values())
 
     def refuse_unknown(self, *prefixes: str) -> None:
-        """A misspelled setting under one of the prefixes is a problem, too: it might have been a restriction."""
-        ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are how it is written elsewhere
+        """Notes a problem for each unknown setting under a prefix. A misspelled one may have been a restriction."""
+        ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are separators elsewhere
         for name in filter(ours.match, self._duplicates):
             self.problems[name] = "is set twice, in upper and lower case"
         for key in self._values.keys() - self._asked.keys():
@@ -130,14 +130,14 @@ class EnvironReader:
 
 
 def _misspelled(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
-    """The section that a name's first level nearly is; names without levels are of others."""
+    """The section that is spelled nearly like the first level of a name. Names without levels are not ours."""
     names = {section.lower(): section for section in sections}
     near = difflib.get_close_matches(parts[0], names, n=1, cutoff=0.85) if parts[1] else []
     return names[near[0]] if near else ""
 
 
 def is_redis_url(value: str) -> bool:
-    """TLS, unless it stays on this machine: entries are sealed, but the password in front of them is not."""
+    """Whether the URL uses TLS, or is local. Entries are encrypted, but the Redis password is not."""
     try:
         url = urlsplit(value)
         url.port  # noqa: B018 — as below

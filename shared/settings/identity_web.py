@@ -33,7 +33,7 @@ IGNORED = {
     "AzureAd__AppHomeTenantId": "is for apps that sign in as themselves",
     "AzureAd__LegacyCacheCompatibilityEnabled": "is about a cache that this template does not have",
 }
-"""Without them everything is as it would be: name → why."""
+"""Settings that change nothing here: name → why."""
 
 REFUSED = {
     "AzureAd__AllowWebApiToBeAuthorizedByACL": "would let in tokens without scopes; here every token needs one",
@@ -64,7 +64,7 @@ REFUSED = {
     "DownstreamApis__<name>__ExtraQueryParameters": _BY_THE_CALL,
     "DownstreamApis__<name>__AcquireTokenOptions": "is not supported: the token is the user's, in their own tenant",
 }
-"""They would weaken a check, or mean something that would then be missing: name → the reason."""
+"""Settings that would weaken a check, or that need a feature that is missing here: name → why."""
 
 HARMLESS = {
     "AzureAd__AllowWebApiToBeAuthorizedByACL": "false",
@@ -72,13 +72,13 @@ HARMLESS = {
     "DownstreamApis__<name>__RequestAppToken": "false",
     "DownstreamApis__<name>__ProtocolScheme": "Bearer",
 }
-"""The value with which a refused setting says what is so anyway, and is passed over."""
+"""The value of a refused setting that describes what this template does anyway. It is accepted."""
 
 log = logging.getLogger(__name__)
 
 
 def judge_web_settings(env: EnvironReader) -> None:
-    """Puts what is refused into `env.problems`, and warns once of all that is ignored."""
+    """Notes a problem for each refused setting, and logs one warning for all ignored ones."""
     ignored = [name for setting in IGNORED for name in _spelled(setting, env) if env.given(name)]
     if ignored:
         log.warning("settings of Microsoft.Identity.Web that change nothing here are ignored: %s", ", ".join(ignored))

@@ -38,7 +38,7 @@ class DownstreamApiSettings:
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """`TokenCache__Redis`: where all instances share what they exchanged. An empty URL: nowhere."""
+    """`TokenCache__Redis`: the Redis in which all instances share downstream tokens. An empty URL: none."""
 
     url: Secret  # it may hold a password
     managed_identity_client_id: str
@@ -63,7 +63,7 @@ class ClientSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the API must be told. Frozen; secrets do not show in its repr."""
+    """All settings of the API. Frozen. Its repr shows no secret."""
 
     authority: Authority
     """The tenant that issues the access tokens for this API."""
@@ -114,7 +114,7 @@ class Settings:
 
 
 def _waiting_threads(environ: Mapping[str, str]) -> int:
-    """How many calls of `async def` functions may wait at a time: never fewer than `def` functions may.
+    """How many calls of `async def` functions may wait at a time: at least as many as `def` functions.
 
     The Functions worker reads PYTHON_THREADPOOL_THREAD_COUNT for `def` functions; it logs a value that it refuses.
     """
@@ -125,7 +125,7 @@ def _waiting_threads(environ: Mapping[str, str]) -> int:
 
 
 def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
-    """Entra's address and the tenant's id: apart, or both as `AzureAd__Authority`."""
+    """Entra's address and the tenant id, from two settings, or both from `AzureAd__Authority`."""
     name = "AzureAd__Authority"
     authority = env.https_url(name, "")
     if not authority:

@@ -1,8 +1,8 @@
-"""Operator notes: log lines that were written outside a request, kept and written again inside the next one.
+"""Operator notes: log lines from outside a request are kept, and written again inside the next request.
 
 The Functions host drops a log line that belongs to no invocation. It may come from an import, a background thread or
-a thread pool of the app. What an operator must know (wrong settings, the credential, signing keys, a circuit)
-is written in just these places. https://github.com/Azure/azure-functions-python-worker/issues/1358
+a thread pool of the app. Lines that an operator must see (wrong settings, the credential, signing keys, a circuit)
+come from these places. https://github.com/Azure/azure-functions-python-worker/issues/1358
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-MAX_NOTES = 20  # kept between two requests; further ones are counted
-REPEAT_AFTER_SECONDS = 3600.0  # an operator reads the same text, apart from ids in it, once in this time
+MAX_NOTES = 20  # kept until the next request; further ones are only counted
+REPEAT_AFTER_SECONDS = 3600.0  # the same text, apart from ids in it, is written once in this time
 MAX_CHARS = 1_000  # of one note
-_MAX_REMEMBERED = 200  # texts whose last time is known
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # a caller chooses correlation ids
+_MAX_REMEMBERED = 200  # texts whose last time is remembered
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # callers choose correlation ids
 
 request_thread: ContextVar[int | None] = ContextVar("request_thread", default=None)
 """The thread that handles the request of this context: what it logs arrives by itself."""
@@ -39,10 +39,10 @@ class _Note:
 
 
 class OperatorNotes(logging.Handler):
-    """Keeps records that would not arrive, and writes them when a request asks for it. Thread-safe and bounded.
+    """Keeps records that the host would drop, and writes them when a request calls `deliver`. Thread-safe and bounded.
 
-    It is a handler, so every module goes on logging as usual. A record of the thread that handles a request is left
-    alone, because it arrives by itself.
+    It is a logging handler, so all modules log as usual. It ignores records of a thread that handles a request, because
+    the host keeps those.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -54,14 +54,15 @@ class OperatorNotes(logging.Handler):
         self._dropped = 0
 
     def enter_request(self) -> None:
-        """From here on, what this thread logs in this context belongs to a request.
+        """From now on, log lines of this thread in this context belong to a request.
 
-        Nothing has to be undone: contexts that are copied to other threads bring the number of this thread along.
+        It needs no undo. A context that is copied to another thread still holds the number of this thread, so that
+        thread's lines do not count as a request's.
         """
         request_thread.set(threading.get_ident())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the record, unless it arrives by itself, is kept already or was written within the hour."""
+        """Keeps the record. Not if it belongs to a request, is kept already or was written within the hour."""
         if request_thread.get() == threading.get_ident():
             return
         text = record.getMessage()[:MAX_CHARS]
@@ -77,7 +78,7 @@ class OperatorNotes(logging.Handler):
             self.waiting[cause] = _Note(cause, record.name, record.levelno, text, self._now(), count)
 
     def deliver(self) -> None:
-        """Writes what was kept. Call it on a request's own thread: then the host passes the lines on."""
+        """Writes the kept notes. Call it on the thread of a request: the host keeps the lines of that thread."""
         if not self.waiting:
             return
         self.enter_request()
@@ -85,7 +86,7 @@ class OperatorNotes(logging.Handler):
             logging.getLogger(note.name).log(note.level, "%s%s", note.text, self._when(note))
 
     def _take(self) -> list[_Note]:
-        """Everything kept so far; from now on these texts rest for an hour."""
+        """Removes and returns all notes. These texts are not written again for an hour."""
         self.acquire()
         try:
             notes, self.waiting = list(self.waiting.values()), OrderedDict()

@@ -1,4 +1,4 @@
-"""The signed-in user, as a function sees them: `User` in `def`, `AsyncUser` in `async def` functions."""
+"""The signed-in user in a function: `User` in `def`, `AsyncUser` in `async def` functions."""
 
 from .async_user import AsyncUser, validate_in_thread
 from .credential import AsyncUserCredential, UserCredential

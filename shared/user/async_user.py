@@ -43,7 +43,7 @@ async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *arg
 
 
 class AsyncUser(SignedInUser):
-    """The signed-in user, for functions with `async def`."""
+    """The signed-in user, for `async def` functions."""
 
     def api(self, name: str) -> AsyncDownstreamApi:
         """As `User.api`. Its calls are awaited: `await user.api("Graph").get("/me")`.

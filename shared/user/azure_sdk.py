@@ -1,6 +1,6 @@
-"""What Azure SDK clients are given: tokens in azure-core's own types, and one transport for all users.
+"""For Azure SDK clients: tokens in the types of azure-core, and one transport for all users.
 
-It needs azure-core, so it is imported where a function first uses it.
+It needs azure-core, so it is imported inside functions.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def access_token_info(token: DownstreamToken) -> AccessTokenInfo:
 
 
 class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it late, without its type
-    """Does not close with a client; a pause before another attempt is short, and ends with the deadline."""
+    """It stays open when a client closes. A pause before another attempt is short, and ends with the deadline."""
 
     def sleep(self, duration: float) -> None:
         super().sleep(seconds_left(min(duration, _LONGEST_PAUSE)))
 
 
 class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as above
-    """Sends in a thread of those that `async def` functions wait with, in the context of the request.
+    """Sends in the thread pool for downstream calls, in the context of the request, which has the deadline.
 
-    azure-core's own knows neither: a thread of the event loop's few would send without the deadline.
+    The transport of azure-core would use the event loop's few threads, without the deadline.
     """
 
     def __init__(self, transport: _Transport, wait_for: Callable[..., Awaitable[Any]]) -> None:
@@ -64,7 +64,7 @@ class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as abo
         await super().sleep(seconds_left(min(duration, _LONGEST_PAUSE)))
 
     async def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
-        """As AsyncioRequestsTransport.send; the body is read in the thread as well, unless it is streamed."""
+        """As AsyncioRequestsTransport.send. Unless the body is streamed, it is also read in the thread."""
         sent = await self._with_its_data(request)
         response = await self._wait_for(lambda: self._transport.send(sent, proxies=proxies, **options))
         received, block = response.internal_response, self.connection_config.data_block_size
@@ -77,7 +77,7 @@ class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as abo
         return result
 
     async def _with_its_data(self, request: Any) -> Any:
-        """The request; with the data of an async iterator as a list's iterator, which is what requests can send."""
+        """The request. Data of an async iterator becomes a list's iterator, which `requests` can send."""
         data = await self._retrieve_request_data(request)
         if data is request.data:
             return request
@@ -104,7 +104,7 @@ class _InContext:
 
 @cache
 def _pooled() -> _Transport:
-    """One for all users: it keeps connections, and neither tokens nor cookies."""
+    """One transport for all users. It keeps connections, but no tokens and no cookies."""
     return _Transport(
         session=http_session(), session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
     )

@@ -1,7 +1,7 @@
 """A credential for Azure SDK clients that acts as the user: `user.credential(name)`.
 
-A library, or the server that it talks to, decides which scopes it asks for. So what it asks is only compared: it must
-name the resource of `DownstreamApis__<name>__Scopes`, and these scopes are what is exchanged.
+The library, or the server that it talks to, chooses the scopes that it requests. So these are only checked: they must
+belong to the resource of `DownstreamApis__<name>__Scopes`. The exchange uses the scopes of the setting.
 https://learn.microsoft.com/python/api/azure-core/azure.core.credentials.tokencredential
 """
 
@@ -28,7 +28,7 @@ GRAPH_HOSTS = frozenset(
 )
 """https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints"""
 
-_SHOWN = re.compile(r"[A-Za-z0-9:/._-]{1,120}", re.ASCII)  # what a server asks for may be anything
+_SHOWN = re.compile(r"[A-Za-z0-9:/._-]{1,120}", re.ASCII)  # a server may request any text
 
 
 class UserCredential:
@@ -156,9 +156,9 @@ class AsyncUserCredential:
 
 
 def resource_of(scope: str, base_url: str) -> str:
-    """The resource that a scope belongs to: what is before its last segment, without a slash at the end.
+    """The resource of a scope: the part before its last segment, without a slash at the end.
 
-    A scope without a resource, such as `User.Read`, is one of Microsoft Graph: of the cloud that the base URL names.
+    A scope without a resource, such as `User.Read`, belongs to Microsoft Graph in the cloud of the base URL.
     https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
     """
     resource, slash, _ = scope.rpartition("/")

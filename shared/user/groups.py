@@ -1,4 +1,4 @@
-"""The groups of a user: those that the access token names, and a question to Microsoft Graph where it cannot name all.
+"""The groups of a user: from the access token, or from Microsoft Graph if the token cannot hold all.
 
 https://learn.microsoft.com/entra/identity-platform/optional-claims#configure-groups-optional-claims
 """
@@ -19,10 +19,10 @@ _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def groups_in(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The claim `groups`. Entra leaves it out above 200 groups, and says so in `_claim_names` or `hasgroups`.
+    """The claim `groups`. Above 200 groups Entra leaves it out, and sets `_claim_names` or `hasgroups` instead.
 
     Raises:
-        ServerMisconfigured: the token says that there are too many groups to name.
+        ServerMisconfigured: the user has too many groups for the token.
     """
     elsewhere = claims.get("_claim_names")
     if claims.get("hasgroups") or (isinstance(elsewhere, dict) and "groups" in elsewhere):
@@ -49,7 +49,7 @@ def questions(groups: Iterable[str]) -> Iterator[dict[str, list[str]]]:
 
 
 def confirmed(question: Mapping[str, list[str]], response: Response) -> set[str]:
-    """Those of the groups asked for that Graph confirms. Raises BadGateway when the response is not a list of ids."""
+    """The groups of the question that Graph confirms. Raises BadGateway if the response is not a list of ids."""
     body = response.json()
     found = body.get("value") if isinstance(body, dict) else None
     if not isinstance(found, list) or not all(isinstance(group, str) for group in found):

@@ -1,4 +1,4 @@
-"""The signed-in user, as a function sees them: who they are, and the APIs that can be called as them."""
+"""The signed-in user in a function: their claims, and the APIs that can be called as this user."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SignedInUser:
 
 
 class User(SignedInUser):
-    """The signed-in user, for functions with `def`."""
+    """The signed-in user, for `def` functions."""
 
     def api(self, name: str) -> DownstreamApi:
         """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this user.
