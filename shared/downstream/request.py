@@ -110,7 +110,8 @@ class HttpVerbs(ABC, Generic[R]):
             json: a body to send as JSON.
             data: a body to send as it is: bytes, or a file that is open in binary mode. The file is read while it is
                 sent. `json` wins over it.
-            headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed.
+            headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed, nor
+                those by which servers replace the method or the path, such as `X-HTTP-Method-Override`.
             idempotent: whether the call may be repeated. By default GET, HEAD, OPTIONS, PUT and DELETE may be repeated,
                 and POST and PATCH may not (RFC 9110 §9.2.2). A file that cannot be rewound is never sent again.
 
