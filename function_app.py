@@ -1,4 +1,4 @@
-"""The API. Each function acts as the signed-in user: `requires_user` lets them in, `user.api(…)` calls on as them."""
+"""The API. Each function acts as the signed-in user: `user.api(…)` calls another API as that user."""
 
 import azure.functions as func
 
@@ -30,5 +30,5 @@ def add_order(req: func.HttpRequest, user: User) -> object:
 
 @app.route("api/health", methods=["GET"])
 async def check_health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the settings are right. Anonymous; names wrong settings, never values. `async`: it never queues."""
+    """Whether the settings are right. It names wrong settings, never values. Anonymous; needs no worker thread."""
     return health()

@@ -96,8 +96,12 @@ def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -
         tell(f"Nobody has consented to: {_words(problem.get('scopes'))}")
         if not consent:
             tell("Consent for yourself: the same command with --consent.")
-        page = _to_open(str(problem.get("admin_consent_url")), settings)
-        tell(f"An administrator consents for everybody at {page}")
+        for member, who in (
+            ("consent_url", "You consent"),
+            ("admin_consent_url", "An administrator consents for everybody"),
+        ):
+            if problem.get(member):
+                tell(f"{who} at {_to_open(str(problem[member]), settings)}")
 
 
 def _advise_on_route(reply: Reply, method: str, url: SplitResult) -> None:

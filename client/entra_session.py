@@ -15,7 +15,7 @@ class EntraSession(BoundedSession):
     """MSAL's `http_client`. A redirect is not followed: it would carry an authorization code to another host."""
 
     def __init__(self) -> None:
-        """The time-outs are 10 seconds to connect and 30 seconds without a byte."""
+        """The timeouts are 10 seconds to connect and 30 seconds without a byte."""
         super().__init__(connect=10, read=30)
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:

@@ -1,4 +1,4 @@
-"""Sessions of requests with time-outs, because requests has no time-out by default."""
+"""Sessions of requests with timeouts, because requests has no timeout by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib3.util import Retry
 
 
 class BoundedSession(requests.Session):
-    """A session in which every request has a time-out: (seconds to connect, seconds without a byte)."""
+    """A session in which every request has a timeout: (seconds to connect, seconds without a byte)."""
 
     def __init__(self, *, connect: float, read: float) -> None:
         """A connection that could not be made is tried once more. A request that got a response is not sent again."""
@@ -21,6 +21,6 @@ class BoundedSession(requests.Session):
         self.mount("http://", adapter)
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """As requests.Session.request, with the session's time-out unless the caller names one."""
+        """As requests.Session.request, with the session's timeout unless the caller names one."""
         kwargs.setdefault("timeout", self._timeout)
         return super().request(*args, **kwargs)

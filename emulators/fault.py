@@ -34,7 +34,7 @@ DRIPS = frozenset({"drip-headers", "drip-body"})
 
 @dataclass(eq=False)
 class Fault:
-    """One switch. Without `status` the request is handled as usual, if it is handled. `left` None means for ever.
+    """One switch. Without `status` the request is handled as usual, if it is handled. `left` None means forever.
 
     `delay`, in seconds, comes before the reply; with a drip, before each byte.
     """

@@ -33,7 +33,7 @@ async def _until(enough: str, works: Iterable[Awaitable[Any]]) -> None:
 
 
 def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
-    """Without this every POST takes 40 ms: urllib3 leaves Nagle's algorithm on towards a proxy."""
+    """Without this every POST takes 40 ms: urllib3 leaves Nagle's algorithm on toward a proxy."""
     quick: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
     if quick is not None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, quick, 1)
@@ -64,7 +64,7 @@ async def _read(reader: asyncio.StreamReader, source: asyncio.StreamWriter) -> b
 async def forward_responses(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter
 ) -> None:
-    """The same towards the caller, to whom a reset behind the gateway is passed on as one."""
+    """The same toward the caller, to whom a reset behind the gateway is passed on as one."""
     try:
         await forward(reader, writer, source)
     except ConnectionResetError:

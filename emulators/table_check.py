@@ -240,6 +240,12 @@ def _collisions(apis: list[DownstreamApi], azure: list[AzureService]) -> list[st
             for api in apis
             if ids[api.client_id.lower()] > 1 and names[api.key] == 1
         ),
+        *(
+            f"settings.DownstreamApis__{api.name}__Scopes must not name {api.identifier_uri} next to an entry of it: "
+            f"write [azure.{api.name}] instead"
+            for api in apis
+            if api.identifier_uri in {service.kind.resource for service in azure}
+        ),
         *(f"{host} is the host of {count} APIs: each needs its own" for host, count in hosts.items() if count > 1),
     ]
 

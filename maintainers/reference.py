@@ -13,6 +13,7 @@ from typing import Any
 import shared
 from shared import errors
 from shared.downstream.api import ApiResponse, DownstreamApi
+from shared.downstream.batch import BatchCall, BatchResponse
 from shared.errors import ApiError
 from shared.net import Response
 from shared.requires_user import RequiresUser
@@ -23,6 +24,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 WIDTH = 130
 SECTIONS = ("Args", "Attributes", "Returns", "Raises")
 VERBS = ("get", "post", "put", "patch", "delete")
+MORE_CALLS = ("pages", "items", "batch", "stream", "download")
 TITLE = """# Reference
 
 What `from shared import …` gives a function, and what that takes, returns and raises. [Extend](extend.md) has examples.
@@ -56,7 +58,8 @@ def documented() -> dict[str, Function]:
         "AsyncUser.member_of": shared.AsyncUser.member_of,
         "AsyncUser.token": shared.AsyncUser.token,
         "request": DownstreamApi.request,
-        **{verb: getattr(DownstreamApi, verb) for verb in VERBS},
+        **{name: getattr(DownstreamApi, name) for name in (*VERBS, *MORE_CALLS)},
+        "raise_for_status": BatchResponse.raise_for_status,
         "json": ApiResponse.json,
         "retry_after": ApiResponse.retry_after,
         "ApiError": ApiError,
@@ -89,19 +92,31 @@ def _calls() -> Iterator[str]:
     yield _wrapped(f"`DownstreamApi`: {_text(DownstreamApi)}")
     yield _wrapped(f"`AsyncDownstreamApi`: {_text(AsyncDownstreamApi)}")
     yield _table(("attribute", "type", "what it is"), _properties(DownstreamApi))
-    for name in ("request", *VERBS):
+    for name in ("request", *VERBS, *MORE_CALLS):
         yield from _entry(name, documented()[name])
+    yield "### `BatchCall`\n"
+    yield from _fields(BatchCall)
+    yield "### `BatchResponse`\n"
+    yield _wrapped(f"{_text(BatchResponse)} It has the attributes of the response below.")
+    yield from _entry("raise_for_status", BatchResponse.raise_for_status)
 
 
 def _response() -> Iterator[str]:
     yield "## The response of a downstream API\n"
-    text, sections = _parsed(Response)
-    yield _wrapped(f"{_text(ApiResponse)} {text}")
-    fields = {name: _annotation(str(kind)) for name, kind in inspect.get_annotations(Response).items()}
-    rows = [(f"`{name}`", f"`{fields[name]}`", what) for name, what in sections["Attributes"]]
-    yield _table(("attribute", "type", "what it is"), [*rows, *_properties(ApiResponse)])
+    yield from _fields(Response, f"{_text(ApiResponse)} ", _properties(ApiResponse))
     for name in ("json", "retry_after"):
         yield from _entry(name, documented()[name])
+
+
+def _fields(owner: type, before: str = "", more: Iterator[tuple[str, str, str]] | None = None) -> Iterator[str]:
+    """The text of a dataclass, and its attributes."""
+    text, sections = _parsed(owner)
+    yield _wrapped(f"{before}{text}")
+    fields = {name: _annotation(str(kind)) for name, kind in inspect.get_annotations(owner).items()}
+    rows = [
+        (f"`{name}`", f"`{fields[name].replace('|', chr(92) + '|')}`", what) for name, what in sections["Attributes"]
+    ]
+    yield _table(("attribute", "type", "what it is"), [*rows, *(more or ())])
 
 
 def _errors() -> Iterator[str]:

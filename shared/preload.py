@@ -1,4 +1,4 @@
-"""Imports the large libraries in the background: the start stays short, and the first request finds them loaded."""
+"""Imports large libraries in the background: the app starts fast, and the first request finds them loaded."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from contextlib import suppress
 
 from .settings import Settings
 
-_IMPORT_FIRST_SECONDS = 0.05  # the app's own import comes first
+_IMPORT_FIRST_SECONDS = 0.05  # lets the import of the app itself finish first
 _AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromManagedIdentity"}
 
 
 def preload_in_background(settings: Settings) -> threading.Thread:
-    """Starts a thread that imports what the first request will need. It opens no connection."""
+    """Starts a thread that imports the libraries that the first request needs. It opens no connection."""
     thread = threading.Thread(target=load, args=(settings,), name="libraries")
     thread.start()
     return thread
 
 
 def load(settings: Settings) -> None:
-    """Imports what these settings call for, in the order in which it will be needed."""
+    """Imports the libraries that these settings need, in the order of their first use."""
     time.sleep(_IMPORT_FIRST_SECONDS)
-    with suppress(ImportError):  # the code that needs it will say what is missing
+    with suppress(ImportError):  # the code that needs the library raises the same error again
         for name in _modules(settings):
             importlib.import_module(name, __package__)
 

@@ -1,4 +1,7 @@
-"""`@requires_user`: the function below it runs for a signed-in user or not at all."""
+"""`@requires_user`: the function below it runs for a signed-in user or not at all.
+
+`_Guard.respond` has all steps of a request, in their order.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ import azure.functions as func
 from .errors import ClaimsChallenge, InsufficientRole, InsufficientScope, MissingToken
 from .hosting import (
     as_azure_function,
-    check,
+    check_declaration,
+    find_request,
     is_being_cancelled,
     kind_of,
     reply_to,
     reply_to_error,
-    request_among,
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
@@ -54,12 +57,12 @@ class RequiresUser:
 
         Args:
             scopes: the access token must hold one of them (the claim `scp`). The default is `AzureAd__Scopes`.
-            roles: the user must hold one of these app roles of the API (the claim `roles`), whatever the client. The
-                default is that no role is needed.
+            roles: the user must hold one of these app roles of the API (the claim `roles`), whichever client calls. By
+                default no role is needed.
             auth_context: the id of an authentication context of Conditional Access, `c1` to `c99`. A user who has not
                 satisfied it (the claim `acrs`) gets a claims challenge.
-            prefetch: names of downstream APIs. Their tokens are exchanged in the background while the function runs,
-                side by side. Nothing is sent for a token that is known. A failure shows when the API is called.
+            prefetch: names of downstream APIs. Their tokens are exchanged in parallel, in the background, while the
+                function runs. Nothing is sent for a token that is known. A failure shows when the API is called.
 
         Returns:
             What `@app.route` takes. Each call of it returns an `azure.functions.HttpResponse`.
@@ -81,7 +84,7 @@ class RequiresUser:
         conditions = _Conditions(named_scopes, required_roles or (), auth_context, apis)
 
         def decorate(function: Function) -> Function:
-            check(function)
+            check_declaration(function)
             guard = _Guard(self._services, conditions, function)
             return as_azure_function(guard, function, kind_of(function))
 
@@ -108,7 +111,7 @@ class _Conditions:
 
 
 class _Guard:
-    """What runs before one function: settings, token, scopes; and after it: the response."""
+    """Runs one function between its checks (settings, token, conditions) and its response."""
 
     def __init__(self, services: LazyServices, conditions: _Conditions, function: Function) -> None:
         self._services, self._conditions, self._function = services, conditions, function
@@ -125,37 +128,45 @@ class _Guard:
                 services.report(f"DownstreamApis__{name}__Scopes", f"is missing, and {function.__name__} prefetches it")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
-        """Settings, token, session, scope, authentication context, function, reply: in this order or not at all."""
-        request = request_among(arguments, self._function.__name__)
-        record, realm = self._record(request, arguments), ""
+        """Every step of a request, in this order. A step that fails ends it with an error response."""
+        request = find_request(arguments, self._function.__name__)
+        record, realm = self._start_record(request, arguments), ""
         try:
             services = self._services.get()
             realm = services.settings.authority.realm
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
-                session = await self._kind.open_session(services.sessions, bearer)
+                session = await self._kind.open_session(services.sessions, bearer)  # Sessions.open
                 context = RequestContext(services.sessions, session, bearer, record)
                 with context:
-                    self._check(context, services)
+                    self._check_conditions(context, services)
                     for name in self._conditions.prefetch:
                         context.prefetch(services.apis.named(name))
                     user = self._kind.user(context, services.apis)
-                    reply = reply_to(await self._kind.call(self._function, self._arguments(arguments, user)))
-        except BaseException as error:  # the one translator; SystemExit would end the worker with all its requests,
-            if is_being_cancelled(error):  # and a leaked CancelledError would get no response
+                    reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, user)))
+        # Every exception becomes a response. SystemExit would end the worker and all its requests. A CancelledError
+        # that the function let out would get no response.
+        except BaseException as error:
+            if is_being_cancelled(error):  # by the event loop
                 raise
-            return _failed(record, error, realm)
+            return _reply_to_failure(record, error, realm)
         record.close(reply.status_code)
         return reply
 
-    def _record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
-        """Continues the host's trace, of which the caller's is a part; without one, the caller's."""
+    def _start_record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
+        """Continues the host's trace, which continues the caller's. Without the host's, it continues the caller's."""
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _check(self, context: RequestContext, services: Services) -> None:
-        """Raises InsufficientScope (the client may not), InsufficientRole (the user may not), or ClaimsChallenge."""
+    def _check_conditions(self, context: RequestContext, services: Services) -> None:
+        """Compares the token with the conditions.
+
+        Raises:
+            InsufficientScope: the client may not do this.
+            InsufficientRole: the user may not do this.
+            ClaimsChallenge: the user has not satisfied the authentication context.
+        """
         required = services.settings.scopes if self._conditions.scopes is None else self._conditions.scopes
         if context.access_token.scopes.isdisjoint(required):
             raise InsufficientScope(required, reason="none of the scopes")
@@ -167,26 +178,26 @@ class _Guard:
             claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
-    def _arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
-        """What the function itself takes of the host's arguments, and the user."""
+    def _choose_arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
+        """Those of the host's arguments that the function takes, and the user."""
         every = {**given, "user": user}
         if self._takes_rest and "context" not in self._parameters:
-            every.pop("context", None)  # the guard's own; a `**rest` that passes it on would surprise what is below
+            every.pop("context", None)  # the guard added this parameter; the function's `**rest` must not get it
         return {name: value for name, value in every.items() if name in self._parameters or self._takes_rest}
 
 
 def bearer_token(request: func.HttpRequest) -> str:
-    """The token of the one `Authorization: Bearer` header. Raises MissingToken when there is none."""
+    """The token of the one `Authorization: Bearer` header. Raises MissingToken if there is none, or more than one."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
     if match is None:
         raise MissingToken(reason="no bearer token")
     return match.group(1)
 
 
-def _failed(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
+def _reply_to_failure(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
     try:
         reply = reply_to_error(error, record.correlation_id, realm)
-    except Exception as unusable:  # noqa: BLE001 — an error class of the app's own, with members that cannot be sent
+    except Exception as unusable:  # noqa: BLE001 — the app may define an error class whose members cannot be sent
         error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm)
     record.close(reply.status_code, error)
     return reply

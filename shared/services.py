@@ -1,4 +1,7 @@
-"""The composition root: reads the environment, builds everything once. The only reader of `os.environ` here."""
+"""The composition root: reads the environment and builds everything once. It also silences loggers that quote people.
+
+No other module of shared/ reads `os.environ`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from .telemetry import notes
 from .validation import AccessTokenValidator, Metadata, SigningKeys
 
 log = logging.getLogger(__name__)
-# The warnings of these libraries quote addresses and responses, which name people. They are named one by one: "azure"
+# The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
 # alone would also silence Microsoft's worker and the Azure SDKs that the app itself uses.
 for _library in ("azure.core", "azure.identity", "azure.keyvault", "msal", "redis", "urllib3"):
     logging.getLogger(_library).setLevel(logging.ERROR)
@@ -46,28 +49,28 @@ class Services:
         self.on_behalf_of = OnBehalfOf(
             settings.authority,
             settings.client,
-            MsalHttpClient(settings.authority, entra, now, metadata.known),
+            MsalHttpClient(settings.authority, entra, now, metadata.fetched_document),
             now,
             sleep,
         )
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
         exchanger: TokenSource = self.on_behalf_of
-        self._preparations = [self.on_behalf_of.prepare]
+        self._preparations = [self.on_behalf_of.load_credential_early]
         if settings.redis.url.reveal():
-            exchanger, prepare = _shared(settings, self.on_behalf_of, now, sleep)
+            exchanger, prepare = _add_shared_cache(settings, self.on_behalf_of, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
 
     def prepare(self) -> None:
-        """Starts to load what the first exchange will need. Waits for nothing, raises nothing."""
+        """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
         for prepare in self._preparations if self.settings.downstream_apis else ():
             prepare()
 
 
 class LazyServices:
-    """Makes the services at the first request; knows what is wrong with the settings as soon as the app starts."""
+    """Builds the services at the first request. Settings are read earlier, when the app starts."""
 
     def __init__(
         self,
@@ -78,17 +81,17 @@ class LazyServices:
     ) -> None:
         self._environ, self._now, self._sleep, self._transport = environ, now, sleep, transport
         self._lock = threading.Lock()
-        self._read: Settings | SettingsError | None = None
+        self._settings: Settings | SettingsError | None = None
         self._services: Services | None = None
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, for the first request and all after it. The first begins to load the client credential, too.
+        """The services, which the first call builds. That call also starts to load the client credential.
 
         Raises:
-            SettingsError: names all that is wrong; until it is fixed no token is accepted.
+            SettingsError: names every wrong setting. Until all are right, no token is accepted.
         """
-        settings = self._settings()
+        settings = self._read_settings()
         if isinstance(settings, SettingsError):
             raise SettingsError(settings.problems)
         if self._services is None:
@@ -97,40 +100,40 @@ class LazyServices:
         return self._services
 
     def problems(self) -> Mapping[str, str]:
-        """Wrong settings, name → what they must be; each is logged when this is first asked. Raises nothing."""
-        settings = self._settings()
+        """Wrong settings: name → what it must be. They are logged when the settings are first read. Raises nothing."""
+        settings = self._read_settings()
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def preload(self) -> None:
-        """Starts to import in the background what the first request will need. Opens no connection."""
-        settings = self._settings()
+        """Starts to import, in the background, the libraries that the first request needs. Opens no connection."""
+        settings = self._read_settings()
         with self._lock:
             if self._libraries is None and not isinstance(settings, SettingsError):
                 self._libraries = preload_in_background(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
-        """`AzureAd__Scopes`: what a function asks for that names no scopes itself; none while settings are wrong."""
-        settings = self._settings()
+        """`AzureAd__Scopes`, the default for functions that name no scopes. Empty while settings are wrong."""
+        settings = self._read_settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
 
     def has_api(self, name: str) -> bool:
-        """Whether the settings name this downstream API; true while settings are wrong, as they say so themselves."""
-        settings = self._settings()
+        """Whether the settings name this downstream API. True if settings are wrong: that is already reported."""
+        settings = self._read_settings()
         return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
 
     def report(self, name: str, problem: str) -> None:
-        """Adds a problem that only showed when a function was declared."""
-        self._settings()
+        """Adds a problem that was found when a function was declared."""
+        self._read_settings()
         with self._lock:
-            known = self._read.problems if isinstance(self._read, SettingsError) else {}
-            self._read = SettingsError({**known, name: problem})
+            known = self._settings.problems if isinstance(self._settings, SettingsError) else {}
+            self._settings = SettingsError({**known, name: problem})
         log.error("setting %s %s", name, problem)
 
-    def _settings(self) -> Settings | SettingsError:
-        if self._read is None:
+    def _read_settings(self) -> Settings | SettingsError:
+        if self._settings is None:
             with self._lock:
-                self._read = self._read or _read_settings(self._environ)
-        return self._read
+                self._settings = self._settings or _read_environ(self._environ)
+        return self._settings
 
     def _build(self, settings: Settings) -> Services:
         services = Services(settings, self._now, self._sleep, self._transport)
@@ -138,7 +141,7 @@ class LazyServices:
         return services
 
 
-def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
+def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
     try:
         return Settings.from_environ(environ)
     except SettingsError as error:
@@ -147,14 +150,11 @@ def _read_settings(environ: Mapping[str, str]) -> Settings | SettingsError:
         return error
 
 
-def _shared(
+def _add_shared_cache(
     settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> tuple[TokenSource, Callable[[], None]]:
-    """The second level in front of Entra, and what prepares it."""
-    from .redis import (
-        DistributedCache,  # here: who has no Redis loads nothing for it
-        RedisStore,
-    )
+    """The Redis cache in front of Entra, and the function that starts its warm-up."""
+    from .redis import DistributedCache, RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)

@@ -50,7 +50,7 @@ class Worker:
         """The function's reply. `on_exit` gets an exception that ends a worker process.
 
         Raises FunctionError, WorkerDied, or TimedOut. A function whose CancelledError leaks is never done. The worker
-        sends no response for it, so the caller waits for the time-out.
+        sends no response for it, so the caller waits for the timeout.
         """
         task = asyncio.create_task(self._invocation(call, on_exit))
         self._running.add(task)

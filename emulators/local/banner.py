@@ -47,7 +47,8 @@ def people(table: Table) -> list[str]:
 
 
 def _roles(table: Table, person: str) -> list[str]:
-    every = [*table.roles.items(), *(each for api in table.apis for each in api.roles.items())]
+    behind = [*(api.roles for api in table.apis), *(service.roles for service in table.azure)]
+    every = [*table.roles.items(), *(each for roles in behind for each in roles.items())]
     return [f"role {role}" for role, people in every if person in people]
 
 
@@ -61,7 +62,7 @@ def _apis(state: StackState, table: Table) -> list[str]:
             lines.append(f"  {'':12}  yours; its client id is {api.client_id}")
             if not _listens(api.url):
                 lines.append(f"  {'':12}  nothing listens there yet: start it, or correct the address")
-    return lines
+    return [*lines, *(f"  {service.name:<12}  {service.base_url}" for service in table.azure)]
 
 
 def _listens(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The hops as a person reads them: one aligned line each, in colour where a terminal shows it."""
+"""The hops as a person reads them: one aligned line each, in color where a terminal shows it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Timeline:
     """Writes hops and the apps' warnings, from any thread."""
 
     def __init__(
-        self, out: TextIO = sys.stdout, *, colours: bool | None = None, callers: Mapping[str, str] = _CALLERS
+        self, out: TextIO = sys.stdout, *, colors: bool | None = None, callers: Mapping[str, str] = _CALLERS
     ) -> None:
-        """`colours` decides for itself when not given; `callers`: which apps' logged requests are hops, and whose."""
+        """`colors` decides for itself when not given; `callers`: which apps' logged requests are hops, and whose."""
         self._out = out
         self._callers = callers
-        self._colours = wants_colours(out, os.environ) if colours is None else colours
+        self._colors = wants_colors(out, os.environ) if colors is None else colors
         self._width = width_of(out, os.environ)
         self._lock = threading.Lock()
         self._log_goes_on: dict[str, bool] = {}
@@ -42,7 +42,7 @@ class Timeline:
 
     def hop(self, entry: Entry, indent: str = "") -> None:
         """One request and its response."""
-        status_colour = _GREEN if entry.status < 400 else _YELLOW if entry.status < 500 else _RED
+        status_color = _GREEN if entry.status < 400 else _YELLOW if entry.status < 500 else _RED
         moment = time.strftime("%H:%M:%S", time.localtime(entry.at - entry.ms / 1000))  # when it began
         kind = " (On-Behalf-Of)" if entry.action == "obo" else ""
         clock, path, verdict = _columns(self._width)
@@ -50,7 +50,7 @@ class Timeline:
             f"{self._paint(moment, _DIM) + '  ' if clock else ''}"
             f"{indent}{f'{entry.caller} → {entry.service}':<{20 - len(indent)}}"
             f" {entry.method:<4} {_end_of(short(entry.path), self._width and path):<{path}}"
-            f" {self._paint(str(entry.status), status_colour)}"
+            f" {self._paint(str(entry.status), status_color)}"
             f" {entry.ms:>6.{0 if entry.ms >= 10 else 1}f} ms  {_start_of(entry.verdict + kind, verdict)}"
         )
         self.say(line.rstrip())
@@ -85,8 +85,8 @@ class Timeline:
             except BrokenPipeError:  # the reader has closed it, as in `dev.py run | head`; the stack goes on
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
-    def _paint(self, text: str, colour: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours else text
+    def _paint(self, text: str, color: str) -> str:
+        return f"\x1b[{color}m{text}\x1b[0m" if self._colors else text
 
 
 def short(path: str) -> str:
@@ -134,7 +134,7 @@ def _wrapped(line: str, width: int | None) -> list[str]:
     return textwrap.wrap(line, width, drop_whitespace=False) or [line]
 
 
-def wants_colours(out: TextIO, environ: Mapping[str, str]) -> bool:
+def wants_colors(out: TextIO, environ: Mapping[str, str]) -> bool:
     """On a terminal, unless NO_COLOR (https://no-color.org) or TERM says no. Old Windows consoles show them as text."""
     capable = "WT_SESSION" in environ if sys.platform == "win32" else environ.get("TERM", "dumb") != "dumb"
     return capable and not environ.get("NO_COLOR") and out.isatty()

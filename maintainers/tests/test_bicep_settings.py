@@ -161,7 +161,7 @@ def test_a_setting_that_only_azure_knows_is_an_error_until_it_has_a_value(projec
     assert "add the whole expression to TABLE in tests/infra/open_values.py" in line
 
 
-def test_a_misspelt_setting_keeps_the_api_from_starting(project: Project, tmp_path: Path) -> None:
+def test_a_misspelled_setting_keeps_the_api_from_starting(project: Project, tmp_path: Path) -> None:
     from shared.errors import SettingsError
     from shared.settings.settings import Settings
 

@@ -1,11 +1,12 @@
 """Calls of downstream APIs, such as Microsoft Graph, with the user's token."""
 
-from .api import DownstreamApi, DownstreamApis, UserCalls, as_api_response
-from .batch import BatchCall, BatchResponse, send_batch
+from .api import DownstreamApi
+from .batch import BatchCall, BatchResponse
+from .calls import DownstreamApis
 from .claims import token_with_claims
-from .download import MAX_DOWNLOAD_BYTES, ByteStream, save
+from .download import MAX_DOWNLOAD_BYTES, ByteStream
 from .pages import MAX_PAGES, ListOptions, PageReader
-from .request import HttpVerbs, Request, checked_request
+from .request import HttpVerbs, Request
 
 __all__ = [
     "MAX_DOWNLOAD_BYTES",
@@ -19,10 +20,5 @@ __all__ = [
     "ListOptions",
     "PageReader",
     "Request",
-    "UserCalls",
-    "as_api_response",
-    "checked_request",
-    "save",
-    "send_batch",
     "token_with_claims",
 ]

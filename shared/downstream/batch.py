@@ -1,6 +1,6 @@
-"""Many calls in one request, as Microsoft Graph takes them: https://learn.microsoft.com/graph/json-batching
+"""Many calls in one request (JSON batching): https://learn.microsoft.com/graph/json-batching
 
-A part of the response is judged as the response to a call of its own would be: same errors, same new token.
+Each part of the response is handled like the response to a single call: same errors, same new token.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
 from ..exchange import DownstreamToken
 from ..net import MAX_PAUSE_SECONDS, Response
+from .calls import UserCalls
 from .errors import claims_in
 from .request import Request, checked_request
-
-if TYPE_CHECKING:
-    from .api import UserCalls
 
 PARTS = 20  # of one request; Graph takes no more
 _FAILED_DEPENDENCY = 424
@@ -105,7 +103,7 @@ class _Batch:
                 raise ValueError("depends_on holds positions of calls that are before this one in the list")
 
     def send(self, numbers: Sequence[int], *, is_repeated: bool = False) -> None:
-        """Sends these calls, 20 at a time. An error of a later request is that of its parts: others are done."""
+        """Sends these calls, 20 at a time. A later request that fails is an error of its calls alone."""
         for start in range(0, len(numbers), PARTS):
             parts = self._parts(numbers[start : start + PARTS])
             if not parts:
@@ -119,11 +117,11 @@ class _Batch:
                     self.responses |= {number: BatchResponse(error.status, {}, b"", error) for number in parts}
 
     def worth_repeating(self) -> list[int]:
-        """The calls that may fare better a second time; the new token is there, and the pause is over."""
+        """Gets a new token and sleeps, if that may help. Returns the calls to send again."""
         again = self._with_a_new_token() | self._after_a_pause()
         for number, call in enumerate(self._calls):
             if self.responses[number].status_code == _FAILED_DEPENDENCY and not again.isdisjoint(call.depends_on):
-                again.add(number)  # it was not made
+                again.add(number)  # its own call was not executed
         return sorted(again)
 
     def _with_a_new_token(self) -> set[int]:
@@ -133,7 +131,7 @@ class _Batch:
         first = min(refused.values(), key=lambda part: (part.status_code, not claims_in(part)))
         try:
             another = self._api.better_token(first, self._token)
-        except ApiError as error:  # as for a call alone; a 403 does not come here
+        except ApiError as error:  # as for a single call; a 403 raises nothing
             for number, part in refused.items():
                 if part.status_code == 401:
                     self.responses[number] = replace(self.responses[number], _error=error)
@@ -154,10 +152,10 @@ class _Batch:
             if part.status_code == 429 and self._requests[number].idempotent
         }
         short = {number: wait for number, wait in waits.items() if wait < MAX_PAUSE_SECONDS}
-        return set(short) if short and self._api.may_try_again(max(short.values())) else set()
+        return set(short) if short and self._api.sleep_before_retry(max(short.values())) else set()
 
     def _parts(self, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
-        """The parts of one request. A call whose condition was not met in an earlier one gets 424, as from Graph."""
+        """The parts of one request. A call that depends on a failed earlier call gets 424, as from Graph."""
         parts: dict[int, dict[str, Any]] = {}
         for number in numbers:
             others = self._calls[number].depends_on
@@ -215,8 +213,8 @@ def _request_of(call: BatchCall) -> Request:
 
 
 def _response_of(part: Mapping[str, Any]) -> Response:
-    """One member of `responses`. Raises ValueError, TypeError, KeyError or AttributeError for what is none."""
-    from requests.structures import CaseInsensitiveDict  # here: requests takes long to import
+    """One member of `responses`. Raises ValueError, TypeError, KeyError or AttributeError if it is not valid."""
+    from requests.structures import CaseInsensitiveDict
 
     status, body = part["status"], part.get("body")
     if type(status) is not int or not 200 <= status <= 599:
@@ -238,6 +236,6 @@ def _plain(part: BatchResponse) -> Response:
 
 
 def _from_base64(text: str) -> bytes:
-    """What is neither JSON nor text is base64 (OData JSON format 4.01 §19.2), in either alphabet."""
+    """A body that is neither JSON nor text is base64 (OData JSON format 4.01 §19.2), in either alphabet."""
     plain = text.replace("-", "+").replace("_", "/").rstrip("=")
     return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""What a claims challenge of a downstream API leads to: one more exchange, or a challenge for the client."""
+"""Handles a claims challenge of a downstream API: one more exchange, or a challenge for the client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..settings import Authority, DownstreamApiSettings
 def token_with_claims(
     context: RequestContext, api: DownstreamApiSettings, claims: str, refused: DownstreamToken, authority: Authority
 ) -> DownstreamToken:
-    """A token that meets the claims. If Entra only says that the user must sign in, they must do so with them.
+    """A token that meets the claims. If Entra asks for a new sign-in, the client gets a challenge with these claims.
 
     Args:
         claims: what the API asks for, as JSON text.

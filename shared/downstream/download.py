@@ -1,17 +1,15 @@
-"""The body of a response piece by piece, into a file or a loop: bounded in bytes and in time, flat in memory."""
+"""Reads the body of a response piece by piece. Bytes and time are bounded, and memory stays small."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ..errors import BadGateway
 from ..net import OpenResponse, Response, TransportError
+from .calls import UserCalls
 from .request import Request
-
-if TYPE_CHECKING:
-    from .api import UserCalls
 
 MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024  # unless the function says otherwise
 
@@ -28,7 +26,10 @@ class ByteStream:
     headers: Mapping[str, str]
 
     def __init__(self, calls: UserCalls, request: Request, max_bytes: int) -> None:
-        own = {"Accept-Encoding": "identity", **request.headers}  # a small response cannot become a large one
+        own = {
+            "Accept-Encoding": "identity",
+            **request.headers,
+        }  # no compression: a small response cannot become a large one
         self._calls, self._max_bytes = calls, max_bytes
         self._request = replace(request, headers=own, keep_open=True)
         self._response: OpenResponse | None = None

@@ -1,4 +1,4 @@
-"""A downstream API's response other than success → the error for the client; docs/errors.md has the table."""
+"""Maps an error response of a downstream API to the error for the client. docs/errors.md has the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..net import Response, bearer_challenges, claims_of, parse_object, requeste
 from ..settings import Authority
 from .path import path_of_link
 
-_OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: nothing that our caller could fix
+_OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: the caller cannot fix them
 _MAX_PROBLEM_BYTES = 4 * 1024
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,256}")  # RFC 6749 §3.3, without the comma
@@ -29,7 +29,7 @@ _RAW_CLAIMS = re.compile(r'\bclaims="(\{.*?\})"\s*(?:,|$)')  # Microsoft.Identit
 
 
 def error_from_api(response: Response, api: str, authority: Authority, now: float) -> ApiError:
-    """The error for the client that this response of the API `api` becomes."""
+    """The error for the client, from an error response of the API named `api`."""
     status, reason = response.status_code, f"{api}: HTTP {response.status_code}{_error_code(response)}"
     demand = demand_of(response, api, authority)
     if demand is not None:
@@ -47,9 +47,9 @@ def error_from_api(response: Response, api: str, authority: Authority, now: floa
 
 
 def demand_of(response: Response, api: str, authority: Authority) -> ApiError | None:
-    """What the client must do before the API, or an API behind it, lets the user in; None: it does not say so.
+    """The claims challenge or the missing consent in a 401 or 403. None if the response names neither.
 
-    As Entra's claims challenge, as a problem document of this template, or as Microsoft.Identity.Web says it:
+    Three forms are read: Entra's claims challenge, this template's problem document, and Microsoft.Identity.Web's form:
     https://github.com/AzureAD/microsoft-identity-web (ReplyForbiddenWithWwwAuthenticateHeader)
     """
     status, reason = response.status_code, f"{api}: HTTP {response.status_code}{_error_code(response)}"
@@ -67,7 +67,7 @@ def demand_of(response: Response, api: str, authority: Authority) -> ApiError | 
 
 
 def claims_in(response: Response) -> str:
-    """The claims that the user's next sign-in must carry, as compact JSON; empty when the response names none."""
+    """The claims that the user's next sign-in must carry, as compact JSON; empty if the response names none."""
     if response.status_code == 401:
         problem = _problem(response) or {}
         told = problem.get("claims") if problem.get("code") == ClaimsChallenge.code else None
@@ -101,7 +101,7 @@ def _scopes(listed: list[Any]) -> list[str]:
 
 
 def _ours(address: str, authority: Authority) -> str:
-    """The address, if it is one of the tenant whose users call here: a person is to open it, and to trust it."""
+    """The address if it is on the authority's host, else "". A person will open and trust it."""
     try:
         path_of_link(address, "", authority.url)
     except ValueError:
@@ -110,7 +110,7 @@ def _ours(address: str, authority: Authority) -> str:
 
 
 def _error_code(response: Response) -> str:
-    """For the log: the code of an error in Graph's form, such as Authorization_RequestDenied; nothing of its prose."""
+    """For the log: the code of an error in Graph's form, such as Authorization_RequestDenied. Never its message."""
     try:
         code = response.json()["error"]["code"]
     except (ValueError, TypeError, KeyError):
@@ -119,7 +119,7 @@ def _error_code(response: Response) -> str:
 
 
 def _problem(response: Response) -> dict[str, Any] | None:
-    """An RFC 9457 document is written for the client of an API, so it is passed on; other error bodies are not."""
+    """The problem document (RFC 9457) in a response, or None. It is written for clients, so it is passed on."""
     is_problem = (
         response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json"
     )

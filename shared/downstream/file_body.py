@@ -1,4 +1,4 @@
-"""The body of a request that is read from a file while it is sent, so that it never is in memory whole."""
+"""A request body that is read from a file while it is sent, so that it is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK = 64 * 1024
 
 
 class FileBody:
-    """A file from where it stands to where it ends now. `len` is that size in bytes; a pipe has none.
+    """The bytes of a file from its current position to its current end. `len` is their number; a pipe has no `len`.
 
     `requests` asks for `len`, `read` and `__iter__`. Without `len` it sends the body in chunks (RFC 9112 §7.1).
     """
@@ -31,13 +31,13 @@ class FileBody:
         return self._start is not None
 
     def rewind(self) -> None:
-        """Back to the start, before it is sent (again)."""
+        """Goes back to the start, before the body is sent (again)."""
         if self._start is not None:
             self._file.seek(self._start)
             self._left = self.len
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, never more than `len` in all: what follows them would be taken for another request.
+        """The next bytes, never more than `len` in all: the server would take more bytes for another request.
 
         Raises:
             TimeoutError: the deadline is over.
@@ -60,7 +60,7 @@ class FileBody:
 
 
 def as_body(data: Any) -> bytes | FileBody | None:
-    """The body as it is sent. Raises TypeError for what is neither bytes nor a binary file."""
+    """The body as it is sent. Raises TypeError if `data` is neither bytes nor a binary file."""
     if data is None:
         return None
     if isinstance(data, bytes | bytearray | memoryview):

@@ -1,4 +1,4 @@
-"""Lists that come in pages: each page names the address of the next one, and no address outside of the API counts."""
+"""Reads lists that come in pages. Each page names the address of the next one, which must be on the same API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ListOptions(TypedDict, total=False):
 
 
 class PageReader:
-    """Where a loop over pages is: the request for the next one, and what the last one held."""
+    """The position of a loop over pages: the request for the next page, and the items of the last one."""
 
     response: Response
     items: list[Any]
@@ -38,16 +38,16 @@ class PageReader:
         self._api, self._left = api, max_pages
 
     def read_all(self, send: Callable[[Request], Response]) -> Iterator[PageReader]:
-        """Itself after each page."""
+        """Yields itself after each page."""
         while self.next is not None:
             self.read_one(self.next, send)
             yield self
 
     def read_one(self, request: Request, send: Callable[[Request], Response]) -> None:
-        """Reads the page that this request gets.
+        """Sends the request and reads its page.
 
         Raises:
-            BadGateway: it is no page of a list, its link leads out of the API, or it is one too many.
+            BadGateway: it is not a page of a list, its link leads out of the API, or there are more than `max_pages`.
         """
         if self._left == 0:
             raise self._failure("the list has more pages than max_pages allows")

@@ -1,6 +1,6 @@
-"""The path of a downstream request: values are quoted into it, and nothing in it leads out of the API's base URL.
+"""Checks the path of a downstream request and quotes values into it. No path leads out of the API's base URL.
 
-A function may pass on what a caller has sent. Then only these checks stand between the caller and another resource.
+A function may pass on values of its caller. Then only these checks keep the caller from another resource.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from ..settings import normalized
 
 MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
-_DECODINGS = 8  # a path that still changes after so many was made to deceive
+_DECODINGS = 8  # a path that still changes after so many is an attack
 _IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
 _SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
 _ENDS = re.compile(r"[;?#]")  # some take a semicolon for a parameter's begin, and a decoded ? or # for the path's end
@@ -24,11 +24,11 @@ _ARGUMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)  # of a function in a path
 def checked_path(path: str, values: Mapping[str, str | int] | None = None) -> str:
     """The path, with the values quoted into its placeholders `{name}`.
 
-    Without values, one put into the path by hand may still bring its own query.
+    Without `values`, a value that the function put into the path itself may still add a query.
 
     Raises:
-        ValueError: the path is not one that surely stays below the base URL. Or a value cannot be sent, is missing or
-            has no placeholder. No text of either is repeated: it may come from a caller.
+        ValueError: the path may lead out of the base URL. Or a value cannot be sent, is missing or has no placeholder.
+            The error quotes neither: both may come from a caller.
     """
     if values is None:
         return _below(path, slashes=False)
@@ -114,7 +114,7 @@ def _decoded(step: str) -> str:
 
 
 def _leads_astray(step: str) -> bool:
-    """Whether some server, decoding as often as it likes, could take this step for a way up or sideways."""
+    """Whether a server that decodes several times could read this step as `..`, or as more than one step."""
     seen = _decoded(step)
     name = _ENDS.split(seen, maxsplit=1)[0].strip()
     undecoded = "\ufffd" in seen or _IIS_ESCAPE.search(seen)  # not UTF-8, so another decoder may read more into it

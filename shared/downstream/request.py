@@ -1,7 +1,7 @@
-"""A request to a downstream API as the user: what a function may choose of it, and the checks of each part.
+"""Builds a request to a downstream API, and checks every part of it that a function may choose.
 
-Not where it goes, whose it is, or where it ends: a function may pass on what a caller has sent. Then only these checks
-stand between the caller and request smuggling, or a path that leads out of the API's base URL.
+A function cannot choose the host, the user or the deadline. But it may pass on values of its caller. Then only these
+checks prevent request smuggling, and a path that leads out of the API's base URL.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Request:
-    """One request to a downstream API; `path` is checked, below its base URL, and may hold a query.
+    """One request to a downstream API.
 
-    `keep_open`: the body of a 2xx response is left to be read.
+    `path`: below the API's base URL, already checked. It may hold a query.
+    `keep_open`: the body of a 2xx response is not read yet.
     """
 
     method: str
@@ -50,7 +51,7 @@ class Request:
 
 
 class CallOptions(TypedDict, total=False):
-    """The named arguments of `request`, for the methods that are named after a verb."""
+    """The named arguments of `request`, for `get`, `post`, `put`, `patch` and `delete`."""
 
     path_params: Mapping[str, str | int] | None
     params: Mapping[str, str] | None
@@ -61,11 +62,11 @@ class CallOptions(TypedDict, total=False):
 
 
 def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> Request:
-    """The request, ready to be sent. `options` are those of `HttpVerbs.request`, which names the errors."""
+    """A checked request. See `HttpVerbs.request` for `options` and the errors."""
     own, json, data = dict(options.get("headers") or {}), options.get("json"), options.get("data")
     check_method(method)
     check_headers(own)
-    body = as_body(data)
+    body = None if data is None else as_body(data)
     if json is not None:
         body = json_text.dumps(json, allow_nan=False).encode()
         if not any(name.lower() == "content-type" for name in own):
@@ -77,7 +78,7 @@ def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> R
 
 
 class HttpVerbs(ABC, Generic[R]):
-    """The calls of a downstream API. `DownstreamApi` returns the response, `AsyncDownstreamApi` has it awaited."""
+    """`get`, `post` and so on. `DownstreamApi` returns a response, `AsyncDownstreamApi` an awaitable one."""
 
     @abstractmethod
     def send(self, request: Request) -> R: ...
@@ -116,8 +117,8 @@ class HttpVerbs(ABC, Generic[R]):
                 and POST and PATCH may not (RFC 9110 §9.2.2). A file that cannot be rewound is never sent again.
 
         Returns:
-            The 2xx or 304 response of the API. Redirects are not followed. That of a GET or HEAD is returned, with its
-            address in the header `Location`.
+            The 2xx or 304 response of the API. A redirect is not followed. The redirect of a GET or HEAD is returned,
+            with its address in the header `Location`.
 
         Raises:
             ValueError: the method, the path, a value for it, a header or the JSON cannot be sent. Nothing was sent.
@@ -166,11 +167,11 @@ def check_method(method: str) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ValueError for a header that cannot be sent, or that a function may not set. Its value is not repeated."""
+    """Raises ValueError for a header that cannot be sent, or that a function may not set. No text quotes a value."""
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise ValueError("a header's name is not one")
+            raise ValueError("a header has an invalid name")
         if name.lower().replace("_", "-") in RESERVED:  # to CGI and WSGI they are the same
             raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
         if not (isinstance(value, str) and _VALUE.fullmatch(value)):
-            raise ValueError("a header's value cannot be sent")
+            raise ValueError("a header has a value that cannot be sent")

@@ -1,17 +1,14 @@
-"""The identity that Azure gives this app, or a developer's own sign-in: what proves the API to the vault and to Redis.
-
-azure-identity is imported where it is used: most requests never need it.
-"""
+"""The credential with which this app signs in to Key Vault and Redis: its managed identity, or the developer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's own defaults are 300 seconds and ten retries
+CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's defaults: 300 seconds and ten retries
 
 
 def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) -> Any:
-    """An azure-identity credential. The setting decides, never a look at where the code runs.
+    """An azure-identity credential. The setting decides which one, never the place where the code runs.
 
     Args:
         managed_identity_client_id: of the managed identity; empty: the developer who is signed in.
@@ -27,7 +24,7 @@ def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) ->
 def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, Any]:
     """Options of every Azure SDK client: our HTTP session, no redirects and no retry by status.
 
-    azure-core would sleep for a whole Retry-After, and every request that waits for it as well.
+    azure-core would sleep for a whole Retry-After. Every request that waits for the client would wait, too.
 
     Args:
         retries: how often azure-core repeats a request that got no response.

@@ -1,6 +1,6 @@
-"""The API's client certificate, from PFX or PEM bytes. MSAL signs the client assertions with it.
+"""Parses the API's client certificate from PFX or PEM bytes. MSAL signs client assertions with its key.
 
-MSAL signs with PS256 and names the certificate by its SHA-256 thumbprint. It uses an assertion for nine minutes:
+MSAL signs with PS256, and names the certificate by its SHA-256 thumbprint. It reuses an assertion for nine minutes:
 https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 """
 
@@ -18,7 +18,7 @@ _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFIC
 
 
 class CertificateError(Exception):
-    """The bytes hold no usable RSA key with its certificate. Its text says what is wrong, never what was read."""
+    """The bytes hold no usable RSA key with its certificate. The text never quotes what was read."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +53,7 @@ def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certifi
 
 
 def _from_pem(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
-    """The certificate that belongs to the key, wherever it stands in the chain."""
+    """The key, and its certificate at any place in the chain."""
     key = load_pem_private_key(data, password)
     for block in _PEM_CERTIFICATE.findall(data):
         certificate = x509.load_pem_x509_certificate(block)

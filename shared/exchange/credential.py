@@ -1,18 +1,18 @@
-"""The API's client credential from its first load on, and the MSAL application around it.
+"""Keeps one MSAL application with a usable client credential: loads it early, reloads it, and survives a rotation.
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
-    empty        nothing                        the first request starts to load it → prefetched
-    prefetched   nothing, but one is loaded     the first exchange → current
-    current      the newest credential          after 4 hours it is loaded again in the background → current
-                                                Entra refuses it: loaded again → current, or if it is the newest
-                                                that the vault has → previous
-    previous     the certificate before the     after 5 minutes the newest is loaded in the background → current
+    empty        nothing                        The first request starts to load the credential → early.
+    early        nothing, but one is loaded     The first exchange → current.
+    current      the newest credential          After 4 hours it is loaded again in the background → current.
+                                                If Entra refuses it, it is loaded again → current.
+                                                If nothing newer exists, the previous certificate is used → previous.
+    previous     the certificate before the     After 5 minutes the newest is loaded in the background → current.
                  newest in the vault
 
-A load that fails leaves the state as it is. After a refusal there are 30 seconds between two loads, 2 after one that
-failed. A circuit breaker stops the loads while a vault is down. Every load runs in the background: when a request that
-waits for it is out of time, the others still get its result.
+A load that fails leaves the state as it is. After a refusal there are 30 seconds between two loads, or 2 seconds after
+a failed load. A circuit breaker stops the loads while a vault is down. Every load runs in the background. If one
+waiting request is out of time, the others still get the result.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .msal_client import DiscoveryCache, MsalHttpClient, msal_application
 if TYPE_CHECKING:
     from .credential_sources import ClientCredential
 
-LOAD_SECONDS = 35.0  # for managed identity and vault together, and for Entra's metadata after them
+LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra refuses the old one
-RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest: Entra knows that one by then
-RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads because of a refusal, so that they do not hammer the vault
+RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest, which Entra knows by then
+RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads after refusals, to spare the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
 
-_LOAD, _PREFETCH = "client credential", "early client credential"
+_LOAD, _EARLY_LOAD = "client credential", "early client credential"
 _NEVER = float("-inf")
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ class ConfidentialClient:
     msal: Any
     reload_at: float
     version: str
-    """Of the certificate in the vault; "" when the credential is from elsewhere."""
+    """The version of the certificate in the vault; "" if the credential is not from a vault."""
 
 
 @dataclass(frozen=True)
-class _Prefetched:
+class _EarlyLoad:
     """The result of the load before the first exchange, and when it ended."""
 
     result: ClientCredential | ApiError
@@ -65,7 +65,7 @@ class _Prefetched:
 
 
 class ConfidentialClients:
-    """The application in use and its successors; the table above has the states. Thread-safe."""
+    """The application in use, and its replacements. The table above has the states. Thread-safe."""
 
     def __init__(
         self,
@@ -81,24 +81,24 @@ class ConfidentialClients:
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
         self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
-        self._prefetched: _Prefetched | None = None
+        self._early: _EarlyLoad | None = None
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = _NEVER
         self._reload_failed = False
         self._circuit = CircuitBreaker("client credential", now)
         self._last_failure: ApiError | None = None
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
-        self._prefetches: SingleFlight[str, None] = SingleFlight()
+        self._early_loads: SingleFlight[str, None] = SingleFlight()
 
-    def prefetch(self) -> None:
-        """Starts to load the credential, so that the first exchange need not wait for all of it. Call it once."""
-        self._prefetches.run_in_background(_PREFETCH, self._prefetch)
+    def load_early(self) -> None:
+        """Starts to load the credential before the first exchange needs it. Call it once."""
+        self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def get(self) -> ConfidentialClient:
-        """The one in use. An old one is replaced in the background.
+        """The application in use. An old one is replaced in the background.
 
         Raises:
-            ServiceUnavailable, ServerMisconfigured: there is none yet, and none can be loaded.
+            ServiceUnavailable, ServerMisconfigured: no credential can be loaded.
         """
         client = self._client
         if client is None:
@@ -108,44 +108,44 @@ class ConfidentialClients:
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """One newer than `refused`, whose credential Entra does not know; `refused` itself if there is none.
+        """A newer application than `refused`, whose credential Entra refused. `refused` itself if there is none.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
         """
-        return self._instead_of(refused, lambda: self._reload(refused))
+        return self._replace(refused, lambda: self._reload(refused))
 
     def previous_certificate(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """One with the certificate before its own; `refused` itself if there is none. For a few minutes only."""
-        return self._instead_of(refused, lambda: self._go_back(refused)) if refused.version else refused
+        """An application with the certificate before that of `refused`. `refused` itself if there is none."""
+        return self._replace(refused, lambda: self._go_back(refused)) if refused.version else refused
 
-    def _instead_of(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
-        """What `work` makes instead of the one refused, or what another load under way does; one load at a time."""
-        done = threading.Event()
+    def _replace(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
+        """The result of `work`. If a load is already running, its client is used instead, unless it is `refused`."""
+        has_run = threading.Event()
 
-        def mine() -> ConfidentialClient:
-            done.set()
+        def run() -> ConfidentialClient:
+            has_run.set()
             return work()
 
         while True:
-            client = self._wait_for(mine)
-            if client is not refused or done.is_set():
+            client = self._wait_for(run)  # of this work, or of the running load, which then did not call `run`
+            if client is not refused or has_run.is_set():
                 return client
 
     def _wait_for(self, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
-        """The result of `work` or of the load under way. The only place that waits for another thread's load."""
+        """Runs `work` in the background, or joins the running load, and waits for the result."""
         try:
             return self._loads.wait_in_background(_LOAD, work)
         except WaitedTooLongError as error:
             raise ServiceUnavailable(reason=str(error)) from None
 
     def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
-        """A client newer than `stale`, or the one there is when another thread has just made or tried it."""
+        """A client newer than `stale`. The current one, if another thread just made it, or just tried."""
         current, wait = self._client, self._next_reload - self._now()
         if current is not None and current is not stale:
             return current
         if current is not None and wait > 0:
-            if self._reload_failed:  # so it is not known whether there is a better one
+            if self._reload_failed:  # so there may be a newer one
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
@@ -157,7 +157,7 @@ class ConfidentialClients:
         return client
 
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """A client with the certificate before it; the one there is, if that was just tried or is none."""
+        """Switches to the previous certificate. Keeps the client if that was just tried, or if there is none."""
         current = self._client or refused
         if current is not refused or self._now() < self._next_return:
             return current
@@ -165,7 +165,7 @@ class ConfidentialClients:
         try:
             before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
             client = self._build(before, RETURN_AFTER_SECONDS)
-        except ServerMisconfigured:  # there is none; credential_sources has logged why
+        except ServerMisconfigured:  # no earlier version; credential_sources has logged it
             return refused
         except ApiError:
             self._next_return = self._now() + FAILED_COOLDOWN_SECONDS
@@ -175,33 +175,33 @@ class ConfidentialClients:
 
     def _build(self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
-            credential, loaded_at = self._credential(sources)
+            credential, loaded_at = self._take_credential(sources)
             application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
         self._client = client = ConfidentialClient(application, loaded_at + lasts, credential.version)
         return client
 
-    def _credential(self, sources: Sources) -> tuple[ClientCredential, float]:
-        """The prefetched credential, or one that is loaded now, and when it was loaded."""
-        self._prefetches.join(_PREFETCH)
-        prefetched, self._prefetched = self._prefetched, None
-        if prefetched is None:
-            return self._loaded(sources), self._now()
-        if not isinstance(prefetched.result, ApiError):
-            return prefetched.result, prefetched.at
-        if self._now() < prefetched.at + FAILED_COOLDOWN_SECONDS:
-            raise prefetched.result
-        return self._loaded(sources), self._now()
+    def _take_credential(self, sources: Sources) -> tuple[ClientCredential, float]:
+        """A credential, and the time of its load: the early one for the first client, later one that is loaded now."""
+        self._early_loads.join(_EARLY_LOAD)
+        early, self._early = self._early, None
+        if early is None:
+            return self._load_first(sources), self._now()
+        if not isinstance(early.result, ApiError):
+            return early.result, early.at
+        if self._now() < early.at + FAILED_COOLDOWN_SECONDS:
+            raise early.result
+        return self._load_first(sources), self._now()
 
-    def _prefetch(self) -> None:
+    def _load_before_first_use(self) -> None:
         try:
             with within(LOAD_SECONDS, self._now):
-                result: ClientCredential | ApiError = self._loaded(self._newest)
+                result: ClientCredential | ApiError = self._load_first(self._newest)
         except ApiError as error:
             result = error
-        self._prefetched = _Prefetched(result, self._now())
+        self._early = _EarlyLoad(result, self._now())
 
-    def _loaded(self, sources: Sources) -> ClientCredential:
-        """The credential of the first source that has one. A vault that is down is left alone after some failures."""
+    def _load_first(self, sources: Sources) -> ClientCredential:
+        """The credential of the first source that has one. After some failures the circuit breaker stops the loads."""
         try:
             self._circuit.check()
         except CircuitOpenError as error:

@@ -1,18 +1,16 @@
-"""How the API proves itself to Entra: one interface over five sources, tried in the order of the settings.
+"""Loads the credential that proves the API to Entra, from one of five sources, in the order of the settings.
 
     KeyVault                            a certificate in Key Vault, read through managed identity
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
 
-When each is loaded is in credential. azure-identity and the Key Vault client are imported where they are used: most
-requests never need them.
+`credential` decides when they are loaded.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -20,13 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
-from ..net import Response
 from ..settings import CredentialSettings
 from .azure_identity import azure_credential, azure_options
 from .certificate import Certificate, CertificateError, load_certificate
+from .credential_failures import describe, is_passing, seconds_to_wait
 
-CREDENTIAL_RETRY_AFTER_SECONDS = 10  # where vault and identity name no time of their own
-MAX_VAULT_RETRY_AFTER_SECONDS = 600
+CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
 EXPIRY_WARNING_DAYS = 30
 
 log = logging.getLogger(__name__)
@@ -37,7 +34,7 @@ class ClientCredential(Protocol):
 
     source_type: str
     version: str
-    """The id of the version in the vault that it was read from; "" when it is from elsewhere."""
+    """The id of the version in the vault; "" if the credential is not from a vault."""
 
     def for_msal(self) -> str | dict[str, Any]:
         """What `msal.ConfidentialClientApplication` takes as `client_credential`."""
@@ -54,7 +51,7 @@ class CertificateCredential:
 
 
 def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
-    """When the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error once it has ended."""
+    """Logs when the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error after its end."""
     until, days = certificate.not_after.date(), math.floor((certificate.not_after.timestamp() - now) / 86_400)
     if days >= EXPIRY_WARNING_DAYS:
         log.info("client credential: certificate from %s, valid to %s", source_type, until)
@@ -75,7 +72,7 @@ class FederatedCredential:
         self.source_type = source.source_type
         self._scope = f"{source.token_exchange_url}/.default"
         self._identity = azure_credential(source.managed_identity_client_id)
-        self._assertion()  # so that an identity that is not there lets the next credential have its turn
+        self._assertion()  # fails here if there is no identity, so that the next source is tried
 
     def for_msal(self) -> dict[str, Any]:
         return {"client_assertion": self._assertion}
@@ -96,20 +93,20 @@ class SecretCredential:
 
 
 def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    """The first credential that can be loaded; which one it is, and why others were passed over, is logged.
+    """The first credential that can be loaded. It logs which one that is, and why others failed.
 
     Raises:
-        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may be better in a moment.
+        ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may recover soon.
         ServerMisconfigured: none could be loaded, and only an operator can fix that.
     """
     may_recover, wait, failures = False, 0, []
     for source in sources:
         try:
             credential = _load(source, now)
-        except Exception as error:  # noqa: BLE001 — whatever is wrong with one source, the next one is tried
-            may_recover, wait = may_recover or _is_passing(error, source), max(wait, _asked_to_wait(error, now()))
-            failures.append(f"{source.source_type}: {_describe(error)}")
-            log.warning("client credential: %s could not be loaded (%s)", source.source_type, _describe(error))
+        except Exception as error:  # noqa: BLE001 — after any failure of one source, the next one is tried
+            may_recover, wait = may_recover or is_passing(error, source), max(wait, seconds_to_wait(error, now()))
+            failures.append(f"{source.source_type}: {describe(error, source)}")
+            log.warning("client credential: %s could not be loaded (%s)", source.source_type, describe(error, source))
         else:
             log.info("client credential: using %s", credential.source_type)
             return credential
@@ -138,13 +135,14 @@ def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredent
 def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     """A certificate with its private key, as PFX or PEM bytes, and the id of its version.
 
-    The key is in the *secret* of the same name, base64 PFX or PEM, told apart by the content type:
+    The private key is in the *secret* of the same name. Its content type says whether it is base64 PFX or PEM:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
     """
     from azure.core.exceptions import ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
-    identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's client repeats both
+    # The vault's client repeats the requests of the identity as well:
+    identity = azure_credential(source.managed_identity_client_id, retries=0)
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
         name = source.key_vault_certificate_name
         refused = source.version_refused
@@ -157,9 +155,9 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
 
 
 def _version_before(client: Any, name: str, refused: str) -> str:
-    """The id of the newest enabled version that is not newer than this one; Key Vault Secrets User may list them.
+    """The id of the newest enabled version before `refused`. The role Key Vault Secrets User may list versions.
 
-    Versions are dated by the second, so two can have one date; this one is told apart by its id.
+    Two versions may have the same date, because dates are in seconds. So `refused` itself is excluded by its id.
     """
     versions = list(client.list_properties_of_secret_versions(name))
     until = max((version.created_on for version in versions if version.version == refused), default=None)
@@ -179,29 +177,3 @@ def _decode(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except ValueError:
         raise CertificateError("not base64") from None
-
-
-def _is_passing(error: Exception, source: CredentialSettings) -> bool:
-    """Whether it may be better in a moment: anything but a clear no of the vault or the identity, or of our own."""
-    from azure.core.exceptions import AzureError
-    from azure.identity import CredentialUnavailableError
-
-    if isinstance(error, CredentialUnavailableError):  # says nothing more; of a developer's own sign-in, it is final
-        return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # from the libraries' parsers: a response that is not JSON
-        return True
-    status = getattr(error, "status_code", None) or 0
-    return isinstance(error, AzureError) and (status in (408, 429) or not 400 <= status < 500)
-
-
-def _asked_to_wait(error: Exception, now: float) -> int:
-    """Retry-After in seconds, of a vault that is busy; 0 when it names none."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
-
-
-def _describe(error: Exception) -> str:
-    """The kind of failure and, of our own errors, the text: other libraries' texts can hold what was sent."""
-    status = getattr(error, "status_code", None)
-    own = f": {error}" if isinstance(error, CertificateError) else ""
-    return f"{type(error).__name__}{f' {status}' if status else ''}{own}"

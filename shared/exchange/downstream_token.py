@@ -1,4 +1,4 @@
-"""An access token for a downstream API: the token itself, why another one is needed, and what can bring one."""
+"""The types of the exchange: the token that it returns, the refusal that causes another one, and its interface."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Origin(Enum):
-    """Where a token came from; the value is what the log says."""
+    """Where a token came from. The value is the word in the log."""
 
     SESSION = "hit"
     SHARED_CACHE = "shared"
@@ -19,9 +19,10 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DownstreamToken:
-    """An access token for a downstream API; `expires_at` and `renew_at` in seconds since 1970.
+    """An access token for a downstream API.
 
-    `granted`: a fingerprint of the scopes that Entra granted, by which two tokens are compared; see on_behalf_of.
+    `expires_at`, `renew_at`: in seconds since 1970.
+    `granted`: a fingerprint of the scopes that Entra granted. It shows whether a new token has other scopes.
     """
 
     token: str
@@ -36,11 +37,11 @@ class DownstreamToken:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Refusal:
-    """A downstream API did not accept `token`, so another one is to be exchanged.
+    """A downstream API did not accept `token`, so another one is needed.
 
-    `claims`: what the API asks for in its claims challenge, as JSON text; "" when it sent none.
-    `is_void`: the token is of no use any more, and is forgotten even if no other is to be had. Not so after a 403,
-    which is about one call.
+    `claims`: the claims of the API's claims challenge, as JSON text; "" without one.
+    `is_void`: the token must not be used again, even if no other can be had. False after a 403, which is about one
+    call.
     """
 
     token: str
@@ -48,15 +49,15 @@ class Refusal:
     is_void: bool = True
 
     def digest(self) -> bytes:
-        """The same for every thread that was refused this token with these claims; they share one exchange.
+        """Identifies the refusal: threads with the same token and claims share one exchange.
 
-        A hash, because the name of a thread and the text of an error may show it.
+        It is a hash, because the name of a thread and the text of an error may show it.
         """
         return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
 
 
 class TokenSource(Protocol):
-    """Brings a downstream token: Entra, or a cache in front of it."""
+    """A source of downstream tokens: Entra (`OnBehalfOf`), or the Redis cache in front of it (`DistributedCache`)."""
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None

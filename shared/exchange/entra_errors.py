@@ -1,6 +1,6 @@
-"""An error response of Entra's token endpoint → the error for the client. docs/errors.md explains each code.
+"""Maps an error response of Entra's token endpoint to the error for the client. docs/errors.md explains each code.
 
-Decided by `error`, `suberror` and `claims`; AADSTS numbers where those three do not tell cases apart.
+`error`, `suberror` and `claims` decide. AADSTS numbers decide only where these three are the same in two cases.
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
 
@@ -23,27 +23,63 @@ from ..errors import (
 from ..net import requested_claims
 from ..settings import Authority
 
-# Entra does not accept our credential any more: load it anew, try once more.
-_CREDENTIAL = {700027, 700024, 7000214, 1000502, 7000274, 7000277}
-
-_CONSENT = {65001, 65004, 90094}
-_DENIED = {53003, 50105, 50057}
+# Entra does not accept our credential. It is loaded again, and the exchange is tried once more.
+_CREDENTIAL = {
+    700027,  # the assertion's signature: the certificate is not registered
+    700024,  # the assertion is outside of its valid time range
+    7000214,  # certificate revoked
+    1000502,  # certificate outside of its valid time range
+    7000274,  # the same, or an invalid signature
+    7000277,  # certificate revoked
+}
+_CONSENT = {
+    65001,  # no consent
+    65004,  # the user declined
+    90094,  # an administrator must consent
+}
+_DENIED = {
+    53003,  # blocked by Conditional Access
+    50105,  # the user is not assigned to the application
+    50057,  # the account is disabled
+}
 _DENIED_SUBERRORS = {"message_only", "protection_policy_required"}
-_APP_ONLY = {7000114, 90083}
-_BUSY = {50196, 90055}
+_APP_ONLY = {7000114, 90083}  # the assertion is an application's own token
+_BUSY = {
+    50196,  # a loop of requests was detected
+    90055,  # the tenant is throttled
+}
 _IDENTIFIER = re.compile(r"[\w-]{1,64}", re.ASCII)
-_MISCONFIGURED = {500131, 90009, 700016, 7000215, 7000222, 70021, 700213}
-_NEW_TOKEN_NEEDED = {50013, 500133, 50173, 70043, 240002}
+_MISCONFIGURED = {
+    500131,  # the assertion is for another audience
+    90009,  # the scopes are of this API itself
+    700016,  # the application is not in the tenant
+    7000215,  # wrong client secret
+    7000222,  # expired client secret
+    70021,  # no federated credential for the assertion
+    700213,  # no federated credential for the assertion's subject
+}
+_NEW_TOKEN_NEEDED = {
+    50013,  # invalid assertion
+    500133,  # the assertion is outside of its valid time range
+    50173,  # the grant was revoked, such as by a new password
+    70043,  # Conditional Access wants a new sign-in
+    240002,  # an ID token
+}
 _NEW_TOKEN_ERRORS = {"interaction_required", "invalid_grant", "login_required"}
 
 
 def refuses_our_credential(body: Mapping[str, Any]) -> bool:
-    """Whether this error reply is about the API's own client credential, such as one that was rotated away."""
+    """Whether Entra refused the API's own client credential, such as a certificate that was replaced."""
     return bool(_CREDENTIAL & _numbers(body))
 
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
-    """The error for the client that an error response of the token endpoint becomes; `scopes`: those of the request."""
+    """The error for the client. `scopes` are those of the request.
+
+    The order decides, because a response may fit several rows. Claims come first: with them, the client can fix any
+    error. AADSTS53003, for example, is a denial only without claims. The last row for tokens fits every
+    `invalid_grant`, so the rows for special cases come before it.
+    """
     numbers, error, suberror = _numbers(body), str(body.get("error")), str(body.get("suberror"))
     reason = describe(body)
     claims = _claims(body)
@@ -65,7 +101,7 @@ def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: 
 
 
 def describe(body: Mapping[str, Any]) -> str:
-    """For the log: the number, and the ids that Microsoft's support asks for. Never Entra's prose, it names people."""
+    """For the log: the numbers, and the ids that Microsoft's support asks for. Never Entra's prose: it names people."""
     numbers = ",".join(f"AADSTS{number}" for number in sorted(_numbers(body))) or "no AADSTS number"
     ids = (f"{name} {_printable(body.get(name))}" for name in ("trace_id", "correlation_id"))
     return f"Entra: {_printable(body.get('error'))}, {numbers}, {', '.join(ids)}"
@@ -83,5 +119,5 @@ def _claims(body: Mapping[str, Any]) -> str:
 
 
 def _printable(value: object) -> str:
-    """A short identifier as it is; anything else not at all."""
+    """The value if it is a short identifier, else "-"."""
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else "-"

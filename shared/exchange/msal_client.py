@@ -1,7 +1,7 @@
-"""What MSAL is given to work with: our transport, and caches that remember nothing of a person.
+"""Limits MSAL to the protocol: our transport, a JSON filter, a circuit breaker, and caches that keep no user's data.
 
-MSAL by itself replays one user's throttling and refusals to the next caller, and keeps every token for ever. It logs a
-response that is not JSON. With these three parts it does the protocol and nothing else.
+By itself, MSAL replays one user's throttling and refusals to the next caller, and keeps every token forever. It also
+logs a response that it cannot parse, token and all.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from ..settings import Authority
 if TYPE_CHECKING:
     from .credential_sources import ClientCredential
 
-# All that is read of a response. The rest is kept from MSAL: it would decode an ID token, for example, and lose the
-# access token when it cannot.
+# The members that MSAL gets. It would decode an ID token, for example, and lose the access token if it cannot.
 _MEMBERS = (
     *("access_token", "expires_in", "scope"),
     *("error", "error_codes", "suberror", "claims", "trace_id", "correlation_id"),
@@ -36,10 +35,11 @@ _MEMBERS = (
 
 
 class EntraUnavailable(ServiceUnavailable):
-    """Entra sent no response of the protocol.
+    """Entra sent no valid response of the protocol.
 
-    `may_repeat`: another attempt at once might help. `pause`: the seconds that Entra asks for, if it does.
-    `is_down`: it would have been none for anybody; a 500 may be about this one request.
+    `may_repeat`: another attempt at once may help.
+    `pause`: the seconds that Entra asks to wait, or None.
+    `is_down`: the request of any user would fail. False for a 500, which may be about this one request.
     """
 
     def __init__(
@@ -50,24 +50,25 @@ class EntraUnavailable(ServiceUnavailable):
 
 
 class MsalHttpClient:
-    """The `http_client` of MSAL. Raises ServiceUnavailable, by kind, for every response that is not of the protocol."""
+    """The `http_client` of MSAL. Raises ServiceUnavailable, or a subclass, if there is no valid response."""
 
     def __init__(
         self,
         authority: Authority,
         transport: Transport,
         now: Callable[[], float],
-        known: Callable[[str], Response | None] = lambda _: None,
+        fetched_document: Callable[[str], Response | None] = lambda _: None,
     ) -> None:
-        """`known`: what is published at an address, where it need not be fetched again; see Metadata.known."""
-        self._authority, self._transport, self._now, self._known = authority, transport, now, known
+        """`fetched_document`: the document of an address, if it was fetched before; see Metadata.fetched_document."""
+        self._authority, self._transport, self._now = authority, transport, now
+        self._fetched_document = fetched_document
         self._circuit = CircuitBreaker("Entra", now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
         """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""
-        known = self._known(url)
+        known = self._fetched_document(url)
         if known is None:
-            response = self._checked("GET", url, params=params, headers=headers)
+            response = self._send("GET", url, params=params, headers=headers)
         else:
             response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
         document = response.json()
@@ -85,47 +86,51 @@ class MsalHttpClient:
         correlation_id: str | None = None,
         **_: Any,
     ) -> Response:
-        """`correlation_id` is ours: MSAL hands on what it does not know, and would otherwise make one up."""
+        """Sends a token request. `correlation_id` is ours: MSAL passes on arguments that it does not know."""
         self._check_host(url)
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
-        return self._checked("POST", url, params=params, data=data, headers={**(headers or {}), **own})
+        return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 
     def close(self) -> None:
-        """MSAL never calls it while it works; the transport belongs to the code that made it."""
+        """Does nothing: the code that made the transport closes it."""
 
     def _check_host(self, address: str) -> None:
-        """Raises EntraUnavailable for a token endpoint elsewhere: it would get the user's token and our assertion."""
+        """Raises EntraUnavailable for a token endpoint on another host: it would get the user's token."""
         if not self._authority.own_address(address):
             raise EntraUnavailable("token endpoint on another host")
 
-    def _checked(self, method: str, url: str, **request: Any) -> Response:
+    def _send(self, method: str, url: str, **request: Any) -> Response:
         try:
             self._circuit.check()
         except CircuitOpenError as error:
             raise ServiceUnavailable(retry_after=math.ceil(error.seconds), reason="Entra: circuit open") from None
         try:
-            response = self._response_of_protocol(method, url, request)
+            response = self._send_once(method, url, request)
         except EntraUnavailable as error:
-            (self._circuit.failed if error.is_down else self._circuit.undecided)()
+            if error.is_down:
+                self._circuit.failed()
+            else:
+                self._circuit.undecided()
             raise
         except ServiceUnavailable:
-            self._circuit.succeeded()  # one caller's limit says nothing of the others
+            self._circuit.succeeded()  # a limit for one caller: Entra is up
             raise
-        except BaseException:  # a header that cannot be sent, or the process ends: nothing was learnt of Entra
+        except BaseException:  # a header that cannot be sent, or the process ends: no news about Entra
             self._circuit.undecided()
             raise
         self._circuit.succeeded()
         return response
 
-    def _response_of_protocol(self, method: str, url: str, request: dict[str, Any]) -> Response:
+    def _send_once(self, method: str, url: str, request: dict[str, Any]) -> Response:
         try:
             response = self._transport.send(method, url, **request)
         except TransportError as error:
-            has_failed = not (isinstance(error, TransportTimeout) and error.cut_short)  # else it is we who had no time
+            has_failed = not (isinstance(error, TransportTimeout) and error.cut_short)  # cut short by our own deadline
             raise EntraUnavailable(str(error), may_repeat=error.may_repeat, is_down=has_failed) from None
         status, pause = response.status_code, response.retry_after(self._now())
         if status == 429:
-            raise (Throttled if pause else ServiceUnavailable)(retry_after=pause, reason="Entra: HTTP 429")
+            error_type = Throttled if pause else ServiceUnavailable
+            raise error_type(retry_after=pause, reason="Entra: HTTP 429")
         if status != 200 and not 400 <= status < 500:
             raise EntraUnavailable(f"HTTP {status}", may_repeat=status >= 500, pause=pause, is_down=status != 500)
         try:
@@ -135,16 +140,16 @@ class MsalHttpClient:
 
 
 def reserialized(content: bytes, *, is_token: bool) -> bytes:
-    """The JSON object that a response of Entra holds, as text that MSAL's parser reads in the same way.
+    """The JSON object in a response of Entra, written again as text that MSAL parses in the same way.
 
-    MSAL never sees the text that came: it logs what it cannot parse, access token and all.
+    MSAL never sees the original text: it logs text that it cannot parse, with the access token in it.
 
     Args:
-        is_token: whether it is a response of the token endpoint, of which only some members are kept.
+        is_token: whether it is a response of the token endpoint. Then only the members in _MEMBERS are kept.
 
     Raises:
-        ValueError: it is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed: MSAL sends
-            each `error` in a header of later requests, and a malformed one would break them for all users.
+        ValueError: it is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed. MSAL sends
+            each `error` in a header of later requests. A malformed one would break them for all users.
     """
     body = parse_object(content)
     error, scope = body.get("error", ""), body.get("scope", "")
@@ -158,7 +163,7 @@ def reserialized(content: bytes, *, is_token: bool) -> bytes:
 
 
 class DiscoveryCache(dict[str, Any]):
-    """The `http_cache` of MSAL, for discovery alone: MSAL's memory of failed POSTs, replayed to others, is not kept."""
+    """The `http_cache` of MSAL, for discovery only. It would also keep failed POSTs, and replay them to others."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not key.startswith("POST "):
@@ -166,12 +171,12 @@ class DiscoveryCache(dict[str, Any]):
 
 
 def no_token_cache() -> Any:
-    """A `token_cache` that stores nothing: MSAL's finds tokens by account, whichever assertion they came from."""
+    """A `token_cache` that stores nothing. MSAL's own finds tokens by account, not by assertion."""
     from msal import TokenCache
 
     class NoTokenCache(TokenCache):  # type: ignore[misc]  # msal ships no types
         def add(self, event: Any, now: Any = None) -> None:
-            """Forgets what MSAL would remember."""
+            """Stores nothing."""
 
     return NoTokenCache()
 
@@ -183,13 +188,13 @@ def msal_application(
     http: MsalHttpClient,
     discovery: DiscoveryCache,
 ) -> Any:
-    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. Asks Entra for its metadata.
+    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. It gets Entra's metadata.
 
     Raises:
         ServiceUnavailable: Entra does not respond.
         ServerMisconfigured: Entra does not know the tenant.
     """
-    from msal import ConfidentialClientApplication  # here: a quarter of a second; see preload
+    from msal import ConfidentialClientApplication
 
     try:
         return ConfidentialClientApplication(

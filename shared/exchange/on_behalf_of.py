@@ -1,4 +1,6 @@
-"""The exchange: the caller's access token (the assertion) → an access token for a downstream API, as the same user.
+"""The On-Behalf-Of exchange: the caller's bearer token → an access token for a downstream API, as the same user.
+
+The protocol names the bearer token the assertion, and so does this package.
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 """
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from ..settings import CredentialSettings
     from .credential_sources import ClientCredential
 
-USUAL_LIFE_SECONDS, MAX_LIFE_SECONDS = 3600.0, 24 * 3600.0  # of a token whose life is not told; of any token
-RENEW_BEFORE_SECONDS = 300.0  # at the latest after half a token's life
+USUAL_LIFE_SECONDS = 3600.0  # of a token whose lifetime Entra does not name
+MAX_LIFE_SECONDS = 24 * 3600.0  # of any token
+RENEW_BEFORE_SECONDS = 300.0  # before its end, but never before half its lifetime
 _NUMBER = re.compile(r"\d{1,300}(\.\d{1,300})?(e\+?\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
-ATTEMPTS = 2  # at one exchange, when the first ends in a lost connection or a 5xx
+ATTEMPTS = 2  # per exchange: the second after a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
 
@@ -50,35 +53,35 @@ class OnBehalfOf:
         self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
         self._retries = Retries(ATTEMPTS, sleep)
 
-    def prepare(self) -> None:
-        """Begins what the first exchange would have to wait for: loading the credential. Asks Entra nothing."""
-        self._clients.prefetch()
+    def load_credential_early(self) -> None:
+        """Starts to load the client credential before the first exchange needs it. Sends nothing to Entra."""
+        self._clients.load_early()
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """One round trip to Entra, unless it does not know our credential.
+        """One round trip to Entra, unless Entra refuses our credential.
 
-        Then there is one with the newest credential, and one with the certificate before it. A vault has a new
-        certificate minutes before Entra knows it.
+        Then it tries the newest credential, and after that the certificate before the newest. A vault may have a new
+        certificate some minutes before Entra accepts it.
 
         Args:
             assertion: the caller's validated access token.
             scopes: of one downstream API.
             correlation_id: a GUID that Entra's logs will show.
-            refusal: why an earlier token does not do, if that is the reason for asking again.
+            refusal: why a downstream API refused an earlier token, if it did.
 
         Raises:
-            ApiError: what the caller must be told; see entra_errors.
+            ApiError: the error for the client; see entra_errors.
         """
         client, claims = self._clients.get(), refusal.claims if refusal else ""
         started = self._now()
         body = self._ask(client, assertion, scopes, claims, correlation_id)
-        for instead in (self._clients.newest, self._clients.previous_certificate):
+        for find_other in (self._clients.newest, self._clients.previous_certificate):
             if "error" not in body or not refuses_our_credential(body):
                 break
             log.warning("client credential refused (%s)", describe(body))
-            refused, client = client, instead(client)
+            refused, client = client, find_other(client)
             body = body if client is refused else self._ask(client, assertion, scopes, claims, correlation_id)
         token = body.get("access_token")
         if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
@@ -94,7 +97,7 @@ class OnBehalfOf:
     def _ask(
         self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
     ) -> Mapping[str, Any]:
-        """Entra's response. A token request may be repeated: it changes nothing at Entra."""
+        """Entra's response, a success or an error. It may be repeated, because it changes nothing at Entra."""
 
         def attempt() -> Mapping[str, Any]:
             try:
@@ -105,7 +108,7 @@ class OnBehalfOf:
                 raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.pause) from None
             except ApiError:
                 raise
-            except Exception as error:  # noqa: BLE001 — azure-identity in MSAL, or MSAL over an odd response: texts may quote it
+            except Exception as error:  # noqa: BLE001 — errors of MSAL and azure-identity: their texts may quote a token
                 raise ServiceUnavailable(reason=type(error).__name__) from None
             return response
 
@@ -113,18 +116,18 @@ class OnBehalfOf:
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
-    from .credential_sources import load_client_credential  # here: no import of the app waits for cryptography
+    from .credential_sources import load_client_credential
 
     return load_client_credential(sources, now)
 
 
 def life_seconds(expires_in: object) -> float:
-    """A token's life, from `expires_in`: a number, or the text of one, as some token servers send it.
+    """A token's lifetime in seconds, from `expires_in`: a number, or a number as text.
 
-    Without one it is an hour, and never more than a day. RFC 6749 §5.1 recommends the member but does not demand it.
+    An hour if there is none: RFC 6749 §5.1 recommends the member but does not require it. Never more than a day.
 
     Raises:
-        ValueError: it says something else, or that the token has ended.
+        ValueError: it is not a number, or less than one second.
     """
     if expires_in is None:
         return USUAL_LIFE_SECONDS
@@ -136,9 +139,9 @@ def life_seconds(expires_in: object) -> float:
 
 
 def fingerprint_of(scope: str) -> str:
-    """The same for equal sets of granted scopes, in any order; short, as every token in memory has one.
+    """A short hash of the granted scopes. It is the same for equal sets of scopes, in any order.
 
-    Without a `scope` Entra granted what was asked for (RFC 6749 §5.1).
+    Without `scope` in its response, Entra granted the requested scopes (RFC 6749 §5.1).
     """
     names = " ".join(sorted(set(scope.split())))
     return sys.intern(hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:16])

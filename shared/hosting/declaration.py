@@ -38,7 +38,7 @@ def hints_of(function: Function) -> dict[str, Any]:
         return {}
 
 
-def check(function: object) -> None:
+def check_declaration(function: object) -> None:
     """Raises TypeError, naming the function and what to do, when @requires_user cannot stand above it."""
     if isinstance(function, FunctionBuilder):
         _refuse(function, "@requires_user goes directly above the function, below @app.route")

@@ -1,6 +1,7 @@
-"""A guarded function in the shape in which Azure Functions indexes and calls functions, `def` and `async def` alike.
+"""Adapts a guard to the signature that Azure Functions indexes and calls, for `def` and `async def` functions.
 
-A guard is one coroutine for both. For `def` it never waits for an event loop: `Kind` has what differs.
+A guard is one coroutine for both. `Kind` has the steps that differ. For `def` no step waits for an event loop, so
+`_run_to_end` runs the coroutine without one. `is_being_cancelled` tells the event loop's cancellation from an error.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import azure.functions as func
 
 from ..sessions import Session, Sessions
 from ..telemetry import worker_trace
-from ..user import AsyncUser, SignedInUser, User, validated
+from ..user import AsyncUser, SignedInUser, User, validate_in_thread
 from .declaration import hints_of, is_async, place_of
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Guard(Protocol):
+    """What stands in front of one function: `_Guard` in requires_user."""
+
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
 
 
@@ -33,9 +36,9 @@ async def _open(sessions: Sessions, bearer: str) -> Session:
 
 
 async def _open_async(sessions: Sessions, bearer: str) -> Session:
-    """A known token does not leave the event loop."""
+    """A known token is looked up in the event loop. Another one is validated in a thread."""
     session = sessions.find(bearer)
-    return session if session is not None else await validated(sessions.open, bearer)
+    return session if session is not None else await validate_in_thread(sessions.open, bearer)
 
 
 async def _call(function: Function, arguments: dict[str, Any]) -> object:
@@ -43,14 +46,14 @@ async def _call(function: Function, arguments: dict[str, Any]) -> object:
 
 
 async def _call_async(function: Function, arguments: dict[str, Any]) -> object:
-    """The function, or a decorator's plain function around one."""
+    """Awaits the result. A decorator may have put a plain `def` around the function, which returns a coroutine."""
     result = function(**arguments)
     return await result if hasattr(result, "__await__") else result
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between `def` and `async def` functions: their user, and how a session and they are waited for."""
+    """What differs between `def` and `async def`: the class of the user, how to open a session, how to call."""
 
     is_async: bool
     user: type[SignedInUser]
@@ -63,20 +66,20 @@ _ASYNC_DEF = Kind(True, AsyncUser, _open_async, _call_async)
 
 
 def kind_of(function: Function) -> Kind:
-    """Decorators' functions around an `async def` count as one: what they return must be awaited, too."""
+    """The kind of a function. A wrapper around `async def` counts as async: its result must be awaited, too."""
     return _ASYNC_DEF if is_async(function) else _DEF
 
 
 def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
-    """The guard as a function that Azure Functions can index: with name, docstring and parameters, less `user`.
+    """A function that Azure Functions can index: the name, docstring and parameters of `function`, without `user`.
 
-    The worker compares parameters with bindings, and looks through `__wrapped__`; hence no functools.wraps. It hands
-    `context` to a function with a parameter of that name and of this type; the guard reads the trace from it. It passes
-    arguments by name; tests of one's own, and decorators above the guard, also by position.
+    The worker compares parameters with bindings. It would follow `__wrapped__`, so functools.wraps cannot be used. The
+    worker passes `context` to a parameter of that name and of type func.Context. The guard reads the trace from it. The
+    worker passes arguments by name. Tests and decorators above the guard may also pass them by position.
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != "user"]
-    guarded: Any = (_async_entry if kind.is_async else _entry)(guard, function.__name__, positions)
+    guarded: Any = (_make_async_entry if kind.is_async else _make_entry)(guard, function.__name__, positions)
     parameters = [p for p in own if p.name not in ("user", "context") and p.kind not in CATCH_ALL]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, default=None))
     guarded.__name__, guarded.__qualname__ = function.__name__, function.__qualname__
@@ -89,10 +92,10 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
     return result
 
 
-def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
-    """The trigger, under any parameter name. Raises TypeError, naming the function, when there is none.
+def find_request(arguments: dict[str, Any], function: str) -> func.HttpRequest:
+    """The request that triggered the function, under any parameter name. Raises TypeError if there is none.
 
-    A request of another framework is none: what the guard replies would go out with status 200 there.
+    Requests of other frameworks are refused: they would send the guard's error responses with status 200.
     """
     for value in arguments.values():
         if hasattr(value, "headers") and hasattr(value, "get_body"):
@@ -104,23 +107,27 @@ def request_among(arguments: dict[str, Any], function: str) -> func.HttpRequest:
     )
 
 
-def _entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_entry(guard: Guard, function: str, positions: list[str]) -> Function:
     def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        arguments = _by_name(function, positions, values, named) if values or "user" in named else named
+        arguments = _name_arguments(function, positions, values, named) if values or "user" in named else named
         with worker_trace(arguments.get("context")):
-            return _finished(guard.respond(arguments))
+            return _run_to_end(guard.respond(arguments))
 
     return entry
 
 
-def _async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
     async def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        return await guard.respond(_by_name(function, positions, values, named) if values or "user" in named else named)
+        return await guard.respond(
+            _name_arguments(function, positions, values, named) if values or "user" in named else named
+        )
 
     return entry
 
 
-def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+def _name_arguments(
+    function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]
+) -> dict[str, Any]:
     """All arguments by name. Raises TypeError as a call of the function without `user` would."""
     if "user" in named or len(values) > len(positions):
         raise TypeError(f"{function}() takes {', '.join(positions)}; its user comes from the access token alone")
@@ -130,8 +137,8 @@ def _by_name(function: str, positions: list[str], values: tuple[Any, ...], named
     return {**given, **named}
 
 
-def _finished(response: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits for an event loop: one step takes it to its end."""
+def _run_to_end(response: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits for an event loop: one `send` runs it to its end."""
     try:
         response.send(None)
     except StopIteration as end:
@@ -141,9 +148,9 @@ def _finished(response: Coroutine[Any, Any, T]) -> T:
 
 
 def is_being_cancelled(error: BaseException) -> bool:
-    """Whether the event loop cancels this task; if not, a CancelledError is one that the function let out.
+    """Whether the event loop is cancelling this task. Otherwise a CancelledError leaked from another task or future.
 
-    Only the former counts in Task.cancelling(), which a leaked error of another task or future leaves at 0:
+    Task.cancelling() counts requests to cancel this task. A leaked error leaves the count at 0:
     https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.cancelling
     """
     if not isinstance(error, asyncio.CancelledError):

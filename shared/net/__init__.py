@@ -1,16 +1,15 @@
-"""Talking to other services over HTTP: one transport, a deadline for every wait, retries and a circuit breaker.
+"""HTTP to other services: one transport, a deadline for every wait, retries and a circuit breaker.
 
-`deadline_http` is imported where it is used: `requests` takes longer to import than all other modules together.
+`deadline_http` is imported inside functions: `requests` takes longer to import than all other modules together.
 """
 
 from .circuit_breaker import CircuitBreaker, CircuitOpenError
 from .claims_challenge import auth_context_claims, bearer_challenges, claims_of, requested_claims
 from .deadline import seconds_left, within
-from .open_response import OpenResponse
 from .retries import MAX_PAUSE_SECONDS, AttemptFailedError, Retries
-from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, landed
+from .single_flight import WAIT_SECONDS, SingleFlight, WaitedTooLongError, result_of
 from .strict_json import compact, parse_body, parse_object
-from .transport import Response, Transport, TransportError, TransportTimeout
+from .transport import OpenResponse, Response, Transport, TransportError, TransportTimeout
 
 __all__ = [
     "MAX_PAUSE_SECONDS",
@@ -30,10 +29,10 @@ __all__ = [
     "bearer_challenges",
     "claims_of",
     "compact",
-    "landed",
     "parse_body",
     "parse_object",
     "requested_claims",
+    "result_of",
     "seconds_left",
     "within",
 ]

@@ -1,4 +1,7 @@
-"""Circuit breaker: stops calling a failing service for a while, so that callers fail at once and it can recover."""
+"""Circuit breaker: after repeated failures, a service is not called for a while, so that it can recover.
+
+Meanwhile callers fail at once.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ import logging
 import threading
 from collections.abc import Callable
 
-FAILURES = 5  # in a row: no response, or one that says that the service is broken
-FIRST_OPEN_SECONDS = 1.0  # a blip of the service should not become an outage of ours
+FAILURES = 5  # in a row: no response, or a response of a broken service
+FIRST_OPEN_SECONDS = 1.0  # short: a short failure of the service must not become a long one of this API
 MAX_OPEN_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class CircuitOpenError(Exception):
-    """The service is not called for so many seconds."""
+    """The service is not called now. `seconds`: until when."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("circuit open")
@@ -22,9 +25,9 @@ class CircuitOpenError(Exception):
 
 
 class CircuitBreaker:
-    """Closed until FAILURES calls in a row have failed; then open, but for one call, the probe, now and then.
+    """Closed until FAILURES calls in a row have failed. Then it is open: only a probe, one call, may go through.
 
-    The first probe comes after a second; each one that fails doubles the time to the next. Thread-safe.
+    The first probe comes after a second. Each probe that fails doubles the time to the next. Thread-safe.
     """
 
     def __init__(self, service: str, now: Callable[[], float], failures: int = FAILURES) -> None:
@@ -38,7 +41,7 @@ class CircuitBreaker:
         """Call it before each call of the service.
 
         Raises:
-            CircuitOpenError: the circuit is open; says for how long.
+            CircuitOpenError: the circuit is open. The error says for how long.
         """
         if self._failures < self._limit:
             return
@@ -48,7 +51,10 @@ class CircuitBreaker:
                 return
             if wait > 0:
                 raise CircuitOpenError(wait)
-            self._is_probing, self._open_until = True, self._now() + MAX_OPEN_SECONDS  # in case it never reports
+            self._is_probing, self._open_until = (
+                True,
+                self._now() + MAX_OPEN_SECONDS,
+            )  # for a probe that never reports
 
     @property
     def is_open(self) -> bool:
@@ -56,7 +62,7 @@ class CircuitBreaker:
         return self._failures >= self._limit
 
     def succeeded(self) -> None:
-        """Call it after every response, of any status: the service is there."""
+        """Call it after a call that shows that the service works."""
         if self._failures:
             with self._lock:
                 was_open, self._failures = self._failures >= self._limit, 0
@@ -64,21 +70,21 @@ class CircuitBreaker:
                 log.warning("%s: circuit closed, it responds again", self._service)
 
     def undecided(self) -> None:
-        """Call it after a call that says nothing about the service; if this was the probe, the next call becomes it."""
+        """Call it after a call that says nothing about the service. After a probe, the next call is the probe."""
         with self._lock:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
-    def failed(self, kind: str = "no response") -> None:
-        """Call it after a call without a response, or with one that says it is broken; `kind` goes into the log."""
+    def failed(self, failure: str = "no response") -> None:
+        """Call it after a call without a response, or with one of a broken service. `failure` goes into the log."""
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit
             if opens:
                 self._opened_for = FIRST_OPEN_SECONDS
-            elif self._is_probing:  # else a call from before it opened, which tells nothing new
+            elif self._is_probing:  # else the call began before the circuit opened
                 self._opened_for = min(2 * self._opened_for, MAX_OPEN_SECONDS)
             if opens or self._is_probing:
                 self._open_until, self._is_probing = self._now() + self._opened_for, False
         if opens:
-            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, kind)
+            log.warning("%s: %d failures in a row (%s), circuit open", self._service, self._limit, failure)

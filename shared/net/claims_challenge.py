@@ -1,4 +1,4 @@
-"""A claims challenge: what Entra must see before a user is let in, from a downstream API or from Entra itself.
+"""Parses claims challenges, and builds claims requests. They name the claims that the user's next token must have.
 
 https://learn.microsoft.com/entra/identity-platform/claims-challenge
 """
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from .strict_json import compact, parse_object
 from .transport import Response
 
-MAX_CLAIMS_CHARS = 4 * 1024  # base64 of it must fit into a response header
+MAX_CLAIMS_CHARS = 4 * 1024  # as base64 it must fit into a response header
 _MAX_HEADER_CHARS = 16 * 1024
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_SEPARATORS = re.compile(r"[\s,]*")  # by itself: in front of the other it would be tried again at every comma
+_SEPARATORS = re.compile(r"[\s,]*")  # a pattern of its own: inside the other it would be tried again at every comma
 _PARAMETER = re.compile(
     rf'(?:(?P<scheme>{_WORD}) +)?(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s,"]*))'
 )
@@ -27,18 +27,18 @@ def claims_of(response: Response) -> str:
         return ""
     for parameters in bearer_challenges(response.headers.get("WWW-Authenticate", "")):
         if parameters.get("error") == "insufficient_claims":
-            return _decoded(parameters.get("claims", ""))
+            return _decode(parameters.get("claims", ""))
     return ""
 
 
 def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
     """The parameters of each Bearer challenge in a WWW-Authenticate field, which may hold several (RFC 9110 §11.6.1).
 
-    What departs from the grammar is passed over, up to the next comma.
+    Text that does not follow the grammar is skipped, up to the next comma.
     """
     scheme, parameters, position = "", dict[str, str](), 0
     while 0 <= position < min(len(header), _MAX_HEADER_CHARS):
-        position = _SEPARATORS.match(header, position).end()  # type: ignore[union-attr]  # it matches nothing as well
+        position = _SEPARATORS.match(header, position).end()  # type: ignore[union-attr]  # it also matches empty text
         match = _PARAMETER.match(header, position)
         if match is None:
             position = header.find(",", position) + 1 or -1
@@ -55,7 +55,7 @@ def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
         yield parameters
 
 
-def _decoded(claims: str) -> str:
+def _decode(claims: str) -> str:
     encoded = claims.replace("-", "+").replace("_", "/")
     try:
         return requested_claims(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode())
@@ -72,11 +72,11 @@ def auth_context_claims(auth_context: str) -> str:
 
 
 def requested_claims(text: str) -> str:
-    """A claims request (OpenID Connect Core §5.5) as compact JSON; empty when it is not one, or too long."""
+    """A claims request (OpenID Connect Core §5.5) as compact JSON; empty if the text is none, or is too long."""
     try:
         request = parse_object(text.encode()) if len(text) <= MAX_CLAIMS_CHARS else {}
         is_request = bool(request) and all(isinstance(part, dict) for part in request.values())
         claims = compact(request) if is_request else ""
     except ValueError:
         return ""
-    return claims if len(claims) <= MAX_CLAIMS_CHARS else ""  # one character beyond ASCII becomes six
+    return claims if len(claims) <= MAX_CLAIMS_CHARS else ""  # JSON writes a character beyond ASCII as six

@@ -1,7 +1,7 @@
-"""The one deadline of a request: every wait inside it is cut to what is left.
+"""The deadline of a request: every wait inside the request ends at the deadline.
 
-Carried in a context variable, because libraries stand between the request and the sockets that wait for it. The
-platform's own limit, after which the caller gets an empty 502, is 230 seconds:
+It is in a context variable, because libraries are between the request and the sockets that wait. Azure's own limit,
+after which the caller gets an empty 502, is 230 seconds:
 https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 """
 
@@ -20,8 +20,8 @@ class _Deadline(NamedTuple):
 _current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 
-class within:  # noqa: N801 — reads as the sentence it begins; a generator would take three times as long
-    """What runs inside must be done in so many seconds, or by the deadline there is already, if that comes first."""
+class within:  # noqa: N801 — used as a function: `with within(…)`; a generator would be three times slower
+    """Sets a deadline for the block: in so many seconds, or the outer deadline if that is earlier."""
 
     __slots__ = ("_deadline", "_token")
     _token: Token[_Deadline | None]
@@ -37,6 +37,6 @@ class within:  # noqa: N801 — reads as the sentence it begins; a generator wou
 
 
 def seconds_left(at_most: float) -> float:
-    """How long a wait may last, in seconds: `at_most` or what is left of the deadline; 0 when it is over."""
+    """How long a wait may last, in seconds: `at_most`, or less if the deadline is earlier; 0 after it."""
     deadline = _current.get()
     return at_most if deadline is None else max(0.0, min(at_most, deadline.at - deadline.now()))

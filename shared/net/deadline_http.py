@@ -1,8 +1,8 @@
 """A session of `requests` that keeps to the deadline, follows no redirect and remembers no cookie.
 
-A socket's time-out holds for one read. Against a response that drips in byte by byte it is no bound at all. So each
+A socket's timeout holds for one read. Against a response that drips in byte by byte it is no bound at all. So each
 read, of headers and of the body, gets no more than what is left of the deadline. All that it takes to connect shares
-one time-out. Only resolving a name is the platform's own.
+one timeout. Only resolving a name is the platform's own.
 
 What is extended here is in urllib3 and http.client, so requirements.txt pins urllib3 exactly.
 """
@@ -64,13 +64,13 @@ class _NoRedirects(requests.Session):
 
 def is_timeout(error: Exception) -> bool:
     """Whether the other side, or the deadline, ended a request for lack of time."""
-    cause = error.args[0] if error.args else None  # a time-out in mid-body comes wrapped, one while sending twice
+    cause = error.args[0] if error.args else None  # a timeout in mid-body comes wrapped, one while sending twice
     sending = isinstance(cause, ProtocolError) and isinstance(cause.args[-1], TimeoutError)
     return sending or isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends once and waits no longer than the deadline allows. Raises what `requests` raises for a time-out."""
+    """Sends once and waits no longer than the deadline allows. Raises what `requests` raises for a timeout."""
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=_CONNECTIONS, max_retries=0)
@@ -91,7 +91,7 @@ def _use_deadline_pools(manager: PoolManager) -> None:
 
 
 _IDLE_SECONDS = 60  # before a probe: Azure forgets a silent connection after four minutes without telling either end
-_LEAST_SECONDS = 0.001  # a socket's time-out of 0 would mean not to wait at all
+_LEAST_SECONDS = 0.001  # a socket's timeout of 0 would mean not to wait at all
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -135,8 +135,8 @@ class _DeadlineResponse(HTTPResponse):
         self.fp = _WholeLines(_DeadlineReader(sock, self.fp.detach()))
 
 
-class _OneTimeOut:
-    """urllib3 gives the time-out to each address of a name, and to the TLS handshake once more. Here they share it."""
+class _OneTimeout:
+    """urllib3 gives the timeout to each address of a name, and to the TLS handshake once more. Here they share it."""
 
     _dns_host: str
     timeout: Any
@@ -168,11 +168,11 @@ class _OneTimeOut:
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class _Connection(_OneTimeOut, HTTPConnection):
+class _Connection(_OneTimeout, HTTPConnection):
     response_class = _DeadlineResponse
 
 
-class _SecureConnection(_OneTimeOut, HTTPSConnection):
+class _SecureConnection(_OneTimeout, HTTPSConnection):
     response_class = _DeadlineResponse
 
 

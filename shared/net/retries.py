@@ -1,6 +1,7 @@
-"""The one retry loop: a failed call is rarely repeated, after a random pause, within the deadline, never in an outage.
+"""The one retry loop: a failed call is repeated a few times, after a random pause, within the deadline.
 
-The pauses are "full jitter", so that callers who failed together do not come back together.
+A shared budget stops retries in an outage. The pauses use "full jitter", so that calls that failed together are not
+repeated together.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import TypeVar
 
 from .deadline import seconds_left
 
-FIRST_PAUSE_SECONDS = 0.4  # at most; the next one twice as long
-MAX_PAUSE_SECONDS = 5.0  # never hold a thread longer; pass a longer Retry-After on to the client
-_CALL_SECONDS = 1.0  # what a call needs at the least; without them a pause is in vain
+FIRST_PAUSE_SECONDS = 0.4  # at most; each next pause is twice as long
+MAX_PAUSE_SECONDS = 5.0  # no thread sleeps longer; a longer Retry-After is passed on to the client
+_CALL_SECONDS = 1.0  # the least that a call needs after a pause
 _BUDGET = 10.0
 _PER_SUCCESS = 0.1
 
@@ -25,8 +26,9 @@ T = TypeVar("T")
 class AttemptFailedError(Exception):
     """One attempt failed.
 
-    `error`: what `Retries.run` raises when no other attempt is made. `may_repeat`: whether one can help and does no
-    harm. `retry_after`: the pause in seconds that the service asks for; None: it does not.
+    `error`: what `Retries.run` raises if no other attempt is made.
+    `may_repeat`: whether another attempt can help and is safe.
+    `retry_after`: the pause in seconds that the service asks for, or None.
     """
 
     def __init__(self, error: Exception, *, may_repeat: bool, retry_after: float | None = None) -> None:
@@ -37,8 +39,8 @@ class AttemptFailedError(Exception):
 class Retries:
     """The retries of all calls to one service. Thread-safe.
 
-    They share a budget: each failure costs one, each success gives a tenth back, and below half nothing is retried. So
-    a service that is down gets no more than its usual load.
+    They share a budget of 10. Each failure costs 1, each success gives 0.1 back, and below 5 nothing is retried. So a
+    service that is down gets no more than its usual load.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Retries:
             try:
                 result = attempt()
             except AttemptFailedError as failed:
-                if not (failed.may_repeat and self.again(number, failed.retry_after)):
+                if not (failed.may_repeat and self.sleep_before_retry(number, failed.retry_after)):
                     raise failed.error from None
                 number += 1
             else:
@@ -72,16 +74,17 @@ class Retries:
                 return result
 
     def succeeded(self) -> None:
-        """Gives a tenth of a failure's cost back."""
+        """Gives 0.1 back to the budget."""
         if self._budget < _BUDGET:
             with self._lock:
                 self._budget = min(_BUDGET, self._budget + _PER_SUCCESS)
 
-    def again(self, attempt: int, retry_after: float | None) -> bool:
-        """Whether to try once more after failed attempt number `attempt`, from 1; the pause is over when it says yes.
+    def sleep_before_retry(self, attempt: int, retry_after: float | None) -> bool:
+        """Sleeps before the next attempt, if one may be made. Returns whether it may.
 
         Args:
-            retry_after: the pause in seconds that the service asks for; None: it does not.
+            attempt: the number of the attempt that failed, from 1.
+            retry_after: the pause in seconds that the service asks for, or None.
         """
         with self._lock:
             self._budget = max(0.0, self._budget - 1)

@@ -1,4 +1,4 @@
-"""Many threads, one piece of work: a thread that asks for work under way waits for its result."""
+"""Single flight: many threads ask for the same work, one runs it, and all get its result."""
 
 from __future__ import annotations
 
@@ -9,111 +9,112 @@ from typing import Generic, TypeVar
 
 from .deadline import seconds_left
 
-WAIT_SECONDS = 40.0  # beyond the time-outs of what is waited for; the request's deadline may be nearer
-MAX_BACKGROUND = 16  # threads in the background
+WAIT_SECONDS = 40.0  # longer than the timeouts inside the work; the deadline of the request may end the wait earlier
+MAX_BACKGROUND = 16  # background threads
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class WaitedTooLongError(Exception):
-    """Another thread does the work, and did not finish in time."""
+    """Another thread runs the work, and did not finish in time."""
 
     def __init__(self) -> None:
         super().__init__("waited too long for another thread")
 
 
 class SingleFlight(Generic[K, V]):
-    """Runs one call per key at a time; all threads that asked meanwhile get its result or error. Nothing is kept.
+    """Runs the work for a key once at a time. All threads that ask meanwhile get its result or error.
 
-    No lock is held while the work runs. The work should look first whether it was just done: a thread may arrive in
-    the moment after a flight has landed.
+    No result is kept, and no lock is held while the work runs. The work should first check whether it was just done:
+    a thread may ask in the moment after the last run.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[K, Future[V]] = {}
+        self._running: dict[K, Future[V]] = {}
         self._threads = threading.BoundedSemaphore(MAX_BACKGROUND)
 
     def do(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
-        """The result of `work`, run by this thread or by the one that was first. Raises what the work raised.
+        """Runs `work`, or joins the running work for this key. Returns its result, or raises its error.
 
         Raises:
-            WaitedTooLongError: another thread is at it and did not finish within `wait` seconds.
+            WaitedTooLongError: another thread runs it, and did not finish within `wait` seconds.
         """
-        flight, leading = self._board(key)
-        if leading:
-            self._fly(key, flight, work)
-        return landed(flight, wait=wait)
+        future, is_new = self._join_or_start(key)
+        if is_new:
+            self._run(key, future, work)
+        return result_of(future, wait=wait)
 
     def wait_in_background(self, key: K, work: Callable[[], V], *, wait: float = WAIT_SECONDS) -> V:
-        """As `do`, but the work runs in the background: when this request's time is over, it goes on for others."""
-        flight = self.run_in_background(key, work)
-        return self.do(key, work, wait=wait) if flight is None else landed(flight, wait=wait)
+        """As `do`, but the work runs in the background. If this request ends earlier, others still get the result."""
+        future = self.run_in_background(key, work)
+        return self.do(key, work, wait=wait) if future is None else result_of(future, wait=wait)
 
     def join(self, key: K, *, wait: float = WAIT_SECONDS) -> None:
-        """Waits for what is under way, if anything is. Raises what the work raised, or WaitedTooLongError."""
+        """Waits for the running work of this key, if there is any. Raises its error, or WaitedTooLongError."""
         with self._lock:
-            flight = self._flights.get(key)
-        if flight is not None:
-            landed(flight, wait=wait)
+            future = self._running.get(key)
+        if future is not None:
+            result_of(future, wait=wait)
 
     def run_in_background(self, key: K, work: Callable[[], V]) -> Future[V] | None:
-        """Runs `work` in a thread of its own, unless work for this key is under way. Does not wait for it.
+        """Starts `work` in a background thread, unless work for this key is running. Does not wait for it.
 
-        None: no thread is to be had, or MAX_BACKGROUND work already; then nothing was started.
+        Returns:
+            The future of the new or the running work. None: no thread was free, so nothing was started.
         """
         if not self._threads.acquire(blocking=False):
             return None
-        flight, leading = self._board(key)
-        if not leading:
+        future, is_new = self._join_or_start(key)
+        if not is_new:
             self._threads.release()
-            return flight
+            return future
         thread = threading.Thread(
-            target=self._fly_in_background, args=(key, flight, work), name=f"background {key}", daemon=True
+            target=self._run_and_release, args=(key, future, work), name=f"background {key}", daemon=True
         )
         try:
             thread.start()
-        except RuntimeError as error:  # "can't start new thread"; a thread that joined must not wait for ever
-            self._land(key, flight, error)
+        except RuntimeError as error:  # "can't start new thread"; threads that joined must not wait forever
+            self._finish(key, future, error)
             self._threads.release()
             return None
-        return flight
+        return future
 
-    def _board(self, key: K) -> tuple[Future[V], bool]:
-        """The flight of this key, and whether it is ours to fly."""
+    def _join_or_start(self, key: K) -> tuple[Future[V], bool]:
+        """The future for this key, and whether it is new. If it is new, the caller must run the work."""
         with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = Future()
-            return flight, True
+            future = self._running.get(key)
+            if future is not None:
+                return future, False
+            future = self._running[key] = Future()
+            return future, True
 
-    def _fly_in_background(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
+    def _run_and_release(self, key: K, future: Future[V], work: Callable[[], V]) -> None:
         try:
-            self._fly(key, flight, work)
+            self._run(key, future, work)
         finally:
             self._threads.release()
 
-    def _fly(self, key: K, flight: Future[V], work: Callable[[], V]) -> None:
+    def _run(self, key: K, future: Future[V], work: Callable[[], V]) -> None:
         try:
-            flight.set_result(work())
-            self._land(key, flight)
-        except BaseException as error:  # noqa: BLE001 — not swallowed: result() raises it in all who wait
-            self._land(key, flight, error)
+            future.set_result(work())
+            self._finish(key, future)
+        except BaseException as error:  # noqa: BLE001 — not swallowed: result() raises it in all waiting threads
+            self._finish(key, future, error)
 
-    def _land(self, key: K, flight: Future[V], error: BaseException | None = None) -> None:
+    def _finish(self, key: K, future: Future[V], error: BaseException | None = None) -> None:
         if error is not None:
-            flight.set_exception(error)
+            future.set_exception(error)
         with self._lock:
-            del self._flights[key]
+            del self._running[key]
 
 
-def landed(flight: Future[V], *, wait: float = WAIT_SECONDS) -> V:
-    """The result of work in the background. Raises what the work raised, or WaitedTooLongError."""
+def result_of(future: Future[V], *, wait: float = WAIT_SECONDS) -> V:
+    """The result of running work. Raises its error, or WaitedTooLongError."""
     try:
-        return flight.result(timeout=seconds_left(wait))
+        return future.result(timeout=seconds_left(wait))
     except TimeoutError:
-        if flight.done():  # it ended in the moment after the wait did, or with a time-out of its own
-            return flight.result()
+        if future.done():  # the work ended just after the wait, or raised a TimeoutError itself
+            return future.result()
         raise WaitedTooLongError from None

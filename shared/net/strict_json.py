@@ -1,4 +1,4 @@
-"""JSON in which nothing can be read in two ways: the parts of a token, a claims request, a problem document."""
+"""Parses JSON strictly: UTF-8, no NaN, no huge numbers. `parse_object` also refuses duplicate members."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """The JSON object that these UTF-8 bytes are.
+    """The JSON object in these UTF-8 bytes.
 
     Raises:
-        ValueError: as parse_body does; also when it is no object, or has duplicate members.
+        ValueError: the errors of parse_body. Or it is not an object, or has duplicate members.
     """
     parsed = _parse(text, _WITHOUT_DUPLICATES)
     if not isinstance(parsed, dict):
@@ -20,7 +20,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
 
 
 def parse_body(text: bytes) -> Any:
-    """A request's body as JSON that can be sent on.
+    """The JSON value in a request's body. `compact` can write it again.
 
     Raises:
         ValueError: not UTF-8, not JSON (NaN and Infinity are not), nested too deeply, or with a number out of range.
@@ -51,7 +51,7 @@ def _finite(text: str) -> float:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """RFC 7519 §4: names are unique. Two parsers may choose different ones of two duplicates."""
+    """RFC 7519 §4: names are unique. Of two duplicates, two parsers may choose different ones."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("duplicate members")
@@ -59,10 +59,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(_: str) -> None:
-    raise ValueError("not a JSON number")  # NaN compares false with every time
+    raise ValueError("not a JSON number")  # comparisons of NaN with a time are always false
 
 
-# Made once: json.loads would make one for each text.
+# Created once: json.loads would create one for each text.
 _ANY = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 _WITHOUT_DUPLICATES = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite

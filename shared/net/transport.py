@@ -1,10 +1,10 @@
-"""The one way out: HTTPS with explicit time-outs, no redirects, no second send, and the response that it returns."""
+"""The one way out: HTTPS with explicit timeouts, no redirects, no second send, and the response that it returns."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -89,13 +89,55 @@ class ResponseTooLarge(TransportError):
     may_repeat = False
 
 
+@dataclass(frozen=True)
+class OpenResponse(Response):
+    """A 2xx response with its body unread. Close it: until then it holds a connection."""
+
+    _received: requests.Response
+    _ends_at: float
+    _now: Callable[[], float]
+
+    @classmethod
+    def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
+        """`seconds`: how long the body may take, all in all."""
+        return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
+
+    def chunks(self, max_bytes: int) -> Iterator[bytes]:
+        """The body in pieces.
+
+        Raises:
+            ResponseTooLarge: it has more than `max_bytes`.
+            TransportTimeout: the time is over, or the next piece does not come.
+            TransportError: the body is not complete.
+        """
+        from .deadline_http import RequestException
+
+        pieces, size = self._received.iter_content(_CHUNK), 0
+        while True:
+            try:
+                with within(self._ends_at - self._now(), self._now):  # for each piece: threads may take turns
+                    piece = next(pieces, b"")
+            except (RequestException, OSError) as error:
+                raise error_by_kind(error, cut_short=True) from None
+            if not piece:
+                return
+            size += len(piece)
+            if size > max_bytes:
+                raise ResponseTooLarge("response too large")
+            yield piece
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        self._received.close()
+
+
 class Transport:
     """Pooled, thread-safe HTTPS. Every request is sent once. Retries are the caller's decision."""
 
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
-        from .deadline_http import deadline_session  # here: requests takes longer to import than all of ours together
+        from .deadline_http import deadline_session
 
         self._session = deadline_session()
         self._connect, self._read, self._now = connect, read, now
@@ -132,7 +174,7 @@ class Transport:
             raise ValueError("only https:// addresses are called")
         usual = self._connect + (read or self._read)
         cut_short = seconds_left(usual) < usual
-        connect, read = self.time_outs(read)
+        connect, read = self.timeouts(read)
         if read <= 0:
             raise TransportTimeout("no time left to send it", cut_short=True)
         try:
@@ -152,7 +194,7 @@ class Transport:
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
 
-    def time_outs(self, read: float | None = None) -> tuple[float, float]:
+    def timeouts(self, read: float | None = None) -> tuple[float, float]:
         """Seconds to connect and to wait for the response, for a request that is sent now."""
         return seconds_left(self._connect), seconds_left(read or self._read)
 
@@ -162,8 +204,6 @@ class Transport:
     def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
         received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
         if keep_open and 200 <= received.status_code < 300:
-            from .open_response import OpenResponse  # here: few requests are left open
-
             return OpenResponse.of(received, seconds_left(float("inf")), self._now)
         with received:
             return Response(received.status_code, received.headers, _read_bounded(received))

@@ -1,6 +1,6 @@
-"""The shared token cache: what one instance has exchanged, all others find in Redis, sealed.
+"""The shared token cache: a token that one instance has exchanged is encrypted in Redis for all other instances.
 
-Imported only where the setting TokenCache__Redis__Url is set.
+This package is imported inside functions, only if TokenCache__Redis__Url is set. Other apps load no Redis library.
 """
 
 from .cache import DistributedCache

@@ -1,4 +1,4 @@
-"""The connections to Redis of one instance: redis-py's own pool, with short time-outs and no retries.
+"""The connections to Redis of one instance: redis-py's own pool, with short timeouts and no retries.
 
 https://redis.readthedocs.io/en/stable/connections.html#redis.connection.BlockingConnectionPool
 """
@@ -29,7 +29,7 @@ def connection_pool(url: str, credentials: redis.CredentialProvider | None) -> r
         socket_timeout=REPLY_SECONDS,
         retry=Retry(NoBackoff(), 0),  # redis-py's default is three more attempts
         protocol=2,  # one round trip less to connect than with 3, and no pushes,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the time-outs
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # which could relax the timeouts
         driver_info=None,
     )
 

@@ -1,4 +1,4 @@
-"""The session of each bearer token: validated once, with every token that was exchanged for it."""
+"""Sessions: for each bearer token, the validated token and every downstream token that was exchanged for it."""
 
 from .cache import Sessions
 from .session import ExchangedLately, RequestContext, Session

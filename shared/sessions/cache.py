@@ -1,10 +1,10 @@
-"""The bounded cache of sessions, one per bearer token: who the user is, and every token exchanged for them.
+"""The bounded cache of sessions: it finds, opens and evicts them, and lets one thread at a time exchange a token.
 
-Found by the SHA-256 of the bearer token, never by user: after step-up the same user holds another token. What was
-exchanged for the first must not be used for the second. The bearer token itself is not kept.
+A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
+token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept.
 
-What has ended is removed when it is looked up. Once a minute, a new session also makes a sweep of the whole cache.
-The sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
+A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
+That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ApiError, ServiceUnavailable, Throttled
 from ..exchange import DownstreamToken, Refusal, TokenSource
-from ..net import SingleFlight, WaitedTooLongError, landed
+from ..net import SingleFlight, WaitedTooLongError, result_of
 from ..telemetry import REPEAT_AFTER_SECONDS
-from ..validation import AccessToken
+from ..validation import ValidatedToken
 from .session import Scopes, Session
 
 if TYPE_CHECKING:
     from ..validation.jws import SigningKey
 
-_LAST_USE_SECONDS = 30.0  # a downstream token must outlive the call it is used for
-_RENEW_AGAIN_SECONDS = 30.0  # after a renewal that failed, while the token at hand is good
+_LAST_USE_SECONDS = 30.0  # a token with less time left is not used: it must outlive the call
+_RENEW_AGAIN_SECONDS = 30.0  # after a failed renewal, while the old token is still valid
 _SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
 
 K = TypeVar("K", bound=Hashable)
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Validator(Protocol):
-    def validate(self, token: str) -> AccessToken: ...
+    def validate(self, bearer: str) -> ValidatedToken: ...
 
 
 class KeyCheck(Protocol):
@@ -59,61 +59,63 @@ class Sessions:
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
-        self._flights: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
+        self._exchanges: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
         self._lock = threading.Lock()
-        self._evictions_told, self._tell_again_at = 0, float("-inf")
+        self._evictions_reported, self._report_again_at = 0, float("-inf")
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def find(self, bearer: str) -> Session | None:
-        """The session of a token that was validated before and still holds. Waits for nothing."""
+        """The session of a bearer token that was validated before and is still valid. Waits for nothing."""
         digest = _digest(bearer)
         session = self._sessions.get(digest)
         if session is None:
             return None
         token = session.access_token
         is_valid = self._keys.still_valid(token.key_id, token.key)
-        if is_valid is False:  # its signing key was withdrawn; None: the token must be validated again
+        if is_valid is False:  # the signing key was withdrawn; None: validate the token again
             self._sessions.remove(digest)
         return session if is_valid else None
 
     def open(self, bearer: str) -> Session:
-        """The session of this token, validating it if it is new. Raises what AccessTokenValidator.validate raises."""
+        """The session of this bearer token. A new token is validated first; see AccessTokenValidator.validate."""
         session = self.find(bearer)
         if session is None:
             token, digest = self._validator.validate(bearer), _digest(bearer)
             new = Session(digest, token)
             session = self._sessions.put(digest, new, token.expires_at, new.size())
-            self._tell_if_too_small()
+            self._warn_if_too_small()
         return session
 
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """An access token for these scopes on behalf of the session's user; at most one exchange at a time for them.
+        """An access token for these scopes on behalf of the session's user.
+
+        Only one exchange runs at a time for each bearer token, set of scopes and refusal.
 
         Args:
-            refusal: why an earlier token does not do. Without claims, only one exchange a minute is made for it.
+            refusal: why the API refused an earlier token. Without claims, only one exchange a minute is made.
 
         Raises:
-            ExchangedLately: that one was made already.
-            ApiError: the exchange failed; the failure is not kept, the next call tries again.
+            ExchangedLately: that exchange was made less than a minute ago.
+            ApiError: the exchange failed. The failure is not kept: the next call tries again.
         """
         known = self.known_token(session, scopes, refusal)
         if known is not None:
             return known
-        flight = (session.digest, scopes, refusal.digest() if refusal else b"")
+        key = (session.digest, scopes, refusal.digest() if refusal else b"")
         due = session.downstream_tokens.get(scopes)
         if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
-            self._flights.run_in_background(flight, lambda: self._renew(session, bearer, scopes, due, correlation_id))
+            self._exchanges.run_in_background(key, lambda: self._renew(session, bearer, scopes, due, correlation_id))
             return due
 
         def work() -> DownstreamToken:
             known = self.known_token(session, scopes, refusal)
             return known or self._exchange(session, bearer, scopes, refusal, correlation_id)
 
-        return _result(lambda: self._flights.do(flight, work))
+        return _wait_for(lambda: self._exchanges.do(key, work))
 
     def prefetch(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str
@@ -121,7 +123,7 @@ class Sessions:
         """Starts the exchange for these scopes in the background, unless a usable token is at hand.
 
         Returns:
-            What waits for that exchange, and returns or raises as `token_for`. None: nothing was started.
+            A function that waits for that exchange, and returns or raises like `token_for`. None: nothing was started.
         """
         known = session.downstream_tokens.get(scopes)
         if known and self._now() < known.expires_at - _LAST_USE_SECONDS:
@@ -130,11 +132,11 @@ class Sessions:
         def work() -> DownstreamToken:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
 
-        flight = self._flights.run_in_background((session.digest, scopes, b""), work)
-        return None if flight is None else lambda: _result(lambda: landed(flight))
+        future = self._exchanges.run_in_background((session.digest, scopes, b""), work)
+        return None if future is None else lambda: _wait_for(lambda: result_of(future))
 
     def known_token(self, session: Session, scopes: Scopes, refusal: Refusal | None = None) -> DownstreamToken | None:
-        """The token that an earlier exchange brought, unless it is due for renewal or the very one that was refused."""
+        """The token of an earlier exchange. None if it is due for renewal, or is the token that was refused."""
         token = session.downstream_tokens.get(scopes)
         if token is None or (refusal and refusal.token == token.token):
             return None
@@ -142,19 +144,19 @@ class Sessions:
             return None
         return token
 
-    def _tell_if_too_small(self) -> None:
-        if self._sessions.evicted > self._evictions_told and self._now() >= self._tell_again_at:
-            self._evictions_told, self._tell_again_at = self._sessions.evicted, self._now() + REPEAT_AFTER_SECONDS
+    def _warn_if_too_small(self) -> None:
+        if self._sessions.evicted > self._evictions_reported and self._now() >= self._report_again_at:
+            self._evictions_reported, self._report_again_at = self._sessions.evicted, self._now() + REPEAT_AFTER_SECONDS
             log.warning(
-                "%d sessions were evicted before they expired, and are validated and exchanged again; "
+                "%d sessions were evicted before they expired; their tokens are validated and exchanged again; "
                 "consider raising TokenCache__MaxSessions and TokenCache__MaxMegabytes",
-                self._evictions_told,
+                self._evictions_reported,
             )
 
     def _renew(
         self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
     ) -> DownstreamToken:
-        """A new token, fetched in the background while requests use the old one. After a failure it is tried again."""
+        """A new token. Requests use the old one meanwhile. After a failure, the old one, to be renewed later."""
         try:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:
@@ -170,8 +172,8 @@ class Sessions:
         known = session.downstream_tokens.get(scopes)
         if refusal and not refusal.claims:
             with self._lock:
-                session.check_not_exchanged_lately(scopes, self._now())
-        try:
+                session.reserve_exchange(scopes, self._now())
+        try:  # from here on the bearer token is the assertion of the exchange
             session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
         except ApiError as error:
@@ -181,7 +183,7 @@ class Sessions:
                 session.drop(scopes, refusal)
                 self._sessions.resize(session.digest, session, session.size)
             raise
-        if refusal and refusal.claims:  # it meets what no other token can be known to meet
+        if refusal and refusal.claims:  # only this token surely meets the claims: it replaces any other
             known = session.downstream_tokens.get(scopes)
         session.keep(scopes, token, instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
@@ -196,9 +198,9 @@ class _Entry(Generic[V]):
 
 
 class ExpiringLru(Generic[K, V]):
-    """A thread-safe map whose entries end at a given time; when it is full the least recently used go first.
+    """A thread-safe map whose entries expire at a given time. If it is full, the least recently used are evicted.
 
-    Bounded by number, and by the sum of the sizes that its entries are said to have.
+    It is bounded by the number of its entries and by the sum of their sizes, which the caller gives.
     """
 
     def __init__(self, max_entries: int, max_size: int, now: Callable[[], float]) -> None:
@@ -206,14 +208,14 @@ class ExpiringLru(Generic[K, V]):
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._sweep_at = float("-inf")
         self.size = 0
-        self.evicted = 0  # entries that had to go although their time was not over
+        self.evicted = 0  # entries that were evicted before they expired
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """The value, which counts as used now; None when there is none or its time is over."""
+        """The value, which counts as used now. None if there is none, or if it has expired."""
         now = self._now()
         with self._lock:
             entry = self._entries.get(key)
@@ -226,7 +228,7 @@ class ExpiringLru(Generic[K, V]):
             return entry.value
 
     def put(self, key: K, value: V, ends_at: float, size: int) -> V:
-        """Keeps the value until `ends_at` (seconds since 1970), unless the key has one; returns the one kept."""
+        """Stores the value until `ends_at` (Unix seconds), unless the key has a value. Returns the stored value."""
         with self._lock:
             self._sweep()
             known = self._entries.get(key)
@@ -238,11 +240,11 @@ class ExpiringLru(Generic[K, V]):
             return value
 
     def resize(self, key: K, value: V, size_now: Callable[[], int]) -> None:
-        """This value, if it is still the one of the key, has another size by now."""
+        """Updates the size of the entry, if the key still holds this value."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and entry.value is value:
-                size = size_now()  # under the lock: of two threads the later one must book the later size
+                size = size_now()  # under the lock, so that the later of two threads stores the later size
                 self.size += size - entry.size
                 entry.size = size
                 self._make_room()
@@ -263,7 +265,7 @@ class ExpiringLru(Generic[K, V]):
             self.evicted += self._now() < entry.ends_at
 
     def _sweep(self) -> None:
-        """Removes all entries that have ended, once a minute."""
+        """Removes all expired entries, once a minute."""
         now = self._now()
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS
@@ -271,7 +273,7 @@ class ExpiringLru(Generic[K, V]):
                 self._remove(key)
 
 
-def _result(wait: Callable[[], DownstreamToken]) -> DownstreamToken:
+def _wait_for(wait: Callable[[], DownstreamToken]) -> DownstreamToken:
     try:
         return wait()
     except WaitedTooLongError as error:

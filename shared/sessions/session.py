@@ -1,4 +1,4 @@
-"""The session of one bearer token, with every token exchanged for it, and one request's hold on that session."""
+"""A session, and its use by one request: `Session` lives as long as a bearer token, `RequestContext` as a request."""
 
 from __future__ import annotations
 
@@ -13,66 +13,69 @@ from ..errors import ApiError, Throttled
 from ..exchange import DownstreamToken, Origin, Refusal
 from ..settings import DownstreamApiSettings
 from ..telemetry import RequestRecord
-from ..validation import AccessToken
+from ..validation import ValidatedToken
 
 MAX_TOKENS_PER_SESSION = 16
-ANEW_SECONDS = 60.0  # between two exchanges because an API refused a token and did not say what it misses
+ANEW_SECONDS = 60.0  # the minimum between two exchanges after an API refused a token without claims
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
 
 Scopes = tuple[str, ...]
 
 
-class ExchangedLately(ApiError):  # noqa: N818 — not a failure, but a reason to keep the API's response
-    """A token that was refused is not exchanged anew: that was done less than a minute ago."""
+class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: UserCalls catches it and keeps the API's response
+    """No new exchange for a token that an API refused: the last one was less than a minute ago."""
 
 
 class Session:
-    """What is known about one bearer token. Lives at most as long as that token."""
+    """What is known about one bearer token. It lives at most as long as that token."""
 
     __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
 
-    def __init__(self, digest: bytes, access_token: AccessToken) -> None:
+    def __init__(self, digest: bytes, access_token: ValidatedToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
-        self._not_before: dict[Scopes, float] | None = None  # rarely needed, so not made for every session
-        self._anew_from: dict[Scopes, float] | None = None  # also rarely needed
+        self._not_before: dict[Scopes, float] | None = None  # None, because few sessions need a dict
+        self._anew_from: dict[Scopes, float] | None = None
 
     def size(self) -> int:
-        """Bytes in memory, nearly: what does not depend on the tokens was measured."""
+        """An estimate of the bytes in memory: measured constants, plus the lengths of the tokens."""
         tokens = sum(_TOKEN_BYTES + len(token.token) for token in list(self.downstream_tokens.values()))
         return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
-        """Keeps the token, unless another than `instead_of` has come meanwhile: it may have met a claims challenge."""
-        is_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
-        if is_room and self.downstream_tokens.get(scopes) is instead_of:
+        """Stores the token only if `instead_of` is still the current one: a newer one may meet a claims challenge."""
+        has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
+        if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
 
     def drop(self, scopes: Scopes, refusal: Refusal) -> None:
-        """Forgets the token that was refused."""
+        """Removes the token that was refused, if it is still the current one."""
         known = self.downstream_tokens.get(scopes)
         if known and known.token == refusal.token:
             self.downstream_tokens.pop(scopes, None)
 
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
-        """Entra wants no exchange of this very token for these scopes for so long.
+        """Blocks exchanges for these scopes for `seconds`: Entra asked for it.
 
-        While that runs it is not made longer: a client that asks again all the time would wait for ever.
+        A running block is not extended. Otherwise a client that keeps calling would wait forever.
         """
         if now >= (self._not_before or {}).get(scopes, now):
             self._not_before = {**(self._not_before or {}), scopes: now + seconds}
 
     def check_not_throttled(self, scopes: Scopes, now: float) -> None:
-        """Raises Throttled while Entra wants to be left alone."""
+        """Raises Throttled while exchanges for these scopes are blocked."""
         until = (self._not_before or {}).get(scopes, now)
         if now < until:
             raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
 
-    def check_not_exchanged_lately(self, scopes: Scopes, now: float) -> None:
-        """Raises ExchangedLately, or the next call within a minute does. For one thread at a time.
+    def reserve_exchange(self, scopes: Scopes, now: float) -> None:
+        """Allows one exchange a minute for these scopes, and notes its time. Call it under a lock.
 
         So an API that refuses every token does not cost an exchange for each call.
+
+        Raises:
+            ExchangedLately: the last allowed exchange was less than a minute ago.
         """
         if now < (self._anew_from or {}).get(scopes, now):
             raise ExchangedLately
@@ -80,7 +83,7 @@ class Session:
 
 
 class SessionTokens(Protocol):
-    """What brings the tokens of sessions: see Sessions."""
+    """The part of `Sessions` that a request uses. It is a Protocol, because `Sessions` imports this module."""
 
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
@@ -92,10 +95,10 @@ class SessionTokens(Protocol):
 
 
 class RequestContext:
-    """Who calls. The bearer token is kept here alone, and until `close`, so no longer than the request.
+    """The caller of one request. Only this object holds the bearer token, and only until `close`.
 
-    Within `with`, what runs is this request: it gets no token through the context of another one. So a client that was
-    wrongly made for all requests does not act as its first user either while that user's request still runs.
+    Inside its `with` block, no token can be had through the context of another request. So a client that was wrongly
+    made once for all requests fails. It never acts as the user of the request that made it.
     """
 
     _entered: Token[RequestContext | None]
@@ -114,12 +117,12 @@ class RequestContext:
         self.close()
 
     def close(self) -> None:
-        """Ends the hold: from now on there is no token for anything that still has this context."""
+        """Forgets the bearer token. From now on `token_for` raises ApiError."""
         self._bearer = None
         self._prefetched.clear()
 
     @property
-    def access_token(self) -> AccessToken:
+    def access_token(self) -> ValidatedToken:
         return self._session.access_token
 
     def check(self) -> None:
@@ -135,7 +138,7 @@ class RequestContext:
         return bearer
 
     def prefetch(self, api: DownstreamApiSettings) -> None:
-        """Starts the exchange for this API in the background. Whether it fails shows when its token is needed."""
+        """Starts the exchange for this API in the background. `token_for` raises its error."""
         if self._bearer is not None:
             correlation_id = self.record.correlation_id
             wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)
@@ -147,12 +150,12 @@ class RequestContext:
 
         Raises:
             ExchangedLately: see Sessions.token_for.
-            ApiError: it cannot be had, or the context is closed.
+            ApiError: the exchange failed, or the context is closed.
         """
         bearer, started = self._open_bearer(), perf_counter()
         try:
             wait = self._prefetched.pop(api.name, None) if refusal is None else None
-            token = wait() if wait is not None else self._exchanged(bearer, api, refusal)
+            token = wait() if wait is not None else self._exchange(bearer, api, refusal)
         except ExchangedLately:
             raise
         except ApiError:
@@ -164,7 +167,7 @@ class RequestContext:
             self.record.token_took(api.name, token.origin.value, started)
         return token
 
-    def _exchanged(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
+    def _exchange(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
         correlation_id = self.record.correlation_id
         return self._sessions.token_for(
             self._session, bearer, api.scopes, correlation_id=correlation_id, refusal=refusal

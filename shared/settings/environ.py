@@ -27,7 +27,7 @@ class Secret:
 
 
 class EnvironReader:
-    """Typed look-ups over environment variables. A bad one becomes a line in `problems`, never an exception.
+    """Typed lookups over environment variables. A bad one becomes a line in `problems`, never an exception.
 
     Names are compared without regard to case, as .NET configuration does and as Windows does with its environment.
     """
@@ -50,7 +50,7 @@ class EnvironReader:
         return value or default or ""
 
     def one_of(self, name: str, choices: tuple[str, ...]) -> str:
-        """The choice that the value names, spelt as in `choices`."""
+        """The choice that the value names, spelled as in `choices`."""
         value = self.text(name)
         match = next((choice for choice in choices if choice.lower() == value.lower()), "")
         if not match:
@@ -116,7 +116,7 @@ class EnvironReader:
         return tuple({key.split("__")[level]: name.split("__")[level] for key, name in given.items()}.values())
 
     def refuse_unknown(self, *prefixes: str) -> None:
-        """A misspelt setting under one of the prefixes is a problem, too: it might have been a restriction."""
+        """A misspelled setting under one of the prefixes is a problem, too: it might have been a restriction."""
         ours = re.compile(rf"({'|'.join(prefixes)})(__|[_:.])", re.IGNORECASE)  # _ : . are how it is written elsewhere
         for name in filter(ours.match, self._duplicates):
             self.problems[name] = "is set twice, in upper and lower case"
@@ -125,11 +125,11 @@ class EnvironReader:
                 near = difflib.get_close_matches(key, self._asked, n=1)
                 hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
                 self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
-            elif section := _misspelt(key.partition("__"), prefixes):
+            elif section := _misspelled(key.partition("__"), prefixes):
                 self.problems[self._as_given[key]] = f"is not a setting of this API; did you mean {section}__…?"
 
 
-def _misspelt(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
+def _misspelled(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
     """The section that a name's first level nearly is; names without levels are of others."""
     names = {section.lower(): section for section in sections}
     near = difflib.get_close_matches(parts[0], names, n=1, cutoff=0.85) if parts[1] else []

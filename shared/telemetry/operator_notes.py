@@ -22,7 +22,8 @@ MAX_CHARS = 1_000  # of one note
 _MAX_REMEMBERED = 200  # texts whose last time is known
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # a caller chooses correlation ids
 
-_request_thread: ContextVar[int | None] = ContextVar("request_thread", default=None)
+request_thread: ContextVar[int | None] = ContextVar("request_thread", default=None)
+"""The thread that handles the request of this context: what it logs arrives by itself."""
 
 
 @dataclass
@@ -47,7 +48,7 @@ class OperatorNotes(logging.Handler):
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.INFO)
         self._now = now
-        self._notes: OrderedDict[tuple[str, str], _Note] = OrderedDict()
+        self.waiting: OrderedDict[tuple[str, str], _Note] = OrderedDict()  # for a request that delivers them
         self._written_at: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._repeats: dict[tuple[str, str], int] = {}
         self._dropped = 0
@@ -57,27 +58,27 @@ class OperatorNotes(logging.Handler):
 
         Nothing has to be undone: contexts that are copied to other threads bring the number of this thread along.
         """
-        _request_thread.set(threading.get_ident())
+        request_thread.set(threading.get_ident())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps the record, unless it arrives by itself, is kept already or was written within the hour."""
-        if _request_thread.get() == threading.get_ident():
+        if request_thread.get() == threading.get_ident():
             return
         text = record.getMessage()[:MAX_CHARS]
         cause = (record.name, _ID.sub("", text))
-        if cause in self._notes:
-            self._notes[cause].count += 1
+        if cause in self.waiting:
+            self.waiting[cause].count += 1
         elif self._now() < self._written_at.get(cause, float("-inf")) + REPEAT_AFTER_SECONDS:
             self._repeats[cause] = self._repeats.get(cause, 0) + 1
-        elif len(self._notes) >= MAX_NOTES:
+        elif len(self.waiting) >= MAX_NOTES:
             self._dropped += 1
         else:
             count = 1 + self._repeats.pop(cause, 0)
-            self._notes[cause] = _Note(cause, record.name, record.levelno, text, self._now(), count)
+            self.waiting[cause] = _Note(cause, record.name, record.levelno, text, self._now(), count)
 
     def deliver(self) -> None:
         """Writes what was kept. Call it on a request's own thread: then the host passes the lines on."""
-        if not self._notes:
+        if not self.waiting:
             return
         self.enter_request()
         for note in self._take():
@@ -87,7 +88,7 @@ class OperatorNotes(logging.Handler):
         """Everything kept so far; from now on these texts rest for an hour."""
         self.acquire()
         try:
-            notes, self._notes = list(self._notes.values()), OrderedDict()
+            notes, self.waiting = list(self.waiting.values()), OrderedDict()
             if self._dropped:
                 text = f"{self._dropped} further notes were not kept"
                 notes.append(_Note((__name__, text), __name__, logging.WARNING, text, self._now()))

@@ -1,8 +1,8 @@
-"""One request as an operator sees it: the id by which it is found everywhere, its line in the log, and its trace.
+"""One request as an operator sees it: its correlation id, its line in the log, and its trace for OpenTelemetry.
 
     request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
 
-No token, no claim, no address and no text from elsewhere; docs/errors.md explains the fields.
+The line has no token, claim, address or text of another service. docs/errors.md explains its fields.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
 from ..errors import ApiError
-from .operator_notes import notes
+from .operator_notes import notes, request_thread
 
-MAX_ENTRIES = 20  # of tokens and of calls in one line; the rest is counted
+MAX_ENTRIES = 20  # of tokens, and of calls, in one line; further ones are counted
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?", re.ASCII
@@ -39,11 +40,11 @@ class RequestRecord:
     """
 
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
-        """From here on, what this thread logs belongs to the request.
+        """From now on, the log lines of this thread belong to the request.
 
-        `traceparent`: the header of the request; without a valid one, a new trace begins.
+        `traceparent`: the header of the request. Without a valid one, a new trace begins.
         """
-        notes.enter_request()
+        request_thread.set(get_ident())
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self._method, self._trace_id = function, method, trace
@@ -55,28 +56,29 @@ class RequestRecord:
         self._started = perf_counter()
 
     def traceparent(self) -> str:
-        """The header for a call onwards, which is a new span of the same trace."""
+        """The `traceparent` header for a downstream call: a new span of the same trace."""
         return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
 
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
 
     def token_took(self, api: str, origin: str, since: float) -> None:
-        """The token for `api` came from `origin` (`shared`, `miss`) after a wait since this value of perf_counter()."""
+        """The token for `api` came from `origin` (`shared`, `miss`). `since`: perf_counter() when the wait began."""
         self._tokens.append(f"{api}:{origin}:{_milliseconds(since)}ms")
 
     def call_ended(self, api: str, outcome: object, since: float) -> None:
-        """A call of `api` ended with this status, or with this kind of failure."""
+        """A call of `api` ended with this status, `timeout` or `unanswered`. `since`: perf_counter() at its start."""
         self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
 
     def queued(self, since: float) -> None:
-        """A call of an `async def` function waited for a free thread, since this value of perf_counter()."""
+        """A call of an `async def` function waited for a free thread. `since`: perf_counter() when the wait began."""
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
     def close(self, status: int, error: BaseException | None = None) -> None:
-        """Writes the line, and the operator notes after it. An unexpected error brings its traceback along."""
+        """Writes the line, then the operator notes. For an unexpected error it adds the traceback."""
         self._write_line(status, error)
-        notes.deliver()
+        if notes.waiting:
+            notes.deliver()
 
     def _write_line(self, status: int, error: BaseException | None) -> None:
         level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
@@ -87,7 +89,7 @@ class RequestRecord:
             f"user={self.user} correlation_id={self.correlation_id}"
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
-        code, reason = _kind_of(error) if error is not None else ("", "")
+        code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
         more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
         more["reason"] = reason
@@ -97,8 +99,8 @@ class RequestRecord:
         log.log(level, "request %s", line, exc_info=unexpected)
 
 
-def _kind_of(error: BaseException) -> tuple[str, str]:
-    """Code and reason of a failure; of one that is not ours only its type, as its text may be anything."""
+def _code_and_reason(error: BaseException) -> tuple[str, str]:
+    """The code and reason of an error. If it is not an ApiError, only its type: its text may hold anything."""
     if isinstance(error, ApiError):
         return error.code, json.dumps(error.reason) if error.reason else ""
     return ApiError.code, type(error).__name__
@@ -114,14 +116,14 @@ def _some_of(entries: list[str]) -> str:
 
 
 def worker_trace(context: Any) -> AbstractContextManager[None]:
-    """Within it the trace of a `def` function is OpenTelemetry's context, unless a span is current already.
+    """Attaches the request's trace to this thread for OpenTelemetry, unless a span is already active.
 
     Since Python 3.13 the worker attaches the host's trace context on its event loop alone. Threads that run `def`
     functions do not inherit it (azure_functions_runtime 1.3, handle_event.py and otel.py). So their spans would begin
-    traces of their own. Here it is attached as the worker does it, where the worker has loaded OpenTelemetry.
+    new traces. This attaches the trace as the worker does, if the worker has loaded OpenTelemetry.
 
     Args:
-        context: the worker's, with `trace_context`; None: nothing is attached.
+        context: the worker's invocation context, with `trace_context`. None: nothing is attached.
     """
     propagation = sys.modules.get("opentelemetry.trace.propagation.tracecontext")
     given = getattr(context, "trace_context", None) if propagation is not None else None
@@ -129,7 +131,7 @@ def worker_trace(context: Any) -> AbstractContextManager[None]:
     if propagation is None or not parent or _has_span():
         return _NOTHING
     carrier = {"traceparent": parent, "tracestate": getattr(given, "trace_state", None) or ""}
-    return _attached(propagation.TraceContextTextMapPropagator().extract(carrier))
+    return _attach(propagation.TraceContextTextMapPropagator().extract(carrier))
 
 
 def _has_span() -> bool:
@@ -138,7 +140,7 @@ def _has_span() -> bool:
 
 
 @contextmanager
-def _attached(trace: Any) -> Iterator[None]:
+def _attach(trace: Any) -> Iterator[None]:
     api: Any = sys.modules["opentelemetry.context"]
     token = api.attach(trace)
     try:

@@ -1,6 +1,6 @@
 """The signed-in user, as a function sees them: `User` in `def`, `AsyncUser` in `async def` functions."""
 
-from .async_user import AsyncUser, validated
+from .async_user import AsyncUser, validate_in_thread
 from .credential import AsyncUserCredential, UserCredential
 from .user import SignedInUser, User
 
@@ -10,5 +10,5 @@ __all__ = [
     "SignedInUser",
     "User",
     "UserCredential",
-    "validated",
+    "validate_in_thread",
 ]

@@ -1,4 +1,7 @@
-"""The signed-in user for `async def` functions: what may wait for the network is awaited, the rest is the same."""
+"""The signed-in user for `async def` functions: blocking calls run in threads and are awaited.
+
+Tokens are validated in threads of their own.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,21 @@ from .user import SignedInUser
 _WAIT_SECONDS = 230.0
 
 T = TypeVar("T")
-_validations = ThreadPoolExecutor(8, thread_name_prefix="validation")  # its own: strangers can make it wait, not us
+# A separate pool: unknown tokens cannot block calls.
+_validations = ThreadPoolExecutor(8, thread_name_prefix="validation")
 
 
-async def validated(call: Callable[[str], T], bearer: str) -> T:
-    """`call(bearer)`, which may wait for Entra's signing keys, in a thread, so that the event loop goes on."""
+async def validate_in_thread(call: Callable[[str], T], bearer: str) -> T:
+    """The result of `call(bearer)`. It runs in a thread, because it may wait for Entra's signing keys."""
     return await _in_a_thread(_validations, call, bearer)
 
 
 async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
-    """With the caller's context variables, as asyncio.to_thread does it."""
+    """The result of the call in a thread, with the context variables of the caller, as in asyncio.to_thread."""
     work = partial(contextvars.copy_context().run, call, *args)
     waiting = asyncio.get_running_loop().run_in_executor(threads, work)
     try:
-        return await asyncio.wait_for(waiting, seconds_left(_WAIT_SECONDS) + 1)  # what runs has its own, earlier end
+        return await asyncio.wait_for(waiting, seconds_left(_WAIT_SECONDS) + 1)  # the call ends a second earlier
     except TimeoutError:
         raise GatewayTimeout(reason="no thread was free in time") from None
 
@@ -99,9 +103,9 @@ class AsyncUser(SignedInUser):
         return async_client_options(self._wait_for)
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
-        """The result of a blocking call, made in one of as many threads as calls may wait at a time.
+        """The result of a blocking call, made in the thread pool for downstream calls.
 
-        What it waits for a free thread counts against the deadline, and shows in the request's line.
+        The wait for a free thread counts against the deadline, and shows in the request's line as `queued`.
         """
         submitted = perf_counter()
 

@@ -1,15 +1,15 @@
-"""Validation: a caller's bearer token → an access token that may be trusted.
+"""Validation: a caller's bearer token → a validated token.
 
-`jws` is imported where it is used: PyJWT and cryptography are not needed before the first token.
+`jws` is imported inside functions: PyJWT and cryptography are not needed before the first token.
 """
 
-from .access_token import AccessToken, AccessTokenValidator
+from .access_token import AccessTokenValidator, ValidatedToken
 from .metadata import Metadata
 from .signing_keys import SigningKeys
 
 __all__ = [
-    "AccessToken",
     "AccessTokenValidator",
     "Metadata",
     "SigningKeys",
+    "ValidatedToken",
 ]

@@ -1,4 +1,4 @@
-"""A caller's bearer token → an access token that may be trusted. Signature first, then claims; no I/O of its own.
+"""Validates a caller's bearer token: the signature first, then the claims. It does no I/O, except to get a key.
 
 The checks are those of https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens
 """
@@ -26,8 +26,8 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AccessToken:
-    """A validated access token: what it says, until when, and which key vouches for it. Not the token itself."""
+class ValidatedToken:
+    """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
     payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
     expires_at: float
@@ -59,26 +59,26 @@ class AccessTokenValidator:
         self._authority, self._accepted, self._keys, self._now = authority, accepted, keys, now
         self._token_issuers = authority.token_issuers
 
-    def validate(self, token: str) -> AccessToken:
-        """The access token that this string is.
+    def validate(self, bearer: str) -> ValidatedToken:
+        """Validates a bearer token.
 
         Raises:
-            InvalidToken: it is malformed, forged, expired, or meant for somebody else.
-            UserTokenRequired: it is genuine, but an application's own (app-only).
+            InvalidToken: it is malformed, forged, expired, or meant for another API or tenant.
+            UserTokenRequired: it is genuine, but app-only: it has no user.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
-        from .jws import key_id_of, parse_segment  # here: PyJWT and cryptography, not needed before the first token
+        from .jws import key_id_of, parse_segment
 
-        key_id = key_id_of(token)
+        key_id = key_id_of(bearer)
         key = self._keys.get(key_id)
-        payload = key.verify(token)
+        payload = key.verify(bearer)
         claims = parse_segment(payload)
         self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
         _check_delegated(claims)
         scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
-        return AccessToken(payload, expires_at, scopes, key_id, key, name)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, name)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
@@ -106,7 +106,7 @@ class AccessTokenValidator:
         return float(expires_at + LEEWAY_SECONDS)
 
     def _name_in_log(self, claims: Mapping[str, Any]) -> str:
-        """The same for all tokens of one user. The directory tells who it is; the log alone does not."""
+        """A stable pseudonym of the user. Only the object id in the directory reveals who it is."""
         if self._accepted.enable_pii_logging:
             return str(claims["oid"])
         return hashlib.sha256(f"{self._authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
@@ -122,16 +122,21 @@ def _is_text(value: object) -> bool:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:
     value = claims.get(name)
-    if type(value) is not int or not 0 < value < 1 << 40:  # bool is an int, too; Entra sends whole seconds
+    if type(value) is not int or not 0 < value < 1 << 40:  # Entra sends whole seconds; `type`, because a bool is an int
         raise InvalidToken(reason=f"{name} missing or not a time")
     return value
 
 
 def _check_delegated(claims: Mapping[str, Any]) -> None:
-    """Only tokens of a signed-in user: `scp` and `oid` present. An ID token has neither `scp` nor a client."""
+    """Accepts only tokens of a signed-in user, which have `scp` and `oid`. An ID token has neither `scp` nor a client.
+
+    Raises:
+        InvalidToken: it is not an access token of a user.
+        UserTokenRequired: it is app-only.
+    """
     if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
         raise InvalidToken(reason="no subject")
-    if "cnf" in claims:  # bound to a key that a bearer header does not prove (RFC 7800)
+    if "cnf" in claims:  # the token is bound to a key, and a bearer header proves no key (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
     scopes = claims.get("scp")
     is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp") != "app"
@@ -145,5 +150,5 @@ def _check_delegated(claims: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=256)
 def _split_scopes(scopes: str) -> frozenset[str]:
-    """One shared set for the handful of scope strings that a tenant's clients ask for."""
-    return frozenset(filter(None, scopes.split(" ")))  # RFC 6749 §3.3: a space, and no other white space
+    """The scopes. Cached, because few different scope strings occur in a tenant."""
+    return frozenset(filter(None, scopes.split(" ")))  # RFC 6749 §3.3: only a space separates scopes

@@ -1,7 +1,7 @@
-"""A token as a signed text (JWS, RFC 7515): its header, the keys that may sign it, and the check of its signature.
+"""Checks the signature of a token (JWS, RFC 7515) against Entra's published keys.
 
-Of the header two things are looked at alone, and nothing in it steers anything. Imported where it is used: PyJWT and
-cryptography are not needed before the first token.
+Of the header, only `kid` selects anything: a published key. `alg` and `typ` must have fixed values, and a header with
+a name in _REFUSED_HEADERS is refused.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from ..errors import InvalidToken
 from ..net import parse_object
 
-ALGORITHM = "RS256"  # fixed: what the token's header says is compared with it, never used
-MAX_TOKEN_CHARS = 32 * 1024  # the front end refuses longer headers anyway; Entra's tokens have one to eight thousand
+ALGORITHM = "RS256"  # fixed: `alg` in the header is compared with it, and never selects an algorithm
+MAX_TOKEN_CHARS = 32 * 1024  # Azure refuses longer headers anyway; Entra's tokens have 1,000 to 8,000
 
-_MAX_HEADER_CHARS = 4 * 1024  # the one JSON that a stranger can have parsed; Entra's have one to three hundred
+_MAX_HEADER_CHARS = 4 * 1024  # it is parsed before the signature is checked; Entra's have 100 to 300
 _MAX_KEY_ID_CHARS = 256
 _COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_TYPES = frozenset({"jwt", "at+jwt"})  # RFC 8725 §3.11: what was made for something else is not an access token
-_REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})  # a key or a rule of the sender's own
+_TYPES = frozenset({"jwt", "at+jwt"})  # RFC 8725 §3.11: explicit types; another type is not an access token
+# They would bring a key or a rule of the sender's own:
+_REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 _MIN_KEY_BITS = 2048
-_MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; with a smaller one, sloppy padding can be forged
+_MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; a smaller one makes forged padding possible
 _jws = jwt.PyJWS()
 
 
 def key_id_of(token: str) -> str:
-    """The `kid` of a token whose header is fit to be looked at further. Raises InvalidToken for any other."""
+    """The `kid` in the header of a token. Raises InvalidToken for a malformed token or a refused header."""
     if len(token) > MAX_TOKEN_CHARS or not _COMPACT_JWS.fullmatch(token):
         raise InvalidToken(reason="not a compact JWS")
     encoded = token[: token.index(".")]
@@ -45,7 +46,7 @@ def key_id_of(token: str) -> str:
 
 @lru_cache(maxsize=64)
 def _key_id_in(encoded: str) -> str:
-    """Remembered, as all tokens that one key signs have the same header; what is refused is looked at each time."""
+    """The `kid`. Cached, because all tokens that one key signs have the same header. Errors are not cached."""
     try:
         header = parse_segment(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except binascii.Error:
@@ -61,12 +62,12 @@ def _key_id_in(encoded: str) -> str:
 
 
 def _is_type(value: object) -> bool:
-    """RFC 7515 §4.1.9: a media type, of which the case does not matter and `application/` may be left out."""
+    """RFC 7515 §4.1.9: `typ` is a media type. Its case does not matter, and `application/` may be left out."""
     return isinstance(value, str) and value.lower().removeprefix("application/") in _TYPES
 
 
 def parse_segment(text: bytes) -> dict[str, Any]:
-    """The JSON object that a decoded segment holds. Raises InvalidToken."""
+    """The JSON object in a decoded segment. Raises InvalidToken if there is none."""
     try:
         return parse_object(text)
     except ValueError:
@@ -77,14 +78,15 @@ def parse_segment(text: bytes) -> dict[str, Any]:
 class SigningKey:
     """One public key, and the issuers for whose tokens it may be used.
 
-    `{tenantid}` in an issuer stands for any tenant; an empty issuer for any issuer, as the key was published with none.
+    `{tenantid}` in an issuer stands for any tenant. An empty issuer stands for any issuer, if the key was published
+    without one.
     """
 
     key: RSAPublicKey
     issuers: frozenset[str] = frozenset({""})
 
     def verify(self, token: str) -> bytes:
-        """The payload of a token that this key has signed. Raises InvalidToken for any other."""
+        """The payload of a token that this key has signed. Raises InvalidToken for any other token."""
         try:
             payload: bytes = _jws.decode(token, self.key, algorithms=[ALGORITHM])
         except jwt.PyJWTError as error:
@@ -92,19 +94,19 @@ class SigningKey:
         return payload
 
     def may_sign_for(self, issuers: Collection[str], tenant_id: str) -> bool:
-        """Whether it is published for one of these issuers, compared whole, or for any."""
+        """Whether the key is published for any issuer, or for one of these, compared as whole strings."""
         return any(issuer == "" or issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers)
 
 
 def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str, SigningKey]:
-    """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Others are passed over.
+    """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Other keys are skipped.
 
     `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
 
-    A list without a usable key is valid: Entra has withdrawn all.
+    A list without a usable key is valid: Entra has withdrawn all keys.
 
     Raises:
-        ValueError: it holds no list of keys.
+        ValueError: the document holds no list of keys.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):
@@ -118,7 +120,7 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str
             keys[entry["kid"]] = SigningKey(key.key, key.issuers | other.issuers)
             if other.key != key.key:
                 ambiguous.add(entry["kid"])
-    for key_id in ambiguous:  # which of the two is meant is not for a token's sender to choose
+    for key_id in ambiguous:  # two keys with one id: neither is used
         del keys[key_id]
     return keys
 
@@ -138,7 +140,7 @@ def _parse_key(entry: Any, cloud: object) -> SigningKey | None:
 
 
 def _is_for_rs256(entry: Mapping[str, Any]) -> bool:
-    """What the key is published for (RFC 7517 §4.2 to §4.4), where it says so."""
+    """Whether the key may verify RS256 signatures. An absent member allows it (RFC 7517 §4.2 to §4.4)."""
     operations = entry.get("key_ops", ["verify"])
     return (
         entry.get("use", "sig") == "sig"

@@ -1,4 +1,4 @@
-"""What Entra publishes about one authority: its discovery document and the keys that it signs with."""
+"""Fetches what Entra publishes about one authority: its discovery document and its signing keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..settings import Authority
 if TYPE_CHECKING:
     from .jws import SigningKey
 
-DOCUMENT_SECONDS = 5.0  # for each of the two
+DOCUMENT_SECONDS = 5.0  # per document, retries included
 ATTEMPTS = 2
 
 
@@ -21,7 +21,7 @@ class UnknownTenantError(ValueError):
 
 
 class ForeignIssuerError(ValueError):
-    """The discovery document says that it is another authority's."""
+    """The discovery document names another issuer."""
 
 
 class ForeignKeySetError(ValueError):
@@ -33,7 +33,7 @@ class ForeignTokenEndpointError(ValueError):
 
 
 class EntraBusyError(ValueError):
-    """Entra asks for a pause of so many seconds."""
+    """Entra asks for a pause. `seconds`: its length, 0 if Entra names none."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -58,9 +58,10 @@ class Metadata:
         """The keys that Entra publishes now, by key id.
 
         Raises:
-            TransportError, ValueError: they are not to be had.
+            TransportError: Entra did not respond.
+            ValueError: a document is not valid, or is not of this authority.
         """
-        from .jws import parse_key_set  # here: PyJWT and cryptography, not needed before the first token
+        from .jws import parse_key_set
 
         discovery = self._fetch_discovery()
         address, cloud = self._authority.own_address(discovery.get("jwks_uri")), discovery.get("cloud_instance_name")
@@ -68,12 +69,12 @@ class Metadata:
             raise ForeignKeySetError
         return parse_key_set(_json_object(self._get(address)), cloud)
 
-    def known(self, address: str) -> Response | None:
-        """The discovery document as it was last fetched with the keys, if this is its address."""
+    def fetched_document(self, address: str) -> Response | None:
+        """The discovery document that was last fetched with the keys, if this is its address. Otherwise None."""
         return self._discovery if address == self._authority.discovery_url else None
 
     def _fetch_discovery(self) -> dict[str, Any]:
-        """The discovery document, if it is this authority's own (OpenID Connect Discovery 1.0 §4.3)."""
+        """The discovery document. It must name this authority as its issuer (OpenID Connect Discovery 1.0 §4.3)."""
         response = self._get(self._authority.discovery_url)
         if response.status_code == 400 and _says_unknown_tenant(response):
             raise UnknownTenantError
@@ -90,7 +91,7 @@ class Metadata:
         def attempt() -> Response:
             try:
                 return self._transport.send("GET", address)
-            except TransportError as error:  # the pooled connection may have been closed while idle
+            except TransportError as error:  # a pooled connection may have been closed while idle
                 raise AttemptFailedError(error, may_repeat=error.may_repeat) from None
 
         with within(DOCUMENT_SECONDS, self._now):
@@ -101,7 +102,7 @@ class Metadata:
 
 
 def _says_unknown_tenant(response: Response) -> bool:
-    """AADSTS90002, and no other 400: a proxy may have its own."""
+    """Whether a 400 is AADSTS90002. A proxy may send other errors with status 400."""
     body = response.json()
     return isinstance(body, dict) and body.get("error") == "invalid_tenant"
 

@@ -1,19 +1,23 @@
-"""Entra's signing keys by key id: fetched once, refreshed in the background, and for unknown ids now and then.
+"""Entra's signing keys by key id. They are cached, refreshed in the background, and fetched for unknown key ids.
 
 Keys roll over without notice; tokens signed by a withdrawn key must stop working:
 https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 
-What `SigningKeys.get` does, by what is known; the first row that fits counts:
+What `SigningKeys.get` does, by what is known. The first row that fits counts.
 
-    known                           waits for                        if the key is not there then
-    no key at all                   a fetch                          503
-    keys of two hours ago           a fetch; 2 s after a failure     401, or 503 as below
-    the key                         nothing
-    the key, but the last list      nothing, if listed less than     401 when the second list lacks it, too;
-    lacks it                        two hours ago; else 2 s          503 until then
-    other keys; a fetch failed      nothing                          503
-    other keys                      half a second of a fetch, one    401; 503 if the fetch failed or goes on, or
-                                    fetch in 30 s                    two lists of the last minute differ
+    what is known              what happens
+    -------------------------  -----------------------------------------------------------------------------------
+    no key at all              It waits for a fetch. If that brings no key: 503.
+    keys of two hours ago      It waits for a fetch, but only 2 s if a fetch failed in the last minute. Then the
+                               rows below count.
+    the key                    It returns the key.
+    the key, but the last      It returns the key until two hours after the last list that had it. Then it waits
+    list lacks it              2 s for a second list. Until that list comes: 503. If that list lacks the key: 401.
+    other keys, and the last   It does not wait: 503.
+    fetch failed
+    other keys                 It waits half a second for a fetch, of which there is one in 30 s. If the key is not
+                               there then: 401. It is 503 instead if the fetch fails or is still running, or if two
+                               lists of the last minute differ.
 """
 
 from __future__ import annotations
@@ -31,15 +35,15 @@ from .metadata import EntraBusyError, UnknownTenantError
 if TYPE_CHECKING:
     from .jws import SigningKey
 
-MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; twice as old ones before the next request
-NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key: the next list decides
-RECENT_SECONDS = 60.0  # so long a failed fetch counts, and two lists that differ: Entra's servers disagree
-COOLDOWN_SECONDS = 30.0  # between two fetches for unknown key ids; it begins with the attempt
-EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while there is no key at all: then every caller is waiting for one
-MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After of Entra is cut to this: no keys, no request
-# How long a fetch may have taken for a caller to wait for it still:
+MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; after twice this time, before the next request
+NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key; the next list decides
+RECENT_SECONDS = 60.0  # how long a failed fetch, or two lists that differ, change what happens
+COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
+EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
+MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
+# A caller waits for a fetch until so many seconds after the fetch began:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
-UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: strangers must not hold the threads that known tokens need
+UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: forged tokens must not hold the threads that known tokens need
 NEVER = float("-inf")
 _FETCH = "signing keys"
 log = logging.getLogger(__name__)
@@ -59,10 +63,10 @@ class _Listing(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """What Entra's key lists of the last minutes say together. Times are in seconds since the epoch, and arguments.
+    """What Entra's key lists of the last minutes say together. Callers pass times in Unix seconds.
 
     During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
-    nothing; a second one that lacks the key, some seconds later, does.
+    no key. A second list that lacks the key, some seconds later, withdraws it.
     """
 
     keys: Mapping[str, SigningKey] = field(default_factory=dict)
@@ -75,23 +79,23 @@ class KnownKeys:
     """Those of the last minute."""
 
     def is_good(self, key_id: str, now: float) -> bool:
-        """Whether the key with this id may be used without another look at what Entra lists."""
+        """Whether the key with this id may be used without another fetch."""
         if not self.missed:
             return key_id in self.keys
         miss = self.missed.get(key_id)
         return key_id in self.keys and (miss is None or now < miss.good_until)
 
     def is_too_old(self, now: float) -> bool:
-        """Whether a key could have been withdrawn so long ago that the list must be fetched before any is used."""
+        """Whether the list is so old that it must be fetched again before any key is used."""
         return not self.keys or now >= self.fetched_at + 2 * MAX_AGE_SECONDS
 
     def refresh_at(self) -> float:
-        """When to ask again, if nothing else makes it necessary."""
+        """The time of the next refresh."""
         second_looks = [miss.since + NEXT_FETCH_SECONDS for miss in self.missed.values()]
         return min(second_looks, default=self.fetched_at + MAX_AGE_SECONDS)
 
     def after(self, listed: Mapping[str, SigningKey], at: float) -> KnownKeys:
-        """What is known after a list that was fetched at this time."""
+        """What is known after this list, which was fetched at `at`."""
         keys = {key_id: _same_if_equal(self.keys.get(key_id), key) for key_id, key in listed.items()}
         missed: dict[str, _Miss] = {}
         for key_id in self.keys.keys() - listed.keys():
@@ -110,7 +114,7 @@ def _same_if_equal(known: SigningKey | None, listed: SigningKey) -> SigningKey:
 
 
 class SigningKeys:
-    """The signing keys of one authority. Thread-safe. When Entra is down the last good set stays."""
+    """The signing keys of one authority. Thread-safe. While Entra is down, the last good list is used."""
 
     def __init__(self, fetch: Callable[[], Mapping[str, SigningKey]], now: Callable[[], float]) -> None:
         """`fetch`: see Metadata.fetch_keys."""
@@ -126,7 +130,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: Entra knows no such key.
-            ServiceUnavailable: it may be one of Entra's: the keys could not be fetched, or Entra's servers disagree.
+            ServiceUnavailable: the keys could not be fetched, or Entra's lists differ. So the key may be valid.
             ServerMisconfigured: Entra does not know the tenant.
         """
         known, now = self._known, self._now()
@@ -134,20 +138,20 @@ class SigningKeys:
             if now >= self._refresh_at:
                 self._fetches.run_in_background(_FETCH, self._refresh)
             return known.keys[key_id]
-        return self._known_now(key_id, ended=self._wait_for_news(key_id, known, now))
+        return self._choose(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
-        """Whether Entra still lists this key, by the last list; None: that is too old, call `get` first."""
+        """Whether the last list still has this key. None: that list is too old; call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # never later than keys are too old, but for the pause after a failure
+        if now >= self._refresh_at:  # this time comes before the keys are too old, except after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
         current = known.keys.get(key_id)
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
-    def _known_now(self, key_id: str, ended: bool) -> SigningKey:
-        """The key, when all the waiting is done. `ended`: there is no fetch that was not waited for to its end."""
+    def _choose(self, key_id: str, ended: bool) -> SigningKey:
+        """The key, or the error, after all waiting. `ended`: no fetch is running any more."""
         known, now = self._known, self._now()
         if known.is_good(key_id, now):
             return known.keys[key_id]
@@ -157,7 +161,7 @@ class SigningKeys:
             raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
         is_for_all = not known.keys or key_id in known.keys
         due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
-        wait = math.ceil(max(1.0, due - now))  # it may never have been tried: minus infinity
+        wait = math.ceil(max(1.0, due - now))  # `due` may be minus infinity: no fetch was tried
         if not known.keys or self._failed_at > NEVER:
             raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
         if key_id in known.keys or now < known.differ_until:
@@ -165,7 +169,7 @@ class SigningKeys:
         raise InvalidToken(reason="unknown signing key")
 
     def _wait_for_news(self, key_id: str, known: KnownKeys, now: float) -> bool:
-        """Waits as the table above says. Whether the fetch that was waited for has ended."""
+        """Waits as the table above says. Returns whether the fetch has ended."""
         ended, is_too_old = True, known.is_too_old(now)
         if key_id in known.keys or is_too_old:
             can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= RECENT_SECONDS)
@@ -174,8 +178,8 @@ class SigningKeys:
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
 
     def _wait_for_unknown(self, key_id: str) -> bool:
-        """Fetches the keys for an unknown id, if a fetch is allowed now. Whether it has ended."""
-        for _ in range(2):  # what is waited for first may be a refresh; that is not the one try that unknown ids have
+        """Fetches the keys for an unknown id, if a fetch is allowed now. Returns whether the fetch has ended."""
+        for _ in range(2):  # twice: the first wait may have joined a refresh
             if self._failed_at > NEVER:
                 if self._now() >= self._next_for_unknown:
                     self._fetches.run_in_background(_FETCH, self._fetch_for_unknown)
@@ -187,7 +191,7 @@ class SigningKeys:
         return True
 
     def _wait(self, fetch: Callable[[], None], due: float, seconds: float) -> bool:
-        """Whether the fetch that is under way, or this one if it is due, has ended before it took so many seconds."""
+        """Waits for the running fetch, or starts this one if it is due. False if it takes longer than `seconds`."""
         now, began = self._now(), self._began_at
         left = seconds if began is None else max(0.0, began + seconds - now)
         try:
@@ -200,7 +204,7 @@ class SigningKeys:
         return True
 
     def _refresh(self) -> None:
-        if self._now() >= self._refresh_at:  # unless another thread has just done it
+        if self._now() >= self._refresh_at:  # another thread may just have done it
             self._fetch()
 
     def _fetch_for_unknown(self) -> None:

@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 600
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NOT_COPIED = (".git", ".venv*", ".local", ".azure", "__pycache__", ".*_cache", "local.settings.json*")
 
-# What checkov would have otherwise, and why it is so. By check, from its catalogue.
+# What checkov would have otherwise, and why it is so. By check, from its catalog.
 ACCEPTED = {
     "CKV_AZURE_13": "the code validates access tokens itself; App Service authentication would be a second check",
     "CKV_AZURE_17": "callers prove themselves by access token, not by client certificate",

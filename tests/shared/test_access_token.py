@@ -269,7 +269,7 @@ def test_a_genuine_app_only_token_is_told_what_it_is(lab: Lab) -> None:
     assert type(refused(lab, lab.stack.issue_app_token())) is UserTokenRequired
 
 
-def test_an_app_only_token_without_the_optional_claim_idtyp_is_recognised(lab: Lab) -> None:
+def test_an_app_only_token_without_the_optional_claim_idtyp_is_recognized(lab: Lab) -> None:
     itself = "5e4f0000-0000-4000-8000-000000000005"
     token = lab.stack.issue_access_token("alice", idtyp=None, scp=None, roles=["X"], oid=itself, sub=itself)
     assert type(refused(lab, token)) is UserTokenRequired

@@ -7,8 +7,11 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+from azure.identity import CredentialUnavailableError
 
 from emulators.applications import API
 from emulators.certificates import Certificate, issue_certificate
@@ -16,6 +19,8 @@ from shared.errors import ServerMisconfigured, ServiceUnavailable
 from shared.exchange import azure_identity
 from shared.exchange.certificate import CertificateError, load_certificate
 from shared.exchange.credential import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
+from shared.exchange.credential_failures import describe, is_passing
+from shared.settings import CredentialSettings
 from tests.support.lab import Lab, finish_background_work
 
 
@@ -170,6 +175,46 @@ def test_what_keeps_the_vault_closed_decides_between_later_and_never(
     assert works(lab)
 
 
+VAULT_REFUSALS = {
+    "role": (403, "Forbidden", "ForbiddenByRbac", "give the identity the role Key Vault Secrets User"),
+    "policy": (403, "Forbidden", "ForbiddenByPolicy", "access policy must let the identity get secrets"),
+    "firewall": (403, "Forbidden", "ForbiddenByFirewall", "firewall must let this app in"),
+    "disabled": (403, "Forbidden", "SecretDisabled", "the newest version in the vault is disabled"),
+    "name": (404, "SecretNotFound", "", "the vault has no certificate of this name"),
+    "unknown code": (403, "Forbidden", "secret text of a stranger", "HttpResponseError 403)"),
+}
+
+
+@pytest.mark.parametrize("case", VAULT_REFUSALS)
+def test_why_the_vault_refuses_is_told_with_what_to_do(lab: Lab, case: str) -> None:
+    status, code, inner, said = VAULT_REFUSALS[case]
+    error: dict[str, Any] = {
+        "code": code,
+        "message": "secret text",
+        **({"innererror": {"code": inner}} if inner else {}),
+    }
+    lab.stack.faults.add("vault", status=status, body={"error": error})
+    with pytest.raises(ServerMisconfigured) as refused:
+        works(lab)
+    assert said in refused.value.reason
+    assert "secret text" not in refused.value.reason
+
+
+@pytest.mark.parametrize("source", ["KeyVault", "SignedAssertionFromManagedIdentity"])
+def test_an_identity_that_is_not_assigned_is_final_and_told_so(lab: Lab, source: str) -> None:
+    at = "AzureAd__ClientCredentials__0__"
+    known = {name: lab.environ()[f"{at}{name}"] for name in ("KeyVaultUrl", "KeyVaultCertificateName")}
+    named = {**(known if source == "KeyVault" else {}), "ManagedIdentityClientId": str(UUID(int=7))}
+    with pytest.raises(ServerMisconfigured, match="400: the identity with this client id is not assigned to the app"):
+        works(lab, **lab.credential(source, **named))
+
+
+def test_a_laptop_without_a_sign_in_is_told_to_sign_in() -> None:
+    source = CredentialSettings("KeyVault", key_vault_url="https://v.vault.azure.net", key_vault_certificate_name="c")
+    assert "type `az login`" in describe(CredentialUnavailableError("secret"), source)
+    assert not is_passing(CredentialUnavailableError("secret"), source)
+
+
 def test_the_vault_is_read_once_for_many_exchanges(lab: Lab) -> None:
     services, mark = lab.services(), lab.stack.audit.mark()
     for person in ("alice", "greta", "olga"):
@@ -293,7 +338,7 @@ def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
 
 
 def test_vault_and_identity_are_asked_with_our_own_bounds() -> None:
-    """azure-core takes time-outs from the transport that it is given, and from nowhere else: 300 seconds by default."""
+    """azure-core takes timeouts from the transport that it is given, and from nowhere else: 300 seconds by default."""
     with azure_identity.azure_options()["transport"] as transport:
         assert transport.connection_config.timeout == azure_identity.CONNECT_SECONDS
         assert transport.connection_config.read_timeout == azure_identity.READ_SECONDS

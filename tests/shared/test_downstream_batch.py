@@ -226,6 +226,17 @@ def test_after_a_401_only_what_may_be_repeated_is(graph: BatchingGraph) -> None:
         got[1].raise_for_status()
 
 
+def test_a_403_stands_while_a_new_token_has_the_same_scopes(graph: BatchingGraph) -> None:
+    graph.reply = lambda _: {"status": 403, "body": {"error": {"code": "Authorization_RequestDenied"}}}
+    mark = graph.lab.stack.audit.mark()
+    for _ in range(2):
+        (part,) = graph.batch(BatchCall("GET", "/0"))
+        with pytest.raises(AccessDenied, match="Authorization_RequestDenied"):
+            part.raise_for_status()
+    assert len(graph.lab.exchanges(mark)) == 1
+    assert len(graph.asked) == 2
+
+
 def test_an_api_that_refuses_every_token_costs_one_exchange(graph: BatchingGraph) -> None:
     graph.reply = lambda _: {"status": 401}
     mark = graph.lab.stack.audit.mark()

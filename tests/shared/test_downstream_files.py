@@ -234,7 +234,7 @@ def test_a_body_that_goes_on_beyond_the_deadline_is_a_time_out(wire: Api, lab: L
 
 
 def test_a_body_may_take_longer_than_one_time_out(wire: Api, lab: Lab) -> None:
-    """18 seconds are for a response that is read at once; here the next piece is what has a time-out."""
+    """18 seconds are for a response that is read at once; here the next piece is what has a timeout."""
     server, api, _ = wire
     server.reply = sends_megabytes(2)
     with within(60, lab.clock), api.stream("/a") as chunks:

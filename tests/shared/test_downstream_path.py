@@ -212,6 +212,8 @@ def test_a_link_below_the_base_is_followed(link: str, path: str) -> None:
     [
         "https://evil.example/api/orders",
         "https://orders.example/apievil",
+        "https://orderz.example/api/orders",
+        "https://orders.example/abc/orders",
         "https://orders.example/api",
         "https://orders.example/",
         "https://orders.example/api/../admin",

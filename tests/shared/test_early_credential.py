@@ -59,7 +59,7 @@ def parts() -> Parts:
 
 def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
     clients, vault, _ = parts
-    clients.prefetch()
+    clients.load_early()
     finish_background_work()
     client = clients.get()
     assert vault.asked == 1
@@ -70,7 +70,7 @@ def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
 def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -> None:
     clients, vault, _ = parts
     vault.open.clear()
-    clients.prefetch()
+    clients.load_early()
     threading.Timer(0.05, vault.open.set).start()
     assert clients.get() is clients.get()
     assert vault.asked == 1
@@ -80,7 +80,7 @@ def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -
 def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, asked: int) -> None:
     """The first exchange may come long after the first request."""
     clients, vault, clock = parts
-    clients.prefetch()
+    clients.load_early()
     finish_background_work()
     clock.forward(later)
     clients.get()
@@ -93,7 +93,7 @@ def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, aske
 def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int) -> None:
     clients, vault, clock = parts
     vault.down = True
-    clients.prefetch()
+    clients.load_early()
     finish_background_work()
     clock.forward(later)
     with pytest.raises(ServiceUnavailable):

@@ -102,7 +102,7 @@ def test_missing_consent_names_the_scopes_and_the_page_to_consent_on() -> None:
 
 
 @pytest.mark.parametrize("number", [700027, 700024, 7000214, 1000502, 7000274, 7000277])
-def test_a_refused_credential_is_recognised(number: int) -> None:
+def test_a_refused_credential_is_recognized(number: int) -> None:
     assert refuses_our_credential(said("invalid_client", number))
 
 

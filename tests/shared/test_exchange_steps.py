@@ -155,6 +155,6 @@ def test_preparing_loads_the_credential_with_the_loader_that_was_given() -> None
 
     clock = Clock()
     http = MsalHttpClient(AUTHORITY, Transport(), clock)
-    OnBehalfOf(AUTHORITY, ClientSettings((SECRET,), ()), http, clock, load=load).prepare()
+    OnBehalfOf(AUTHORITY, ClientSettings((SECRET,), ()), http, clock, load=load).load_credential_early()
     finish_background_work()
     assert asked == [(SECRET,)]

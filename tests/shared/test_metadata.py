@@ -61,12 +61,12 @@ def metadata(entra: Entra) -> Metadata:
 
 
 def test_the_keys_are_those_that_the_discovery_document_names(entra: Entra, metadata: Metadata) -> None:
-    assert metadata.known(DISCOVERY) is None
+    assert metadata.fetched_document(DISCOVERY) is None
     assert set(metadata.fetch_keys()) == {"kid"}
     assert entra.asked == [("GET", DISCOVERY), ("GET", KEYS)]
     assert list(entra.left) == [pytest.approx(5)]  # seconds for each, for any delay
-    assert metadata.known(DISCOVERY) == entra.says[DISCOVERY][0]
-    assert metadata.known(KEYS) is None
+    assert metadata.fetched_document(DISCOVERY) == entra.says[DISCOVERY][0]
+    assert metadata.fetched_document(KEYS) is None
 
 
 def test_a_key_of_another_cloud_than_that_of_the_document_is_passed_over(entra: Entra, metadata: Metadata) -> None:

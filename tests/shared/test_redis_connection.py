@@ -1,4 +1,4 @@
-"""The pool of connections to Redis: short time-outs, strict TLS, and no wait that a request has no time for."""
+"""The pool of connections to Redis: short timeouts, strict TLS, and no wait that a request has no time for."""
 
 from __future__ import annotations
 

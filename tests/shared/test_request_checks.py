@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from shared.downstream.api import DownstreamApi, DownstreamApis
+from shared.downstream.api import DownstreamApi
+from shared.downstream.calls import DownstreamApis
 from shared.errors import BadGateway
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport
@@ -21,7 +22,7 @@ from shared.sessions.cache import Sessions
 from shared.sessions.session import RequestContext
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER
@@ -36,8 +37,8 @@ class Entra:
 
     key = SigningKey(STRANGER.public_key())
 
-    def validate(self, token: str) -> AccessToken:
-        return AccessToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user")
+    def validate(self, token: str) -> ValidatedToken:
+        return ValidatedToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user")
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return True
@@ -122,7 +123,7 @@ REFUSED_HEADERS: dict[str, dict[Any, Any]] = {
     "another host": {"Host": EVIL},
     "another host, in lower case": {"host": EVIL},
     "another token": {"Authorization": f"Bearer {EVIL}"},
-    "another token, oddly spelt": {"aUTHORIZATION": f"Bearer {EVIL}"},
+    "another token, oddly spelled": {"aUTHORIZATION": f"Bearer {EVIL}"},
     "a token for a proxy": {"Proxy-Authorization": "Basic YTpi"},
     "a cookie": {"Cookie": "session=evil"},
     "a length": {"Content-Length": "50"},

@@ -13,13 +13,13 @@ from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions.session import ExchangedLately, RequestContext, Scopes, Session
 from shared.settings.settings import DownstreamApiSettings
 from shared.telemetry.request_record import RequestRecord
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.tokens import STRANGER
 
 GRAPH = DownstreamApiSettings("Graph", "https://graph.example", ("a", "b"))
 SESSION = Session(
-    b"digest", AccessToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "pseudonym")
+    b"digest", ValidatedToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "pseudonym")
 )
 
 

@@ -13,7 +13,7 @@ from shared.errors import ApiError, ServiceUnavailable, Throttled
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions.cache import Sessions
 from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import finish_background_work
@@ -27,8 +27,8 @@ def token(text: str, at: float = 0.0) -> DownstreamToken:
     return DownstreamToken(text, at + LIFE, at + RENEWED_AFTER)
 
 
-def access_token(key: SigningKey, ends_at: float, payload: bytes = b"{}") -> AccessToken:
-    return AccessToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym")
+def access_token(key: SigningKey, ends_at: float, payload: bytes = b"{}") -> ValidatedToken:
+    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_token_is_kept_instead_of_the_one_it_was_meant_to_replace(session: Ses
     session.keep(SCOPES, token("first"), instead_of=None)
     session.keep(SCOPES, token("late"), instead_of=None)
     first = session.downstream_tokens[SCOPES]
-    assert first == replace(token("first"), origin=Origin.SESSION)  # the next look-up finds it in the session
+    assert first == replace(token("first"), origin=Origin.SESSION)  # the next lookup finds it in the session
     session.keep(SCOPES, token("second"), instead_of=first)
     session.keep(SCOPES, token("late"), instead_of=first)
     assert {scopes: kept.token for scopes, kept in session.downstream_tokens.items()} == {SCOPES: "second"}
@@ -89,14 +89,14 @@ def test_a_throttled_scope_waits_until_the_time_and_no_other_does(session: Sessi
 
 
 def test_one_exchange_a_minute_is_made_anew_for_a_refusal_without_claims(session: Session) -> None:
-    session.check_not_exchanged_lately(SCOPES, 1000)
-    session.check_not_exchanged_lately(("Mail.Read",), 1000)
+    session.reserve_exchange(SCOPES, 1000)
+    session.reserve_exchange(("Mail.Read",), 1000)
     for at in (1000, 1059.9):
         with pytest.raises(ExchangedLately):
-            session.check_not_exchanged_lately(SCOPES, at)
-    session.check_not_exchanged_lately(SCOPES, 1060)
+            session.reserve_exchange(SCOPES, at)
+    session.reserve_exchange(SCOPES, 1060)
     with pytest.raises(ExchangedLately):
-        session.check_not_exchanged_lately(SCOPES, 1061)
+        session.reserve_exchange(SCOPES, 1061)
 
 
 class Entra:
@@ -110,7 +110,7 @@ class Entra:
         self.validated: list[str] = []
         self.asked: list[tuple[str, Scopes, str, Refusal | None]] = []
 
-    def validate(self, bearer: str) -> AccessToken:
+    def validate(self, bearer: str) -> ValidatedToken:
         self.validated.append(bearer)
         return access_token(self.key, self.clock() + LIFE)
 
@@ -262,7 +262,7 @@ def test_whoever_waits_for_a_renewal_that_fails_gets_the_token_that_is_still_goo
 
     ask = Asking(entra)
     ask()
-    ask.sessions._flights._flights = Flights()
+    ask.sessions._exchanges._running = Flights()
     entra.clock.forward(RENEWED_AFTER)
     entra.failure, entra.meanwhile = ServiceUnavailable(retry_after=1), lambda: joined.wait(30)
     ask()

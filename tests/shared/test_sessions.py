@@ -16,7 +16,7 @@ from shared.net import within
 from shared.services import Services
 from shared.sessions.cache import Sessions
 from shared.sessions.session import Scopes
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
@@ -110,9 +110,9 @@ class Validator:
         self.clock, self.calls = clock, 0
         self.key = SigningKey(STRANGER.public_key())
 
-    def validate(self, token: str) -> AccessToken:
+    def validate(self, token: str) -> ValidatedToken:
         self.calls += 1
-        return AccessToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym")
+        return ValidatedToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym")
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return key is self.key

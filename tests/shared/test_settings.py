@@ -138,7 +138,7 @@ def test_a_placeholder_left_in_is_called_that(value: str) -> None:
     assert "placeholder" in problems(AzureAd__TenantId=value)["AzureAd__TenantId"]
 
 
-def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
+def test_a_misspelled_setting_is_refused_with_the_right_spelling() -> None:
     """It might be a restriction, which would then be missing."""
     assert "AzureAd__AllowedClients" in problems(AzureAd__AlowedClients="x")["AzureAd__AlowedClients"]
 
@@ -152,7 +152,7 @@ def test_a_misspelt_setting_is_refused_with_the_right_spelling() -> None:
         ("downstreamapi__Graph__Scopes", "DownstreamApis"),
     ],
 )
-def test_a_misspelt_section_is_refused_with_the_right_spelling(name: str, section: str) -> None:
+def test_a_misspelled_section_is_refused_with_the_right_spelling(name: str, section: str) -> None:
     assert f"did you mean {section}__" in problems(**{name: "x"})[name]
 
 
@@ -304,7 +304,7 @@ def test_an_identity_and_a_password_exclude_each_other(user: str) -> None:
 @pytest.mark.parametrize(
     "name", ["TokenCache__MaxSession", "TokenCache__Redis__URI", "TokenCache__Redis", "TokenCache:Redis:Url"]
 )
-def test_a_misspelt_setting_of_the_cache_is_refused(name: str) -> None:
+def test_a_misspelled_setting_of_the_cache_is_refused(name: str) -> None:
     assert list(problems(**{name: "x"})) == [name]
 
 

@@ -32,7 +32,7 @@ def run_together(flights: SingleFlight[str, int], work: list[str], outcome: int 
                 asked.release()
             return found
 
-    flights._flights = Counting()
+    flights._running = Counting()
 
     def call(_: int) -> object:
         all_asked.wait(10)
@@ -69,7 +69,7 @@ def test_nothing_is_left_behind() -> None:
     flights.do("a", lambda: 1)
     with pytest.raises(ZeroDivisionError):
         flights.do("a", lambda: 1 // 0)
-    assert not flights._flights
+    assert not flights._running
 
 
 def test_work_in_the_background_is_bounded() -> None:
@@ -116,13 +116,13 @@ class LandsAsItTimesOut(Future[int]):
 
 def test_a_flight_that_lands_just_after_the_time_out_counts() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
-    flights._flights["key"] = LandsAsItTimesOut(7)
+    flights._running["key"] = LandsAsItTimesOut(7)
     assert flights.do("key", lambda: 8) == 7
 
 
 def test_a_flight_that_fails_just_after_the_time_out_raises_its_own_error() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
-    flights._flights["key"] = LandsAsItTimesOut(ZeroDivisionError())
+    flights._running["key"] = LandsAsItTimesOut(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         flights.do("key", lambda: 8)
 
@@ -197,7 +197,7 @@ def test_one_key_has_one_run_whether_in_the_background_or_not() -> None:
     release.set()
     assert flights.wait_in_background("key", lambda: 5) in (1, 5)
     finish_background_work()
-    assert not flights._flights
+    assert not flights._running
 
 
 def test_sixteen_at_a_time_work_in_the_background_and_a_wait_for_one_of_them_stays_short() -> None:
@@ -220,7 +220,7 @@ def test_a_thread_that_cannot_be_had_is_an_error_for_whoever_has_joined_and_for_
     joined: list[Future[int]] = []
 
     def none_left(_: threading.Thread) -> None:
-        joined.extend(flights._flights.values())
+        joined.extend(flights._running.values())
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:

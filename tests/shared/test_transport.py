@@ -174,7 +174,7 @@ def test_less_time_than_usual_near_the_deadline(wire: Wire) -> None:
     wire.reply = silent
     transport = Transport(connect=5, read=15)
     with within(0.2, Clock()):
-        assert list(transport.time_outs()) == [pytest.approx(0.2)] * 2
+        assert list(transport.timeouts()) == [pytest.approx(0.2)] * 2
         with pytest.raises(TransportTimeout) as raised:
             transport.send("GET", url(wire))
     transport.close()
@@ -182,7 +182,7 @@ def test_less_time_than_usual_near_the_deadline(wire: Wire) -> None:
 
 
 def test_the_time_outs_are_those_of_the_docs() -> None:
-    assert Transport().time_outs() == (3.05, 15.0)
+    assert Transport().timeouts() == (3.05, 15.0)
 
 
 @pytest.mark.parametrize("late", [0, 1, 50])

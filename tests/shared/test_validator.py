@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import InvalidToken, UserTokenRequired
 from shared.settings.settings import Settings
-from shared.validation.access_token import AccessToken, AccessTokenValidator
+from shared.validation.access_token import AccessTokenValidator, ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER, signed
@@ -33,7 +33,7 @@ CLAIMS: dict[str, Any] = {
 }
 
 
-def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **settings: str) -> AccessToken:
+def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **settings: str) -> ValidatedToken:
     """The token of these claims with the changes. None removes a claim."""
 
     class Keys:

@@ -118,5 +118,5 @@ def test_only_the_very_value_is_harmless(value: str) -> None:
             Settings.from_environ(environ)
 
 
-def test_a_misspelt_one_is_not_ignored() -> None:
+def test_a_misspelled_one_is_not_ignored() -> None:
     assert list(problems(AzureAd__CalbackPath="/x")) == ["AzureAd__CalbackPath"]

@@ -2,7 +2,7 @@
 
 Each peer runs in a process of its own, because logging levels and environment variables belong to a process. Each has
 its own tenant, over real sockets and TLS. Its libraries are used as their documentation shows, unpatched. Clocks and
-time-outs are passed through their arguments. Every cell of the tables is the result of a measurement.
+timeouts are passed through their arguments. Every cell of the tables is the result of a measurement.
 
     definition.py   the tables: which failures, which peers
     command.py      runs one process per peer, prints the tables (tables.py)

@@ -17,7 +17,7 @@ class Subject:
         self._made: list[Any] = []
 
     def fresh(self, time_out: float | None = None) -> Any:
-        """A new Validator or Exchanger that has seen nothing yet, with its own time-outs or so many seconds."""
+        """A new Validator or Exchanger that has seen nothing yet, with its own timeouts or so many seconds."""
         peer = self._kind(self.tenant, time_out)
         self._made.append(peer)
         return peer
@@ -31,9 +31,9 @@ class Subject:
 
 
 def wait_in_words(time_out: float, attempts: int, paused: float = 0.0) -> str:
-    """How long somebody waits at the most when every attempt ends in a time-out."""
+    """How long somebody waits at the most when every attempt ends in a timeout."""
     if math.isinf(time_out):
-        return "for ever: no time-out"
+        return "forever: no timeout"
     each = math.ceil(time_out - 0.01)
     pauses = f", and pauses of {paused:.0f} s" if paused >= 1 else ""
     return f"{each} s{pauses}" if attempts == 1 else f"{attempts} attempts of {each} s{pauses}"

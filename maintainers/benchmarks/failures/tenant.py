@@ -98,7 +98,7 @@ def comes_true(condition: Callable[[], object], timeout: float = _TIMEOUT) -> bo
 
 
 def time_outs_in_force(gateway_port: int) -> set[float | None]:
-    """The time-outs of this process's blocking sockets towards the tenant. None stands for: waits for ever."""
+    """The timeouts of this process's blocking sockets toward the tenant. None stands for: waits forever."""
     found = set()
     for thing in gc.get_objects():
         if isinstance(thing, socket.socket) and thing.fileno() >= 0:

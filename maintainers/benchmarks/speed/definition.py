@@ -63,8 +63,8 @@ ROWS = (
         equal("equal within 5 %", 0.05),
         "MSAL, 50,000 against 5,000",
     ),
-    Row("lookups-4", "lookups", "look-ups per second: 4 threads against 1", of_peer_at_least(0.9), _HASHED),
-    Row("lookups-32", "lookups", "look-ups per second: 32 threads against 1", of_peer_at_least(0.9), _HASHED),
+    Row("lookups-4", "lookups", "lookups per second: 4 threads against 1", of_peer_at_least(0.9), _HASHED),
+    Row("lookups-32", "lookups", "lookups per second: 32 threads against 1", of_peer_at_least(0.9), _HASHED),
     Row(
         "requests",
         "requests",

@@ -15,7 +15,7 @@ from dataclasses import replace
 from shared.exchange.downstream_token import DownstreamToken
 from shared.services import Services
 from shared.sessions.cache import Sessions
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 
 TOKEN_CHARS = 2000  # of a downstream token
 SCOPES = ("https://graph.microsoft.com/.default",)
@@ -56,7 +56,7 @@ class Population:
 
         return next_one
 
-    def validate(self, token: str) -> AccessToken:  # noqa: ARG002
+    def validate(self, token: str) -> ValidatedToken:  # noqa: ARG002
         """The stand-in for the validator."""
         return replace(self._model, payload=self._model.payload.replace(self._oid, str(uuid.uuid4()).encode()))
 

@@ -15,7 +15,7 @@ from emulators.canned import CannedResponse
 from emulators.continuous_access import bearer_challenge
 from shared import AsyncUser, User
 from shared.user import UserCredential
-from tests.support.lab import Lab
+from tests.support.lab import Lab, said_by
 
 from .page import Page
 
@@ -177,6 +177,24 @@ def test_each_user_reads_only_as_themselves(lab: Lab, page: Page, kind: str) -> 
     finally:
         for name in names.values():
             storage.delete("notes", name, lambda _: None)
+
+
+WITHOUT_AIOHTTP = """
+import sys
+sys.modules["aiohttp"] = None
+from azure.storage.blob.aio import BlobServiceClient
+from shared.user.azure_sdk import async_client_options
+for options in ({}, async_client_options(print)):
+    try:
+        BlobServiceClient("https://x.blob.core.windows.net", **options)
+        print("made")
+    except ImportError:
+        print("no aiohttp")
+"""
+
+
+def test_an_async_client_needs_no_aiohttp() -> None:
+    assert said_by(WITHOUT_AIOHTTP, {}).split("\n") == ["no aiohttp", "made", ""]
 
 
 def test_a_user_without_a_role_is_told_that_there_is_nothing(lab: Lab, page: Page) -> None:

@@ -150,7 +150,7 @@ def test_the_json_holds_every_row_with_assumptions_and_sources() -> None:
 
 
 @pytest.mark.parametrize("usual", [Fleet(), Fleet(callers=1), Fleet(instances=100, callers=10**6, sessions=10)])
-def test_the_picture_is_well_formed_stays_inside_itself_and_has_colours_for_light_and_dark(usual: Fleet) -> None:
+def test_the_picture_is_well_formed_stays_inside_itself_and_has_colors_for_light_and_dark(usual: Fleet) -> None:
     root = ElementTree.fromstring(svg(usual, COSTS))  # noqa: S314 — our own
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     lines = [element.attrib["points"] for element in root if element.tag.endswith("polyline")]

@@ -17,7 +17,7 @@ from shared.exchange.downstream_token import DownstreamToken, Refusal, TokenSour
 from shared.redis.cache import DistributedCache
 from shared.sessions.cache import Sessions
 from shared.settings.settings import Settings
-from shared.validation.access_token import AccessToken
+from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 
@@ -33,9 +33,9 @@ WARM_UP, LIVES, SEED = 2, 3, 11
 class Validator:
     """Reads the end of a token from the token itself."""
 
-    def validate(self, token: str) -> AccessToken:
+    def validate(self, token: str) -> ValidatedToken:
         ends_at = float(token.split("@")[1])
-        return AccessToken(b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "-")
+        return ValidatedToken(b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "-")
 
 
 class EveryKeyIsGood:

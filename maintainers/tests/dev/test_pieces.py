@@ -15,7 +15,7 @@ from emulators.local.environment import for_core_tools, ignored_settings, proces
 from emulators.local.errors import LocalError
 from emulators.local.ports import StackPorts
 from emulators.local.state import published, running
-from emulators.local.timeline import Timeline, wants_colours
+from emulators.local.timeline import Timeline, wants_colors
 from emulators.people import CONTOSO
 
 OTHER = "12345678-90ab-4cde-8f01-234567890abc"
@@ -146,16 +146,16 @@ def test_a_hop_is_one_aligned_line() -> None:
     assert "  api → entra" in second
 
 
-def test_colours_on_a_terminal_only() -> None:
+def test_colors_on_a_terminal_only() -> None:
     terminal = Terminal()
-    Timeline(terminal, colours=True).hop(hop(404))
+    Timeline(terminal, colors=True).hop(hop(404))
 
     assert "\x1b[33m404\x1b[0m" in terminal.getvalue()
     capable = {"TERM": "xterm", "WT_SESSION": "1"}
-    assert wants_colours(terminal, capable)
-    assert not wants_colours(terminal, capable | {"NO_COLOR": "1"})
-    assert not wants_colours(terminal, {"TERM": "dumb"})
-    assert not wants_colours(io.StringIO(), capable)
+    assert wants_colors(terminal, capable)
+    assert not wants_colors(terminal, capable | {"NO_COLOR": "1"})
+    assert not wants_colors(terminal, {"TERM": "dumb"})
+    assert not wants_colors(io.StringIO(), capable)
 
 
 def test_an_apps_warnings_are_shown_with_their_traceback_and_the_rest_is_not() -> None:

@@ -264,7 +264,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_stack(project: Project) -> No
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
         finally:
-            process.kill()  # else the end of this block would wait for ever
+            process.kill()  # else the end of this block would wait forever
 
     assert project.processes() == []
 

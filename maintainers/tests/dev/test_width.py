@@ -9,10 +9,11 @@ import pytest
 
 from client.output import tell
 from emulators.audit import Entry
+from emulators.azure.declared import AzureService
 from emulators.local.banner import banner
 from emulators.local.state import StackState
 from emulators.local.timeline import Timeline, width_of
-from emulators.table import read_table
+from emulators.table import Table, read_table
 from maintainers.tests.dev.project import Project
 
 PATH = "/contoso/oauth2/v2.0/.well-known/openid-configuration/and/more"
@@ -70,6 +71,16 @@ def test_the_banner_fits() -> None:
     )
     text = banner(state, read_table(), started_in=10.5, api="on Azure Functions Core Tools", redis="127.0.0.1:59003")
 
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_the_banner_names_azure_services_and_roles() -> None:
+    name, role = "S" * 18, "Storage Blob Data Reader"
+    state = StackState("run", "http://localhost:59000", {}, "http://localhost:59002", {}, 1, 1, "")
+    text = banner(state, Table(azure=(AzureService(name, "storage", {role: ("olga",)}),)), started_in=1, api="on it")
+
+    assert f"  {name}  https://{'s' * 18}local.blob.core.windows.net" in text
+    assert next(line for line in text.splitlines() if line.strip().startswith("olga")).endswith(f"role {role}")
     assert [line for line in text.splitlines() if len(line) > 80] == []
 
 

@@ -205,6 +205,11 @@ WRONG = {
         AZURE + "\n" + ONE + 'client_id = "e406a681-f3d4-42a8-90b6-c2b029497af1"',
         "apis.Stock.client_id must be another",
     ),
+    "a setting that names the resource of an entry": (
+        AZURE + '\n[settings]\nDownstreamApis__Store__BaseUrl = "https://mine.blob.core.windows.net"\n'
+        'DownstreamApis__Store__Scopes = "https://storage.azure.com/.default"',
+        "settings.DownstreamApis__Store__Scopes must not name https://storage.azure.com next to an entry of it",
+    ),
     "groups": ('group_membership_claims = "All"', "group_membership_claims must be one of None, SecurityGroup"),
     "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
     "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),

@@ -1,7 +1,7 @@
 """The fault matrix: for every service and every failure, the response to the caller and its cost.
 
 A cell such as `503/30 2x 15s` means: the status is 503 with Retry-After 30, and the service was called twice. The
-caller waited at most 15 seconds. The clock moves by the time-outs instead of waiting for them. Pauses before another
+caller waited at most 15 seconds. The clock moves by the timeouts instead of waiting for them. Pauses before another
 attempt are random, and count here with their longest value. `-`: not applicable. CODES gives the code in the body.
 """
 

@@ -1,4 +1,4 @@
-"""Short time-outs for tests: a test waits half a second, and its clock moves by the time-out of a deployed API."""
+"""Short timeouts for tests: a test waits half a second, and its clock moves by the timeout of a deployed API."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ShortTimeouts:
         return self._hosts.get(parts.netloc) or _PATHS.get(parts.path.rpartition("/")[2], "elsewhere")
 
     def passes(self, nominal: float, since: float) -> None:
-        """A time-out is over: the clock shows what it would be, had all of it been waited for."""
+        """A timeout is over: the clock shows what it would be, had all of it been waited for."""
         self._clock.forward(max(0.0, min(since + nominal, self._clock() + seconds_left(nominal)) - self._clock()))
 
     def transport(self, **options: Any) -> Transport:
@@ -106,7 +106,7 @@ class _ImpatientTransport(Transport):
         self._this_thread = threading.local()
 
     def send(self, method: str, url: str, **request: Any) -> Response:
-        (connect, read), started = super().time_outs(request.get("read")), self._now()
+        (connect, read), started = super().timeouts(request.get("read")), self._now()
         self._this_thread.hopeless = self._timeouts.notes(url)
         try:
             return super().send(method, url, **request)
@@ -114,7 +114,7 @@ class _ImpatientTransport(Transport):
             self._timeouts.passes(read if self._timeouts.connects else connect, started)
             raise
 
-    def time_outs(self, read: float | None = None) -> tuple[float, float]:
-        connect, read = super().time_outs(read)
+    def timeouts(self, read: float | None = None) -> tuple[float, float]:
+        connect, read = super().timeouts(read)
         hopeless = getattr(self._this_thread, "hopeless", False)
         return (min(connect, REAL_SECONDS), min(read, REAL_SECONDS)) if hopeless else (connect, read)

@@ -55,12 +55,12 @@ SPOILT: dict[str, Change] = {
 }
 
 
-def _twin(part: str, name: str, spelt: str, *, first: bool, value: object = None) -> Row:
+def _twin(part: str, name: str, spelled: str, *, first: bool, value: object = None) -> Row:
     """The member once more, before or after the genuine one, with the same value or another."""
 
     def row(g: Genuine) -> str:
         members = dict(g.header if part == "header" else g.claims)
-        twin = f'"{spelt}":{json.dumps(members[name] if value is None else value)}'.encode()
+        twin = f'"{spelled}":{json.dumps(members[name] if value is None else value)}'.encode()
         text = _text(members)
         twice = b"{" + twin + b"," + text[1:] if first else text[:-1] + b"," + twin + b"}"
         return g.token(header=twice) if part == "header" else g.token(claims=twice)

@@ -136,7 +136,7 @@ HELLO = """
 @pytest.mark.parametrize(
     ("prefix", "path"), [("", "/hello"), ("v1/{tenant}", "/v1/contoso/hello"), ("/things/", "/things/hello")]
 )
-def test_the_route_prefix_of_host_json_is_honoured(serve: Serve, prefix: str, path: str) -> None:
+def test_the_route_prefix_of_host_json_is_honored(serve: Serve, prefix: str, path: str) -> None:
     host = serve(HELLO, host_json=json.dumps({"version": "2.0", "extensions": {"http": {"routePrefix": prefix}}}))
     assert call(host.url + path).body == b"hello"
     assert call(host.url + "/api/hello").status == 404

@@ -57,7 +57,7 @@ BREAKS = {
         CACHE, "clientProtocol: 'Encrypted'", "clientProtocol: 'Plaintext'", "hardening", "clientProtocol"
     ),
     "old TLS of Redis": Break(CACHE, "minimumTlsVersion: '1.2'", "minimumTlsVersion: '1.0'", "hardening", "'1.2'"),
-    "misspelt property of Redis": Break(
+    "misspelled property of Redis": Break(
         CACHE, "clusteringPolicy:", "clusterPolicy:", "compiler", '"clusterPolicy" is not allowed'
     ),
     "a policy Redis does not know": Break(
@@ -119,7 +119,7 @@ BREAKS = {
         "compiler",
         'no-unused-params: Parameter "more"',
     ),
-    "misspelt property of monitoring": Break(
+    "misspelled property of monitoring": Break(
         MONITORING, "retentionInDays:", "retentionInDay:", "compiler", '"retentionInDay" is not allowed'
     ),
     "name through the output of a module": Break(
@@ -132,19 +132,19 @@ BREAKS = {
     "name that only the deployment knows": Break(
         VAULT, "guid(vault.id, reader.id, ", "guid(vault.id, reader.properties.principalId, ", "compiler", "BCP120"
     ),
-    "misspelt property": Break(
+    "misspelled property": Break(
         VAULT, "enableSoftDelete:", "enableSoftDelette:", "compiler", '"enableSoftDelette" is not allowed'
     ),
-    "misspelt property, deep": Break(
+    "misspelled property, deep": Break(
         APP, "perInstanceConcurrency:", "perInstanceConcurency:", "compiler", '"perInstanceConcurency" is not allowed'
     ),
-    "misspelt property in a variable": Break(
+    "misspelled property in a variable": Break(
         ENTRA, "isEnabled: true", "enabled: true", "compiler", '"enabled" from source declaration "apiScopes"'
     ),
-    "misspelt property of Graph": Break(
+    "misspelled property of Graph": Break(
         ENTRA, "identifierUris: [apiUri]", "identifierUri: [apiUri]", "compiler", '"identifierUri" is not allowed'
     ),
-    "misspelt property in one branch": Break(APP, "instanceCount:", "count:", "compiler", '"count" is not allowed'),
+    "misspelled property in one branch": Break(APP, "instanceCount:", "count:", "compiler", '"count" is not allowed'),
     "property at the wrong level": Break(
         VAULT,
         "  tags: tags\n  properties: {",
@@ -325,7 +325,7 @@ BREAKS = {
         "the code calls the API Orders",
     ),
     "API half configured": Break(
-        MAIN, "DownstreamApis__Graph__S", "DownstreamApis__Grap__S", "settings", "Grap__BaseUrl"
+        MAIN, "DownstreamApis__Graph__S", "DownstreamApis__Grap__S", "settings", "Graph__Scopes: is missing"
     ),
     "scope nobody exposes": Break(
         MAIN, "AzureAd__Scopes: 'Orders.Read'", "AzureAd__Scopes: 'Order.Read'", "settings", "exposes no"
@@ -468,9 +468,9 @@ BREAKS = {
     ),
     "output in camelCase": Break(MAIN, "output API_SCOPE", "output apiScope", "hardening", "SCREAMING_CASE"),
     "output the client needs": Break(MAIN, "output TENANT_ID", "output AZURE_TENANT_ID", "hardening", "TENANT_ID"),
-    "misspelt hook": Break(AZURE, "postdown:", "postDown:", "azure_yaml", "postDown"),
-    "misspelt property of a service": Break(AZURE, "remoteBuild:", "remotebuild:", "azure_yaml", "remotebuild"),
-    "misspelt property of azd": Break(
+    "misspelled hook": Break(AZURE, "postdown:", "postDown:", "azure_yaml", "postDown"),
+    "misspelled property of a service": Break(AZURE, "remoteBuild:", "remotebuild:", "azure_yaml", "remotebuild"),
+    "misspelled property of azd": Break(
         AZURE, "requiredVersions:", "requiredVersion:", "azure_yaml", "azd knows no requiredVersion"
     ),
     "hook without its file": Break(

@@ -107,7 +107,7 @@ def test_c1_does_not_open_c2(api: Api, at_lab: Callable[[str], Someone]) -> None
 
     for_c2 = alice.token(context("c2"))
     assert response(api.call("GET", "/c2", for_c2))["id"] == PEOPLE["alice"].oid
-    assert claims_challenge(api.call("GET", "/c2", for_c1)) == context("c2")  # the older token has learnt nothing
+    assert claims_challenge(api.call("GET", "/c2", for_c1)) == context("c2")  # the older token has learned nothing
 
 
 def test_c2_asks_for_a_passkey_and_c1_for_less(api: Api, at_lab: Callable[[str], Someone], lab_trail: Trail) -> None:

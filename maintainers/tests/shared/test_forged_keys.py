@@ -119,7 +119,7 @@ UNFIT: dict[str, dict[str, object]] = {
         "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
     },
     "of another cloud, without an issuer": {"cloud_instance_name": "microsoftonline.us", "issuer": GONE},
-    "of a cloud spelt otherwise": {"cloud_instance_name": "MicrosoftOnline.com"},
+    "of a cloud spelled otherwise": {"cloud_instance_name": "MicrosoftOnline.com"},
     "of a cloud without a name": {"cloud_instance_name": ""},
     "with a number for a cloud": {"cloud_instance_name": 7},
     "with a number for an id": {"kid": 7},

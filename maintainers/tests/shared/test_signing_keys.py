@@ -82,7 +82,7 @@ def test_a_storm_of_bogus_key_ids_costs_one_fetch_and_good_ones_do_not_wait_for_
 
     storm = threading.Thread(target=at_once, args=(20, refused))
     storm.start()
-    while not services.signing_keys._fetches._flights:  # until the fetch is under way
+    while not services.signing_keys._fetches._running:  # until the fetch is under way
         threading.Event().wait(0.001)
     assert services.sessions.open(lab.stack.issue_access_token("alice"))
     assert storm.is_alive()  # the good token succeeded while the fetch for the bogus ones still hung

@@ -24,7 +24,7 @@ PLATFORM = {
 ENTRY_POINT = "PYTHON_SCRIPT_FILE_NAME"
 DEFAULT_ENTRY_POINT = "function_app.py"
 OF_THE_CODE = ("AzureAd__", "DownstreamApis__", "TokenCache__")
-# What a misspelt setting of the code, the host or the platform begins with; any other name is a user's own.
+# What a misspelled setting of the code, the host or the platform begins with; any other name is a user's own.
 LIKE_OURS = ("azuread", "downstreamapi", "tokencache", "azurewebjobs", "applicationinsights", "functions_", "python_")
 # azure-identity reads these itself, for every purpose.
 NEVER = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
@@ -61,7 +61,7 @@ def names(deployment: Deployment) -> Iterator[str]:
             if name in NEVER:
                 yield f"{service}: {name} is azure-identity's own"
             elif not _known(name) and name.lower().startswith(LIKE_OURS):
-                yield f"{service}: nothing reads {name}; is it misspelt?"
+                yield f"{service}: nothing reads {name}; is it misspelled?"
         yield from (f"{service}: {name} is missing" for name in sorted(PLATFORM - set(settings)))
 
 

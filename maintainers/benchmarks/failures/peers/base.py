@@ -9,7 +9,7 @@ from ..tenant import Tenant, time_outs_in_force
 
 
 class Peer:
-    """One peer, created again for each failure. `time_out` replaces its own time-outs through one of its arguments."""
+    """One peer, created again for each failure. `time_out` replaces its own timeouts through one of its arguments."""
 
     def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
         self.tenant, self.time_out = tenant, time_out
@@ -20,7 +20,7 @@ class Peer:
         """Frees what must be freed."""
 
     def nominal_time_out(self) -> float:
-        """The time-out in force right now on what is waited for; infinite when there is none."""
+        """The timeout in force right now on what is waited for; infinite when there is none."""
         found = time_outs_in_force(self.tenant.stack.ports.gateway)
         return max((math.inf if seconds is None else seconds for seconds in found), default=math.inf)
 

@@ -20,7 +20,7 @@ from .base import Exchanger, Validator
 
 
 class Template(Validator, Exchanger):
-    """Fresh services: nothing cached, nothing loaded. Clock, pauses and time-outs go in where the tests' do."""
+    """Fresh services: nothing cached, nothing loaded. Clock, pauses and timeouts go in where the tests' do."""
 
     def __init__(self, tenant: Tenant, time_out: float | None = None) -> None:
         super().__init__(tenant, time_out)
@@ -50,7 +50,7 @@ class Template(Validator, Exchanger):
         _join("background ")
 
     def nominal_time_out(self) -> float:
-        _join("background early client credential")  # continues in the background, with time-outs of its own
+        _join("background early client credential")  # continues in the background, with timeouts of its own
         return super().nominal_time_out()
 
     def _note_pause(self, seconds: float) -> None:

@@ -32,7 +32,7 @@ def over(subject: Subject) -> str:
 
 
 def hang(subject: Subject) -> str:
-    """The time-out in force while the endpoint hangs, times the attempts that are made when it strikes."""
+    """The timeout in force while the endpoint hangs, times the attempts that are made when it strikes."""
     peer, tenant = subject.fresh(), subject.tenant
     peer.call(tenant.token())
     tenant.stack.faults.add("entra.token", network="hang")

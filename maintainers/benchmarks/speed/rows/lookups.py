@@ -1,4 +1,4 @@
-"""Look-ups from many threads: whether they slow each other down."""
+"""Lookups from many threads: whether they slow each other down."""
 
 from __future__ import annotations
 

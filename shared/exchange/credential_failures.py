@@ -1,0 +1,88 @@
+"""Why a vault or an identity brought no credential: whether it may recover, when to try again, and what to fix.
+
+Texts of libraries can quote what was sent. So the log gets only the type of the error, its status, and known codes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..net import Response
+from ..settings import CredentialSettings
+from .certificate import CertificateError
+
+MAX_VAULT_RETRY_AFTER_SECONDS = 600
+_PASSING_STATUSES = (408, 429)
+_IDENTITY_STATUS = re.compile(r"Token request error: \(\w+\) ([1-5]\d\d)\b")  # azure-identity 1.27, of App Service
+
+# https://learn.microsoft.com/azure/key-vault/general/rest-error-codes and the vault's `innererror`
+_ADVICE_BY_CODE = {
+    "ForbiddenByRbac": "give the identity the role Key Vault Secrets User",
+    "ForbiddenByPolicy": "the vault's access policy must let the identity get secrets",
+    "ForbiddenByFirewall": "the vault's firewall must let this app in",
+    "ForbiddenByConnection": "the vault takes private connections alone",
+    "AccessDenied": "the vault denies the identity access",
+    "SecretDisabled": "the newest version in the vault is disabled",
+    "SecretNotFound": "the vault has no certificate of this name",
+}
+
+
+def is_passing(error: Exception, source: CredentialSettings) -> bool:
+    """Whether the source may recover soon. A clear refusal, or an error of our own code, is final."""
+    from azure.core.exceptions import AzureError
+    from azure.identity import CredentialUnavailableError
+
+    status = _status_of(error)
+    if isinstance(error, CredentialUnavailableError) and not status:  # of a developer's own sign-in, it is final
+        return bool(source.managed_identity_client_id)
+    if isinstance(error, json.JSONDecodeError):  # a library got a response that is not JSON
+        return True
+    return isinstance(error, AzureError) and (status in _PASSING_STATUSES or not 400 <= status < 500)
+
+
+def seconds_to_wait(error: Exception, now: float) -> int:
+    """The Retry-After of a busy vault, in seconds; 0 if it names none."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return min(Response(0, headers, b"").retry_after(now) or 0, MAX_VAULT_RETRY_AFTER_SECONDS)
+
+
+def describe(error: Exception, source: CredentialSettings) -> str:
+    """Kind, status and code of the failure, and what to do where that is known."""
+    status, code = _status_of(error), _vault_code(error)
+    own = str(error) if isinstance(error, CertificateError) else ""
+    advice = own or _ADVICE_BY_CODE.get(code, "") or _advice_about_identity(error, source, status)
+    words = [type(error).__name__, *([str(status)] if status else []), *([code] if code else [])]
+    return f"{' '.join(words)}{f': {advice}' if advice else ''}"
+
+
+def _advice_about_identity(error: Exception, source: CredentialSettings, status: int) -> str:
+    from azure.identity import CredentialUnavailableError
+
+    if not isinstance(error, CredentialUnavailableError):
+        return ""
+    if not source.managed_identity_client_id and source.source_type == "KeyVault":
+        return "nobody is signed in to Azure, type `az login`"
+    return "the identity with this client id is not assigned to the app" if status == 400 else ""
+
+
+def _status_of(error: Exception) -> int:
+    """The HTTP status behind a failure; 0 where there is none."""
+    from azure.identity import CredentialUnavailableError
+
+    status = getattr(error, "status_code", None)
+    if not status and isinstance(error, CredentialUnavailableError):
+        told = _IDENTITY_STATUS.search(str(error))
+        status = int(told[1]) if told else 0
+    return status if isinstance(status, int) else 0
+
+
+def _vault_code(error: Exception) -> str:
+    """The innermost code in the vault's response, if it is one of those known here."""
+    try:
+        part: Any = json.loads(error.response.text())["error"]  # type: ignore[attr-defined]
+        codes = [part.get("code"), (part.get("innererror") or {}).get("code")]
+    except (AttributeError, ValueError, TypeError, KeyError):
+        return ""
+    return next((code for code in reversed(codes) if code in _ADVICE_BY_CODE), "")
