@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +44,10 @@ class RequiresUser:
     def __call__(
         self,
         *misused: object,
-        scopes: Sequence[str] | None = None,
-        roles: Sequence[str] | None = None,
+        scopes: Iterable[str] | None = None,
+        roles: Iterable[str] | None = None,
         auth_context: str | None = None,
-        prefetch: Sequence[str] = (),
+        prefetch: Iterable[str] = (),
     ) -> Callable[[Function], Function]:
         """The function below it runs for a signed-in user, with a valid access token and a scope, or not at all.
 
@@ -70,23 +70,34 @@ class RequiresUser:
         Raises:
             TypeError: wrong arguments, or a form of function that cannot be guarded. It is raised while the app loads.
         """
-        if misused or isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes or ()):
+        named_scopes = None if scopes is None else _texts(scopes)
+        required_roles = () if roles is None else _texts(roles)
+        apis = _texts(prefetch)
+        if misused or (scopes is not None and named_scopes is None):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
-        if isinstance(prefetch, str) or not all(isinstance(name, str) for name in prefetch):
+        if apis is None:
             raise TypeError('write @requires_user(prefetch=["Graph"]), with names of downstream APIs')
-        if isinstance(roles, str) or roles == [] or not all(isinstance(role, str) for role in roles or ()):
+        if roles is not None and not (required_roles and all(required_roles)):
             raise TypeError('write @requires_user(roles=["…"]), with one role or more')
         if auth_context is not None and not _AUTH_CONTEXT.fullmatch(auth_context):
             raise TypeError('an authentication context is one of "c1" to "c99"')
+        conditions = _Conditions(named_scopes, required_roles or (), auth_context, apis)
 
         def decorate(function: Function) -> Function:
             check_declaration(function)
-            named_scopes = tuple(scopes) if scopes is not None else None
-            conditions = _Conditions(named_scopes, tuple(roles or ()), auth_context, tuple(prefetch))
             guard = _Guard(self._services, conditions, function)
             return as_azure_function(guard, function, kind_of(function))
 
         return decorate
+
+
+def _texts(given: object) -> tuple[str, ...] | None:
+    """The texts of a list, set or iterator, read once: what has been read is empty, and an empty list is no condition.
+
+    None: it is something else.
+    """
+    texts = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
+    return texts if all(isinstance(text, str) for text in texts) else None
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,10 @@ class _Batch:
         request = checked_request("POST", "/$batch", json={"requests": list(parts.values())}, idempotent=may_repeat)
         response, self._token = self._api.send_with_token(request, self._token)
         try:
-            listed = {str(part["id"]): _response_of(part) for part in response.json()["responses"]}
+            received = response.json()["responses"]
+            if len(received) > len(parts):  # two for one call, or for calls that were not made; there may be 500,000
+                raise ValueError("more responses than calls")
+            listed = {str(part["id"]): _response_of(part) for part in received}
             return {number: self._judged(number, listed[str(number)]) for number in parts}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise BadGateway(reason=f"HTTP {response.status_code}, and not the responses to a batch") from None

@@ -153,6 +153,7 @@ class UserCalls:
         return self._retries.run(attempt)
 
     def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Response:
+        self._context.check()
         record, started, outcome = self._context.record, perf_counter(), "unanswered"
         own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
         if isinstance(request.data, FileBody):

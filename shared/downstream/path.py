@@ -16,6 +16,7 @@ MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
 _DECODINGS = 8  # a path that still changes after so many is an attack
 _IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
 _SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
+_ENDS = re.compile(r"[;?#]")  # some take a semicolon for a parameter's begin, and a decoded ? or # for the path's end
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)  # of a function in a path, outside of quotation marks
 
@@ -72,7 +73,7 @@ def _below(path: str, *, slashes: bool) -> str:
     fits = len(path) <= MAX_PATH_CHARS and path.isprintable() and "#" not in path
     is_below = fits and path.startswith("/") and not path.startswith("//")
     steps = path.partition("?")[0].split("/")
-    if slashes:
+    if slashes and is_below:  # what is too long is not decoded
         steps = [part for step in steps for part in _decoded(step).split("/")]
     if not is_below or any(map(_leads_astray, steps)):
         raise ValueError("a downstream path begins with one slash and has no '..', backslash, '#' or control character")
@@ -80,9 +81,10 @@ def _below(path: str, *, slashes: bool) -> str:
 
 
 def _text(value: str | int) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise ValueError("a path parameter is a str that is not empty, or an int")
-    return str(value)
+    text = "" if isinstance(value, bool) or not isinstance(value, str | int) else str(value)
+    if not 0 < len(text) <= MAX_PATH_CHARS:
+        raise ValueError("a path parameter is a str that is not empty nor longer than a path, or an int")
+    return text
 
 
 def _filled(step: str, texts: Mapping[str, str]) -> str:
@@ -114,6 +116,6 @@ def _decoded(step: str) -> str:
 def _leads_astray(step: str) -> bool:
     """Whether a server that decodes several times could read this step as `..`, or as more than one step."""
     seen = _decoded(step)
-    name = seen.partition(";")[0].strip()  # some take what follows a semicolon for a parameter
+    name = _ENDS.split(seen, maxsplit=1)[0].strip()
     undecoded = "\ufffd" in seen or _IIS_ESCAPE.search(seen)  # not UTF-8, so another decoder may read more into it
     return bool(undecoded or name in (".", "..") or _SLASHES.search(seen) or not seen.isprintable())

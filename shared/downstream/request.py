@@ -21,8 +21,10 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 
 RESERVED = frozenset(
     {"authorization", "client-request-id", "connection", "content-length", "cookie", "expect", "host", "http2-settings",
      "keep-alive", "proxy-authorization", "proxy-connection", "te", "traceparent", "tracestate", "trailer",
-     "transfer-encoding", "upgrade"}
+     "transfer-encoding", "upgrade", "x-http-method", "x-http-method-override", "x-method-override", "x-original-url",
+     "x-rewrite-url"}
 )  # fmt: skip
+"""Headers of identity, framing and tracing; and those by which servers replace the method or the path of a request."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -109,7 +111,8 @@ class HttpVerbs(ABC, Generic[R]):
             json: a body to send as JSON.
             data: a body to send as it is: bytes, or a file that is open in binary mode. The file is read while it is
                 sent. `json` wins over it.
-            headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed.
+            headers: further headers. `Authorization`, `Host`, `Cookie` and those of the connection are not allowed, nor
+                those by which servers replace the method or the path, such as `X-HTTP-Method-Override`.
             idempotent: whether the call may be repeated. By default GET, HEAD, OPTIONS, PUT and DELETE may be repeated,
                 and POST and PATCH may not (RFC 9110 §9.2.2). A file that cannot be rewound is never sent again.
 
@@ -168,7 +171,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header has an invalid name")
-        if name.lower() in RESERVED:
+        if name.lower().replace("_", "-") in RESERVED:  # to CGI and WSGI they are the same
             raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
         if not (isinstance(value, str) and _VALUE.fullmatch(value)):
             raise ValueError("a header has a value that cannot be sent")

@@ -89,7 +89,7 @@ def _plain(value: Any) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if _is_pydantic_model(value):
-        return value.model_dump(mode="json", by_alias=True)
+        return value.model_dump(mode="json", by_alias=True, warnings=False)  # a warning repeats the value in the log
     raise TypeError
 
 

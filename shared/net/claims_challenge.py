@@ -36,6 +36,7 @@ def bearer_challenges(header: str) -> Iterator[dict[str, str]]:
 
     Text that does not follow the grammar is skipped, up to the next comma.
     """
+    header = header[: 2 * _MAX_HEADER_CHARS]  # a part of a batch response can have one of 16 MiB
     scheme, parameters, position = "", dict[str, str](), 0
     while 0 <= position < min(len(header), _MAX_HEADER_CHARS):
         position = _SEPARATORS.match(header, position).end()  # type: ignore[union-attr]  # it also matches empty text

@@ -119,10 +119,23 @@ class RequestContext:
     def close(self) -> None:
         """Forgets the bearer token. From now on `token_for` raises ApiError."""
         self._bearer = None
+        self._prefetched.clear()
 
     @property
     def access_token(self) -> ValidatedToken:
         return self._session.access_token
+
+    def check(self) -> None:
+        """Before a call is sent. Raises ApiError when the request is over, or when another one runs here."""
+        self._open_bearer()
+
+    def _open_bearer(self) -> str:
+        bearer = self._bearer  # read once: another thread may end the request now
+        if bearer is None:
+            raise ApiError(reason="the user, credential or client was kept longer than its request")
+        if _current.get() not in (None, self):  # None: a thread that a function has started
+            raise ApiError(reason="the user, credential or client of another request was used")
+        return bearer
 
     def prefetch(self, api: DownstreamApiSettings) -> None:
         """Starts the exchange for this API in the background. `token_for` raises its error."""
@@ -139,11 +152,7 @@ class RequestContext:
             ExchangedLately: see Sessions.token_for.
             ApiError: the exchange failed, or the context is closed.
         """
-        bearer, started = self._bearer, perf_counter()
-        if bearer is None:
-            raise ApiError(reason="the user, credential or client was kept longer than its request")
-        if _current.get() not in (None, self):  # None: a thread that the function started
-            raise ApiError(reason="the user, credential or client of another request was used")
+        bearer, started = self._open_bearer(), perf_counter()
         try:
             wait = self._prefetched.pop(api.name, None) if refusal is None else None
             token = wait() if wait is not None else self._exchange(bearer, api, refusal)

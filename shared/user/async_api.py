@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, BinaryIO, Unpack
+from typing import Any, BinaryIO, TypeVar, Unpack
 
 from ..downstream import (
     MAX_DOWNLOAD_BYTES,
@@ -21,6 +22,7 @@ from ..downstream import (
 from ..net import Response
 from ..sessions import RequestContext
 
+T = TypeVar("T")
 WaitFor = Callable[..., Awaitable[Any]]
 
 
@@ -86,20 +88,43 @@ class AsyncByteStream:
 
     def __init__(self, stream: ByteStream, wait_for: WaitFor) -> None:
         self._stream, self._wait_for = stream, wait_for
+        self._busy, self._is_left = threading.Lock(), False
 
     async def __aenter__(self) -> AsyncByteStream:
-        await self._wait_for(self._stream.__enter__)
+        try:
+            await self._wait_for(self._alone, self._stream.__enter__)
+        except BaseException:  # also when the task is cancelled while a thread opens it
+            self._leave()
+            raise
         self.status_code, self.headers = self._stream.status_code, self._stream.headers
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stream.__exit__()
+        self._leave()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        piece: bytes | None = await self._wait_for(next, self._stream, None)
+        piece: bytes | None = await self._wait_for(self._alone, next, self._stream, None)
         if piece is None:
             raise StopAsyncIteration
         return piece
+
+    def _alone(self, work: Callable[..., T], *args: Any) -> T:
+        """Runs in a thread. It closes the stream if the task has left it meanwhile."""
+        try:
+            with self._busy:
+                return work(*args)
+        finally:
+            if self._is_left:
+                self._stream.__exit__()
+
+    def _leave(self) -> None:
+        """Closes the stream, unless a thread reads: to wait for that one would stop the event loop."""
+        self._is_left = True
+        if self._busy.acquire(blocking=False):
+            try:
+                self._stream.__exit__()
+            finally:
+                self._busy.release()

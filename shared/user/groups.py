@@ -22,15 +22,17 @@ def groups_in(claims: Mapping[str, Any]) -> frozenset[str]:
     """The claim `groups`. Above 200 groups Entra leaves it out, and sets `_claim_names` or `hasgroups` instead.
 
     Raises:
-        ServerMisconfigured: the user has too many groups for the token.
+        ServerMisconfigured: the user has too many groups for the token, or the claim is not a list of texts.
     """
     elsewhere = claims.get("_claim_names")
-    if claims.get("hasgroups") or (isinstance(elsewhere, dict) and "groups" in elsewhere):
+    if claims.get("hasgroups") or (isinstance(elsewhere, dict | list | str) and "groups" in elsewhere):
         raise ServerMisconfigured(
             reason="the user has too many groups for the access token; ask user.member_of([...]) instead of user.groups"
         )
-    groups = claims.get("groups")
-    return frozenset(str(group) for group in groups) if isinstance(groups, list) else frozenset()
+    groups = claims.get("groups", [])
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise ServerMisconfigured(reason="the claim `groups` of the access token is no list of texts")
+    return frozenset(groups)
 
 
 def questions(groups: Iterable[str]) -> Iterator[dict[str, list[str]]]:

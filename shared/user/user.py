@@ -64,7 +64,8 @@ class SignedInUser:
         """The object ids of the user's groups, the claim `groups`. The registration of the API must ask for it.
 
         Raises:
-            ServerMisconfigured: the user has too many groups for the token; use `member_of`. 500.
+            ServerMisconfigured: the user has too many groups for the token; use `member_of`. Or the claim is no list of
+                texts. 500.
         """
         return groups_in(self.claims)
 

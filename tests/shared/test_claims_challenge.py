@@ -128,6 +128,12 @@ def test_any_other_text_is_no_claims_request(text: str) -> None:
     assert requested_claims(text) == ""
 
 
+def test_no_more_than_32_kib_of_a_header_are_looked_at() -> None:
+    """A part of a batch response can have one of 16 MiB."""
+    (challenge,) = bearer_challenges(f"Bearer a={'x' * 100_000}")
+    assert len(challenge["a"]) < 32 * 1024
+
+
 def test_the_request_for_an_authentication_context_is_the_documented_one() -> None:
     text = auth_context_claims("c1")
     assert json.loads(text) == {"access_token": {"acrs": {"essential": True, "value": "c1"}}}

@@ -28,6 +28,7 @@ from shared.services import Services
 from shared.sessions.session import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
+from shared.user.user import User
 from tests.support.lab import Lab
 
 CLAIMS = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
@@ -316,6 +317,8 @@ def test_one_call_that_cannot_be_sent_stops_them_all(graph: BatchingGraph, call:
         lambda parts: {"responses": parts[1:]},
         lambda parts: {"responses": None},
         lambda parts: {"responses": ["a"]},
+        lambda parts: {"responses": parts * 2},
+        lambda parts: {"responses": [*parts, {"id": "99", "status": 200}]},
         lambda parts: {"responses": [{"id": "0", "status": "200"}]},
         lambda parts: {"responses": [{"id": "0", "status": 99}]},
         lambda parts: {"responses": [{"id": "0", "status": 200, "headers": ["a"]}]},
@@ -326,6 +329,17 @@ def test_what_is_no_response_to_a_batch_is_a_bad_gateway(graph: BatchingGraph, w
     graph.whole = whole
     with pytest.raises(BadGateway):
         graph.batch(BatchCall("GET", "/0"))
+
+
+def test_a_batch_ends_with_its_request(graph: BatchingGraph) -> None:
+    """Its token was had while the request ran; a thread that goes on must not send it later."""
+    services = graph.services
+    context = RequestContext(services.sessions, services.sessions.open(graph.token), graph.token, RequestRecord())
+    graph.reply = lambda _: context.close() or {"status": 200}  # type: ignore[func-returns-value]  # between two requests
+    got = User(context, services.apis).api("Graph").batch([BatchCall("GET", f"/{number}") for number in range(21)])
+    assert len(graph.asked) == 1
+    with pytest.raises(ApiError, match="kept longer than its request"):
+        got[20].raise_for_status()
 
 
 def test_a_failure_of_the_first_request_is_that_of_the_batch(graph: BatchingGraph) -> None:

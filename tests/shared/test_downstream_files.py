@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from shared.downstream.api import DownstreamApi
+from shared.downstream.download import ByteStream
 from shared.downstream.file_body import FileBody
 from shared.errors import ApiError, BadGateway, GatewayTimeout, NotFound, ServiceUnavailable
 from shared.hosting.json_form import UnsendableError
@@ -20,6 +22,7 @@ from shared.hosting.response import reply_to
 from shared.net.deadline import within
 from shared.sessions.session import RequestContext
 from shared.telemetry.request_record import RequestRecord
+from shared.user.async_api import AsyncByteStream
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab
 from tests.support.wire import RESPONSE, Wire, listening
@@ -140,6 +143,59 @@ def test_a_stream_that_is_left_early_does_not_disturb_the_next_call(wire: Api) -
     assert list(chunks) == []
     server.reply = lambda secure: secure.sendall(RESPONSE)
     assert api.get("/b").json() == {}
+
+
+class HangingStream:
+    """In place of a ByteStream whose API is silent until `go`. Notes whether it was closed while a thread read."""
+
+    status_code, headers = 200, dict[str, str]()
+
+    def __init__(self, hangs_on: str) -> None:
+        self.hangs_on, self.is_busy = hangs_on, threading.Event()
+        self.go, self.was_closed, self.closed_while_busy = threading.Event(), threading.Event(), False
+
+    def _wait(self, step: str) -> None:
+        if step == self.hangs_on:
+            self.is_busy.set()
+            self.go.wait(30)
+            self.is_busy.clear()
+
+    def __enter__(self) -> HangingStream:
+        self._wait("enter")
+        return self
+
+    def __next__(self) -> bytes:
+        self._wait("next")
+        return b"x"
+
+    def __exit__(self, *_: object) -> None:
+        self.closed_while_busy |= self.is_busy.is_set()
+        self.was_closed.set()
+
+
+@pytest.mark.parametrize("step", ["enter", "next"])
+def test_leaving_a_stream_that_hangs_does_not_stop_the_event_loop(step: str) -> None:
+    """To close a body waits for the thread that reads it, as long as a time-out. That thread closes it instead."""
+    stream = HangingStream(step)
+
+    async def run() -> None:
+        async def read() -> None:
+            async with AsyncByteStream(cast(ByteStream, stream), asyncio.to_thread) as chunks:
+                async for _ in chunks:
+                    pass
+
+        task = asyncio.ensure_future(read())
+        while not stream.is_busy.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not stream.was_closed.is_set()
+        stream.go.set()
+
+    asyncio.run(run())
+    assert stream.was_closed.wait(30)
+    assert not stream.closed_while_busy
 
 
 def test_a_body_above_max_bytes_is_a_bad_gateway(wire: Api) -> None:

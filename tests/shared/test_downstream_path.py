@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
-from shared.downstream.path import checked_path, join, path_of_link
+from shared.downstream.path import MAX_PATH_CHARS, checked_path, join, path_of_link
 
 BASE = "https://orders.example/api"
 
@@ -35,6 +37,9 @@ BASE = "https://orders.example/api"
         "/%2e%2e;a=b/x",
         "/..%20/x",
         "/..%00/x",
+        "/..%3Fx",
+        "/..%3fx/admin",
+        "/..%2523/admin",
         "/%25252e%25252e/admin",
         "/a%0d%0ab",
         "/a\r\nHost: evil.example",
@@ -120,6 +125,9 @@ def test_a_value_is_quoted_into_its_step(path: str, values: dict[str, str | int]
         "evil\x00",
         "\u2025/evil",
         "..;/evil",
+        "..?evil",
+        "..#evil",
+        ".%3Fevil",
         "..\uff0fevil",
         "evil\u2215x",
         "%u002fevil",
@@ -166,6 +174,25 @@ def test_values_and_placeholders_must_fit(path: str, values: dict[str, str | int
     assert "evil" not in str(raised.value)
 
 
+def test_a_value_or_a_link_that_is_too_long_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller, or an API, would have a megabyte decoded eight times."""
+    decoded: list[int] = []
+
+    def noting(text: str) -> str:
+        decoded.append(len(text))
+        return unquote(text)
+
+    monkeypatch.setattr("shared.downstream.path.unquote", noting)
+    long = "%25" * 100_000
+    with pytest.raises(ValueError, match="path"):
+        checked_path("/a/{x}", {"x": long})
+    with pytest.raises(ValueError, match="path"):
+        checked_path(f"/a/{long}")
+    with pytest.raises(ValueError, match="path"):
+        path_of_link(f"{BASE}/{long}", BASE, BASE)
+    assert max(decoded, default=0) <= MAX_PATH_CHARS
+
+
 @pytest.mark.parametrize(
     ("link", "path"),
     [
@@ -193,6 +220,7 @@ def test_a_link_below_the_base_is_followed(link: str, path: str) -> None:
         "https://orders.example/api/%2e%2e/admin",
         "https://orders.example/api/x%2F..%2F..%2Fadmin",
         "https://orders.example/api//evil.example",
+        "https://orders.example/api/..%3Fadmin",
         "https://orders.example:8443/api/orders",
         "https://orders.example@evil.example/api/orders",
         "https://evil@orders.example/api/orders",

@@ -22,7 +22,7 @@ GROUPS = [str(UUID(int=number)) for number in range(45)]
 
 @pytest.mark.parametrize(
     ("claims", "groups"),
-    [({}, set()), ({"groups": GROUPS[:2]}, set(GROUPS[:2])), ({"groups": "x"}, set()), ({"_claim_names": {}}, set())],
+    [({}, set()), ({"groups": GROUPS[:2]}, set(GROUPS[:2])), ({"groups": []}, set()), ({"_claim_names": {}}, set())],
 )
 def test_the_groups_that_a_token_names(claims: dict[str, object], groups: set[str]) -> None:
     assert groups_in(claims) == groups
@@ -41,6 +41,18 @@ def test_too_many_groups_for_a_token_is_an_error_that_says_what_to_use(
     assert "user.member_of([...])" in caplog.text
     with pytest.raises(ServerMisconfigured):
         groups_in(claims)
+
+
+@pytest.mark.parametrize("groups", ["x", {"a": 1}, 1, [1], [GROUPS[0], None]])
+def test_a_claim_groups_in_another_form_is_an_error_and_no_empty_set(groups: object) -> None:
+    with pytest.raises(ServerMisconfigured, match="no list of texts"):
+        groups_in({"groups": groups})
+
+
+@pytest.mark.parametrize("elsewhere", ['{"groups":"src1"}', ["groups"]])
+def test_too_many_groups_are_noticed_in_other_forms_too(elsewhere: object) -> None:
+    with pytest.raises(ServerMisconfigured, match="too many groups"):
+        groups_in({"_claim_names": elsewhere})
 
 
 def test_the_groups_of_a_genuine_token(lab: Lab) -> None:

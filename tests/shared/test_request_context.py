@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -36,8 +37,10 @@ class Tokens:
             raise self.outcome
         return self.outcome
 
-    def prefetch(self, *_: object, **__: object) -> None:
-        raise AssertionError("nothing is prefetched here")
+    def prefetch(self, *_: object, **__: object) -> Callable[[], DownstreamToken]:
+        token = self.outcome
+        assert isinstance(token, DownstreamToken)
+        return lambda: token
 
 
 def context_of(tokens: Tokens) -> RequestContext:
@@ -85,3 +88,11 @@ def test_a_closed_context_asks_for_no_token(caplog: pytest.LogCaptureFixture) ->
         context.token_for(GRAPH)
     assert (raised.value.status, raised.value.code, tokens.asked) == (500, "internal_error", [])
     assert tokens_in_the_line(context, caplog) == ""
+
+
+def test_a_closed_context_holds_no_prefetched_token() -> None:
+    context = context_of(Tokens(DownstreamToken("token", 9e9, 9e9)))
+    context.prefetch(GRAPH)
+    assert context._prefetched.keys() == {"Graph"}
+    context.close()
+    assert context._prefetched == {}

@@ -7,8 +7,8 @@ import inspect
 import json
 import logging
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import azure.functions as func
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from shared import AsyncUser, Forbidden, User
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
-from tests.support.lab import Lab
+from tests.support.lab import Lab, finish_background_work
 
 
 def request(token: str | None = None, headers: Mapping[str, str] | None = None, body: bytes = b"") -> func.HttpRequest:
@@ -200,10 +200,26 @@ def test_a_role_is_not_a_scope_nor_a_scope_a_role(lab: Lab, requires_user: Requi
     assert body_of(by_role(req=request(token)))["code"] == "insufficient_role"
 
 
-@pytest.mark.parametrize("roles", ["Orders.Manager", [], [1]])
+@pytest.mark.parametrize("roles", ["Orders.Manager", [], [1], (), set(), {}, False, 0, iter(()), iter([1]), [""]])
 def test_roles_are_a_list_with_one_or_more(requires_user: RequiresUser, roles: Any) -> None:
     with pytest.raises(TypeError, match="one role or more"):
         requires_user(roles=roles)
+
+
+@pytest.mark.parametrize("form", [tuple, set, iter], ids=["tuple", "set", "iterator"])
+def test_roles_are_asked_for_in_whatever_form_they_come(
+    lab: Lab, requires_user: RequiresUser, form: Callable[[list[str]], Any]
+) -> None:
+    @requires_user(scopes=form(["access_as_user"]), roles=form(["Orders.Manager"]), prefetch=form(["Graph"]))
+    def hello(req: func.HttpRequest, user: User) -> object:
+        return None
+
+    without, role = lab.stack.issue_access_token("alice"), cast(Any, ["Orders.Manager"])
+    assert body_of(hello(req=request(without)))["code"] == "insufficient_role"
+    mark = lab.stack.audit.mark()
+    assert hello(req=request(lab.stack.issue_access_token("alice", roles=role))).status_code == 204
+    finish_background_work()
+    assert len(lab.exchanges(mark)) == 1
 
 
 def test_a_function_without_any_scope_is_closed_and_reported(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
