@@ -106,6 +106,8 @@ class Drives:
             Route("GET", item, "file", READ_FILES, self._item),
             Route("GET", f"{item}/content", "file content", READ_FILES, self._content),
             Route("PUT", f"{item}/content", "replace file", WRITE_FILES, self._replace),
+            Route("GET", f"{drive}/root:/{{name}}", "file", READ_FILES, self._item),
+            Route("GET", f"{drive}/root:/{{name}}:/content", "file content", READ_FILES, self._content),
             Route("PUT", f"{drive}/root:/{{name}}:/content", "upload file", WRITE_FILES, self._upload),
             Route("PUT", f"{drive}/items/root:/{{name}}:/content", "upload file", WRITE_FILES, self._upload),
         ]
@@ -162,10 +164,10 @@ class Drives:
 
     def _found(self, call: Call) -> DriveItem:
         _check_drive(call)
-        wanted, items = call.parameters["id"], self.items(call.person.name)
-        by_name = _BY_NAME.fullmatch(wanted)
-        named = next((one for one in items.values() if by_name and one.name == by_name[1]), None)
-        found = named if by_name else items.get(wanted)
+        wanted, items = call.parameters.get("id", ""), self.items(call.person.name)
+        in_path = _BY_NAME.fullmatch(wanted)
+        name = in_path[1] if in_path else call.parameters.get("name", "").removesuffix(":")
+        found = next((one for one in items.values() if one.name == name), None) if name else items.get(wanted)
         if found is None:
             raise GraphError(404, "itemNotFound", "The resource could not be found.")
         return found

@@ -175,7 +175,7 @@ class HangingStream:
 
 @pytest.mark.parametrize("step", ["enter", "next"])
 def test_leaving_a_stream_that_hangs_does_not_stop_the_event_loop(step: str) -> None:
-    """To close a body waits for the thread that reads it, as long as a time-out. That thread closes it instead."""
+    """To close a body waits for the thread that reads it, as long as a timeout. That thread closes it instead."""
     stream = HangingStream(step)
 
     async def run() -> None:

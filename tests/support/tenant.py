@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from emulators.applications import API
+from emulators.applications import API, Application
 from emulators.canned import Canned, CannedResponse, StandIn
 from emulators.entra.verification import TokenError, verify_token
 from emulators.environment import api_settings
@@ -132,12 +132,12 @@ class Tenant:
     def requires_mfa(self, api: str) -> None:
         """Conditional Access demands a second factor for this API; `call(…, mfa=True)` has one."""
         self._will_leave_traces()
-        self.stack.directory.require_mfa(self.stack.directory.applications[self._key(api)])
+        self.stack.directory.require_mfa(self._application(api))
 
     def lacks_consent(self, api: str) -> None:
         """Nobody has consented to what the API asks of this one."""
         self._will_leave_traces()
-        self.stack.directory.forget_consent(API, self.stack.directory.applications[self._key(api)])
+        self.stack.directory.forget_consent(API, self._application(api))
 
     def throttles(self, api: str, retry_after: int = 9, times: int | None = None) -> None:
         """The API, or "Entra", responds with 429 and Retry-After in seconds; `times`: to so many requests only.
@@ -166,7 +166,7 @@ class Tenant:
 
     def _fault(self, api: str, **what: Any) -> None:
         self._will_leave_traces()
-        self.stack.faults.add(_ENTRA if api == "Entra" else self._key(api), **what)
+        self.stack.faults.add(_ENTRA if api == "Entra" else self._azure().get(api) or self._key(api), **what)
 
     def _token(self, person: str, scopes: Collection[str] | None, roles: Collection[str] | None, mfa: bool) -> str:
         if person not in PEOPLE:
@@ -177,8 +177,18 @@ class Tenant:
         wanted = None if scopes is None else tuple(scopes)
         return self.stack.issue_access_token(person, scopes=wanted, mfa=mfa, **claims)
 
+    def _application(self, api: str) -> Application:
+        service = self._azure().get(api)
+        return self.stack.directory.applications[f"azure-{service}" if service else self._key(api)]
+
+    def _azure(self) -> dict[str, str]:
+        """Name of each Azure service in the table → what it is: `storage`, `search` or `vault`."""
+        return {each.name: each.service for each in self.stack.table.azure}
+
     def _key(self, api: str) -> str:
         names = {"Graph": "graph", **{each.name: each.key for each in self.stack.table.apis}}
+        if api in self._azure():
+            raise ValueError(f"{api!r} is an Azure service; it has no canned responses, and its requests are not kept")
         if api not in names:
             near = difflib.get_close_matches(api, names, n=1)
             guess = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."

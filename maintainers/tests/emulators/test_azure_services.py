@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 import requests
+
+from emulators.applications import API
+from emulators.people import PEOPLE
+from tests.support.azure_call import Runner
+from tests.support.tenant import Tenant
 
 from .azure_support import ACCOUNT, VAULT, blob, code_of, put_blob, search, secret
 from .support import Http
@@ -270,3 +276,21 @@ def test_contents_can_be_reset(own_azure: Http, storage: str, vault: str) -> Non
     path = "/notes?restype=container&comp=list"
     assert names(blob(own_azure, "GET", path, storage)) == ["hello.txt"]
     assert secret(own_azure, "GET", "/mine/", vault).status_code == 404
+
+
+# In a person's tests
+
+
+def test_the_fixture_tenant_knows_the_names_of_the_table(
+    own_azure: Http, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = own_azure.stack
+    tenant = Tenant(stack, cast(Runner, None), monkeypatch)
+    tenant.fails("Storage", status=503, times=1)
+    assert blob(own_azure, "GET", "/?comp=list", storage).status_code == 503
+    tenant.requires_mfa("Storage")
+    tenant.lacks_consent("Search")
+    granted = stack.directory.granted(PEOPLE["alice"], API, stack.directory.applications["azure-search"])
+    assert granted == frozenset()
+    with pytest.raises(ValueError, match="'Storage' is an Azure service; it has no canned responses"):
+        tenant.responds("Storage", "GET /notes", {})

@@ -189,6 +189,17 @@ def test_an_upload(own: Http) -> None:
     assert code_of(send(own, "POST", path, token, content=b"1")) == (405, "Request_BadRequest")
 
 
+def test_a_file_by_its_path(own: Http) -> None:
+    token = token_of(own)
+    assert own.get(f"{GRAPH}/me/drive/root:/report.txt", token).json()["id"] == item_id("alice", "report.txt")
+    sent = send(own, "GET", "/me/drive/root:/report.txt:/content", token)
+    assert sent.status_code == 302
+    assert own.get(sent.headers["Location"]).content == b"The report.\n"
+    assert code_of(send(own, "GET", "/me/drive/root:/none.txt:/content", token)) == (404, "itemNotFound")
+    lacking = token_of(own, scopes=["Mail.Read"])
+    assert code_of(send(own, "GET", "/me/drive/root:/report.txt:/content", lacking)) == (403, "accessDenied")
+
+
 # Groups
 
 
