@@ -24,6 +24,8 @@ _MAX_PROBLEM_BYTES = 4 * 1024
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,256}")  # RFC 6749 §3.3, without the comma
 _MAX_SCOPES = 32
+_CONSENT_PAGES = frozenset({"/adminconsent", "/v2.0/adminconsent", "/oauth2/authorize", "/oauth2/v2.0/authorize"})
+"""https://learn.microsoft.com/entra/identity-platform/v2-admin-consent#request-the-permissions-from-a-directory-admin"""
 _MAX_HEADER_CHARS = 16 * 1024
 _RAW_CLAIMS = re.compile(r'\bclaims="(\{.*?\})"\s*(?:,|$)')  # Microsoft.Identity.Web does not escape the quotes in it
 
@@ -101,12 +103,12 @@ def _scopes(listed: list[Any]) -> list[str]:
 
 
 def _ours(address: str, authority: Authority) -> str:
-    """The address if it is on the authority's host, else "". A person will open and trust it."""
+    """The address if it is a consent page of the tenant, else "". A person will open and trust it."""
     try:
-        path_of_link(address, "", authority.url)
+        page = path_of_link(address, "", authority.url).partition("?")[0]
     except ValueError:
         return ""
-    return address if address.isascii() else ""
+    return address if address.isascii() and page in _CONSENT_PAGES else ""
 
 
 def _error_code(response: Response) -> str:
