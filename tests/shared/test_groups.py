@@ -96,6 +96,13 @@ def test_what_is_no_list_of_object_ids_is_not_sent(groups: list[str]) -> None:
         list(questions(groups))
 
 
+def test_each_group_is_asked_for_once_20_at_a_time() -> None:
+    asked = [question["groupIds"] for question in questions([*GROUPS, GROUPS[7].upper()])]
+    assert asked == [GROUPS[:20], GROUPS[20:40], GROUPS[40:]]
+    assert sum(len(question["groupIds"]) for question in questions(str(UUID(int=n)) for n in range(1000))) == 1000
+    assert list(questions([])) == []
+
+
 def test_a_group_that_was_not_asked_for_is_not_confirmed() -> None:
     response = Response(200, {}, f'{{"value": ["{GROUPS[1]}", "{GROUPS[2]}"]}}'.encode())
     assert confirmed({"groupIds": [GROUPS[1]]}, response) == {GROUPS[1]}
