@@ -25,7 +25,7 @@ from shared.errors import (
 )
 from shared.hosting.response import reply_to
 from shared.services import Services
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from shared.user.user import User

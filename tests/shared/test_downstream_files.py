@@ -17,10 +17,9 @@ from shared.downstream.api import DownstreamApi
 from shared.downstream.download import ByteStream
 from shared.downstream.file_body import FileBody
 from shared.errors import ApiError, BadGateway, GatewayTimeout, NotFound, ServiceUnavailable
-from shared.hosting.json_form import UnsendableError
-from shared.hosting.response import reply_to
+from shared.hosting.response import UnsendableError, reply_to
 from shared.net.deadline import within
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_api import AsyncByteStream
 from shared.user.async_user import AsyncUser

@@ -11,7 +11,7 @@ import pytest
 from emulators.canned import CannedResponse
 from shared.errors import ApiError, BadGateway, ClaimsChallenge, GatewayTimeout
 from shared.net.deadline import within
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from shared.sessions.cache import ExpiringLru
+from shared.sessions import ExpiringLru
 from tests.support.clock import Clock
 
 

@@ -84,7 +84,7 @@ def test_an_entry_point_imports_only_what_shared_exports(entry: str) -> None:
         ("import pandas", None),
         ("import client_for_stock", None),
         ("from shared.settings.settings import Settings", "shared.settings.settings"),
-        ("import shared.sessions.cache", "shared.sessions.cache"),
+        ("import shared.exchange.credential", "shared.exchange.credential"),
         ("from emulators.people import PEOPLE", "emulators.people"),
         ("import tests.support.tokens", "tests.support.tokens"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from emulators.applications import API, GRAPH
 from shared.errors import AccessDenied, ApiError, BadGateway, InvalidToken, ServiceUnavailable
 from shared.services import Services
-from shared.sessions.session import ANEW_SECONDS, RequestContext
+from shared.sessions import ANEW_SECONDS, RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab, at_once

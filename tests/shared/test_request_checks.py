@@ -18,8 +18,7 @@ from shared.downstream.calls import DownstreamApis
 from shared.errors import BadGateway
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport
-from shared.sessions.cache import Sessions
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext, Sessions
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
 from shared.validation.access_token import ValidatedToken

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from shared.errors import ApiError, ServiceUnavailable
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
-from shared.sessions.session import ExchangedLately, RequestContext, Scopes, Session
+from shared.sessions import ExchangedLately, RequestContext, Scopes, Session, Sessions
 from shared.settings.settings import DownstreamApiSettings
 from shared.telemetry.request_record import RequestRecord
 from shared.validation.access_token import ValidatedToken
@@ -44,7 +45,7 @@ class Tokens:
 
 
 def context_of(tokens: Tokens) -> RequestContext:
-    return RequestContext(tokens, SESSION, "bearer", RequestRecord())
+    return RequestContext(cast(Sessions, tokens), SESSION, "bearer", RequestRecord())
 
 
 def tokens_in_the_line(context: RequestContext, caplog: pytest.LogCaptureFixture) -> str:

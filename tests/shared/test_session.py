@@ -11,8 +11,7 @@ import pytest
 
 from shared.errors import ApiError, ServiceUnavailable, Throttled
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
-from shared.sessions.cache import Sessions
-from shared.sessions.session import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session
+from shared.sessions import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session, Sessions
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock

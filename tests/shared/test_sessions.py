@@ -14,8 +14,7 @@ from shared.errors import ApiError, InvalidToken, ServiceUnavailable
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net import within
 from shared.services import Services
-from shared.sessions.cache import Sessions
-from shared.sessions.session import Scopes
+from shared.sessions import Scopes, Sessions
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock

@@ -16,7 +16,7 @@ from emulators.audit import Entry
 from emulators.stack import Stack
 from emulators.table import DownstreamApi, Table
 from shared.services import Services
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
 from shared.user.user import User

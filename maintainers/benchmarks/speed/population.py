@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from shared.exchange.downstream_token import DownstreamToken
 from shared.services import Services
-from shared.sessions.cache import Sessions
+from shared.sessions import Sessions
 from shared.validation.access_token import ValidatedToken
 
 TOKEN_CHARS = 2000  # of a downstream token

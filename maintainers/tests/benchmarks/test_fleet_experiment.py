@@ -15,7 +15,7 @@ from maintainers.benchmarks.fleet.model import SHARED_HIT, SHARED_NEW, answer
 from maintainers.benchmarks.fleet.simulation import Request, requests, simulate
 from shared.exchange.downstream_token import DownstreamToken, Refusal, TokenSource
 from shared.redis.cache import DistributedCache
-from shared.sessions.cache import Sessions
+from shared.sessions import Sessions
 from shared.settings.settings import Settings
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey

@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import ApiError
 from shared.services import Services
-from shared.sessions.session import Session
+from shared.sessions import Session
 from shared.settings.settings import Settings
 from shared.validation.signing_keys import COOLDOWN_SECONDS, MAX_AGE_SECONDS
 from tests.support.clock import Clock

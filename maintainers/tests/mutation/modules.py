@@ -22,7 +22,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "user/groups": ("tests/shared/test_groups.py",),
     "user/credential": ("tests/shared/test_user_credential.py",),
-    "hosting/json_form": ("tests/shared/test_what_functions_do.py",),
+    "hosting/response": ("tests/shared/test_what_functions_do.py",),
     "exchange/credential_failures": ("tests/shared/test_client_credential.py",),
     "downstream/pages": ("tests/shared/test_downstream_pages.py",),
     "downstream/batch": ("tests/shared/test_downstream_batch.py",),
@@ -56,15 +56,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "net/deadline_http": ("tests/shared/test_deadline_http.py", "tests/shared/test_transport.py"),
     "redis/sealed": ("maintainers/tests/redis/test_sealed.py",),
-    "sessions/session": (
+    "sessions": (
         "tests/shared/test_request_context.py",
         "tests/shared/test_session.py",
         "tests/shared/test_sessions.py",
-    ),
-    "sessions/cache": (
         "tests/shared/test_expiring_lru.py",
-        "tests/shared/test_session.py",
-        "tests/shared/test_sessions.py",
     ),
     "settings/settings": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
     "validation/signing_keys": (

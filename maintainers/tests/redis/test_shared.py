@@ -13,7 +13,7 @@ from shared.redis import store as redis_store
 from shared.redis.cache import LOCK_SECONDS, WAIT_SECONDS
 from shared.redis.cache_backend import BackendError
 from shared.redis.store import RedisStore
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.telemetry.request_record import RequestRecord
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once

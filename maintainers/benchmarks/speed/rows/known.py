@@ -11,7 +11,7 @@ import jwt
 
 from emulators.applications import API_ID
 from shared.services import Services
-from shared.sessions.session import RequestContext
+from shared.sessions import RequestContext
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
 from shared.user.user import User

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from maintainers.tests.soak.memory import megabytes
 from shared.services import Services
-from shared.sessions.cache import Sessions
+from shared.sessions import Sessions
 from shared.settings.settings import Settings
 from shared.validation.access_token import AccessTokenValidator
 
