@@ -4,8 +4,8 @@ A session is found by the SHA-256 of the bearer token, never by user. After step
 token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
 only the context of the running request holds it.
 
-From top to bottom: `Session`, what is known about one bearer token; `Sessions`, which finds, opens and evicts them, and
-lets one thread at a time exchange; `RequestContext`, one request's hold on its session; `ExpiringLru`, the bounded map.
+`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them, and lets one thread at a time
+exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map below them.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
