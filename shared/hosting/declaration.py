@@ -91,7 +91,7 @@ def _check_types(function: Function) -> None:
     wanted, other = (AsyncUser, User) if is_async(function) else (User, AsyncUser)
     if other.__name__ in words and wanted.__name__ not in words:
         kind = "async def" if is_async(function) else "def"
-        _refuse(function, f"a function with {kind} gets a {wanted.__name__}; annotate user: {wanted.__name__}")
+        _refuse(function, f"a function with {kind} gets the type {wanted.__name__}; annotate user: {wanted.__name__}")
 
 
 def _words_of(annotation: Any) -> set[str]:
