@@ -92,9 +92,9 @@ class RequiresUser:
 
 
 def _texts(given: object) -> tuple[str, ...] | None:
-    """The texts of a list, set or iterator, read once: what has been read is empty, and an empty list is no condition.
+    """The strings in a list, set or iterator. None if it is something else.
 
-    None: it is something else.
+    They are read once. A second reading of an iterator would find no strings, and so no role to check.
     """
     texts = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
     return texts if all(isinstance(text, str) for text in texts) else None

@@ -4,8 +4,8 @@ A session is found by the SHA-256 of the bearer token, never by user. After step
 token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
 only the context of the running request holds it.
 
-`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them, and lets one thread at a time
-exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map below them.
+`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them, and lets one thread at a
+time exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map below them.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
@@ -72,7 +72,7 @@ class Session:
         return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
-        """Stores the token only if `instead_of` is still the current one: a newer one may meet a claims challenge."""
+        """Stores the token if `instead_of` is still current: a token stored since may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
@@ -229,7 +229,7 @@ class Sessions:
     def _renew(
         self, session: Session, bearer: str, scopes: Scopes, due: DownstreamToken, correlation_id: str
     ) -> DownstreamToken:
-        """A new token. Requests use the old one meanwhile. After a failure, the old one, to be renewed later."""
+        """Returns a new token or, after a failure, the old one, to be renewed later."""
         try:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:
@@ -264,10 +264,10 @@ class Sessions:
 
 
 class RequestContext:
-    """The caller of one request. Only this object holds the bearer token, and only until `close`.
+    """The caller of one request. It holds the bearer token until `close`; else only an exchange that runs holds it.
 
-    Inside its `with` block, no token can be had through the context of another request. So a client that was wrongly
-    made once for all requests fails. It never acts as the user of the request that made it.
+    Inside its `with` block, no token can be had through the context of another request. So an SDK client that is
+    wrongly shared between requests fails. It never acts as the user of the request that made it.
     """
 
     _entered: Token[RequestContext | None]

@@ -63,7 +63,7 @@ class DownstreamApi(HttpVerbs[Response]):
 
         Args:
             path: as for `request`.
-            max_pages: more pages than these are an error. For fewer, end the loop.
+            max_pages: more pages than these are an error. To read fewer pages, break out of your loop.
             options: `path_params`, `params` and `headers` of `request`.
 
         Returns:
@@ -101,8 +101,8 @@ class DownstreamApi(HttpVerbs[Response]):
 
         https://learn.microsoft.com/graph/json-batching
 
-        A call that was refused with 401 is made once more with a new token. Without a claims challenge, that is so for
-        calls that may be repeated. These are made once more after 429 too, when `Retry-After` is 5 seconds or less.
+        A call that was refused with a claims challenge is made once more with a new token. After another 401 or a 403,
+        only calls that may be repeated are made again. So they are after 429, if `Retry-After` is below 5 seconds.
 
         Args:
             calls: what to call; see `BatchCall`.
@@ -111,8 +111,8 @@ class DownstreamApi(HttpVerbs[Response]):
             A response for each call, in their order. `raise_for_status()` raises what the call alone would have raised.
 
         Raises:
-            ValueError: a call cannot be sent, or depends on none before it. Nothing was sent.
-            ApiError: the errors of `request`, for a request with all its calls.
+            ValueError: a call cannot be sent, or depends on a call that is not before it. Nothing was sent.
+            ApiError: the errors of `request`, if the first `POST /$batch` fails as a whole.
             BadGateway: the response lacks that of a call, or is not the response of a batch. 502.
         """
         return send_batch(self._calls, calls)
@@ -120,7 +120,7 @@ class DownstreamApi(HttpVerbs[Response]):
     def stream(self, path: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES, **options: Unpack[ListOptions]) -> ByteStream:
         """The body of a GET, piece by piece: `with api.stream(path) as chunks: for chunk in chunks: ...`.
 
-        It is for this function. A response of this API cannot be streamed.
+        Only your function reads the stream. Its own response to the client cannot be streamed.
 
         Args:
             path: as for `request`.

@@ -1,6 +1,6 @@
 """The steps of each call to a downstream API: get a token, send, repeat if that is safe, translate errors.
 
-The bearer token goes to the API's own host and nowhere else: https, no redirects, and a path cannot change the host.
+The downstream token goes to the API's own host alone: https, no redirects, and a path cannot change the host.
 """
 
 from __future__ import annotations

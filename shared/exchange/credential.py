@@ -3,7 +3,7 @@
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
     empty        nothing                        The first request starts to load the credential → early.
-    early        nothing, but one is loaded     The first exchange → current.
+    early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
                                                 If Entra refuses it, it is loaded again → current.
                                                 If nothing newer exists, the previous certificate is used → previous.
@@ -128,7 +128,7 @@ class ConfidentialClients:
             return work()
 
         while True:
-            client = self._wait_for(run)  # of this work, or of the running load, which then did not call `run`
+            client = self._wait_for(run)  # the result of `run`, or of a load that was running already
             if client is not refused or has_run.is_set():
                 return client
 
@@ -140,12 +140,15 @@ class ConfidentialClients:
             raise ServiceUnavailable(reason=str(error)) from None
 
     def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
-        """A client newer than `stale`. The current one, if another thread just made it, or just tried."""
+        """A client newer than `stale`, or the current one if another thread just replaced it or tried to.
+
+        Raises ServiceUnavailable if that other try failed.
+        """
         current, wait = self._client, self._next_reload - self._now()
         if current is not None and current is not stale:
             return current
         if current is not None and wait > 0:
-            if self._reload_failed:  # so there may be a newer one
+            if self._reload_failed:  # the last load failed, so the vault may hold a newer one
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
@@ -157,7 +160,7 @@ class ConfidentialClients:
         return client
 
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """Switches to the previous certificate. Keeps the client if that was just tried, or if there is none."""
+        """Switches to the previous certificate. Keeps the client if none exists, or if the switch was just tried."""
         current = self._client or refused
         if current is not refused or self._now() < self._next_return:
             return current
@@ -181,7 +184,7 @@ class ConfidentialClients:
         return client
 
     def _take_credential(self, sources: Sources) -> tuple[ClientCredential, float]:
-        """A credential, and the time of its load: the early one for the first client, later one that is loaded now."""
+        """A credential and its load time. The first client gets the early one. Later clients get a fresh one."""
         self._early_loads.join(_EARLY_LOAD)
         early, self._early = self._early, None
         if early is None:

@@ -1,6 +1,6 @@
 """The On-Behalf-Of exchange: the caller's bearer token → an access token for a downstream API, as the same user.
 
-The protocol names the bearer token the assertion, and so does this package.
+In the protocol, and in this package, the bearer token is called the assertion.
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 """
@@ -60,10 +60,10 @@ class OnBehalfOf:
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """One round trip to Entra, unless Entra refuses our credential.
+        """One round trip to Entra. A lost connection or a 5xx causes a second one, and so does a refused credential.
 
-        Then it tries the newest credential, and after that the certificate before the newest. A vault may have a new
-        certificate some minutes before Entra accepts it.
+        After a refusal it tries the newest credential, and after that the certificate before the newest. A vault may have
+        a new certificate some minutes before Entra accepts it.
 
         Args:
             assertion: the caller's validated access token.
@@ -141,7 +141,7 @@ def life_seconds(expires_in: object) -> float:
 def fingerprint_of(scope: str) -> str:
     """A short hash of the granted scopes. It is the same for equal sets of scopes, in any order.
 
-    Without `scope` in its response, Entra granted the requested scopes (RFC 6749 §5.1).
+    Without `scope` in the response (Entra granted what was requested, RFC 6749 §5.1) it is the hash of an empty set.
     """
     names = " ".join(sorted(set(scope.split())))
     return sys.intern(hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:16])

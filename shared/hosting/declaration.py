@@ -90,8 +90,8 @@ def _check_types(function: Function) -> None:
     words = _words_of(hints.get("user", parameter.annotation)) if parameter is not None else set()
     wanted, other = (AsyncUser, User) if is_async(function) else (User, AsyncUser)
     if other.__name__ in words and wanted.__name__ not in words:
-        kind = "async def" if is_async(function) else "def"
-        _refuse(function, f"a function with {kind} gets the type {wanted.__name__}; annotate user: {wanted.__name__}")
+        kind, article = ("async def", "an") if is_async(function) else ("def", "a")
+        _refuse(function, f"a function with {kind} gets {article} {wanted.__name__}; annotate user: {wanted.__name__}")
 
 
 def _words_of(annotation: Any) -> set[str]:

@@ -95,7 +95,7 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
 def find_request(arguments: dict[str, Any], function: str) -> func.HttpRequest:
     """The request that triggered the function, under any parameter name. Raises TypeError if there is none.
 
-    Requests of other frameworks are refused: they would send the guard's error responses with status 200.
+    Requests of other frameworks are refused. Such a framework would send the guard's error responses with status 200.
     """
     for value in arguments.values():
         if hasattr(value, "headers") and hasattr(value, "get_body"):

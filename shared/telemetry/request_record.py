@@ -2,7 +2,8 @@
 
     request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
 
-The line has no token, claim, address or text of another service. docs/errors.md explains its fields.
+The line has no token, claim, address or text of another service. `user` is a pseudonym, or the object id with
+`AzureAd__EnablePiiLogging`. docs/errors.md explains the fields.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class RequestRecord:
         self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
 
     def queued(self, since: float) -> None:
-        """A call of an `async def` function waited for a free thread. `since`: perf_counter() when the wait began."""
+        """A call of an `async def` function's own waited for a free thread. `since`: perf_counter() at its start."""
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
     def close(self, status: int, error: BaseException | None = None) -> None:

@@ -106,7 +106,7 @@ class AccessTokenValidator:
         return float(expires_at + LEEWAY_SECONDS)
 
     def _name_in_log(self, claims: Mapping[str, Any]) -> str:
-        """A stable pseudonym of the user. Only the object id in the directory reveals who it is."""
+        """A pseudonym: only somebody who can look up object ids in the directory can tell who it is."""
         if self._accepted.enable_pii_logging:
             return str(claims["oid"])
         return hashlib.sha256(f"{self._authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]

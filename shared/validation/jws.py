@@ -78,8 +78,8 @@ def parse_segment(text: bytes) -> dict[str, Any]:
 class SigningKey:
     """One public key, and the issuers for whose tokens it may be used.
 
-    `{tenantid}` in an issuer stands for any tenant. An empty issuer stands for any issuer, if the key was published
-    without one.
+    `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without
+    one. Then it may sign for any issuer.
     """
 
     key: RSAPublicKey

@@ -122,6 +122,6 @@ def test_a_guarded_function_that_cannot_work_is_refused_with_the_apps_line(serve
     """
     )
     assert host.indexing_error == (
-        "TypeError: me (function_app.py, line 11): a function with async def gets the type AsyncUser; "
+        "TypeError: me (function_app.py, line 11): a function with async def gets an AsyncUser; "
         "annotate user: AsyncUser"
     )
