@@ -62,8 +62,8 @@ class OnBehalfOf:
     ) -> DownstreamToken:
         """One round trip to Entra. A lost connection or a 5xx causes a second one, and so does a refused credential.
 
-        After a refusal it tries the newest credential, and after that the certificate before the newest. A vault may have
-        a new certificate some minutes before Entra accepts it.
+        After a refusal it tries the newest credential, and after that the certificate before the newest. A vault may
+        have a new certificate some minutes before Entra accepts it.
 
         Args:
             assertion: the caller's validated access token.

@@ -72,7 +72,7 @@ class RequestRecord:
         self._calls.append(f"{api}:{outcome}:{_milliseconds(since)}ms")
 
     def queued(self, since: float) -> None:
-        """A call of an `async def` function's own waited for a free thread. `since`: perf_counter() at its start."""
+        """A downstream call of an `async def` function waited for a thread. `since`: perf_counter() at its start."""
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
     def close(self, status: int, error: BaseException | None = None) -> None:
