@@ -62,10 +62,11 @@ class RequiresUser:
             auth_context: the id of an authentication context of Conditional Access, `c1` to `c99`. A user who has not
                 satisfied it (the claim `acrs`) gets a claims challenge.
             prefetch: names of downstream APIs. Their tokens are exchanged in parallel, in the background, while the
-                function runs. Nothing is sent for a token that is known. A failure shows when the API is called.
+                function runs. An API whose token the session already holds causes no exchange. A failure shows when
+                the API is called.
 
         Returns:
-            What `@app.route` takes. Each call of it returns an `azure.functions.HttpResponse`.
+            A decorator. The function that it makes returns an `azure.functions.HttpResponse`; `@app.route` takes it.
 
         Raises:
             TypeError: wrong arguments, or a form of function that cannot be guarded. It is raised while the app loads.
@@ -145,7 +146,7 @@ class _Guard:
                     user = self._kind.user(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, user)))
         # Every exception becomes a response. SystemExit would end the worker and all its requests. A CancelledError
-        # that the function let out would get no response.
+        # that escapes the function would leave the request without a response.
         except BaseException as error:
             if is_being_cancelled(error):  # by the event loop
                 raise
@@ -154,7 +155,7 @@ class _Guard:
         return reply
 
     def _start_record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
-        """Continues the host's trace, which continues the caller's. Without the host's, it continues the caller's."""
+        """The record continues the host's trace, or that of the caller's `traceparent` header if the host has none."""
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)

@@ -2,10 +2,10 @@
 
 A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
 token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
-only the context of the running request holds it.
+only the context of the running request, and an exchange that runs, hold it.
 
-`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them, and lets one thread at a
-time exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map below them.
+`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them. Threads that need the same
+token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
@@ -72,7 +72,7 @@ class Session:
         return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
-        """Stores the token if `instead_of` is still current: a token stored since may satisfy a claims challenge."""
+        """Stores the token, unless `instead_of` was replaced meanwhile: a newer one may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
@@ -169,11 +169,12 @@ class Sessions:
         Only one exchange runs at a time for each bearer token, set of scopes and refusal.
 
         Args:
-            refusal: why the API refused an earlier token. Without claims, only one exchange a minute is made.
+            refusal: why the API refused an earlier token. After a refusal without claims, an exchange is allowed once
+                a minute.
 
         Raises:
-            ExchangedLately: that exchange was made less than a minute ago.
-            ApiError: the exchange failed. The failure is not kept: the next call tries again.
+            ExchangedLately: a refusal without claims had its exchange less than a minute ago.
+            ApiError: the exchange failed. The next call tries again, unless Entra asked to wait.
         """
         known = self.known_token(session, scopes, refusal)
         if known is not None:
@@ -264,10 +265,10 @@ class Sessions:
 
 
 class RequestContext:
-    """The caller of one request. It holds the bearer token until `close`; else only an exchange that runs holds it.
+    """The caller of one request. It holds the bearer token until `close`. Only a running exchange also holds it.
 
     Inside its `with` block, no token can be had through the context of another request. So an SDK client that is
-    wrongly shared between requests fails. It never acts as the user of the request that made it.
+    wrongly shared between requests fails. Otherwise it would act as the user of the request that made it.
     """
 
     _entered: Token[RequestContext | None]

@@ -1,7 +1,7 @@
 """Calls one named downstream API, such as Microsoft Graph, as the user: single calls, lists, batches and files.
 
 A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py and end in `send` here. calls.py
-adds the token and repeats calls. Lists, batches and files use it too: pages.py, batch.py, download.py.
+adds the token and repeats calls. Lists, batches and files go through it too: pages.py, batch.py, download.py.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ class DownstreamApi(HttpVerbs[Response]):
         https://learn.microsoft.com/graph/json-batching
 
         A call that was refused with a claims challenge is made once more with a new token. After another 401 or a 403,
-        only calls that may be repeated are made again. So they are after 429, if `Retry-After` is below 5 seconds.
+        only calls that may be repeated are made again. After 429 these are made again, too, if `Retry-After` is below
+        5 seconds.
 
         Args:
             calls: what to call; see `BatchCall`.

@@ -89,7 +89,7 @@ class UserCalls:
         raise self.error(response)
 
     def better_token(self, refused: Response, token: DownstreamToken) -> DownstreamToken | None:
-        """A token with which a call that was refused with 401 or 403 may succeed. None if no exchange brings one."""
+        """A new token to repeat a call that was refused with 401 or 403. None if no new token would help."""
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
         if claims:  # such as from continuous access evaluation: one more exchange, with these claims

@@ -60,10 +60,10 @@ class OnBehalfOf:
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """One round trip to Entra. A lost connection or a 5xx causes a second one, and so does a refused credential.
+        """Usually one round trip to Entra. It is repeated once after a lost connection or a 5xx.
 
-        After a refusal it tries the newest credential, and after that the certificate before the newest. A vault may
-        have a new certificate some minutes before Entra accepts it.
+        If Entra rejects the client credential, the newest credential is tried, then the certificate before it. A vault
+        may have a new certificate some minutes before Entra accepts it.
 
         Args:
             assertion: the caller's validated access token.
