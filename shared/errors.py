@@ -141,9 +141,9 @@ class InsufficientScope(Forbidden):
 
 
 class InsufficientRole(Forbidden):
-    """A genuine token of a user who holds none of the app roles that the function asks for."""
+    """A genuine token without any of the app roles that the function asks for, of a user or of an application."""
 
-    code, detail = "insufficient_role", "The user holds none of the roles that this function asks for."
+    code, detail = "insufficient_role", "The caller holds none of the roles that this function asks for."
 
     def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
         super().__init__(reason=reason)
@@ -155,6 +155,12 @@ class UserTokenRequired(Forbidden):
     """A genuine token of an application, which was issued without a user (client credentials grant)."""
 
     code, detail = "user_token_required", "This API acts for a signed-in user. An app-only token has no user."
+
+
+class AppTokenRequired(Forbidden):
+    """A genuine token of a user, where only applications may call. A user's roles do not count."""
+
+    code, detail = "app_token_required", "This function is for applications. A user's token is not accepted here."
 
 
 class ConsentRequired(Forbidden):

@@ -1,6 +1,6 @@
-"""`@requires_user`: the function below it runs for a signed-in user or not at all.
+"""`@requires_user`, `@requires_app`, `@requires_caller`: the function below runs for such a caller or not at all.
 
-`_Guard.respond` has all steps of a request, in their order.
+`_Guard.respond` has all steps of a request, in their order. One guard serves all three decorators.
 """
 
 from __future__ import annotations
@@ -8,12 +8,21 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import azure.functions as func
 
-from .errors import ClaimsChallenge, InsufficientRole, InsufficientScope, MissingToken
+from .application import CallingApp
+from .downstream import DownstreamApis
+from .errors import (
+    AppTokenRequired,
+    ClaimsChallenge,
+    Forbidden,
+    InsufficientRole,
+    InsufficientScope,
+    MissingToken,
+    UserTokenRequired,
+)
 from .hosting import (
     as_azure_function,
     check_declaration,
@@ -25,21 +34,59 @@ from .hosting import (
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .sessions import RequestContext
+from .sessions import AppRequestContext, RequestContext, Session, Sessions
 from .telemetry import RequestRecord, notes
 from .user import SignedInUser
+from .validation import ValidatedAppToken, ValidatedToken
 
 _BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Function = Callable[..., Any]
 
 
-class RequiresUser:
-    """Makes the decorator. A test passes its own services."""
+class _UserConditions(NamedTuple):
+    """Which users may call a function, and the APIs whose tokens are prefetched for them."""
+
+    scopes: tuple[str, ...] | None  # None: AzureAd__Scopes
+    roles: tuple[str, ...] = ()
+    auth_context: str | None = None
+    prefetch: tuple[str, ...] = ()
+
+
+class _AppConditions(NamedTuple):
+    """Which applications may call a function. One of the two is never empty."""
+
+    roles: tuple[str, ...]
+    clients: tuple[str, ...]  # empty: any
+
+
+class _Conditions(NamedTuple):
+    """Who may call one function. None: no user, or no application, may."""
+
+    parameter: str  # of the function, for the caller
+    users: _UserConditions | None = None
+    apps: _AppConditions | None = None
+
+
+class _Decorator:
+    """What the three decorators share. A test passes its own services."""
 
     def __init__(self, services: LazyServices) -> None:
         self._services = services
+
+    def _guarded_by(self, conditions: _Conditions) -> Callable[[Function], Function]:
+        def decorate(function: Function) -> Function:
+            check_declaration(function, conditions.parameter)
+            guard = _Guard(self._services, conditions, function)
+            return as_azure_function(guard, function, kind_of(function), conditions.parameter)
+
+        return decorate
+
+
+class RequiresUser(_Decorator):
+    """Makes `@requires_user`."""
 
     def __call__(
         self,
@@ -82,14 +129,78 @@ class RequiresUser:
             raise TypeError('write @requires_user(roles=["…"]), with one role or more')
         if auth_context is not None and not _AUTH_CONTEXT.fullmatch(auth_context):
             raise TypeError('an authentication context is one of "c1" to "c99"')
-        conditions = _Conditions(named_scopes, required_roles or (), auth_context, apis)
+        users = _UserConditions(named_scopes, required_roles or (), auth_context, apis)
+        return self._guarded_by(_Conditions("user", users=users))
 
-        def decorate(function: Function) -> Function:
-            check_declaration(function)
-            guard = _Guard(self._services, conditions, function)
-            return as_azure_function(guard, function, kind_of(function))
 
-        return decorate
+class RequiresApp(_Decorator):
+    """Makes `@requires_app`."""
+
+    def __call__(
+        self, *misused: object, roles: Iterable[str] | None = None, clients: Iterable[str] | None = None
+    ) -> Callable[[Function], Function]:
+        """The function below it runs for an application that calls as itself, such as a daemon, or not at all.
+
+        Write it directly above the function and below `@app.route`. The function has a parameter `app`, a
+        `CallingApp`. A user's token is refused, whatever roles the user holds.
+
+        Args:
+            roles: the application must hold one of these app roles of the API (the claim `roles`). Any application of
+                the tenant can get a token without a role. So the roles may be left out only if `clients` are named.
+            clients: client ids, GUIDs. If there are any, only these applications may call.
+
+        Returns:
+            A decorator, as that of `requires_user`.
+
+        Raises:
+            TypeError: wrong arguments, or a form of function that cannot be guarded. It is raised while the app loads.
+        """
+        if misused:
+            raise TypeError('write @requires_app(roles=["…"])')
+        return self._guarded_by(_Conditions("app", apps=_app_conditions(roles, clients, "app")))
+
+
+class RequiresCaller(_Decorator):
+    """Makes `@requires_caller`."""
+
+    def __call__(
+        self,
+        *misused: object,
+        scopes: Iterable[str] | None = None,
+        roles: Iterable[str] | None = None,
+        clients: Iterable[str] | None = None,
+    ) -> Callable[[Function], Function]:
+        """The function below it runs for a user with a scope, for an application with a role, or not at all.
+
+        Write it directly above the function and below `@app.route`. The function has a parameter `caller`: a
+        `CallingApp`, or a `User` for `def` and an `AsyncUser` for `async def`. Ask which with `isinstance`.
+
+        Args:
+            scopes: for users. The access token must hold one of them. The default is `AzureAd__Scopes`.
+            roles: for applications, as for `requires_app`. A user's roles do not count.
+            clients: for applications, as for `requires_app`.
+
+        Returns:
+            A decorator, as that of `requires_user`.
+
+        Raises:
+            TypeError: wrong arguments, or a form of function that cannot be guarded. It is raised while the app loads.
+        """
+        named_scopes = None if scopes is None else _texts(scopes)
+        if misused or (scopes is not None and named_scopes is None):
+            raise TypeError('write @requires_caller(scopes=["…"], roles=["…"])')
+        apps = _app_conditions(roles, clients, "caller")
+        return self._guarded_by(_Conditions("caller", users=_UserConditions(named_scopes), apps=apps))
+
+
+def _app_conditions(roles: Iterable[str] | None, clients: Iterable[str] | None, decorator: str) -> _AppConditions:
+    required = _texts(() if roles is None else roles)
+    named = _texts(() if clients is None else clients)
+    if named is None or not all(map(_GUID.fullmatch, named)) or (clients is not None and not named):
+        raise TypeError(f'write @requires_{decorator}(clients=["…"]), with the client ids of applications, GUIDs')
+    if required is None or not all(required) or not (required or named):
+        raise TypeError(f'write @requires_{decorator}(roles=["…"]), with one role or more, or name clients=["…"]')
+    return _AppConditions(required, tuple(client.lower() for client in named))
 
 
 def _texts(given: object) -> tuple[str, ...] | None:
@@ -99,16 +210,6 @@ def _texts(given: object) -> tuple[str, ...] | None:
     """
     texts = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
     return texts if all(isinstance(text, str) for text in texts) else None
-
-
-@dataclass(frozen=True)
-class _Conditions:
-    """The arguments of one `@requires_user`."""
-
-    scopes: tuple[str, ...] | None
-    roles: tuple[str, ...]
-    auth_context: str | None
-    prefetch: tuple[str, ...]
 
 
 class _Guard:
@@ -121,12 +222,18 @@ class _Guard:
         self._parameters = parameters.keys()
         self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         services.preload()
-        scopes = conditions.scopes
+        if conditions.users is not None:
+            self._report_settings(conditions.users, function.__name__)
+
+    def _report_settings(self, users: _UserConditions, function: str) -> None:
+        """Reports settings that the function needs and that are wrong. Then no function runs."""
+        services, scopes = self._services, users.scopes
         if not services.problems() and not (services.default_scopes() if scopes is None else scopes):
-            services.report("AzureAd__Scopes", f"is missing, and {function.__name__} names no scopes of its own")
-        for name in conditions.prefetch:
-            if not services.has_api(name):
-                services.report(f"DownstreamApis__{name}__Scopes", f"is missing, and {function.__name__} prefetches it")
+            services.report("AzureAd__Scopes", f"is missing, and {function} names no scopes of its own")
+        for name in users.prefetch:
+            wrong = services.problem_of_api(name, for_app=False)
+            if wrong is not None:
+                services.report(wrong[0], f"{wrong[1]}, and {function} prefetches it for the user")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Every step of a request, in this order. A step that fails ends it with an error response."""
@@ -137,14 +244,12 @@ class _Guard:
             realm = services.settings.authority.realm
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
-                session = await self._kind.open_session(services.sessions, bearer)  # Sessions.open
-                context = RequestContext(services.sessions, session, bearer, record)
+                opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
+                context = _context_of(opened, services.sessions, bearer, record)
                 with context:
-                    self._check_conditions(context, services)
-                    for name in self._conditions.prefetch:
-                        context.prefetch(services.apis.named(name))
-                    user = self._kind.user(context, services.apis)
-                    reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, user)))
+                    self._check_conditions(context.access_token, services)
+                    caller = self._caller(context, services.apis)
+                    reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, caller)))
         # Every exception becomes a response. SystemExit would end the worker and all its requests. A CancelledError
         # that escapes the function would leave the request without a response.
         except BaseException as error:
@@ -160,31 +265,71 @@ class _Guard:
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _check_conditions(self, context: RequestContext, services: Services) -> None:
-        """Compares the token with the conditions.
+    async def _open(self, sessions: Sessions, bearer: str) -> Session | ValidatedAppToken:
+        """Validates the token, or finds it among the known ones. It is an application's only if one may call."""
+        if self._conditions.apps is None:
+            return await self._kind.open(sessions.find, sessions.open, bearer)
+        return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
+
+    def _check_conditions(self, token: ValidatedToken | ValidatedAppToken, services: Services) -> None:
+        """Compares the token with the conditions for its kind. A role of a user is none of an application.
 
         Raises:
+            UserTokenRequired, AppTokenRequired: no caller of this kind may do this.
             InsufficientScope: the client may not do this.
-            InsufficientRole: the user may not do this.
+            InsufficientRole: the user, or the application, may not do this.
+            Forbidden: the application is not one of those that may call.
             ClaimsChallenge: the user has not satisfied the authentication context.
         """
-        required = services.settings.scopes if self._conditions.scopes is None else self._conditions.scopes
-        if context.access_token.scopes.isdisjoint(required):
-            raise InsufficientScope(required, reason="none of the scopes")
-        roles = self._conditions.roles
-        if roles and context.access_token.roles().isdisjoint(roles):
-            raise InsufficientRole(roles, reason="none of the roles")
-        auth_context = self._conditions.auth_context
-        if auth_context and auth_context not in context.access_token.auth_contexts():
-            claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri
-            raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
+        if isinstance(token, ValidatedAppToken):
+            _check_app(token, self._conditions.apps)
+        else:
+            _check_user(token, self._conditions.users, services)
 
-    def _choose_arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:
-        """Those of the host's arguments that the function takes, and the user."""
-        every = {**given, "user": user}
+    def _caller(self, context: RequestContext | AppRequestContext, apis: DownstreamApis) -> SignedInUser | CallingApp:
+        """What the function gets. For a user it begins the prefetched exchanges."""
+        if isinstance(context, AppRequestContext):
+            return CallingApp(context.access_token)
+        for name in self._conditions.users.prefetch if self._conditions.users else ():
+            context.prefetch(apis.named(name))
+        return self._kind.user(context, apis)
+
+    def _choose_arguments(self, given: dict[str, Any], caller: SignedInUser | CallingApp) -> dict[str, Any]:
+        """Those of the host's arguments that the function takes, and the caller."""
+        every = {**given, self._conditions.parameter: caller}
         if self._takes_rest and "context" not in self._parameters:
             every.pop("context", None)  # the guard added this parameter; the function's `**rest` must not get it
         return {name: value for name, value in every.items() if name in self._parameters or self._takes_rest}
+
+
+def _context_of(
+    opened: Session | ValidatedAppToken, sessions: Sessions, bearer: str, record: RequestRecord
+) -> RequestContext | AppRequestContext:
+    if isinstance(opened, ValidatedAppToken):
+        return AppRequestContext(opened, record)
+    return RequestContext(sessions, opened, bearer, record)
+
+
+def _check_user(token: ValidatedToken, users: _UserConditions | None, services: Services) -> None:
+    if users is None:
+        raise AppTokenRequired(reason="a user's token")
+    required = services.settings.scopes if users.scopes is None else users.scopes
+    if token.scopes.isdisjoint(required):
+        raise InsufficientScope(required, reason="none of the scopes")
+    if users.roles and token.roles().isdisjoint(users.roles):
+        raise InsufficientRole(users.roles, reason="none of the roles")
+    if users.auth_context and users.auth_context not in token.auth_contexts():
+        claims, address = auth_context_claims(users.auth_context), services.settings.authority.authorization_uri
+        raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
+
+
+def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
+    if apps is None:
+        raise UserTokenRequired(reason="app-only token")
+    if apps.clients and token.client_id() not in apps.clients:
+        raise Forbidden("This application may not do this.", reason="not one of the clients that the function names")
+    if apps.roles and token.roles().isdisjoint(apps.roles):
+        raise InsufficientRole(apps.roles, reason="none of the roles")
 
 
 def bearer_token(request: func.HttpRequest) -> str:
@@ -205,6 +350,8 @@ def _reply_to_failure(record: RequestRecord, error: BaseException, realm: str) -
 
 
 requires_user = RequiresUser(services)
+requires_app = RequiresApp(services)
+requires_caller = RequiresCaller(services)
 
 
 def health() -> func.HttpResponse:

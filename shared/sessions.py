@@ -7,6 +7,9 @@ only the context of the running request, and an exchange that runs, hold it.
 `Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them. Threads that need the same
 token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
+An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
+map of their own: no lookup for a user finds one, and none takes the place of a user's session.
+
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
@@ -22,14 +25,14 @@ from collections.abc import Callable, Hashable
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .errors import ApiError, ServiceUnavailable, Throttled
+from .errors import ApiError, ServiceUnavailable, Throttled, UserTokenRequired
 from .exchange import DownstreamToken, Origin, Refusal, TokenSource
 from .net import SingleFlight, WaitedTooLongError, result_of
 from .settings import DownstreamApiSettings
 from .telemetry import REPEAT_AFTER_SECONDS, RequestRecord
-from .validation import ValidatedToken
+from .validation import ValidatedAppToken, ValidatedToken
 
 if TYPE_CHECKING:
     from .validation.jws import SigningKey
@@ -42,6 +45,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MAX_TOKENS_PER_SESSION = 16
+MAX_APP_TOKENS, MAX_APP_BYTES = 1_000, 4_000_000  # of applications; an application has one token for an hour or so
 ANEW_SECONDS = 60.0  # the minimum between two exchanges after an API refused a token without claims
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
@@ -111,7 +115,7 @@ class Session:
 
 
 class Validator(Protocol):
-    def validate(self, bearer: str) -> ValidatedToken: ...
+    def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken: ...
 
 
 class KeyCheck(Protocol):
@@ -132,34 +136,66 @@ class Sessions:
     ) -> None:
         self._validator, self._keys, self._exchanger, self._now = validator, keys, exchanger, now
         self._sessions: ExpiringLru[bytes, Session] = ExpiringLru(max_sessions, max_bytes, now)
+        self._app_tokens: ExpiringLru[bytes, ValidatedAppToken] = ExpiringLru(
+            min(max_sessions, MAX_APP_TOKENS), min(max_bytes, MAX_APP_BYTES), now
+        )
         self._exchanges: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
         self._lock = threading.Lock()
         self._evictions_reported, self._report_again_at = 0, float("-inf")
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._sessions) + len(self._app_tokens)
 
     def find(self, bearer: str) -> Session | None:
-        """The session of a bearer token that was validated before and is still valid. Waits for nothing."""
+        """The session of a user's token that was validated before and is still valid. Waits for nothing."""
         digest = _digest(bearer)
         session = self._sessions.get(digest)
-        if session is None:
-            return None
-        token = session.access_token
-        is_valid = self._keys.still_valid(token.key_id, token.key)
-        if is_valid is False:  # the signing key was withdrawn; None: validate the token again
-            self._sessions.remove(digest)
-        return session if is_valid else None
+        return session if session and self._is_valid(session.access_token, self._sessions, digest) else None
+
+    def find_caller(self, bearer: str) -> Session | ValidatedAppToken | None:
+        """As `find`, but also finds an application's token."""
+        digest = _digest(bearer)
+        token = self._app_tokens.get(digest)
+        if token is None:
+            return self.find(bearer)
+        return token if self._is_valid(token, self._app_tokens, digest) else None
 
     def open(self, bearer: str) -> Session:
-        """The session of this bearer token. A new token is validated first; see AccessTokenValidator.validate."""
+        """The session of this bearer token. A new token is validated first; see AccessTokenValidator.validate.
+
+        Raises:
+            UserTokenRequired: it is an application's token. Nothing is kept of it.
+        """
         session = self.find(bearer)
-        if session is None:
-            token, digest = self._validator.validate(bearer), _digest(bearer)
-            new = Session(digest, token)
-            session = self._sessions.put(digest, new, token.expires_at, new.size())
-            self._warn_if_too_small()
+        return session if session is not None else self._open_session(bearer, self._validator.validate(bearer))
+
+    def open_caller(self, bearer: str) -> Session | ValidatedAppToken:
+        """As `open`, but an application's token is accepted, too. For functions that let applications in."""
+        known = self.find_caller(bearer)
+        if known is not None:
+            return known
+        token = self._validator.validate(bearer)
+        if not isinstance(token, ValidatedAppToken):
+            return self._open_session(bearer, token)
+        return self._app_tokens.put(_digest(bearer), token, token.expires_at, _SESSION_BYTES + len(token.payload))
+
+    def _open_session(self, bearer: str, token: ValidatedToken | ValidatedAppToken) -> Session:
+        if not isinstance(token, ValidatedToken):
+            raise UserTokenRequired(reason="app-only token")
+        digest = _digest(bearer)
+        new = Session(digest, token)
+        session = self._sessions.put(digest, new, token.expires_at, new.size())
+        self._warn_if_too_small()
         return session
+
+    def _is_valid(
+        self, token: ValidatedToken | ValidatedAppToken, known: ExpiringLru[bytes, Any], digest: bytes
+    ) -> bool:
+        """Whether the signing key is still known. After its withdrawal the entry is removed."""
+        is_valid = self._keys.still_valid(token.key_id, token.key)
+        if is_valid is False:  # None: validate the token again
+            known.remove(digest)
+        return bool(is_valid)
 
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
@@ -264,20 +300,14 @@ class Sessions:
         return token
 
 
-class RequestContext:
-    """The caller of one request. It holds the bearer token until `close`. Only a running exchange also holds it.
+class CallerContext:
+    """The caller of one request, until `close`. `current_record` finds the request's record by it."""
 
-    Inside its `with` block, no token can be had through the context of another request. So an SDK client that is
-    wrongly shared between requests fails. Otherwise it would act as the user of the request that made it.
-    """
+    _entered: Token[CallerContext | None]
 
-    _entered: Token[RequestContext | None]
-
-    def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
-        self._sessions, self._session, self.record = sessions, session, record
-        self._bearer: str | None = bearer
-        self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
-        record.user = session.access_token.name_in_log
+    def __init__(self, record: RequestRecord) -> None:
+        self.record = record
+        self.is_closed = False
 
     def __enter__(self) -> None:
         self._entered = _current.set(self)
@@ -287,7 +317,36 @@ class RequestContext:
         self.close()
 
     def close(self) -> None:
+        """The request is over."""
+        self.is_closed = True
+
+
+class AppRequestContext(CallerContext):
+    """An application as the caller. It has no bearer token, so no token can be had in exchange for it."""
+
+    def __init__(self, access_token: ValidatedAppToken, record: RequestRecord) -> None:
+        super().__init__(record)
+        self.access_token = access_token
+        record.caller_is_app(access_token.name_in_log)
+
+
+class RequestContext(CallerContext):
+    """A user as the caller. It holds the bearer token until `close`. Only a running exchange also holds it.
+
+    Inside its `with` block, no token can be had through the context of another request. So an SDK client that is
+    wrongly shared between requests fails. Otherwise it would act as the user of the request that made it.
+    """
+
+    def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
+        super().__init__(record)
+        self._sessions, self._session = sessions, session
+        self._bearer: str | None = bearer
+        self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
+        record.user = session.access_token.name_in_log
+
+    def close(self) -> None:
         """Forgets the bearer token. From now on `token_for` raises ApiError."""
+        super().close()
         self._bearer = None
         self._prefetched.clear()
 
@@ -344,7 +403,13 @@ class RequestContext:
         )
 
 
-_current: ContextVar[RequestContext | None] = ContextVar("request", default=None)
+_current: ContextVar[CallerContext | None] = ContextVar("request", default=None)
+
+
+def current_record() -> RequestRecord | None:
+    """The record of the request that runs here. None outside a request, or after its response."""
+    context = _current.get()
+    return None if context is None or context.is_closed else context.record
 
 
 class _Entry(Generic[V]):

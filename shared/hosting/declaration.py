@@ -1,4 +1,4 @@
-"""Import-time checks: @requires_user refuses a function that Azure Functions cannot call, and says why.
+"""Import-time checks: a decorator refuses a function that Azure Functions cannot call, and says why.
 
 Without these checks, Azure would index no function of the app and give no reason. Or the first request would fail.
 """
@@ -15,11 +15,15 @@ from typing import Any, NoReturn
 
 from azure.functions.decorators.function_app import FunctionBuilder
 
+from ..application import CallingApp
 from ..user import AsyncUser, User
 
 Function = Callable[..., Any]
 Parameter = inspect.Parameter
 
+_APP = CallingApp.__name__
+_CALLERS = frozenset({User.__name__, AsyncUser.__name__, _APP})
+_EXAMPLES = {"user": "User", "app": "CallingApp", "caller": "User | CallingApp"}
 _STREAMING = ("fastapi", "starlette")  # what azurefunctions-extensions-http-fastapi hands to functions
 _WORDS = re.compile(r"\w+")
 
@@ -37,23 +41,30 @@ def hints_of(function: Function) -> dict[str, Any]:
         return {}
 
 
-def check_declaration(function: object) -> None:
-    """Raises TypeError if @requires_user cannot guard the function. The text names the function and what to do."""
+def check_declaration(function: object, caller: str) -> None:
+    """Raises TypeError if the decorator cannot guard the function. The text names the function and what to do.
+
+    `caller` is the parameter that the decorator is named after: `user` for `@requires_user`, `app` or `caller`.
+    """
+    decorator = f"@requires_{caller}"
     if isinstance(function, FunctionBuilder):
-        _refuse(function, "@requires_user goes directly above the function, below @app.route")
+        _refuse(function, f"{decorator} goes directly above the function, below @app.route")
     if not inspect.isfunction(function):
         kind = type(function).__name__
         _refuse(
-            function, f"@requires_user goes directly above a def or async def, not a {kind}: write one that calls it"
+            function, f"{decorator} goes directly above a def or async def, not a {kind}: write one that calls it"
         )
     if hasattr(function, "guarded_at"):
-        _refuse(function, "it has @requires_user already; keep one, with all its scopes")
+        _refuse(
+            function,
+            "it is guarded already; keep one decorator, with all its scopes. @requires_caller is for users and applications",
+        )
     if function.__name__ == "<lambda>":
-        _refuse(function, "@requires_user needs a function with a name; write def instead of lambda")
+        _refuse(function, f"{decorator} needs a function with a name; write def instead of lambda")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         _refuse(function, "a function with yield cannot be sent as a response; return the whole result")
-    _check_parameters(function)
-    _check_types(function)
+    _check_parameters(function, caller)
+    _check_types(function, caller)
     _check_name(function)
 
 
@@ -63,35 +74,39 @@ def place_of(function: Function) -> str:
     return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
 
 
-def _check_parameters(function: Function) -> None:
+def _check_parameters(function: Function, caller: str) -> None:
     parameters = list(inspect.signature(function).parameters.values())
     if parameters and parameters[0].name in ("self", "cls"):
         _refuse(function, "Azure Functions calls no methods; move it out of the class, or write a def that calls it")
     if any(p.kind is Parameter.POSITIONAL_ONLY for p in parameters):
         _refuse(function, "Azure Functions passes arguments by name; remove the / from its parameters")
     named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    if not any(p.kind in named and p.name not in ("user", "context") for p in parameters):
+    if not any(p.kind in named and p.name not in (caller, "context") for p in parameters):
         _refuse(
             function,
-            "it has no parameter for the request; write (req: func.HttpRequest, user: User). "
-            "A decorator between it and @requires_user needs functools.wraps",
+            f"it has no parameter for the request; write (req: func.HttpRequest, {caller}: {_EXAMPLES[caller]}). "
+            f"A decorator between it and @requires_{caller} needs functools.wraps",
         )
 
 
-def _check_types(function: Function) -> None:
+def _check_types(function: Function, caller: str) -> None:
     hints = hints_of(function)
     if any(_is_streaming(hint) for hint in hints.values()) or _streaming_is_on():
         _refuse(
             function,
-            "@requires_user does not support HTTP streaming; take func.HttpRequest, and leave out "
+            f"@requires_{caller} does not support HTTP streaming; take func.HttpRequest, and leave out "
             "azurefunctions-extensions-http-fastapi, which changes every function of an app",
         )
-    parameter = inspect.signature(function).parameters.get("user")
-    words = _words_of(hints.get("user", parameter.annotation)) if parameter is not None else set()
-    wanted, other = (AsyncUser, User) if is_async(function) else (User, AsyncUser)
-    if other.__name__ in words and wanted.__name__ not in words:
-        kind, article = ("async def", "an") if is_async(function) else ("def", "a")
-        _refuse(function, f"a function with {kind} gets {article} {wanted.__name__}; annotate user: {wanted.__name__}")
+    kind, user = ("async def", AsyncUser.__name__) if is_async(function) else ("def", User.__name__)
+    wanted = {"user": (user,), "app": (_APP,), "caller": (user, _APP)}[caller]
+    for name, parameter in inspect.signature(function).parameters.items():
+        words = _words_of(hints.get(name, parameter.annotation)).intersection(_CALLERS)
+        if words and name != caller and name in _EXAMPLES:
+            _refuse(function, f"@requires_{caller} passes {caller}; rename the parameter {name}")
+        if words and name == caller and not words.issuperset(wanted):
+            article = "an" if wanted[0] == AsyncUser.__name__ else "a"
+            types = " or a ".join(wanted)
+            _refuse(function, f"a function with {kind} gets {article} {types}; annotate {caller}: {' | '.join(wanted)}")
 
 
 def _words_of(annotation: Any) -> set[str]:

@@ -10,11 +10,11 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import azure.functions as func
 
-from ..sessions import Session, Sessions
 from ..telemetry import worker_trace
 from ..user import AsyncUser, SignedInUser, User, validate_in_thread
 from .declaration import hints_of, is_async, place_of
@@ -22,6 +22,7 @@ from .declaration import hints_of, is_async, place_of
 T = TypeVar("T")
 
 Function = Callable[..., Any]
+Find = Callable[[str], T | None]
 CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -31,14 +32,20 @@ class Guard(Protocol):
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
 
 
-async def _open(sessions: Sessions, bearer: str) -> Session:
-    return sessions.open(bearer)
+class Open(Protocol):
+    """How a bearer token is opened: with `Sessions.find` and `Sessions.open`, or with those for any caller."""
+
+    async def __call__(self, find: Find[T], open_: Callable[[str], T], bearer: str) -> T: ...
 
 
-async def _open_async(sessions: Sessions, bearer: str) -> Session:
+async def _open(find: Find[T], open_: Callable[[str], T], bearer: str) -> T:  # noqa: ARG001 — `open_` finds it too
+    return open_(bearer)
+
+
+async def _open_async(find: Find[T], open_: Callable[[str], T], bearer: str) -> T:
     """A known token is looked up in the event loop. Another one is validated in a thread."""
-    session = sessions.find(bearer)
-    return session if session is not None else await validate_in_thread(sessions.open, bearer)
+    known = find(bearer)
+    return known if known is not None else await validate_in_thread(open_, bearer)
 
 
 async def _call(function: Function, arguments: dict[str, Any]) -> object:
@@ -57,7 +64,7 @@ class Kind:
 
     is_async: bool
     user: type[SignedInUser]
-    open_session: Callable[[Sessions, str], Awaitable[Session]]
+    open: Open
     call: Callable[[Function, dict[str, Any]], Awaitable[object]]
 
 
@@ -70,22 +77,23 @@ def kind_of(function: Function) -> Kind:
     return _ASYNC_DEF if is_async(function) else _DEF
 
 
-def as_azure_function(guard: Guard, function: Function, kind: Kind) -> Function:
-    """A function that Azure Functions can index: the name, docstring and parameters of `function`, without `user`.
+def as_azure_function(guard: Guard, function: Function, kind: Kind, caller: str) -> Function:
+    """A function that Azure Functions can index: the name, docstring and parameters of `function`, without `caller`.
 
-    The worker compares parameters with bindings. functools.wraps is not used: through its `__wrapped__` the worker
-    would see `user`, which has no binding. The worker passes `context` to a parameter of that name and of type
+    `caller` is the name of its parameter for the caller. The worker compares parameters with bindings. functools.wraps
+    is not used: through its `__wrapped__` the worker would see that parameter, which has no binding. The worker passes `context` to a parameter of that name and of type
     func.Context. The guard reads the trace from it. The worker passes arguments by name. Tests and decorators above the
     guard may also pass them by position.
     """
     own = inspect.signature(function).parameters.values()
-    positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != "user"]
-    guarded: Any = (_make_async_entry if kind.is_async else _make_entry)(guard, function.__name__, positions)
-    parameters = [p for p in own if p.name not in ("user", "context") and p.kind not in CATCH_ALL]
+    positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != caller]
+    name_arguments = partial(_name_arguments, function.__name__, positions, caller)
+    guarded: Any = (_make_async_entry if kind.is_async else _make_entry)(guard, name_arguments, caller)
+    parameters = [p for p in own if p.name not in (caller, "context") and p.kind not in CATCH_ALL]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, default=None))
     guarded.__name__, guarded.__qualname__ = function.__name__, function.__qualname__
     guarded.__doc__, guarded.__module__ = function.__doc__, function.__module__
-    hints = {name: hint for name, hint in hints_of(function).items() if name != "user"}
+    hints = {name: hint for name, hint in hints_of(function).items() if name != caller}
     guarded.__annotations__ = {**hints, "context": func.Context, "return": func.HttpResponse}
     guarded.__signature__ = inspect.Signature(parameters)
     guarded.guarded_at = place_of(function)
@@ -103,35 +111,33 @@ def find_request(arguments: dict[str, Any], function: str) -> func.HttpRequest:
             request: func.HttpRequest = value
             return request
     raise TypeError(
-        f"{function}() was called without an azure.functions.HttpRequest: @requires_user is for functions with an HTTP "
+        f"{function}() was called without an azure.functions.HttpRequest: its decorator is for functions with an HTTP "
         "trigger, not for those that an AsgiFunctionApp, a WsgiFunctionApp or HTTP streaming calls"
     )
 
 
-def _make_entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_entry(guard: Guard, name_arguments: Callable[..., dict[str, Any]], caller: str) -> Function:
     def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        arguments = _name_arguments(function, positions, values, named) if values or "user" in named else named
+        arguments = name_arguments(values, named) if values or caller in named else named
         with worker_trace(arguments.get("context")):
             return _run_to_end(guard.respond(arguments))
 
     return entry
 
 
-def _make_async_entry(guard: Guard, function: str, positions: list[str]) -> Function:
+def _make_async_entry(guard: Guard, name_arguments: Callable[..., dict[str, Any]], caller: str) -> Function:
     async def entry(*values: Any, **named: Any) -> func.HttpResponse:
-        return await guard.respond(
-            _name_arguments(function, positions, values, named) if values or "user" in named else named
-        )
+        return await guard.respond(name_arguments(values, named) if values or caller in named else named)
 
     return entry
 
 
 def _name_arguments(
-    function: str, positions: list[str], values: tuple[Any, ...], named: dict[str, Any]
+    function: str, positions: list[str], caller: str, values: tuple[Any, ...], named: dict[str, Any]
 ) -> dict[str, Any]:
-    """All arguments by name. Raises TypeError as a call of the function without `user` would."""
-    if "user" in named or len(values) > len(positions):
-        raise TypeError(f"{function}() takes {', '.join(positions)}; its user comes from the access token alone")
+    """All arguments by name. Raises TypeError as a call of the function without `caller` would."""
+    if caller in named or len(values) > len(positions):
+        raise TypeError(f"{function}() takes {', '.join(positions)}; its {caller} comes from the access token alone")
     given = dict(zip(positions, values, strict=False))
     if not given.keys().isdisjoint(named):
         raise TypeError(f"{function}() got multiple values for {', '.join(sorted(given.keys() & named.keys()))}")

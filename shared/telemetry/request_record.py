@@ -51,6 +51,7 @@ class RequestRecord:
         self._function, self._method, self._trace_id = function, method, trace
         self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
+        self._caller = ""
         self._tokens: list[str] = []
         self._calls: list[str] = []
         self._queued_ms = 0
@@ -59,6 +60,10 @@ class RequestRecord:
     def traceparent(self) -> str:
         """The `traceparent` header for a downstream call: a new span of the same trace."""
         return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
+
+    def caller_is_app(self, name: str) -> None:
+        """The caller is an application. `name`: its pseudonym, or its object id."""
+        self.user, self._caller = name, "app"
 
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
@@ -93,7 +98,7 @@ class RequestRecord:
         code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
         more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
-        more["reason"] = reason
+        more = {"caller": self._caller, **more, "reason": reason}
         for name, value in more.items():
             if value:
                 line += f" {name}={value}"

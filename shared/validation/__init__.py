@@ -3,7 +3,7 @@
 `jws` is imported inside functions: PyJWT and cryptography are not needed before the first token.
 """
 
-from .access_token import AccessTokenValidator, ValidatedToken
+from .access_token import AccessTokenValidator, ValidatedAppToken, ValidatedToken
 from .metadata import Metadata
 from .signing_keys import SigningKeys
 
@@ -11,5 +11,6 @@ __all__ = [
     "AccessTokenValidator",
     "Metadata",
     "SigningKeys",
+    "ValidatedAppToken",
     "ValidatedToken",
 ]

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import InvalidToken, UserTokenRequired
+from ..errors import InvalidToken
 from ..settings import Authority, TokenSettings
 
 if TYPE_CHECKING:
     from .jws import SigningKey
 
 LEEWAY_SECONDS = 60
+_OF_A_USER = frozenset({"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"})  # no application has
 
 
 class Keys(Protocol):
@@ -26,7 +27,7 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ValidatedToken:
+class _Validated:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
     payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
@@ -42,29 +43,43 @@ class ValidatedToken:
         return parsed
 
     def roles(self) -> frozenset[str]:
-        """The app roles of the user in this API (`roles`)."""
-        roles = self.claims().get("roles")
-        return frozenset(filter(_is_text, roles)) if isinstance(roles, list) else frozenset()
+        """The app roles in this API (`roles`): those of the user, or those of the application."""
+        return _texts_in(self.claims().get("roles"))
+
+
+class ValidatedToken(_Validated):
+    """A validated access token of a user."""
+
+    __slots__ = ()
 
     def auth_contexts(self) -> frozenset[str]:
         """The Conditional Access authentication contexts that the user has satisfied (`acrs`)."""
-        contexts = self.claims().get("acrs")
-        return frozenset(filter(_is_text, contexts)) if isinstance(contexts, list) else frozenset()
+        return _texts_in(self.claims().get("acrs"))
+
+
+class ValidatedAppToken(_Validated):
+    """A validated access token of an application. It has no user, and is never a ValidatedToken."""
+
+    __slots__ = ()
+
+    def client_id(self) -> str:
+        """The client id of the application (`azp`, or `appid` in version 1.0)."""
+        return str(_client_of(self.claims()))
 
 
 class AccessTokenValidator:
-    """Validates access tokens that Entra issued to this API for a signed-in user."""
+    """Validates access tokens that Entra issued to this API for a signed-in user or for an application."""
 
     def __init__(self, authority: Authority, accepted: TokenSettings, keys: Keys, now: Callable[[], float]) -> None:
         self._authority, self._accepted, self._keys, self._now = authority, accepted, keys, now
         self._token_issuers = authority.token_issuers
 
-    def validate(self, bearer: str) -> ValidatedToken:
-        """Validates a bearer token.
+    def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken:
+        """Validates a bearer token. The type of the result says whose token it is.
 
         Raises:
-            InvalidToken: it is malformed, forged, expired, or meant for another API or tenant.
-            UserTokenRequired: it is genuine, but app-only: it has no user.
+            InvalidToken: it is malformed, forged, expired, or meant for another API or tenant. Or it is not clear
+                whether it is a user's or an application's.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
         from .jws import key_id_of, parse_segment
@@ -76,9 +91,9 @@ class AccessTokenValidator:
         self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
-        _check_delegated(claims)
-        scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name)
+        kind = _kind_of(claims)
+        scopes = frozenset[str]() if kind is ValidatedAppToken else _split_scopes(claims["scp"])
+        return kind(payload, expires_at, scopes, key_id, key, self._name_in_log(claims))
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
@@ -92,7 +107,7 @@ class AccessTokenValidator:
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if claims.get("aud") not in self._accepted.audiences:
             raise InvalidToken(reason="audience")
-        client = claims.get("azp" if claims["ver"] == "2.0" else "appid")
+        client = _client_of(claims)
         if self._accepted.allowed_clients and client not in self._accepted.allowed_clients:
             raise InvalidToken(reason="client application")
 
@@ -116,6 +131,11 @@ def _is_identifier(value: object) -> bool:
     return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
 
 
+def _texts_in(value: object) -> frozenset[str]:
+    """The texts in a list. Anything else is an empty set: a text is not a list of one."""
+    return frozenset(filter(_is_text, value)) if isinstance(value, list) else frozenset()
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -127,25 +147,32 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _check_delegated(claims: Mapping[str, Any]) -> None:
-    """Accepts only tokens of a signed-in user, which have `scp` and `oid`. An ID token has neither `scp` nor a client.
+def _client_of(claims: Mapping[str, Any]) -> object:
+    """The client that got the token: `azp`, or `appid` in version 1.0."""
+    return claims.get("azp" if claims["ver"] == "2.0" else "appid")
+
+
+def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppToken]:
+    """Whose token it is. `idtyp` decides where the registration asks for it; infra/ does.
+
+    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. A token that
+    says both is neither. An ID token has neither `scp` nor a client.
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 
     Raises:
-        InvalidToken: it is not an access token of a user.
-        UserTokenRequired: it is app-only.
+        InvalidToken: it is not clearly one of the two.
     """
     if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
         raise InvalidToken(reason="no subject")
     if "cnf" in claims:  # the token is bound to a key, and a bearer header proves no key (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
-    scopes = claims.get("scp")
-    is_user = isinstance(scopes, str) and scopes.strip(" ") and claims.get("idtyp") != "app"
-    if is_user:
-        return
-    of_client = isinstance(claims.get("azp", claims.get("appid")), str)
-    if claims.get("idtyp") == "app" or (of_client and claims["oid"] == claims["sub"]):
-        raise UserTokenRequired(reason="app-only token")
-    raise InvalidToken(reason="not an access token of a user")
+    said, scopes = claims.get("idtyp", ""), claims.get("scp")
+    if said in ("", "user") and isinstance(scopes, str) and scopes.strip(" "):
+        return ValidatedToken
+    is_itself = claims["oid"] == claims["sub"] and _is_identifier(_client_of(claims))
+    if said in ("", "app") and is_itself and _OF_A_USER.isdisjoint(claims):
+        return ValidatedAppToken
+    raise InvalidToken(reason="not clearly an access token of a user or of an application")
 
 
 @lru_cache(maxsize=256)
