@@ -1,12 +1,13 @@
-"""What a function needs: `requires_user` above it, a `User` inside it, and errors to raise.
+"""What a function needs: a decorator above it, its caller inside it, APIs to call, and errors to raise.
 
 To follow one request, start at requires_user.py; docs/how-it-works.md goes along.
 """
 
+from .application import CallingApp
 from .downstream import BatchCall
 from .errors import ApiError, BadRequest, Forbidden, NotFound
 from .hosting import json_body
-from .requires_user import health, requires_user
+from .requires_user import app_api, async_app_api, health, requires_app, requires_caller, requires_user
 from .user import AsyncUser, User
 
 __all__ = [
@@ -14,11 +15,16 @@ __all__ = [
     "AsyncUser",
     "BadRequest",
     "BatchCall",
+    "CallingApp",
     "Forbidden",
     "NotFound",
     "User",
+    "app_api",
+    "async_app_api",
     "health",
     "json_body",
+    "requires_app",
+    "requires_caller",
     "requires_user",
 ]
 

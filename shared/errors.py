@@ -6,7 +6,8 @@
     │   ├── MissingToken · InvalidToken
     │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
     ├── Forbidden 403
-    │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · ConsentRequired · AccessDenied
+    │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · AppTokenRequired
+    │   └── ConsentRequired · AccessDenied
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import azure.functions as func
 
@@ -38,6 +39,9 @@ from .sessions import AppRequestContext, RequestContext, Session, Sessions
 from .telemetry import RequestRecord, notes
 from .user import SignedInUser
 from .validation import ValidatedAppToken, ValidatedToken
+
+if TYPE_CHECKING:
+    from .application.app_api import AppApi, AsyncAppApi
 
 _BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
@@ -352,6 +356,47 @@ def _reply_to_failure(record: RequestRecord, error: BaseException, realm: str) -
 requires_user = RequiresUser(services)
 requires_app = RequiresApp(services)
 requires_caller = RequiresCaller(services)
+
+
+def app_api(name: str) -> AppApi:
+    """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this application.
+
+    For functions without a user: with a timer, a queue, or `@requires_app`. Its calls are those of `user.api`. Nothing
+    happens before the first call, so it may be made at the top of a module. There it reports a wrong setting at start.
+
+    Args:
+        name: the NAME in these settings. `DownstreamApis__NAME__RequestAppToken` is `true`, and `...__Scopes` is
+            `{resource}/.default`.
+
+    Raises:
+        RuntimeError: an event loop runs here, and the calls would stop it: use `async_app_api`.
+    """
+    from .application.app_api import AppApi, refuse_in_event_loop
+
+    refuse_in_event_loop()
+    _report_at_start(name)
+    return AppApi(name, services)
+
+
+def async_app_api(name: str) -> AsyncAppApi:
+    """As `app_api`, for `async def` functions. Its calls are awaited: `await async_app_api("Stock").get("/items")`.
+
+    Args:
+        name: as for `app_api`.
+    """
+    from .application.app_api import AsyncAppApi
+
+    _report_at_start(name)
+    return AsyncAppApi(name, services)
+
+
+def _report_at_start(name: str) -> None:
+    """Reports a wrong setting, if `app_api` was called at the top of a module. Then no function runs."""
+    if sys._getframe(2).f_code.co_name == "<module>":
+        services.preload()
+        wrong = services.problem_of_api(name, for_app=True)
+        if wrong is not None:
+            services.report(wrong[0], f"{wrong[1]} (app_api is called with {name!r})")
 
 
 def health() -> func.HttpResponse:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .downstream import DownstreamApis
@@ -18,9 +19,12 @@ from .exchange import MsalHttpClient, OnBehalfOf, TokenSource
 from .net import Transport
 from .preload import preload_in_background
 from .sessions import Sessions
-from .settings import Settings
+from .settings import Settings, problem_of_api
 from .telemetry import notes
 from .validation import AccessTokenValidator, Metadata, SigningKeys
+
+if TYPE_CHECKING:
+    from .application.app_tokens import AppTokens
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -42,6 +46,8 @@ class Services:
         transport: Callable[..., Transport] = Transport,
     ) -> None:
         self.settings, self.now = settings, now
+        self._making = threading.Lock()
+        self._app_tokens: AppTokens | None = None
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
@@ -62,6 +68,17 @@ class Services:
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
+
+    def app_tokens(self) -> AppTokens:
+        """The tokens of the application. They are made, and their modules imported, at the first call as the app."""
+        from .application.app_tokens import AppTokens
+        from .exchange.client_credentials import ClientCredentials
+
+        with self._making:
+            if self._app_tokens is None:
+                source = ClientCredentials(self.settings.authority, self.on_behalf_of)
+                self._app_tokens = AppTokens(source, self.now)
+            return self._app_tokens
 
     def prepare(self) -> None:
         """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
@@ -116,10 +133,14 @@ class LazyServices:
         settings = self._read_settings()
         return () if isinstance(settings, SettingsError) else settings.scopes
 
-    def has_api(self, name: str) -> bool:
-        """Whether the settings name this downstream API. True if settings are wrong: that is already reported."""
+    def problem_of_api(self, name: str, *, for_app: bool) -> tuple[str, str] | None:
+        """The setting that keeps this API from being called in this way. None if settings are wrong anyhow."""
         settings = self._read_settings()
-        return isinstance(settings, SettingsError) or name.lower() in settings.downstream_apis
+        return (
+            None
+            if isinstance(settings, SettingsError)
+            else problem_of_api(settings.downstream_apis, name, for_app=for_app)
+        )
 
     def report(self, name: str, problem: str) -> None:
         """Adds a problem that was found when a function was declared."""

@@ -37,8 +37,8 @@ from .validation import ValidatedAppToken, ValidatedToken
 if TYPE_CHECKING:
     from .validation.jws import SigningKey
 
-_LAST_USE_SECONDS = 30.0  # a token with less time left is not used: it must outlive the call
-_RENEW_AGAIN_SECONDS = 30.0  # after a failed renewal, while the old token is still valid
+LAST_USE_SECONDS = 30.0  # a token with less time left is not used: it must outlive the call
+RENEW_AGAIN_SECONDS = 30.0  # after a failed renewal, while the old token is still valid
 _SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
 
 K = TypeVar("K", bound=Hashable)
@@ -55,7 +55,7 @@ Scopes = tuple[str, ...]
 log = logging.getLogger(__name__)
 
 
-class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: UserCalls catches it and keeps the API's response
+class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: ApiCalls catches it and keeps the API's response
     """No new exchange for a token that an API refused: the last one was less than a minute ago."""
 
 
@@ -217,7 +217,7 @@ class Sessions:
             return known
         key = (session.digest, scopes, refusal.digest() if refusal else b"")
         due = session.downstream_tokens.get(scopes)
-        if due and refusal is None and self._now() < due.expires_at - _LAST_USE_SECONDS:
+        if due and refusal is None and self._now() < due.expires_at - LAST_USE_SECONDS:
             self._exchanges.run_in_background(key, lambda: self._renew(session, bearer, scopes, due, correlation_id))
             return due
 
@@ -236,7 +236,7 @@ class Sessions:
             A function that waits for that exchange, and returns or raises like `token_for`. None: nothing was started.
         """
         known = session.downstream_tokens.get(scopes)
-        if known and self._now() < known.expires_at - _LAST_USE_SECONDS:
+        if known and self._now() < known.expires_at - LAST_USE_SECONDS:
             return None
 
         def work() -> DownstreamToken:
@@ -250,7 +250,7 @@ class Sessions:
         token = session.downstream_tokens.get(scopes)
         if token is None or (refusal and refusal.token == token.token):
             return None
-        if self._now() >= min(token.renew_at, token.expires_at - _LAST_USE_SECONDS):
+        if self._now() >= min(token.renew_at, token.expires_at - LAST_USE_SECONDS):
             return None
         return token
 
@@ -271,7 +271,7 @@ class Sessions:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:
             log.warning("a downstream token could not be renewed yet (%s)", error)
-            later = replace(due, renew_at=self._now() + _RENEW_AGAIN_SECONDS)
+            later = replace(due, renew_at=self._now() + RENEW_AGAIN_SECONDS)
             if session.downstream_tokens.get(scopes) is due:
                 session.downstream_tokens[scopes] = later
             return later

@@ -1,9 +1,9 @@
-"""Calls of downstream APIs, such as Microsoft Graph, with the user's token."""
+"""Calls of downstream APIs, such as Microsoft Graph, with the user's token or the application's."""
 
-from .api import DownstreamApi
+from .api import CalledApi, DownstreamApi
 from .batch import BatchCall, BatchResponse
-from .calls import DownstreamApis
-from .claims import token_with_claims
+from .calls import ApiCalls, DownstreamApis
+from .claims import BearerToken, token_with_claims
 from .download import MAX_DOWNLOAD_BYTES, ByteStream
 from .pages import MAX_PAGES, ListOptions, PageReader
 from .request import HttpVerbs, Request
@@ -11,9 +11,12 @@ from .request import HttpVerbs, Request
 __all__ = [
     "MAX_DOWNLOAD_BYTES",
     "MAX_PAGES",
+    "ApiCalls",
     "BatchCall",
     "BatchResponse",
+    "BearerToken",
     "ByteStream",
+    "CalledApi",
     "DownstreamApi",
     "DownstreamApis",
     "HttpVerbs",

@@ -6,6 +6,7 @@ adds the token and repeats calls. Lists, batches and files go through it too: pa
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Unpack
 
@@ -13,7 +14,7 @@ from ..errors import BadGateway
 from ..net import Response
 from ..sessions import RequestContext
 from .batch import BatchCall, BatchResponse, send_batch
-from .calls import REDIRECTS, DownstreamApis, UserCalls
+from .calls import REDIRECTS, ApiCalls, DownstreamApis
 from .download import MAX_DOWNLOAD_BYTES, ByteStream, save
 from .pages import MAX_PAGES, ListOptions, PageReader
 from .request import HttpVerbs, Request, checked_request
@@ -36,12 +37,13 @@ class ApiResponse(Response):
             raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
 
 
-class DownstreamApi(HttpVerbs[Response]):
-    """One downstream API, called as the user while the request lasts. `user.api` makes it."""
+class CalledApi(HttpVerbs[Response]):
+    """The calls of one downstream API, as the user or as the application."""
 
-    def __init__(self, name: str, apis: DownstreamApis, context: RequestContext) -> None:
-        self._settings = apis.named(name)
-        self._calls = UserCalls(self._settings, apis, context)
+    @property
+    @abstractmethod
+    def calls(self) -> ApiCalls:
+        """The steps of each call."""
 
     @property
     def base_url(self) -> str:
@@ -50,11 +52,11 @@ class DownstreamApi(HttpVerbs[Response]):
         Raises:
             ServerMisconfigured: it is not set, which is allowed where only `credential` or `token` is used. 500.
         """
-        return self._calls.base_url
+        return self.calls.base_url
 
     def send(self, request: Request) -> Response:
         """See `request`."""
-        return _as_api_response(self._calls.send(request))
+        return _as_api_response(self.calls.send(request))
 
     def pages(self, path: str, *, max_pages: int = MAX_PAGES, **options: Unpack[ListOptions]) -> Iterator[Response]:
         """The pages of a list, one after the other, by `@odata.nextLink` or `nextLink`. Each is fetched when it is due.
@@ -94,7 +96,7 @@ class DownstreamApi(HttpVerbs[Response]):
 
     def reader(self, path: str, max_pages: int, options: ListOptions) -> PageReader:
         """A reader of the pages of a list. Raises ValueError if the request cannot be sent."""
-        return PageReader(checked_request("GET", path, **options), self._settings, max_pages)
+        return PageReader(checked_request("GET", path, **options), self.calls.api, max_pages)
 
     def batch(self, calls: Sequence[BatchCall]) -> list[BatchResponse]:
         """Many calls in few requests: 20 in each `POST /$batch`. The API must know JSON batches, as Graph does.
@@ -116,7 +118,7 @@ class DownstreamApi(HttpVerbs[Response]):
             ApiError: the errors of `request`, if the first `POST /$batch` fails as a whole.
             BadGateway: the response lacks that of a call, or is not the response of a batch. 502.
         """
-        return send_batch(self._calls, calls)
+        return send_batch(self.calls, calls)
 
     def stream(self, path: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES, **options: Unpack[ListOptions]) -> ByteStream:
         """The body of a GET, piece by piece: `with api.stream(path) as chunks: for chunk in chunks: ...`.
@@ -136,7 +138,7 @@ class DownstreamApi(HttpVerbs[Response]):
             BadGateway: the body is longer or not complete, or the API redirects; `get` returns the address. 502.
             GatewayTimeout: the next piece did not come in time. 504.
         """
-        return ByteStream(self._calls, checked_request("GET", path, **options), max_bytes)
+        return ByteStream(self.calls, checked_request("GET", path, **options), max_bytes)
 
     def download(
         self, path: str, file: BinaryIO, *, max_bytes: int = MAX_DOWNLOAD_BYTES, **options: Unpack[ListOptions]
@@ -156,6 +158,18 @@ class DownstreamApi(HttpVerbs[Response]):
             ApiError: the errors of `stream`.
         """
         return save(self.stream(path, max_bytes=max_bytes, **options), file)
+
+
+class DownstreamApi(CalledApi):
+    """One downstream API, called as the user while the request lasts. `user.api` makes it."""
+
+    def __init__(self, name: str, apis: DownstreamApis, context: RequestContext) -> None:
+        self._calls = ApiCalls(apis.named(name), apis, context)
+
+    @property
+    def calls(self) -> ApiCalls:
+        """The steps of each call, as this user."""
+        return self._calls
 
 
 def _as_api_response(response: Response) -> ApiResponse:

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
-from ..exchange import DownstreamToken
 from ..net import MAX_PAUSE_SECONDS, Response
-from .calls import UserCalls
+from .calls import ApiCalls
+from .claims import BearerToken
 from .errors import claims_in
 from .request import Request, checked_request
 
@@ -83,7 +83,7 @@ class BatchResponse(Response):
         return self
 
 
-def send_batch(api: UserCalls, calls: Sequence[BatchCall]) -> list[BatchResponse]:
+def send_batch(api: ApiCalls, calls: Sequence[BatchCall]) -> list[BatchResponse]:
     """See `DownstreamApi.batch`."""
     batch = _Batch(api, calls)
     everything = list(range(len(calls)))
@@ -93,10 +93,10 @@ def send_batch(api: UserCalls, calls: Sequence[BatchCall]) -> list[BatchResponse
 
 
 class _Batch:
-    def __init__(self, api: UserCalls, calls: Sequence[BatchCall]) -> None:
+    def __init__(self, api: ApiCalls, calls: Sequence[BatchCall]) -> None:
         self._api, self._calls = api, calls
         self._requests = [_request_of(call) for call in calls]
-        self._token: DownstreamToken | None = None
+        self._token: BearerToken | None = None
         self.responses: dict[int, BatchResponse] = {}
         for number, call in enumerate(calls):
             if not all(type(other) is int and 0 <= other < number for other in call.depends_on):

@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
+from typing import Protocol
 
 from ..errors import ApiError, BadGateway, GatewayTimeout, ServerMisconfigured
-from ..exchange import DownstreamToken, Refusal
+from ..exchange import Refusal
 from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout
-from ..sessions import ExchangedLately, RequestContext
-from ..settings import DownstreamApiSettings, Settings
-from .claims import token_with_claims
+from ..sessions import ExchangedLately
+from ..settings import DownstreamApiSettings, Settings, problem_of_api
+from ..telemetry import RequestRecord
+from .claims import BearerToken, token_with_claims
 from .errors import claims_in, demand_of, error_from_api
 from .file_body import FileBody
 from .path import join
@@ -43,37 +45,67 @@ class DownstreamApis:
         self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
 
     def named(self, name: str) -> DownstreamApiSettings:
-        """The settings `DownstreamApis__<name>__…`. Raises ServerMisconfigured when there are none."""
+        """The settings `DownstreamApis__<name>__…` of an API that is called as the user.
+
+        Raises:
+            ServerMisconfigured: there are none, or they are for the application.
+        """
+        return self._named(name, for_app=False)
+
+    def named_for_app(self, name: str) -> DownstreamApiSettings:
+        """The same for an API that is called as the application.
+
+        Raises:
+            ServerMisconfigured: there are no such settings, or they are for users.
+        """
+        return self._named(name, for_app=True)
+
+    def _named(self, name: str, *, for_app: bool) -> DownstreamApiSettings:
         api = self._settings.get(name.lower())
         if api is None:
             raise ServerMisconfigured(reason=f"no settings DownstreamApis__{name}__BaseUrl and __Scopes")
+        wrong = problem_of_api(self._settings, name, for_app=for_app)
+        if wrong is not None:
+            raise ServerMisconfigured(reason=" ".join(wrong))
         return api
 
 
-class UserCalls:
+class CallContext(Protocol):
+    """Where calls get their token from: the context of a user's request, or the application's own."""
+
+    record: RequestRecord
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> BearerToken:
+        """A token for this API. After a refusal, another one."""
+        ...
+
+    def check(self) -> None:
+        """Before a call is sent. Raises ApiError when the caller may not call any more."""
+        ...
+
+
+class ApiCalls:
     """Sends calls to one API as one user: adds the token, repeats what may be repeated, and translates errors."""
 
-    def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: RequestContext) -> None:
-        self._api, self._apis, self._context = api, apis, context
+    def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: CallContext) -> None:
+        self.api, self._apis, self._context = api, apis, context
         self._retries = apis.retries[api.name.lower()]
 
     @property
     def base_url(self) -> str:
         """See `DownstreamApi.base_url`."""
-        if not self._api.base_url:
-            raise ServerMisconfigured(reason=f"the setting DownstreamApis__{self._api.name}__BaseUrl is missing")
-        return self._api.base_url
+        if not self.api.base_url:
+            raise ServerMisconfigured(reason=f"the setting DownstreamApis__{self.api.name}__BaseUrl is missing")
+        return self.api.base_url
 
     def send(self, request: Request) -> Response:
         """The response, if it is a success. See `HttpVerbs.request` for the errors."""
         return self.send_with_token(request)[0]
 
-    def send_with_token(
-        self, request: Request, token: DownstreamToken | None = None
-    ) -> tuple[Response, DownstreamToken]:
+    def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
         """Like `send`, but also returns the token of the last call. `token`: the first token to try."""
         url = join(self.base_url, request.path)
-        token = token or self._context.token_for(self._api)
+        token = token or self._context.token_for(self.api)
         response = self._send(url, token, request)
         if is_success(response, request.method):
             return response, token
@@ -88,19 +120,19 @@ class UserCalls:
                 return response, token
         raise self.error(response)
 
-    def better_token(self, refused: Response, token: DownstreamToken) -> DownstreamToken | None:
+    def better_token(self, refused: Response, token: BearerToken) -> BearerToken | None:
         """A new token to repeat a call that was refused with 401 or 403. None if no new token would help."""
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
         if claims:  # such as from continuous access evaluation: one more exchange, with these claims
-            return token_with_claims(self._context, self._api, claims, token, self._apis.authority)
-        if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._apis.authority) is None):
+            return token_with_claims(self._context, self.api, claims, token, self._apis.authority)
+        if status == 401 or (status == 403 and demand_of(refused, self.api.name, self._apis.authority) is None):
             return self._another_token(token, status)
         return None
 
     def error(self, response: Response) -> ApiError:
         """The error for the client, from an error response of the API."""
-        return error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
+        return error_from_api(response, self.api.name, self._apis.authority, self._apis.now())
 
     def error_in(self, response: Response, method: str) -> ApiError | None:
         """Like `error`, but None for a success."""
@@ -116,9 +148,9 @@ class UserCalls:
     def unanswered(self, error: TransportError) -> ApiError:
         """The error for the client if no complete response came."""
         error_type = GatewayTimeout if isinstance(error, TransportTimeout) else BadGateway
-        return error_type(reason=f"{self._api.name}: {error}")
+        return error_type(reason=f"{self.api.name}: {error}")
 
-    def _another_token(self, refused: DownstreamToken, status: int) -> DownstreamToken | None:
+    def _another_token(self, refused: BearerToken, status: int) -> BearerToken | None:
         """A token of a new exchange, after a refusal without claims. None if it would not help; see docs/errors.md.
 
         401: the API rejected the token without an explanation. 403: perhaps somebody consented to a permission after
@@ -126,7 +158,7 @@ class UserCalls:
         """
         refusal = Refusal(refused.token, is_void=status == 401)
         try:
-            another = self._context.token_for(self._api, refusal)
+            another = self._context.token_for(self.api, refusal)
         except ExchangedLately:
             return None
         except ApiError:
@@ -135,7 +167,7 @@ class UserCalls:
             return None  # the API's 403 stands, even while Entra fails
         return None if status == 403 and another.granted == refused.granted else another
 
-    def _send(self, url: str, token: DownstreamToken, request: Request) -> Response:
+    def _send(self, url: str, token: BearerToken, request: Request) -> Response:
         """Sends the call, and repeats it after a failure that may pass, if that is safe. Returns the last response."""
         may_be_repeated = request.idempotent and _can_repeat(request)
 
@@ -152,7 +184,7 @@ class UserCalls:
 
         return self._retries.run(attempt)
 
-    def _send_once(self, url: str, token: DownstreamToken, request: Request) -> Response:
+    def _send_once(self, url: str, token: BearerToken, request: Request) -> Response:
         self._context.check()
         record, started, outcome = self._context.record, perf_counter(), "unanswered"
         own = {"client-request-id": record.correlation_id, "traceparent": record.traceparent()}
@@ -167,7 +199,7 @@ class UserCalls:
                 params=request.params,
                 data=request.data,
                 headers={**own, **request.headers},
-                read=self._api.timeout,
+                read=self.api.timeout,
                 whole=_FILE_SECONDS if is_file else None,
                 keep_open=request.keep_open,
             )
@@ -177,7 +209,7 @@ class UserCalls:
             outcome = "timeout"
             raise
         finally:
-            record.call_ended(self._api.name, outcome, started)
+            record.call_ended(self.api.name, outcome, started)
 
 
 def is_success(response: Response, method: str) -> bool:

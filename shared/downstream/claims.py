@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeVar
+
 from ..errors import ClaimsChallenge, InvalidToken
-from ..exchange import DownstreamToken, Refusal
-from ..sessions import RequestContext
+from ..exchange import Refusal
 from ..settings import Authority, DownstreamApiSettings
 
 
+class BearerToken(Protocol):
+    """A token that is sent to a downstream API: a user's, or the application's."""
+
+    @property
+    def token(self) -> str:
+        """The token as text."""
+
+    @property
+    def granted(self) -> str:
+        """A fingerprint of the scopes that Entra granted."""
+
+
+T = TypeVar("T", bound=BearerToken, covariant=True)
+
+
+class TokenGiver(Protocol[T]):
+    """What a token comes from: the context of a request, for example."""
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> T:
+        """A token for this API. After a refusal, another one."""
+
+
 def token_with_claims(
-    context: RequestContext, api: DownstreamApiSettings, claims: str, refused: DownstreamToken, authority: Authority
-) -> DownstreamToken:
+    context: TokenGiver[T], api: DownstreamApiSettings, claims: str, refused: BearerToken, authority: Authority
+) -> T:
     """A token that meets the claims. If Entra asks for a new sign-in, the client gets a challenge with these claims.
 
     Args:

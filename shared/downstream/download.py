@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from ..errors import BadGateway
 from ..net import OpenResponse, Response, TransportError
-from .calls import UserCalls
+from .calls import ApiCalls
 from .request import Request
 
 MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024  # unless the function says otherwise
@@ -25,7 +25,7 @@ class ByteStream:
     status_code: int
     headers: Mapping[str, str]
 
-    def __init__(self, calls: UserCalls, request: Request, max_bytes: int) -> None:
+    def __init__(self, calls: ApiCalls, request: Request, max_bytes: int) -> None:
         # Without compression a small response cannot become a large one:
         own = {"Accept-Encoding": "identity", **request.headers}
         self._calls, self._max_bytes = calls, max_bytes

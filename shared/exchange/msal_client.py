@@ -84,10 +84,15 @@ class MsalHttpClient:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
         correlation_id: str | None = None,
+        client_request_id: str | None = None,
         **_: Any,
     ) -> Response:
-        """Sends a token request. `correlation_id` is ours: MSAL passes on arguments that it does not know."""
+        """Sends a token request. `correlation_id` is ours: MSAL passes on arguments that it does not know.
+
+        `client_request_id` is the same. `acquire_token_for_client` uses the other name for an id of its own.
+        """
         self._check_host(url)
+        correlation_id = client_request_id or correlation_id
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
         return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 

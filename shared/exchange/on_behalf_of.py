@@ -36,9 +36,11 @@ ATTEMPTS = 2  # per exchange: the second after a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
 
+Ask = Callable[[Any], Mapping[str, Any]]
 
-class OnBehalfOf:
-    """Exchanges tokens with one authority. Thread-safe; caches the credential and discovery, but never a token."""
+
+class TokenRequests:
+    """Token requests to one authority. Thread-safe; caches the credential and discovery, but never a token."""
 
     def __init__(
         self,
@@ -57,13 +59,58 @@ class OnBehalfOf:
         """Starts to load the client credential before the first exchange needs it. Sends nothing to Entra."""
         self._clients.load_early()
 
-    def exchange(
-        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
-    ) -> DownstreamToken:
+    def request(self, ask: Ask, to_error: Callable[[Mapping[str, Any]], ApiError]) -> DownstreamToken:
         """Usually one round trip to Entra. It is repeated once after a lost connection or a 5xx.
 
         If Entra rejects the client credential, the newest credential is tried, then the certificate before it. A vault
         may have a new certificate some minutes before Entra accepts it.
+
+        Args:
+            ask: sends the request with an MSAL application, and returns Entra's response.
+            to_error: the error for an error response of Entra.
+        """
+        client, started = self._clients.get(), self._now()
+        body = self._ask(client, ask)
+        for find_other in (self._clients.newest, self._clients.previous_certificate):
+            if "error" not in body or not refuses_our_credential(body):
+                break
+            log.warning("client credential refused (%s)", describe(body))
+            refused, client = client, find_other(client)
+            body = body if client is refused else self._ask(client, ask)
+        token = body.get("access_token")
+        if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+            raise to_error(body)
+        try:
+            lifetime = life_seconds(body.get("expires_in"))
+        except ValueError as error:
+            raise ServiceUnavailable(reason=f"Entra: {error}") from None
+        renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
+        granted = fingerprint_of(body.get("scope", ""))
+        return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
+
+    def _ask(self, client: ConfidentialClient, ask: Ask) -> Mapping[str, Any]:
+        """Entra's response, a success or an error. It may be repeated, because it changes nothing at Entra."""
+
+        def attempt() -> Mapping[str, Any]:
+            try:
+                return ask(client.msal)
+            except EntraUnavailable as error:
+                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.pause) from None
+            except ApiError:
+                raise
+            except Exception as error:  # noqa: BLE001 — errors of MSAL and azure-identity: their texts may quote a token
+                raise ServiceUnavailable(reason=type(error).__name__) from None
+
+        return self._retries.run(attempt)
+
+
+class OnBehalfOf(TokenRequests):
+    """Exchanges a caller's token with one authority."""
+
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
+    ) -> DownstreamToken:
+        """See `request` for retries and for a rejected credential.
 
         Args:
             assertion: the caller's validated access token.
@@ -74,45 +121,15 @@ class OnBehalfOf:
         Raises:
             ApiError: the error for the client; see entra_errors.
         """
-        client, claims = self._clients.get(), refusal.claims if refusal else ""
-        started = self._now()
-        body = self._ask(client, assertion, scopes, claims, correlation_id)
-        for find_other in (self._clients.newest, self._clients.previous_certificate):
-            if "error" not in body or not refuses_our_credential(body):
-                break
-            log.warning("client credential refused (%s)", describe(body))
-            refused, client = client, find_other(client)
-            body = body if client is refused else self._ask(client, assertion, scopes, claims, correlation_id)
-        token = body.get("access_token")
-        if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
-            raise error_from_entra(body, scopes, self._authority)
-        try:
-            lifetime = life_seconds(body.get("expires_in"))
-        except ValueError as error:
-            raise ServiceUnavailable(reason=f"Entra: {error}") from None
-        renew_after = max(lifetime / 2, lifetime - RENEW_BEFORE_SECONDS)
-        granted = fingerprint_of(body.get("scope", ""))
-        return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
+        claims = (refusal.claims if refusal else "") or None
 
-    def _ask(
-        self, client: ConfidentialClient, assertion: str, scopes: Sequence[str], claims: str, correlation_id: str
-    ) -> Mapping[str, Any]:
-        """Entra's response, a success or an error. It may be repeated, because it changes nothing at Entra."""
-
-        def attempt() -> Mapping[str, Any]:
-            try:
-                response: Mapping[str, Any] = client.msal.acquire_token_on_behalf_of(
-                    assertion, list(scopes), claims_challenge=claims or None, correlation_id=correlation_id
-                )
-            except EntraUnavailable as error:
-                raise AttemptFailedError(error, may_repeat=error.may_repeat, retry_after=error.pause) from None
-            except ApiError:
-                raise
-            except Exception as error:  # noqa: BLE001 — errors of MSAL and azure-identity: their texts may quote a token
-                raise ServiceUnavailable(reason=type(error).__name__) from None
+        def ask(msal: Any) -> Mapping[str, Any]:
+            response: Mapping[str, Any] = msal.acquire_token_on_behalf_of(
+                assertion, list(scopes), claims_challenge=claims, correlation_id=correlation_id
+            )
             return response
 
-        return self._retries.run(attempt)
+        return self.request(ask, lambda body: error_from_entra(body, scopes, self._authority))
 
 
 def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:

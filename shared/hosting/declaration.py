@@ -51,13 +51,12 @@ def check_declaration(function: object, caller: str) -> None:
         _refuse(function, f"{decorator} goes directly above the function, below @app.route")
     if not inspect.isfunction(function):
         kind = type(function).__name__
-        _refuse(
-            function, f"{decorator} goes directly above a def or async def, not a {kind}: write one that calls it"
-        )
+        _refuse(function, f"{decorator} goes directly above a def or async def, not a {kind}: write one that calls it")
     if hasattr(function, "guarded_at"):
         _refuse(
             function,
-            "it is guarded already; keep one decorator, with all its scopes. @requires_caller is for users and applications",
+            "it is guarded already; keep one decorator, with all its scopes. "
+            "@requires_caller lets in users and applications",
         )
     if function.__name__ == "<lambda>":
         _refuse(function, f"{decorator} needs a function with a name; write def instead of lambda")

@@ -2,7 +2,7 @@
 
 from .authority import Authority, normalized
 from .credentials import CredentialSettings
-from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings
+from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
 __all__ = [
     "Authority",
@@ -13,4 +13,5 @@ __all__ = [
     "Settings",
     "TokenSettings",
     "normalized",
+    "problem_of_api",
 ]

@@ -54,7 +54,6 @@ REFUSED = {
     "SignedAssertionFromManagedIdentity",
     "AzureAd__UserAssignedManagedIdentityClientId": "must be the ManagedIdentityClientId of an entry of "
     "AzureAd__ClientCredentials",
-    "DownstreamApis__<name>__RequestAppToken": "would call the API as the app; here every call is the user's",
     "DownstreamApis__<name>__ProtocolScheme": "must be Bearer or left out: no other kind of token is sent",
     "DownstreamApis__<name>__RelativePath": "is not supported: make it part of BaseUrl, or of the path of each call",
     "DownstreamApis__<name>__HttpMethod": _BY_THE_CALL,
@@ -69,7 +68,6 @@ REFUSED = {
 HARMLESS = {
     "AzureAd__AllowWebApiToBeAuthorizedByACL": "false",
     "AzureAd__RequireHttpsMetadata": "true",
-    "DownstreamApis__<name>__RequestAppToken": "false",
     "DownstreamApis__<name>__ProtocolScheme": "Bearer",
 }
 """The value of a refused setting that describes what this template does anyway. It is accepted."""

@@ -19,21 +19,24 @@ MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say othe
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
 _INSTANCE = "https://login.microsoftonline.com"
 _AUTHORITY = re.compile(r"(https://[^/]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/v2\.0)?", re.IGNORECASE)
+_OF_AN_APP = re.compile(r"[^/\s].*[^/]/\.default")
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
 @dataclass(frozen=True)
 class DownstreamApiSettings:
-    """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
+    """One entry of `DownstreamApis`: an API, and the scopes of the token for it.
 
     `base_url` is "" where only a credential or a token for the API is used.
     `timeout`: seconds to wait for each part of its response; None: as long as for any other service.
+    `for_app`: it is called as the application, and never as a user. Otherwise it is called as the user alone.
     """
 
     name: str
     base_url: str
     scopes: tuple[str, ...]
     timeout: float | None = None
+    for_app: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Settings:
             waiting_threads=_waiting_threads(environ),
         )
         if settings.downstream_apis and not settings.client.credentials:
-            env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
+            env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: calls of APIs need a credential"
         judge_web_settings(env)
         env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
         if env.problems:
@@ -164,5 +167,23 @@ def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
         if _RESERVED_SCOPES.intersection(scopes):
             env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
         timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes, timeout)
+        for_app = env.flag(at + "RequestAppToken")
+        if for_app and scopes and not (len(scopes) == 1 and _OF_AN_APP.fullmatch(scopes[0])):
+            env.problems.setdefault(
+                at + "Scopes", f"must be one scope that ends with /.default, because {at}RequestAppToken is true"
+            )
+        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes, timeout, for_app)
     return apis
+
+
+def problem_of_api(apis: Mapping[str, DownstreamApiSettings], name: str, *, for_app: bool) -> tuple[str, str] | None:
+    """The setting that keeps this API from being called as the application or as the user, and what it must be."""
+    api = apis.get(name.lower())
+    if api is None:
+        return f"DownstreamApis__{name}__Scopes", "is missing"
+    if api.for_app == for_app:
+        return None
+    setting = f"DownstreamApis__{api.name}__RequestAppToken"
+    if for_app:
+        return setting, "must be true: app_api calls an API as the application, and this one is for users"
+    return setting, "must not be true: user.api calls an API as the user, and this one is for the application"

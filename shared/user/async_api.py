@@ -12,6 +12,7 @@ from ..downstream import (
     BatchCall,
     BatchResponse,
     ByteStream,
+    CalledApi,
     DownstreamApi,
     DownstreamApis,
     HttpVerbs,
@@ -26,11 +27,11 @@ T = TypeVar("T")
 WaitFor = Callable[..., Awaitable[Any]]
 
 
-class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
-    """The same calls as those of `DownstreamApi`, to be awaited. `user.api` makes it."""
+class AsyncCalledApi(HttpVerbs[Awaitable[Response]]):
+    """The calls of one downstream API, to be awaited."""
 
-    def __init__(self, name: str, apis: DownstreamApis, context: RequestContext, wait_for: WaitFor) -> None:
-        self._api, self._wait_for = DownstreamApi(name, apis, context), wait_for
+    def __init__(self, api: CalledApi, wait_for: WaitFor) -> None:
+        self._api, self._wait_for = api, wait_for
 
     @property
     def base_url(self) -> str:
@@ -78,6 +79,13 @@ class AsyncDownstreamApi(HttpVerbs[Awaitable[Response]]):
         while reader.next is not None:
             await self._wait_for(reader.read_one, reader.next, self._api.send)
             yield reader
+
+
+class AsyncDownstreamApi(AsyncCalledApi):
+    """The same calls as those of `DownstreamApi`, to be awaited. `user.api` makes it."""
+
+    def __init__(self, name: str, apis: DownstreamApis, context: RequestContext, wait_for: WaitFor) -> None:
+        super().__init__(DownstreamApi(name, apis, context), wait_for)
 
 
 class AsyncByteStream:

@@ -29,10 +29,10 @@ _validations = ThreadPoolExecutor(8, thread_name_prefix="validation")
 
 async def validate_in_thread(call: Callable[[str], T], bearer: str) -> T:
     """The result of `call(bearer)`. It runs in a thread, because it may wait for Entra's signing keys."""
-    return await _in_a_thread(_validations, call, bearer)
+    return await in_a_thread(_validations, call, bearer)
 
 
-async def _in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+async def in_a_thread(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
     """The result of the call in a thread, with the context variables of the caller, as in asyncio.to_thread."""
     work = partial(contextvars.copy_context().run, call, *args)
     waiting = asyncio.get_running_loop().run_in_executor(threads, work)
@@ -113,4 +113,4 @@ class AsyncUser(SignedInUser):
             self._context.record.queued(submitted)
             return call(*args)
 
-        return await _in_a_thread(self._apis.threads, run)
+        return await in_a_thread(self._apis.threads, run)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .jws import SigningKey
 
 LEEWAY_SECONDS = 60
-_OF_A_USER = frozenset({"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"})  # no application has
+_OF_A_USER = frozenset(
+    {"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"}
+)  # no application has
 
 
 class Keys(Protocol):

@@ -21,6 +21,7 @@ LAYERS = [
     "redis sessions",
     "downstream",
     "user",
+    "application",
     "hosting services",
     "requires_user",
 ]

@@ -1,0 +1,145 @@
+"""Calls an API as the application: from a timer, a queue, or a function with `@requires_app`.
+
+Tokens come from app_tokens.py. The steps of a call are those of calls.py, and so are their bounds. Inside a request,
+its deadline and its line in the log count. Elsewhere each call has its own: the deadline of the setting
+`AzureAd__RequestTimeoutSeconds`, and one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from ..downstream import ApiCalls, BearerToken, CalledApi, DownstreamApis, Request
+from ..errors import ApiError, ClaimsChallenge, ConsentRequired, ServerMisconfigured
+from ..exchange import Origin, Refusal
+from ..exchange.client_credentials import AppToken
+from ..net import Response, within
+from ..sessions import current_record
+from ..settings import DownstreamApiSettings, Settings
+from ..telemetry import RequestRecord
+from ..user import AsyncCalledApi, in_a_thread
+from .app_tokens import AppTokens
+
+T = TypeVar("T")
+
+
+class Services(Protocol):
+    """What is needed of shared/services.py."""
+
+    settings: Settings
+    apis: DownstreamApis
+    now: Callable[[], float]
+
+    def app_tokens(self) -> AppTokens:
+        """The tokens of the application."""
+        ...
+
+
+class ReadyServices(Protocol):
+    """`LazyServices` in shared/services.py."""
+
+    def get(self) -> Any:
+        """The services. Raises SettingsError, which names every wrong setting."""
+        ...
+
+
+class AppApi(CalledApi):
+    """One downstream API, called as the application. `app_api` makes it. It may be kept, and threads may share it."""
+
+    def __init__(self, name: str, services: ReadyServices) -> None:
+        self._name, self._services = name, services
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._name!r})"
+
+    @property
+    def calls(self) -> ApiCalls:
+        """The steps of each call, as the application."""
+        services: Services = self._services.get()
+        return AppCalls(services.apis.named_for_app(self._name), services)
+
+
+class AsyncAppApi(AsyncCalledApi):
+    """The same calls as those of `AppApi`, to be awaited. `async_app_api` makes it."""
+
+    def __init__(self, name: str, services: ReadyServices) -> None:
+        super().__init__(AppApi(name, services), self._wait)
+        self._services = services
+
+    async def _wait(self, call: Callable[..., T], *args: Any) -> T:
+        """The result of a blocking call, made in the thread pool for downstream calls."""
+        services: Services = self._services.get()
+        submitted, record = perf_counter(), current_record()
+
+        def run() -> T:
+            if record is not None:
+                record.queued(submitted)
+            return call(*args)
+
+        with within(services.settings.request_timeout, services.now):
+            return await in_a_thread(services.apis.threads, run)
+
+
+class AppCalls(ApiCalls):
+    """The steps of one call as the application."""
+
+    def __init__(self, api: DownstreamApiSettings, services: Services) -> None:
+        self._own = AppContext(services)
+        super().__init__(api, services.apis, self._own)
+        self._seconds, self._now = services.settings.request_timeout, services.now
+
+    def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
+        """As for a user, within a deadline. Outside a request it also writes a line to the log."""
+        record = None if current_record() else RequestRecord("app_api", request.method)
+        self._own.record = record or current_record() or RequestRecord()
+        try:
+            with within(self._seconds, self._now):
+                response, used = super().send_with_token(request, token)
+        except BaseException as error:
+            if record is not None:
+                record.close(error.status if isinstance(error, ApiError) else 500, error)
+            raise
+        if record is not None:
+            record.close(response.status_code)
+        return response, used
+
+    def error(self, response: Response) -> ApiError:
+        """As for a user, but no user can sign in or consent for an application: that is for the operator."""
+        error = super().error(response)
+        if isinstance(error, (ClaimsChallenge, ConsentRequired)):
+            return ServerMisconfigured(reason=f"{error.reason}: asks for a sign-in or consent, but the app called it")
+        return error
+
+
+class AppContext:
+    """Where calls as the application get their token from."""
+
+    def __init__(self, services: Services) -> None:
+        self._tokens = services.app_tokens()
+        self.record = RequestRecord()
+
+    def check(self) -> None:
+        """Does nothing: the application may always call."""
+
+    def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> AppToken:
+        """A token of the application for this API. Raises ApiError; see AppTokens.token_for."""
+        known, started = self._tokens.known(api, refusal), perf_counter()
+        if known is not None:
+            self.record.token_was_known(api.name)
+            return known
+        try:
+            return self._tokens.token_for(api, correlation_id=self.record.correlation_id, refusal=refusal)
+        finally:
+            self.record.token_took(api.name, Origin.ENTRA.value, started)
+
+
+def refuse_in_event_loop() -> None:
+    """Raises RuntimeError where an event loop runs: a call that waits would stop it, and all its requests."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("app_api would stop the event loop: in async def, write await async_app_api(…).get(…)")
