@@ -49,6 +49,11 @@ class Application:
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
+    @property
+    def object_id(self) -> str:
+        """The object id of its service principal, the `oid` of its own tokens."""
+        return f"0b{self.client_id[2:]}"
+
     def answers_to(self, identifier: str) -> bool:
         """Whether a scope prefix or an audience names this application."""
         return identifier == self.client_id or identifier.rstrip("/") in self.identifier_uris

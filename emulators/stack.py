@@ -200,11 +200,20 @@ class Stack:
         return self.entra.id_token(usual_grant(self.directory, person, "api"), changes=changes)
 
     def issue_app_token(
-        self, *, app: str = "api", roles: tuple[str, ...] = ("Everything.Read",), version: int | None = None
+        self,
+        *,
+        app: str = "api",
+        client: str = "client",
+        roles: tuple[str, ...] = ("Everything.Read",),
+        version: int | None = None,
+        **claims: object,
     ) -> str:
-        """A genuine app-only token for `app`: it stands for the client application and for no person."""
+        """A genuine app-only token for `app`: it stands for the application `client` and for no person.
+
+        Further arguments set claims; None removes one.
+        """
         known = self.directory.applications
-        return self.entra.app_token(known["client"], known[app], roles, version)
+        return self.entra.app_token(known[client], known[app], roles, version, claims)
 
     def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
         """Signs anything with Entra's current key; see `SigningKeys.sign`."""

@@ -77,15 +77,27 @@ class Entra:
         return self._signed({**id_token_claims(grant, self.now(), 3600, nonce), **(changes or {})}, 2)
 
     def app_token(
-        self, client: Application, resource: Application, roles: tuple[str, ...], version: int | None = None
+        self,
+        client: Application,
+        resource: Application,
+        roles: tuple[str, ...],
+        version: int | None = None,
+        changes: Mapping[str, object] | None = None,
+        proof: str = "2",
     ) -> str:
-        """A genuine app-only token: `client` as itself, for nobody."""
+        """A genuine app-only token: `client` as itself, for nobody. `changes` overrides claims; None removes one.
+
+        `proof`: how the client proved itself, as in `azpacr`.
+        """
         version = version or resource.token_version
-        audience = resource.client_id if version == 2 else resource.identifier_uris[0]
+        audience = resource.client_id if version == 2 else resource.v1_audience or resource.identifier_uris[0]
         claims = app_only_claims(
-            CONTOSO, client.client_id, f"0b{client.client_id[2:]}", audience, self.now(), self.lifetime, version, roles
+            CONTOSO, client.client_id, client.object_id, audience, self.now(), self.lifetime, version, roles
         )
-        return self._signed(claims, version)
+        claims["azpacr" if version == 2 else "appidacr"] = proof
+        if not self.directory.asks_for_claim(resource, "idtyp"):
+            del claims["idtyp"]
+        return self._signed({**claims, **(changes or {})}, version)
 
     def identity_token(self, audience: str, lifetime: float, identity: ManagedIdentity = API_IDENTITY) -> str:
         """A token of a managed identity. Key Vault's are v1, those for federation v2, as in Azure."""

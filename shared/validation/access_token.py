@@ -169,12 +169,13 @@ def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppTok
     if "cnf" in claims:  # the token is bound to a key, and a bearer header proves no key (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
     said, scopes = claims.get("idtyp", ""), claims.get("scp")
-    if said in ("", "user") and isinstance(scopes, str) and scopes.strip(" "):
+    is_itself = claims["oid"] == claims["sub"]
+    if isinstance(scopes, str) and scopes.strip(" ") and (said == "user" or (said == "" and not is_itself)):
         return ValidatedToken
-    is_itself = claims["oid"] == claims["sub"] and _is_identifier(_client_of(claims))
-    if said in ("", "app") and is_itself and _OF_A_USER.isdisjoint(claims):
+    is_client = is_itself and _is_identifier(_client_of(claims)) and _OF_A_USER.isdisjoint(claims)
+    if is_client and said in ("", "app"):
         return ValidatedAppToken
-    raise InvalidToken(reason="not clearly an access token of a user or of an application")
+    raise InvalidToken(reason="not an access token of a user or of an application")
 
 
 @lru_cache(maxsize=256)

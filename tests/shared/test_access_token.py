@@ -67,9 +67,9 @@ CLAIM_DEFECTS: dict[str, tuple[dict[str, Any], str]] = {
         "tenant",
     ),
     "no tenant": ({"tid": None}, "tenant"),
-    "no scope": ({"scp": None}, "not an access token of a user"),
-    "empty scope": ({"scp": " "}, "not an access token of a user"),
-    "scope as list": ({"scp": ["access_as_user"]}, "not an access token of a user"),
+    "no scope": ({"scp": None}, "not an access token of a user or of an application"),
+    "empty scope": ({"scp": " "}, "not an access token of a user or of an application"),
+    "scope as list": ({"scp": ["access_as_user"]}, "not an access token of a user or of an application"),
     "no object id": ({"oid": None}, "no subject"),
     "object id as number": ({"oid": 7}, "no subject"),
     "audience with more": ({"aud": "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13/x"}, "audience"),
@@ -262,22 +262,31 @@ def test_an_async_function_asks_for_its_scope_too(lab: Lab) -> None:
 def test_an_id_token_is_no_access_token(lab: Lab) -> None:
     api = lab.environ()["AzureAd__ClientId"]
     error = refused(lab, lab.stack.issue_id_token("alice", aud=api))
-    assert (type(error), error.reason) == (InvalidToken, "not an access token of a user")
+    assert (type(error), error.reason) == (InvalidToken, "not an access token of a user or of an application")
 
 
 def test_a_genuine_app_only_token_is_told_what_it_is(lab: Lab) -> None:
     assert type(refused(lab, lab.stack.issue_app_token())) is UserTokenRequired
 
 
+APP_ONLY: dict[str, Any] = {
+    "idtyp": None,
+    "scp": None,
+    "name": None,
+    "preferred_username": None,
+    "roles": ["X"],
+    "oid": "5e4f0000-0000-4000-8000-000000000005",
+    "sub": "5e4f0000-0000-4000-8000-000000000005",
+}
+
+
 def test_an_app_only_token_without_the_optional_claim_idtyp_is_recognized(lab: Lab) -> None:
-    itself = "5e4f0000-0000-4000-8000-000000000005"
-    token = lab.stack.issue_access_token("alice", idtyp=None, scp=None, roles=["X"], oid=itself, sub=itself)
-    assert type(refused(lab, token)) is UserTokenRequired
+    assert type(refused(lab, lab.stack.issue_access_token("alice", **APP_ONLY))) is UserTokenRequired
 
 
 def test_an_app_only_token_cannot_dress_up_with_a_scope(lab: Lab) -> None:
-    token = lab.stack.issue_access_token("alice", idtyp="app")
-    assert type(refused(lab, token)) is UserTokenRequired
+    token = lab.stack.issue_access_token("alice", **{**APP_ONLY, "idtyp": "app", "scp": "access_as_user"})
+    assert type(refused(lab, token)) is InvalidToken
 
 
 def test_the_list_of_allowed_clients_is_enforced(lab: Lab) -> None:

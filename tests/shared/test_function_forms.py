@@ -238,7 +238,7 @@ def test_a_form_that_cannot_work_is_refused_by_name(requires_user: RequiresUser,
 
 def test_a_guard_above_a_guard_is_refused(requires_user: RequiresUser) -> None:
     for once in (requires_user()(forms()["plain"]), undecided(requires_user()(forms()["plain"]))):
-        with pytest.raises(TypeError, match=r"^plain .*has @requires_user already; keep one, with all its scopes"):
+        with pytest.raises(TypeError, match=r"^plain .*is guarded already; keep one decorator, with all its scopes"):
             requires_user(scopes=["other"])(once)
 
 

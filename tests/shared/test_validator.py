@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.errors import InvalidToken, UserTokenRequired
+from shared.errors import InvalidToken
 from shared.settings.settings import Settings
-from shared.validation.access_token import AccessTokenValidator, ValidatedToken
+from shared.validation.access_token import AccessTokenValidator, ValidatedAppToken, ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.tokens import STRANGER, signed
@@ -33,8 +33,8 @@ CLAIMS: dict[str, Any] = {
 }
 
 
-def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **settings: str) -> ValidatedToken:
-    """The token of these claims with the changes. None removes a claim."""
+def validated(changes: dict[str, Any] | None = None, issuer: str = ISSUER, **settings: str) -> Any:
+    """The validated token of these claims with the changes. None removes a claim."""
 
     class Keys:
         def get(self, key_id: str) -> SigningKey:
@@ -96,42 +96,66 @@ def test_what_is_not_an_identifier_is_no_subject(name: str, value: object) -> No
 APP = {"scp": None, "sub": CLAIMS["oid"]}
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {**APP, "idtyp": "app"},
-        {**APP, "scp": "access_as_user", "idtyp": "app"},
-        {**APP, "sub": "another", "idtyp": "app"},
-        APP,
-        {**APP, "azp": None, "appid": "client"},
-        {**APP, "azp": None, "idtyp": "app"},
-    ],
-)
-def test_a_token_of_an_application_is_told_apart(claims: dict[str, Any]) -> None:
-    with pytest.raises(UserTokenRequired):
-        validated(claims)
+@pytest.mark.parametrize("idtyp", [None, "app"])
+def test_a_token_of_an_application_is_told_apart(idtyp: str | None) -> None:
+    token = validated({**APP, "idtyp": idtyp})
+    assert isinstance(token, ValidatedAppToken)
+    assert not isinstance(token, ValidatedToken)
+    assert (token.client_id(), token.scopes) == (CLAIMS["azp"], frozenset())
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"scp": None},
-        {"scp": ""},
-        {"scp": "  "},
-        {"scp": ["access_as_user"]},
-        {"scp": None, "idtyp": "user", "sub": "another"},
-        {**APP, "azp": None},  # an ID token names no client
-        {**APP, "azp": 5, "appid": "client"},
-    ],
-)
-def test_what_is_neither_a_users_nor_an_applications_is_refused(claims: dict[str, Any]) -> None:
-    with pytest.raises(InvalidToken, match="not an access token of a user"):
-        validated(claims)
+NEITHER: dict[str, dict[str, Any]] = {
+    "no scope": {"scp": None},
+    "an empty scope": {"scp": ""},
+    "a scope of spaces": {"scp": "  "},
+    "a list of scopes": {"scp": ["access_as_user"]},
+    "a user without a scope": {"scp": None, "idtyp": "user", "sub": "another"},
+    "a user without a scope, who is its own subject": {**APP, "idtyp": "user"},
+    "no client, as in an ID token": {**APP, "azp": None},
+    "no client, but it says app": {**APP, "azp": None, "idtyp": "app"},
+    "a client that is a number": {**APP, "azp": 5, "appid": "client"},
+    "the client claim of the other version": {**APP, "azp": None, "appid": "client"},
+    "says app and has a scope": {**APP, "scp": "access_as_user", "idtyp": "app"},
+    "says app and has an empty scope": {**APP, "scp": "", "idtyp": "app"},
+    "says app and has another subject": {**APP, "sub": "another", "idtyp": "app"},
+    "a user's scope, but it says app": {"idtyp": "app"},
+    "does not say what it is, and has a scope and itself as the subject": {**APP, "scp": "access_as_user"},
+    "idtyp as a list": {**APP, "idtyp": ["app"]},
+    "idtyp as a list, with a scope": {"idtyp": ["user"]},
+    "idtyp in capitals": {**APP, "idtyp": "App"},
+    "another idtyp": {**APP, "idtyp": "device"},
+    "another idtyp, with a scope": {"idtyp": "device"},
+    "idtyp true": {**APP, "idtyp": True},
+    **{f"an application with {name}": {**APP, name: "x"} for name in ("name", "preferred_username", "upn", "nonce")},
+    "an application that signed in with a password": {**APP, "idtyp": "app", "amr": ["pwd"]},
+    "an application with a name that says app": {**APP, "idtyp": "app", "unique_name": "x"},
+}
 
 
-@pytest.mark.parametrize("idtyp", [None, "user", "another"])
+@pytest.mark.parametrize("row", NEITHER)
+def test_what_is_neither_a_users_nor_an_applications_is_refused(row: str) -> None:
+    with pytest.raises(InvalidToken, match="not an access token of a user or of an application"):
+        validated(NEITHER[row])
+
+
+@pytest.mark.parametrize("idtyp", [None, "user"])
 def test_a_token_of_a_user_may_say_so(idtyp: str | None) -> None:
-    assert validated({"idtyp": idtyp})
+    assert type(validated({"idtyp": idtyp})) is ValidatedToken
+
+
+@pytest.mark.parametrize(
+    ("roles", "held"),
+    [
+        (["Jobs.Run", "Jobs.Run"], {"Jobs.Run"}),
+        (["Jobs.Run", 5, None, ["x"]], {"Jobs.Run"}),
+        ("Jobs.Run", set()),
+        ({"Jobs.Run": 1}, set()),
+        (None, set()),
+    ],
+)
+@pytest.mark.parametrize("kind", [{}, APP])
+def test_roles_are_a_list_of_texts(kind: dict[str, Any], roles: object, held: set[str]) -> None:
+    assert validated({**kind, "roles": roles}).roles() == held
 
 
 @pytest.mark.parametrize(

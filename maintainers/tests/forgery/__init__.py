@@ -21,6 +21,7 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
     "encoding": encoding.ROWS,
     "signature": signatures.ROWS,
     "claim": claims.ROWS,
+    "kind": app_only.UNCLEAR,
     "time": times.ROWS,
     "key id": key_ids.NO_TEXT,
 }

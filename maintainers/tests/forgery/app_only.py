@@ -12,14 +12,25 @@ def _version_1(g: Genuine) -> str:
     return g.with_claims(ver="1.0", iss=issuer, azp=GONE, appid=g.claims["azp"], aud=f"api://{g.claims['aud']}")
 
 
+_NOBODY = dict.fromkeys(("scp", "name", "preferred_username", "amr"), GONE)
+
 ROWS: dict[str, Row] = {
-    "says so": lambda g: g.with_claims(idtyp="app", scp=GONE, roles=["Everything.Read"], oid=ITSELF, sub=ITSELF),
-    "does not say so": lambda g: g.with_claims(idtyp=GONE, scp=GONE, roles=["Everything.Read"], oid=ITSELF, sub=ITSELF),
-    "dressed up with a scope": lambda g: g.with_claims(idtyp="app", oid=ITSELF, sub=ITSELF),
-    "dressed up with a scope and a name": lambda g: g.with_claims(idtyp="app", name="Somebody"),
-    "an empty scope": lambda g: g.with_claims(scp="", oid=ITSELF, sub=ITSELF),
-    "a list of scopes": lambda g: g.with_claims(scp=["access_as_user"], oid=ITSELF, sub=ITSELF),
+    "says so": lambda g: g.with_claims(**_NOBODY, idtyp="app", roles=["Everything.Read"], oid=ITSELF, sub=ITSELF),
+    "does not say so": lambda g: g.with_claims(
+        **_NOBODY, idtyp=GONE, roles=["Everything.Read"], oid=ITSELF, sub=ITSELF
+    ),
 }
+
+UNCLEAR: dict[str, Row] = {
+    "app-only, with a scope": lambda g: g.with_claims(idtyp="app", oid=ITSELF, sub=ITSELF),
+    "app-only, with a scope and a name": lambda g: g.with_claims(idtyp="app", name="Somebody"),
+    "app-only, with an empty scope": lambda g: g.with_claims(scp="", oid=ITSELF, sub=ITSELF),
+    "app-only, with a list of scopes": lambda g: g.with_claims(scp=["access_as_user"], oid=ITSELF, sub=ITSELF),
+    "app-only, with a name": lambda g: g.with_claims(scp=GONE, idtyp="app", oid=ITSELF, sub=ITSELF),
+    "idtyp in a list": lambda g: g.with_claims(**_NOBODY, idtyp=["app"], oid=ITSELF, sub=ITSELF),
+    "another idtyp": lambda g: g.with_claims(idtyp="device"),
+}
+"""Genuine tokens that say both, or neither. They are refused as any bad token."""
 
 CONTROLS: dict[str, Row] = {
     "version 1": _version_1,
