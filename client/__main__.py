@@ -16,13 +16,14 @@ from client.env_file import read_env_file
 from client.errors import ClientError, SettingsError
 from client.output import reader_may_leave, tell
 from client.settings import Settings, is_loopback
-from client.sign_in import EntraSignIn
+from client.sign_in import AppSignIn, EntraSignIn, SignIn
 
 _SHOWN = ("Content-Type", "WWW-Authenticate", "Retry-After", "Location", "Allow", "Cache-Control", "x-correlation-id")
 _PATH = "what to call, under API_BASE_URL: the route of the function, as in /api/me"
 _EPILOG = """\
 settings, from the environment or --env-file (azd env get-values > .env):
-  TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST]
+  TENANT_ID CLIENT_APP_ID API_SCOPE API_BASE_URL [AUTHORITY_HOST] [CLIENT_SECRET]
+  with CLIENT_SECRET the client calls as itself, and nobody signs in
 
 exit code: 0 the API responded 2xx, 1 it responded something else, 2 wrong settings or arguments,
            3 no token from Entra ID, 4 the API did not respond"""
@@ -49,7 +50,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SettingsError("which path? For instance: python3 dev.py client /api/me")
     environ = {**os.environ, **(read_env_file(arguments.env_file) if arguments.env_file else {})}
     settings = Settings.from_environ(environ, calling=not arguments.token)
-    sign_in = EntraSignIn(settings, device_code=arguments.device_code, tell=tell)
+    sign_in: SignIn = EntraSignIn(settings, device_code=arguments.device_code, tell=tell)
+    if settings.client_secret:
+        sign_in = AppSignIn(settings)
     if arguments.token:
         token = sign_in.access_token()
         with reader_may_leave():

@@ -19,7 +19,7 @@ _WHAT_THEY_ARE = {
 _PLACEHOLDER = re.compile(r"[<>{}…]|^your[-_ ]|replace[-_ ]?me|change[-_ ]?me|^[0-]+$|^x+$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """Where to sign in, as which application, for which scope, and which API to call."""
 
@@ -28,6 +28,8 @@ class Settings:
     scope: str
     api_base_url: str
     authority_host: str = "https://login.microsoftonline.com"
+    client_secret: str = ""
+    """CLIENT_SECRET. With one, the client is a daemon: it calls as itself, and nobody signs in."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, calling: bool = True) -> Settings:
@@ -51,6 +53,7 @@ class Settings:
             scope=given["API_SCOPE"],
             api_base_url=given["API_BASE_URL"].rstrip("/"),
             authority_host=host if "://" in host else f"https://{host}",
+            client_secret=environ.get("CLIENT_SECRET", "").strip(),
         )
 
     @property

@@ -42,20 +42,8 @@ class EntraSignIn:
     def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:
         """Signs the person in, with `claims` once more, and returns the access token. Raises SignInError."""
         sign_in = self._by_device_code if self._device_code else self._in_browser
-        try:
-            response = sign_in(claims, consent)
-        except SignInError:
-            raise
-        except requests.RequestException as problem:
-            where = self._settings.authority_host
-            raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
-        except (ValueError, RuntimeError) as problem:  # MSAL: the tenant is unknown, or nobody signed in in time
-            raise SignInError(str(problem) or type(problem).__name__) from problem
-        except Exception as problem:  # MSAL may raise anything for a response that it cannot read
-            raise SignInError(f"Entra ID's response cannot be used: {type(problem).__name__}: {problem}") from problem
-        token = response.get("access_token")
-        if not isinstance(token, str):
-            raise SignInError(reason(response))
+        response = _response(lambda: sign_in(claims, consent), self._settings.authority_host)
+        token = str(response["access_token"])
         self._account = response.get("id_token_claims", {}).get("preferred_username", self._account)
         return token
 
@@ -97,3 +85,44 @@ class EntraSignIn:
                 http_client=EntraSession(),
             )
         return self._app
+
+
+class AppSignIn:
+    """Gets tokens for the client itself, with its secret (client credentials). No person is involved."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Sends no request."""
+        self._settings = settings
+
+    def access_token(self, claims: str | None = None, *, consent: bool = False) -> str:  # noqa: ARG002 — see SignIn
+        """A token with the roles that the client holds. Raises SignInError. `consent` changes nothing."""
+        scope = f"{self._settings.scope.rpartition('/')[0]}/.default"
+
+        def ask() -> dict[str, Any]:
+            app = msal.ConfidentialClientApplication(
+                self._settings.client_id,
+                client_credential=self._settings.client_secret,
+                authority=self._settings.authority,
+                http_client=EntraSession(),
+            )
+            response: dict[str, Any] = app.acquire_token_for_client([scope], claims_challenge=claims)
+            return response
+
+        return str(_response(ask, self._settings.authority_host)["access_token"])
+
+
+def _response(ask: Callable[[], dict[str, Any]], where: str) -> dict[str, Any]:
+    """A response with an access token. Raises SignInError for everything else."""
+    try:
+        response = ask()
+    except SignInError:
+        raise
+    except requests.RequestException as problem:
+        raise SignInError(f"{where} cannot be reached: {type(problem).__name__}") from problem
+    except (ValueError, RuntimeError) as problem:  # MSAL: the tenant is unknown, or nobody signed in in time
+        raise SignInError(str(problem) or type(problem).__name__) from problem
+    except Exception as problem:  # MSAL may raise anything for a response that it cannot read
+        raise SignInError(f"Entra ID's response cannot be used: {type(problem).__name__}: {problem}") from problem
+    if not isinstance(response.get("access_token"), str):
+        raise SignInError(reason(response))
+    return response

@@ -34,6 +34,8 @@ class Application:
     client_id: str
     identifier_uris: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    app_roles: tuple[str, ...] = ()
+    """The roles that it offers to applications (appRoles with the member type Application)."""
     token_version: int = 2
     public: bool = False
     redirect_uris: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ GRAPH = Application(
     ),
     token_version=1,
     v1_audience=GRAPH_URI,
+    app_roles=("User.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Mail.Read"),
     admin_only=frozenset({"User.Read.All", "GroupMember.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )

@@ -144,6 +144,10 @@ class StandIn:
             return _refused(request, 401, "invalid_token", bad.reason if token else "no token")
         if claims.get("aud") not in (self._application.client_id, *self._application.identifier_uris):
             return _refused(request, 401, "invalid_token", "the token is for another API")
+        if "scp" not in claims and claims.get("oid") == claims.get("sub"):
+            if set(claims.get("roles", ())) & set(self._application.app_roles):
+                return None
+            return _refused(request, 403, "insufficient_role", "the application has no role of this API")
         if "scp" not in claims or person_by_oid(claims.get("oid")) is None:
             return _refused(request, 401, "invalid_token", "the token is not of a user")
         if not set(str(claims["scp"]).split()) & set(self._application.scopes):

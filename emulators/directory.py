@@ -45,6 +45,7 @@ class Directory:
         self._pre_authorized: dict[tuple[str, str], set[str]] = {}
         self._optional_claims = {app.key: set(app.optional_claims) for app in self.applications.values()}
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._app_roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
         self._needs_mfa: set[str] = set()
@@ -64,6 +65,18 @@ class Directory:
                 for name in people:
                     self.assign_role(name, self.applications[key], role)
 
+        self._seed_app_roles(table)
+
+    def _seed_app_roles(self, table: Table) -> None:
+        """Roles that applications hold: daemons those of the API, and the API those of Graph and of other APIs."""
+        api = self.applications["api"]
+        for role, daemons in table.app_roles.items():
+            for name in daemons:
+                self.assign_app_role(self.applications[f"daemon {name}"], api, role)
+        for key, held in {"graph": table.graph_app_roles, **{one.key: one.app_roles for one in table.apis}}.items():
+            for role in held:
+                self.assign_app_role(api, self.applications[key], role)
+
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """At the end of the block, its changes to consents, policies and assignments are undone."""
@@ -71,6 +84,7 @@ class Directory:
             "_consents",
             "_pre_authorized",
             "_roles",
+            "_app_roles",
             "_assigned",
             "_revoked_at",
             "_needs_mfa",
@@ -100,7 +114,10 @@ class Directory:
 
     def resource(self, identifier: str) -> Application | None:
         """The registration a scope prefix or audience names, or None."""
-        return next((app for app in self.applications.values() if app.scopes and app.answers_to(identifier)), None)
+        return next(
+            (app for app in self.applications.values() if (app.scopes or app.app_roles) and app.answers_to(identifier)),
+            None,
+        )
 
     def ask_for_claim(self, resource: Application, name: str, *, wanted: bool = True) -> None:
         """Changes which optional claims tokens for `resource` carry."""
@@ -242,6 +259,26 @@ class Directory:
         """The app roles of `resource` this person holds, sorted."""
         with self._lock:
             return tuple(sorted(self._roles[(person.name, resource.key)]))
+
+    def assign_app_role(self, client: Application, resource: Application, role: str) -> None:
+        """Gives an application a role of `resource`, as an administrator does (appRoleAssignedTo)."""
+        with self._lock:
+            self._app_roles[(client.key, resource.key)].add(role)
+
+    def withdraw_app_roles(self, client: Application, resource: Application) -> None:
+        """Takes all roles of `resource` from an application."""
+        with self._lock:
+            self._app_roles.pop((client.key, resource.key), None)
+
+    def app_roles(self, client: Application, resource: Application) -> tuple[str, ...]:
+        """The roles of `resource` that an application holds, sorted."""
+        with self._lock:
+            return tuple(sorted(self._app_roles[(client.key, resource.key)]))
+
+    def requires_assignment(self, resource: Application) -> bool:
+        """Whether only assigned people and applications may use it (appRoleAssignmentRequired)."""
+        with self._lock:
+            return resource.key in self._assigned
 
     def require_assignment(self, resource: Application, *people: str) -> None:
         """Only these people may use the application from now on (appRoleAssignmentRequired)."""

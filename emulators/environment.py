@@ -48,6 +48,7 @@ def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[
         f"{downstream}Graph__Scopes": "https://graph.microsoft.com/.default",
         **{f"{downstream}{api.name}__BaseUrl": api.base_url for api in table.apis},
         **{f"{downstream}{api.name}__Scopes": api.full_scopes for api in table.apis},
+        **{f"{downstream}{api.name}__RequestAppToken": "true" for api in table.apis if api.app_roles},
         **{f"{downstream}{service.name}__BaseUrl": service.base_url for service in table.azure},
         **{f"{downstream}{service.name}__Scopes": service.full_scopes for service in table.azure},
         **table.settings,
@@ -61,7 +62,7 @@ def downstream_settings(api: DownstreamApi) -> dict[str, str]:
         "AzureAd__Instance": INSTANCE,
         "AzureAd__TenantId": CONTOSO,
         "AzureAd__ClientId": api.client_id,
-        "AzureAd__Scopes": api.scopes[0],
+        **({"AzureAd__Scopes": api.scopes[0]} if api.scopes else {}),
         **({"PYTHON_SCRIPT_FILE_NAME": api.app} if api.app else {}),
     }
 
@@ -76,10 +77,11 @@ def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
     }
 
 
-def client_settings(table: Table) -> dict[str, str]:
-    """What the sample client needs to know of the tenant."""
+def client_settings(table: Table, client_id: str = CLIENT_ID, secret: str = "") -> dict[str, str]:
+    """What the sample client needs to know of the tenant. With a secret it is a daemon, which calls as itself."""
     return {
         "TENANT_ID": CONTOSO,
-        "CLIENT_APP_ID": CLIENT_ID,
+        "CLIENT_APP_ID": client_id,
         "API_SCOPE": f"{API.identifier_uris[0]}/{table.scopes[0]}",
+        **({"CLIENT_SECRET": secret} if secret else {}),
     }

@@ -24,7 +24,7 @@ from .graph_groups import Groups
 from .graph_mail import Mail
 from .graph_paging import Pages
 from .graph_resources import routes
-from .graph_routes import NOTHING, Call, GraphError, Route, segments_of
+from .graph_routes import APPLICATION, NOTHING, Call, GraphError, Route, segments_of
 from .people import CONTOSO, Person, person_by_oid
 from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
@@ -73,7 +73,7 @@ class Graph:
         canned = self.canned.find(request, segments)
         route, parameters = self._find(request.method, segments, is_canned=canned is not None)
         note(request).action = "canned" if canned else route.action
-        person, scopes = self._caller(request)
+        person, scopes = self._caller(request, for_apps=route.for_apps)
         route.needs.check(scopes)
         if canned is not None:
             note(request).verdict = f"ok: canned {canned.route}"
@@ -96,7 +96,7 @@ class Graph:
 
     async def _batch(self, request: Request, body: bytes) -> Response:
         note(request).action = "batch"
-        person, _ = self._caller(request)
+        person, _ = self._caller(request, for_apps=True)  # each part is judged by itself
         parts = parts_of(body)
 
         async def send(part: Part) -> Response:
@@ -114,7 +114,8 @@ class Graph:
         body = _error_body("InvalidAuthenticationToken", f"{RESULT}.")
         return self._faults.add("graph", status=401, headers=headers, body=body, times=times, person=person)
 
-    def _caller(self, request: Request) -> tuple[Person, frozenset[str]]:
+    def _caller(self, request: Request, *, for_apps: bool) -> tuple[Person, frozenset[str]]:
+        """The person and the scopes; APPLICATION and its roles for an application, where it may call."""
         token = bearer(request)
         if token is None:
             raise GraphError(401, "InvalidAuthenticationToken", "Access token is empty.")
@@ -124,6 +125,9 @@ class Graph:
             raise GraphError(401, "InvalidAuthenticationToken", _explain(bad)) from None
         if str(claims.get("aud", "")).rstrip("/") not in (GRAPH_URI, GRAPH_ID):
             raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
+        is_app = "scp" not in claims and claims.get("oid") == claims.get("sub")
+        if is_app and for_apps and self.refused_tokens.accepts(token):
+            return APPLICATION, frozenset(claims.get("roles", ()))
         person = person_by_oid(claims.get("oid"))
         if person is None or "scp" not in claims:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
@@ -182,5 +186,5 @@ def _nothing(call: Call) -> dict[str, object] | Response:
     raise GraphError(404, "ResourceNotFound", f"There is no resource at {call.request.url.path} in this emulator.")
 
 
-_ELSEWHERE = Route("GET", "", "?", NOTHING, _nothing)
+_ELSEWHERE = Route("GET", "", "?", NOTHING, _nothing, for_apps=True)
 """Every path that is not emulated."""

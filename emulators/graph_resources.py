@@ -9,6 +9,7 @@ from .applications import GRAPH_URI
 from .graph_routes import NOTHING, Call, GraphError, Needs, Route
 from .people import PEOPLE, Person
 
+_OF_OTHERS = ("User.ReadBasic.All", "User.Read.All")
 METADATA = f"{GRAPH_URI}/v1.0/$metadata"
 
 
@@ -43,7 +44,8 @@ def routes() -> list[Route]:
     """What Graph serves of profiles."""
     return [
         Route("GET", "/me", "me", Needs(("User.Read",)), _me),
-        Route("GET", "/users/{id}", "user", NOTHING, _user),
+        Route("GET", "/users", "users", Needs(_OF_OTHERS), _users, for_apps=True),
+        Route("GET", "/users/{id}", "user", NOTHING, _user, for_apps=True),
     ]
 
 
@@ -52,12 +54,19 @@ def _me(call: Call) -> dict[str, object] | Response:
     return _selected(call.request, call.person)
 
 
+def _users(call: Call) -> dict[str, object] | Response:
+    """Everybody, on one page, with $select."""
+    listed = [_selected(call.request, person) for person in PEOPLE.values()]
+    value = [{name: each for name, each in one.items() if name != "@odata.context"} for one in listed]
+    return {"@odata.context": f"{METADATA}#users", "value": value}
+
+
 def _user(call: Call) -> dict[str, object] | Response:
     """By id or user principal name, with $select."""
     wanted = call.parameters["id"]
     found = next((p for p in PEOPLE.values() if wanted in (p.oid, p.upn)), None)
     own = ["User.Read"] if found == call.person else []
-    Needs(("User.ReadBasic.All", "User.Read.All", *own)).check(call.scopes)
+    Needs((*_OF_OTHERS, *own)).check(call.scopes)
     if found is None:
         raise GraphError(404, "Request_ResourceNotFound", f"Resource '{wanted}' does not exist.")
     return _selected(call.request, found)

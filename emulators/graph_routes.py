@@ -11,6 +11,9 @@ from starlette.responses import Response
 
 from .people import Person
 
+APPLICATION = Person("(application)", "", "", "", "")
+"""Stands for nobody."""
+
 
 class GraphError(Exception):
     """An error reply in Graph's shape; a 401 may carry a challenge of its own.
@@ -32,7 +35,10 @@ class GraphError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One request by a user whom Graph lets in. `parameters` are the parts of the path that vary, decoded."""
+    """One request that Graph lets in. `parameters` are the parts of the path that vary, decoded.
+
+    `person` is APPLICATION where an application calls as itself. `scopes` are then its roles.
+    """
 
     request: Request
     person: Person
@@ -68,6 +74,8 @@ class Route:
     action: str
     needs: Needs
     handler: Callable[[Call], dict[str, object] | Response]
+    for_apps: bool = False
+    """Whether an application may call it as itself, with a role in place of a scope."""
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         """The parameters of the path, or None when it is another one."""

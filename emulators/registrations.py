@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 from .applications import API, CLIENT, EXPOSED_CLAIMS, GRAPH, Application
@@ -12,17 +13,33 @@ from .table import DownstreamApi, Table
 def registrations(table: Table) -> dict[str, Application]:
     """By short name: client, api, graph, those of the table's APIs, and the service principals of Azure services."""
     scopes = {"api": table.scopes}
-    requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis}}
+    requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis if api.scopes}}
     kinds = {service.kind.application: service.kind for service in table.azure}
     requires |= dict.fromkeys(kinds, (SCOPE,))
     applications = (
         replace(CLIENT, requires=scopes),
-        replace(API, scopes=table.scopes, requires=requires, pre_authorizes={"client": table.scopes}),
+        replace(
+            API,
+            scopes=table.scopes,
+            app_roles=tuple(table.app_roles),
+            requires=requires,
+            pre_authorizes={"client": table.scopes},
+        ),
+        *(daemon(name) for name in table.daemons),
         *(_downstream(api) for api in table.apis),
         *(_azure(kind) for kind in kinds.values()),
-        replace(GRAPH, scopes=tuple(dict.fromkeys((*GRAPH.scopes, *table.graph)))),
+        replace(
+            GRAPH,
+            scopes=tuple(dict.fromkeys((*GRAPH.scopes, *table.graph))),
+            app_roles=tuple(dict.fromkeys((*GRAPH.app_roles, *table.graph_app_roles))),
+        ),
     )
     return {app.key: app for app in applications}
+
+
+def daemon(name: str) -> Application:
+    """The registration of a daemon, which calls the API as itself."""
+    return Application(f"daemon {name}", f"Daemon {name}", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.daemon")))
 
 
 def _downstream(api: DownstreamApi) -> Application:
@@ -32,7 +49,8 @@ def _downstream(api: DownstreamApi) -> Application:
         api.client_id,
         identifier_uris=(api.identifier_uri, f"api://{api.client_id}"),
         scopes=api.scopes,
-        pre_authorizes={"api": api.scopes} if api.pre_authorized else {},
+        app_roles=api.app_roles,
+        pre_authorizes={"api": api.scopes} if api.pre_authorized and api.scopes else {},
         optional_claims=EXPOSED_CLAIMS,
     )
 

@@ -72,6 +72,10 @@ class Stack:
         """The Azure services of the table, by short name."""
         self.directory.register_certificate(API, client)
         self.directory.trust_identity(API, API_IDENTITY)
+        self._daemons = {name: self.directory.applications[f"daemon {name}"] for name in table.daemons}
+        self._daemon_secrets = {
+            name: self.directory.add_secret(app, now() + 365 * 24 * 3600.0) for name, app in self._daemons.items()
+        }
         self.vault.put_certificate(CERTIFICATE_NAME, client)
         self.vault.certificate_service.policies[CERTIFICATE_NAME] = usual_policy(CERTIFICATE_NAME)
 
@@ -166,6 +170,11 @@ class Stack:
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}
+
+    def daemon_environ(self, name: str) -> dict[str, str]:
+        """What the client needs in order to call the API as the daemon of this name."""
+        own = client_settings(self.table, self._daemons[name].client_id, self._daemon_secrets[name])
+        return {**transport("client", self.ports.gateway, self._ca), **own}
 
     def redis_proxy(self, target: int) -> RedisProxy:
         """Opens Azure Managed Redis in front of the redis-server on that port of 127.0.0.1; stop it with `stop()`."""

@@ -15,6 +15,7 @@ from .people import CONTOSO
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = "local-stack.toml"
+DAEMON = "daemon"
 
 
 class TableError(ValueError):
@@ -30,7 +31,9 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class DownstreamApi:
-    """One API that the API calls as the user: an app of this folder (`app`), or one that runs at `url`.
+    """One API that the API calls: an app of this folder (`app`), or one that runs at `url`.
+
+    It is called as the user, with `scopes`, or as the application, which holds all of its `app_roles`.
 
     Without both, its settings in `[settings]` name it (`given_base_url`, `given_audience`). The tenant and the gateway
     then know it at its own address, and nothing runs there. `roles` says who holds each app role. `run_once` is the
@@ -48,6 +51,7 @@ class DownstreamApi:
     given_base_url: str | None = None
     given_audience: str | None = None
     run_once: str | None = None
+    app_roles: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -94,6 +98,8 @@ class DownstreamApi:
     @property
     def full_scopes(self) -> str:
         """The setting `DownstreamApis__<name>__Scopes` of the API."""
+        if self.app_roles:
+            return f"{self.identifier_uri}/.default"
         return " ".join(f"{self.identifier_uri}/{scope}" for scope in self.scopes)
 
 
@@ -109,6 +115,15 @@ class Table:
     apis: tuple[DownstreamApi, ...] = ()
     azure: tuple[AzureService, ...] = ()
     group_membership_claims: str = "None"
+    app_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Roles of the API for applications → the daemons that hold them."""
+    graph_app_roles: tuple[str, ...] = ()
+    """Roles of Microsoft Graph that the API itself holds (application permissions)."""
+
+    @property
+    def daemons(self) -> tuple[str, ...]:
+        """The names of the emulated daemons. The one that is always there has no role, unless one is given to it."""
+        return tuple(dict.fromkeys((DAEMON, *(name for names in self.app_roles.values() for name in names))))
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ _CLIENT_IDS = (API_ID, CLIENT_ID, GRAPH_ID, VAULT_ID)
 
 URL = "must be the address of your API on this machine, such as http://127.0.0.1:9000"
 SCOPES = 'must be a list of one or more different scope names, such as ["Stock.Read"]'
+APP_ROLES = 'must be a list of one or more different role names, such as ["Stock.Read.All"]'
 
 Check = Callable[[Any], bool]
 
@@ -115,6 +116,7 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     top = _Section("", content, problems)
     scopes = top.take("scopes", _are_scopes, SCOPES, Table.scopes)
     roles = _roles(top)
+    app_roles = _app_roles(top.section("app_roles"))
     groups = top.take(
         "group_membership_claims",
         _is_one_of(GROUP_CLAIMS),
@@ -123,6 +125,9 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     )
     graph = top.section("graph")
     permissions = graph.take("permissions", _are_permissions, 'must be a list such as ["User.Read"]', Table.graph)
+    graph_app_roles = graph.take(
+        "app_roles", _are_permissions, 'must be a list such as ["User.Read.All"]', Table.graph_app_roles
+    )
     graph_run_once = graph.take("run_once", _is_path, 'must be a path of your API, such as "/api/me"')
     graph.refuse_others()
     settings = _settings(top.section("settings"))
@@ -137,7 +142,18 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     if problems:
         where = f"{FILE}: " if content else ""
         raise TableError([problem if problem.startswith("--api") else where + problem for problem in problems])
-    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis), tuple(azure), groups)
+    return Table(
+        tuple(scopes),
+        roles,
+        tuple(permissions),
+        graph_run_once,
+        settings,
+        tuple(apis),
+        tuple(azure),
+        groups,
+        app_roles,
+        tuple(graph_app_roles),
+    )
 
 
 def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
@@ -145,7 +161,11 @@ def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
         section.wrong("", "must have a name of letters and digits, such as Stock, at most 30")
     elif name.lower() in TAKEN:
         section.wrong("", f"must have another name: {name} is a part of the local stack")
-    if not section.has("scopes"):
+    if section.has("scopes") and section.has("app_roles"):
+        section.wrong(
+            "", "is called as the user, with scopes, or as the application, with app_roles: write one of them"
+        )
+    if not section.has("scopes") and not section.has("app_roles"):
         section.wrong("scopes", SCOPES)
     app = section.take("app", _is_app(root), 'must be a file in the top folder of the project, such as "stock_app.py"')
     url = section.take("url", _is_local_url, URL)
@@ -168,6 +188,7 @@ def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
         pre_authorized=_CONSENT[consent],
         given_client_id=client_id,
         run_once=section.take("run_once", _is_path, 'must be a path of your API, such as "/api/stock"'),
+        app_roles=tuple(section.take("app_roles", _are_scopes, APP_ROLES, ())),
     )
     section.refuse_others()
     return api
@@ -205,6 +226,22 @@ def _roles(section: _Section, known: Collection[str] = ()) -> dict[str, tuple[st
             inner.wrong(f'"{role}"', f"must be a list of people, of {', '.join(PEOPLE)}, not {people!r}")
         else:
             roles[role] = tuple(names)
+    return roles
+
+
+def _app_roles(section: _Section) -> dict[str, tuple[str, ...]]:
+    """Which daemons hold which role of the API."""
+    roles = {}
+    for role, daemons in section.items():
+        names = daemons if isinstance(daemons, list) else [daemons]
+        if not _SCOPE.fullmatch(role):
+            section.wrong(repr(role), "must be the value of an app role, without spaces")
+        elif not isinstance(daemons, list) or not all(
+            isinstance(one, str) and _API_NAME.fullmatch(one) for one in names
+        ):
+            section.wrong(f'"{role}"', f'must be a list of names for daemons, such as ["nightly"], not {daemons!r}')
+        else:
+            roles[role] = tuple(one.lower() for one in names)
     return roles
 
 

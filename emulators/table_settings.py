@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
+from .applications import GRAPH_URI
 from .requests_io import is_guid
 from .table import DownstreamApi
 
@@ -20,7 +21,11 @@ def named_by_settings(settings: Mapping[str, str], known: Collection[str], probl
     for name, value in settings.items():
         if found := _SETTING.fullmatch(name):
             given[found[1]][found[2]] = value
-    both = {name: said for name, said in given.items() if len(said) == 2 and name.lower() not in known}
+    both = {
+        name: said
+        for name, said in given.items()
+        if len(said) == 2 and name.lower() not in known and not said["Scopes"].startswith(f"{GRAPH_URI}/")
+    }
     apis = (_api(name, said["BaseUrl"], said["Scopes"], problems) for name, said in both.items())
     return [api for api in apis if api is not None]
 

@@ -22,7 +22,7 @@ MAX_CLAIMS = 2_000
 GRANTS: dict[str, tuple[str, Callable[[Call], dict[str, object]]]] = {
     "authorization_code": ("authorization_code", authorization_code.redeem),
     "refresh_token": ("refresh_token", refresh_token.refresh),
-    "client_credentials": ("client_credentials", client_credentials.refuse),
+    "client_credentials": ("client_credentials", client_credentials.issue),
     device_code.GRANT_TYPE: ("device_code", device_code.poll),
     on_behalf_of.GRANT_TYPE: ("obo", on_behalf_of.exchange),
 }

@@ -53,9 +53,10 @@ def _run(argv: Sequence[str], started: float) -> int:
         from emulators.local import commands
 
         if command == "token":
-            commands.token(options.person)
+            commands.token(options.person, options.app)
         commands.call(
             options.person,
+            options.app,
             options.path,
             options.method,
             options.body,
@@ -104,6 +105,8 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         near = difflib.get_close_matches(unknown[0].partition("=")[0].lstrip("-"), known, n=1)
         guess = f"; did you mean --{near[0]}?" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+    if options.command in ("token", "call") and (options.person is None) == (options.app is None):
+        parser.error(f"dev.py {options.command} takes a person, such as alice, or --app and an application")
     return options
 
 
@@ -125,7 +128,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     run.add_argument("--engine", choices=["auto", "func", "worker", "sdk"], default="auto", help="what serves the API")
     token, call = commands.add_parser("token"), commands.add_parser("call")
     for command in (token, call):
-        command.add_argument("person", metavar="PERSON")
+        command.add_argument("person", metavar="PERSON", nargs="?")
+        command.add_argument("--app", metavar="NAME", help="an application of local-stack.toml, in place of a person")
     call.add_argument("path", metavar="PATH", help="for instance /api/me")
     call.add_argument("-X", "--method", help="GET, or POST when there is a body")
     call.add_argument("-d", "--body", help="the body, as JSON")

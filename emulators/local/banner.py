@@ -43,7 +43,15 @@ def banner(
 
 def people(table: Table) -> list[str]:
     """One line each: the name to use in a command, and what it shows."""
-    return [f"  {person.name:<8}{'; '.join([person.about, *_roles(table, person.name)])}" for person in PEOPLE.values()]
+    lines = [
+        f"  {person.name:<8}{'; '.join([person.about, *_roles(table, person.name)])}" for person in PEOPLE.values()
+    ]
+    return [*lines, *(f"  --app {name}: {_app_roles(table, name)}" for name in table.daemons)]
+
+
+def _app_roles(table: Table, daemon: str) -> str:
+    held = [role for role, daemons in table.app_roles.items() if daemon in daemons]
+    return f"an application with {', '.join(f'role {role}' for role in held) or 'no role'}"
 
 
 def _roles(table: Table, person: str) -> list[str]:

@@ -19,21 +19,31 @@ from emulators.local.state import ROOT, StackState, running
 _CLIENT = (sys.executable, "-m", "client")
 
 
-def token(person: str) -> NoReturn:
+def token(person: str | None, daemon: str | None) -> NoReturn:
     """An access token, alone on standard output."""
-    _as_client(checked_person(person), "--token")
+    _as_client(person, daemon, "--token")
 
 
-def call(person: str, path: str, method: str | None, body: str | None, *, step_up: bool, consent: bool) -> NoReturn:
-    """One call as that person. A claims challenge or a missing consent is shown. With the options it is satisfied."""
-    checked_person(person)
+def call(
+    person: str | None,
+    daemon: str | None,
+    path: str,
+    method: str | None,
+    body: str | None,
+    *,
+    step_up: bool,
+    consent: bool,
+) -> NoReturn:
+    """One call as that person or daemon. A claims challenge or a missing consent is shown, or satisfied if asked."""
+    if person is not None:
+        checked_person(person)
     if fault := _needed().api_fault:
         raise LocalError(f"{fault} Then stop `dev.py run` and start it again.", exit_code=1)
     options = [] if step_up else ["--no-step-up"]
     options += ["--consent"] if consent else []
     options += ["-X", method] if method else []
     options += [f"--body={body}"] if body is not None else []
-    _as_client(person, *options, "--", path)
+    _as_client(person, daemon, *options, "--", path)
 
 
 def execute(command: Sequence[str], process: str = "api") -> NoReturn:
@@ -59,8 +69,17 @@ def client(arguments: Sequence[str]) -> NoReturn:
     _become([*_CLIENT, *arguments], _client_environ(state, None))
 
 
-def _as_client(person: str, *arguments: str) -> NoReturn:
-    _become([*_CLIENT, *arguments], _client_environ(_needed(), person))
+def _as_client(person: str | None, daemon: str | None, *arguments: str) -> NoReturn:
+    """The client, signed in as the person, or as the daemon, which has a secret of its own."""
+    if person is not None:
+        checked_person(person)
+    state = _needed()
+    if daemon is None:
+        _become([*_CLIENT, *arguments], _client_environ(state, person))
+    if daemon.lower() not in state.daemons:
+        raise LocalError(f"there is no application {daemon!r}; there are {', '.join(state.daemons)} (see [app_roles])")
+    own = state.daemons[daemon.lower()]
+    _become([*_CLIENT, *arguments], client_environ(own, state.api_url, state.sign_in_url, None))
 
 
 def _client_environ(state: StackState, person: str | None) -> dict[str, str]:

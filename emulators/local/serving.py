@@ -78,6 +78,7 @@ def _where(command: str, api_url: str, tenant: Running) -> dict[str, object]:
         "apis": tenant.apis,
         "sign_in_url": tenant.stack.sign_in_url,
         "environ": tenant.environ,
+        "daemons": {name: tenant.stack.daemon_environ(name) for name in tenant.stack.table.daemons},
         "api_fault": _fault(tenant),
     }
 

@@ -10,7 +10,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class StackState:
     pid: int
     pulse_port: int
     pulse: str
+    daemons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The environment of the client as each daemon, by the name of the daemon."""
     api_fault: str = ""
     """Why the API responds with 404 only. Empty when it has functions, or when another program starts it."""
 

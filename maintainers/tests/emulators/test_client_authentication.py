@@ -214,11 +214,3 @@ def test_refuses_a_federated_token_with_a_bad_signature(shared: Stack, http: Htt
 
 def test_refuses_a_federated_token_where_nothing_is_registered(shared: Stack, http: Http) -> None:
     refused(shared, http, 70021, client_id=ORDERS_ID, client_assertion=identity_token(shared, http))
-
-
-# An application as itself
-
-
-def test_client_credentials_are_never_good_for_users_work(shared: Stack, http: Http) -> None:
-    refused(shared, http, 501051, "invalid_grant", 400, grant_type="client_credentials")
-    refused(shared, http, 1002012, "invalid_scope", 400, grant_type="client_credentials", scope="User.Read")

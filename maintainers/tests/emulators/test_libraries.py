@@ -116,7 +116,11 @@ def test_azure_identity_exchanges_too(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("_api_process")
-def test_azure_identity_gets_no_token_for_the_application_itself(stack: Stack) -> None:
+def test_azure_identity_gets_a_token_for_the_application_itself(stack: Stack) -> None:
+    with CertificateCredential(CONTOSO, API_ID, certificate_data=stack.client_certificate.pem()) as credential:
+        claims = decode(credential.get_token(GRAPH_DEFAULT).token)
+        assert (claims["idtyp"], "roles" in claims, "scp" in claims) == ("app", False, False)
+        stack.directory.require_assignment(stack.directory.applications["graph"])
     with (
         CertificateCredential(CONTOSO, API_ID, certificate_data=stack.client_certificate.pem()) as credential,
         pytest.raises(ClientAuthenticationError, match="AADSTS501051"),

@@ -75,7 +75,7 @@ def test_without_a_file_there_is_the_api_alone(tmp_path: Path) -> None:
     read = read_table(tmp_path)
 
     assert read == Table()
-    assert list(registrations(read)) == ["client", "api", "graph"]
+    assert list(registrations(read)) == ["client", "api", "daemon daemon", "graph"]
     with Stack.start(tmp_path, table=read) as stack, Http(stack).session:
         assert not [name for name in stack.environ("api") if "Orders" in name]
         assert "orders" not in stack.faults.targets
@@ -148,6 +148,31 @@ def test_settings_of_the_table_reach_the_api_and_win(tmp_path: Path) -> None:
     assert (environ["AzureAd__ClientCapabilities__0"], environ["Mine"]) == ("cp2", "1")
 
 
+def test_an_api_for_the_application_and_roles_of_daemons(tmp_path: Path) -> None:
+    read = table(
+        tmp_path,
+        '[app_roles]\n"Jobs.Run" = ["nightly", "Weekly"]\n[graph]\napp_roles = ["User.Read.All"]\n'
+        '[apis.Stock]\nurl = "http://127.0.0.1:9000"\napp_roles = ["Stock.Read.All"]',
+    )
+    assert read.daemons == ("daemon", "nightly", "weekly")
+    with Stack.start(tmp_path, table=read) as stack:
+        environ, known = stack.environ("api"), stack.directory.applications
+        assert environ["DownstreamApis__Stock__RequestAppToken"] == "true"
+        assert environ["DownstreamApis__Stock__Scopes"] == f"{known['stock'].identifier_uris[0]}/.default"
+        assert stack.directory.app_roles(known["api"], known["stock"]) == ("Stock.Read.All",)
+        assert stack.directory.app_roles(known["api"], known["graph"]) == ("User.Read.All",)
+        assert stack.directory.app_roles(known["daemon nightly"], known["api"]) == ("Jobs.Run",)
+        assert stack.directory.app_roles(known["daemon daemon"], known["api"]) == ()
+        assert "DownstreamApis__Graph__RequestAppToken" not in environ
+
+
+def test_graph_may_be_called_as_the_application_under_another_name(tmp_path: Path) -> None:
+    at = "DownstreamApis__Directory__"
+    text = f'{at}BaseUrl = "https://graph.microsoft.com/v1.0"\n{at}RequestAppToken = "true"\n'
+    read = table(tmp_path, f'[settings]\n{text}{at}Scopes = "https://graph.microsoft.com/.default"')
+    assert read.apis == ()
+
+
 def test_an_api_of_the_settings_is_known_at_its_own_address(tmp_path: Path) -> None:
     """As it is deployed: the settings name it, and no table does."""
     text = """
@@ -210,6 +235,18 @@ WRONG = {
         'DownstreamApis__Store__Scopes = "https://storage.azure.com/.default"',
         "settings.DownstreamApis__Store__Scopes must not name https://storage.azure.com next to an entry of it",
     ),
+    "a role of nobody's": ('[app_roles]\n"Jobs.Run" = "nightly"', 'app_roles."Jobs.Run" must be a list of names'),
+    "a role for a daemon without a name": ('[app_roles]\n"Jobs.Run" = [""]', "must be a list of names for daemons"),
+    "an application role with a space": ('[app_roles]\n"Jobs Run" = ["nightly"]', "must be the value of an app role"),
+    "roles at Graph": (
+        '[graph]\napp_roles = "User.Read.All"',
+        'graph.app_roles must be a list such as ["User.Read.All"]',
+    ),
+    "an API for users and for the application": (
+        ONE + 'app_roles = ["Stock.Read.All"]',
+        "apis.Stock is called as the user, with scopes, or as the application, with app_roles: write one of them",
+    ),
+    "an API without a role": (ONE.replace('scopes = ["Stock.Read"]', "app_roles = []"), "apis.Stock.app_roles must be"),
     "groups": ('group_membership_claims = "All"', "group_membership_claims must be one of None, SecurityGroup"),
     "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
     "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),
