@@ -368,12 +368,12 @@ def app_api(name: str) -> AppApi:
         name: the NAME in these settings. `DownstreamApis__NAME__RequestAppToken` is `true`, and `...__Scopes` is
             `{resource}/.default`.
 
-    Raises:
-        RuntimeError: an event loop runs here, and the calls would stop it: use `async_app_api`.
+    Returns:
+        The API. Its calls raise RuntimeError in an `async def` function, because they would stop the event loop: use
+        `async_app_api` there.
     """
-    from .application.app_api import AppApi, refuse_in_event_loop
+    from .application.app_api import AppApi
 
-    refuse_in_event_loop()
     _report_at_start(name)
     return AppApi(name, services)
 
@@ -383,6 +383,9 @@ def async_app_api(name: str) -> AsyncAppApi:
 
     Args:
         name: as for `app_api`.
+
+    Returns:
+        The API.
     """
     from .application.app_api import AsyncAppApi
 

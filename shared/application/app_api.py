@@ -93,6 +93,7 @@ class AppCalls(ApiCalls):
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
         """As for a user, within a deadline. Outside a request it also writes a line to the log."""
+        _refuse_in_event_loop()
         record = None if current_record() else RequestRecord("app_api", request.method)
         self._own.record = record or current_record() or RequestRecord()
         try:
@@ -136,7 +137,7 @@ class AppContext:
             self.record.token_took(api.name, Origin.ENTRA.value, started)
 
 
-def refuse_in_event_loop() -> None:
+def _refuse_in_event_loop() -> None:
     """Raises RuntimeError where an event loop runs: a call that waits would stop it, and all its requests."""
     try:
         asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from emulators.applications import API
 from shared import BatchCall, CallingApp, User
-from shared.application.app_api import AppApi, AsyncAppApi, refuse_in_event_loop
+from shared.application.app_api import AppApi, AsyncAppApi
 from shared.errors import (
     AccessDenied,
     ApiError,
@@ -100,13 +101,13 @@ def test_it_works_in_async_def(desk: Desk) -> None:
     assert (alice in names, desk.asked()) == (True, 1)
 
 
-def test_the_blocking_form_is_refused_in_an_event_loop() -> None:
+def test_the_blocking_form_is_refused_in_an_event_loop(desk: Desk) -> None:
     async def inside() -> None:
-        refuse_in_event_loop()
+        desk.api.get("/users")
 
     with pytest.raises(RuntimeError, match=r"write await async_app_api\(…\).get\(…\)"):
         asyncio.run(inside())
-    refuse_in_event_loop()
+    assert desk.asked() == 0
 
 
 def test_32_threads_share_one_request_for_a_token(desk: Desk) -> None:
@@ -378,9 +379,7 @@ def test_after_a_request_a_call_is_not_one_of_it(desk: Desk, caplog: pytest.LogC
     go, threads = threading.Event(), list[threading.Thread]()
 
     @RequiresApp(desk.lazy)(roles=["Jobs.Run"])
-    def job(req: func.HttpRequest, app: CallingApp) -> object:
-        import contextvars
-
+    def job(req: func.HttpRequest, app: CallingApp) -> None:
         run = contextvars.copy_context().run
         threads.append(threading.Thread(target=lambda: run(lambda: (go.wait(30), desk.names()))))
         threads[0].start()

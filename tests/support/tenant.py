@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from json import loads
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import pytest
@@ -73,7 +74,8 @@ class Tenant:
         self,
         function: Any,
         *,
-        as_: str | None,
+        as_: str | EllipsisType | None = ...,
+        as_app: str | None = None,
         scopes: Collection[str] | None = None,
         roles: Collection[str] | None = None,
         mfa: bool = False,
@@ -90,8 +92,9 @@ class Tenant:
         Args:
             function: what `@app.route` made of it, such as `function_app.me`.
             as_: who calls, by short name, such as "alice"; None sends no token.
+            as_app: in place of `as_`, the application that calls as itself: "daemon", or one of local-stack.toml.
             scopes: what the client may do for them; by default all scopes of the API.
-            roles: their app roles of the API; by default those in local-stack.toml.
+            roles: their app roles of the API, or the application's; by default those in local-stack.toml.
             mfa: whether they signed in with a second factor.
             json: the body, sent as JSON; `body` sends bytes.
             params: the query. `route`: the values of the parameters in the route.
@@ -99,8 +102,12 @@ class Tenant:
             method: by default the first that the route takes; with a body, the first that has one.
             bindings: what other bindings of the function are given, such as a `func.Out`.
         """
+        if (as_ is ...) == (as_app is None):
+            raise TypeError('who calls? Write as_="alice", as_=None, or as_app="daemon"')
         given = dict(headers or {})
-        if as_ is not None:
+        if as_app is not None:
+            given["Authorization"] = f"Bearer {self._app_token(as_app, roles)}"
+        elif isinstance(as_, str):
             given["Authorization"] = f"Bearer {self._token(as_, scopes, roles, mfa)}"
         return call(
             function,
@@ -176,6 +183,16 @@ class Tenant:
         claims: dict[str, Any] = {} if roles is None else {"roles": list(roles) or None}
         wanted = None if scopes is None else tuple(scopes)
         return self.stack.issue_access_token(person, scopes=wanted, mfa=mfa, **claims)
+
+    def _app_token(self, daemon: str, roles: Collection[str] | None) -> str:
+        known = self.stack.directory.applications
+        client = known.get(f"daemon {daemon}")
+        if client is None:
+            raise ValueError(f"there is no application {daemon!r}; there are {', '.join(self.stack.table.daemons)}")
+        if isinstance(roles, str):
+            raise TypeError('roles are a list, such as roles=["Jobs.Run"]')
+        held = self.stack.directory.app_roles(client, known["api"]) if roles is None else tuple(roles)
+        return self.stack.issue_app_token(client=client.key, roles=held)
 
     def _application(self, api: str) -> Application:
         service = self._azure().get(api)
