@@ -61,6 +61,10 @@ While `run` or `emulators` is up, from another terminal:
   python3 dev.py call PERSON [-X METHOD] [-d BODY] [--consent] [--step-up] PATH
       calls the API as that person; shows status, headers and body;
       the options give what is missing: consent, a second factor
+  python3 dev.py token --app NAME
+  python3 dev.py call --app NAME [-X METHOD] [-d BODY] PATH
+      the same as an application without a user, such as daemon; [app_roles] in
+      local-stack.toml gives it roles
   python3 dev.py exec [--api NAME] -- CMD ...
       runs CMD with the environment of the API process, or of an API behind it
   python3 dev.py client [args]
@@ -75,6 +79,7 @@ Examples:
   python3 dev.py call alice /api/me
   python3 dev.py call connor --consent /api/me
   python3 dev.py call maya --step-up /api/me
+  python3 dev.py call --app daemon /api/me
   python3 dev.py call alice -d '{"item": "tea", "quantity": 2}' /api/orders
   python3 dev.py test tests/test_function_app.py -k profile
   python3 dev.py exec -- python -c "import function_app"

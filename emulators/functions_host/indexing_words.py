@@ -12,7 +12,9 @@ from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import IndexingError
 
 _NOT_UNIQUE = re.compile(r"Function (\S+) does not have a unique function name")
-_UNBOUND_USER = re.compile(r"declared in Python but not in the function definition .*\{[^}]*'user'", re.DOTALL)
+_UNBOUND = re.compile(
+    r"declared in Python but not in the function definition .*\{[^}]*'(user|app|caller)'", re.DOTALL
+)
 
 
 def hint(layout: AppLayout, error: IndexingError) -> str:
@@ -21,8 +23,9 @@ def hint(layout: AppLayout, error: IndexingError) -> str:
     if duplicate:
         places = [f"{path}, line {line}" for path, line in sorted(_places_of(duplicate[1], layout.root))]
         return f" ({duplicate[1]} is declared in {' and in '.join(places)})" if places else ""
-    if _UNBOUND_USER.search(str(error)):
-        return " (is @requires_user missing below @app.route?)"
+    unbound = _UNBOUND.search(str(error))
+    if unbound:
+        return f" (is @requires_{unbound[1]} missing below @app.route?)"
     return _line_of(layout, error)
 
 

@@ -53,9 +53,9 @@ def _run(argv: Sequence[str], started: float) -> int:
         from emulators.local import commands
 
         if command == "token":
-            commands.token(options.person, options.app)
+            commands.token(getattr(options, "person", None), options.app)
         commands.call(
-            options.person,
+            getattr(options, "person", None),
             options.app,
             options.path,
             options.method,
@@ -98,20 +98,18 @@ def _tell_ignored_settings() -> None:
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    parser, commands = _parser()
+    parser, commands = _parser(as_app=any(word.partition("=")[0] == "--app" for word in argv))
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         known = re.findall(r"--([\w-]+)", commands[options.command].format_usage())
         near = difflib.get_close_matches(unknown[0].partition("=")[0].lstrip("-"), known, n=1)
         guess = f"; did you mean --{near[0]}?" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
-    if options.command in ("token", "call") and (options.person is None) == (options.app is None):
-        parser.error(f"dev.py {options.command} takes a person, such as alice, or --app and an application")
     return options
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser, and those of the commands."""
+def _parser(*, as_app: bool = False) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and those of the commands. `as_app`: an application calls, so no person is named."""
     parser = argparse.ArgumentParser("dev.py", usage="python3 dev.py --help explains every command", add_help=False)
     commands = parser.add_subparsers(dest="command", required=True, prog="dev.py")
     run, emulators = commands.add_parser("run"), commands.add_parser("emulators")
@@ -128,7 +126,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     run.add_argument("--engine", choices=["auto", "func", "worker", "sdk"], default="auto", help="what serves the API")
     token, call = commands.add_parser("token"), commands.add_parser("call")
     for command in (token, call):
-        command.add_argument("person", metavar="PERSON", nargs="?")
+        if not as_app:
+            command.add_argument("person", metavar="PERSON")
         command.add_argument("--app", metavar="NAME", help="an application of local-stack.toml, in place of a person")
     call.add_argument("path", metavar="PATH", help="for instance /api/me")
     call.add_argument("-X", "--method", help="GET, or POST when there is a body")

@@ -61,6 +61,26 @@ def test_a_call_with_a_body(stack: Serving) -> None:
     assert (result.returncode, result.stdout.splitlines()[0]) == (0, "201 Created")
 
 
+def test_an_application_gets_a_token_and_is_refused_where_a_user_is_needed(stack: Serving) -> None:
+    result = stack.project.dev("token", "--app", "daemon")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert TOKEN.fullmatch(result.stdout)
+    reply = get(stack, "/api/me", result.stdout.strip())
+    assert (reply.status_code, reply.json()["code"]) == (403, "user_token_required")
+
+    result = stack.project.dev("call", "--app", "Daemon", "/api/me")
+    assert (result.returncode, result.stdout.splitlines()[0]) == (1, "403 Forbidden")
+    assert '"code": "user_token_required"' in result.stdout
+    assert not TOKEN.search(result.stdout + result.stderr)
+    assert "--app daemon: an application with no role" in stack.text
+
+
+def test_an_application_that_is_not_there_is_told_with_those_that_are(stack: Serving) -> None:
+    result = stack.project.dev("token", "--app", "nobody")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "there is no application 'nobody'; there are daemon (see [app_roles])" in result.stderr
+
+
 @pytest.mark.parametrize("path", ["/api/hello", "/me"])
 def test_a_route_that_is_not_there_is_told_with_what_to_do(stack: Serving, path: str) -> None:
     result = stack.project.dev("call", "alice", path)

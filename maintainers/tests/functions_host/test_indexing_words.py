@@ -16,15 +16,16 @@ GUARDED = """
 """
 
 
-def test_a_forgotten_guard_is_asked_for(serve: Serve) -> None:
-    host = serve("""
+@pytest.mark.parametrize("parameter", ["user", "app", "caller"])
+def test_a_forgotten_guard_is_asked_for(serve: Serve, parameter: str) -> None:
+    host = serve(f"""
     @app.route("me")
-    def me(req: func.HttpRequest, user) -> func.HttpResponse:
+    def me(req: func.HttpRequest, {parameter}) -> func.HttpResponse:
         return func.HttpResponse("never")
     """)
     assert host.indexing_error is not None
     assert host.indexing_error.startswith("FunctionLoadError: cannot load the me function: ")
-    assert host.indexing_error.endswith(" (is @requires_user missing below @app.route?)")
+    assert host.indexing_error.endswith(f" (is @requires_{parameter} missing below @app.route?)")
     assert call(host.url + "/api/me").status == 404
 
 
@@ -35,7 +36,7 @@ def test_another_parameter_without_a_binding_is_not_taken_for_it(serve: Serve) -
         return func.HttpResponse("never")
     """)
     assert host.indexing_error is not None
-    assert "requires_user" not in host.indexing_error
+    assert "requires_" not in host.indexing_error
 
 
 def test_two_functions_of_one_name_are_shown_with_the_apps_own_lines(serve: Serve) -> None:
