@@ -12,11 +12,12 @@ from typing import Any
 
 import shared
 from shared import errors
+from shared.application.app_api import AppApi, AsyncAppApi
 from shared.downstream.api import ApiResponse, DownstreamApi
 from shared.downstream.batch import BatchCall, BatchResponse
 from shared.errors import ApiError
 from shared.net import Response
-from shared.requires_user import RequiresUser
+from shared.requires_user import RequiresApp, RequiresCaller, RequiresUser
 from shared.user.async_api import AsyncDownstreamApi
 from shared.user.user import SignedInUser
 
@@ -37,7 +38,7 @@ Function = Callable[..., Any]
 
 def page() -> str:
     """The whole page."""
-    parts = [TITLE, *_decorators(), *_users(), *_calls(), *_response(), *_errors()]
+    parts = [TITLE, *_decorators(), *_users(), *_applications(), *_calls(), *_response(), *_errors()]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -45,6 +46,10 @@ def documented() -> dict[str, Function]:
     """Each function and method on the page, by its name there."""
     return {
         "requires_user": RequiresUser.__call__,
+        "requires_app": RequiresApp.__call__,
+        "requires_caller": RequiresCaller.__call__,
+        "app_api": shared.app_api,
+        "async_app_api": shared.async_app_api,
         "health": shared.health,
         "json_body": shared.json_body,
         "User.api": shared.User.api,
@@ -74,8 +79,9 @@ def error_types() -> list[type[ApiError]]:
 
 def _decorators() -> Iterator[str]:
     yield "## Decorators and functions\n"
-    for name in ("requires_user", "health", "json_body"):
-        yield from _entry("@" * (name == "requires_user") + name, documented()[name])
+    decorators = ("requires_user", "requires_app", "requires_caller")
+    for name in (*decorators, "app_api", "async_app_api", "health", "json_body"):
+        yield from _entry("@" * (name in decorators) + name, documented()[name])
 
 
 def _users() -> Iterator[str]:
@@ -87,10 +93,16 @@ def _users() -> Iterator[str]:
         yield from _entry(name, documented()[name])
 
 
+def _applications() -> Iterator[str]:
+    yield "## `CallingApp`\n"
+    yield _wrapped(_text(shared.CallingApp))
+    yield _table(("attribute", "type", "what it is"), _properties(shared.CallingApp))
+
+
 def _calls() -> Iterator[str]:
-    yield '## `user.api("NAME")`\n'
-    yield _wrapped(f"`DownstreamApi`: {_text(DownstreamApi)}")
-    yield _wrapped(f"`AsyncDownstreamApi`: {_text(AsyncDownstreamApi)}")
+    yield '## `user.api("NAME")` and `app_api("NAME")`\n'
+    for kind in (DownstreamApi, AsyncDownstreamApi, AppApi, AsyncAppApi):
+        yield _wrapped(f"`{kind.__name__}`: {_text(kind)}")
     yield _table(("attribute", "type", "what it is"), _properties(DownstreamApi))
     for name in ("request", *VERBS, *MORE_CALLS):
         yield from _entry(name, documented()[name])

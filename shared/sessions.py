@@ -8,7 +8,7 @@ only the context of the running request, and an exchange that runs, hold it.
 token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
 An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
-map of their own: no lookup for a user finds one, and none takes the place of a user's session.
+map of their own. No lookup for a user finds one there, and none takes the place of a user's session.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.

@@ -12,9 +12,7 @@ from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import IndexingError
 
 _NOT_UNIQUE = re.compile(r"Function (\S+) does not have a unique function name")
-_UNBOUND = re.compile(
-    r"declared in Python but not in the function definition .*\{[^}]*'(user|app|caller)'", re.DOTALL
-)
+_UNBOUND = re.compile(r"declared in Python but not in the function definition .*\{[^}]*'(user|app|caller)'", re.DOTALL)
 
 
 def hint(layout: AppLayout, error: IndexingError) -> str:

@@ -12,6 +12,7 @@ import pytest
 import shared
 from maintainers import reference
 from shared import errors
+from shared.application.app_api import AppApi, AsyncAppApi
 from shared.downstream.api import ApiResponse, DownstreamApi
 from shared.user.async_api import AsyncDownstreamApi
 
@@ -29,9 +30,15 @@ def test_every_name_that_shared_exports_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in reference.page() or f"`@{name}`" in reference.page()
 
 
-@pytest.mark.parametrize("owner", [shared.User, shared.AsyncUser, DownstreamApi, AsyncDownstreamApi, ApiResponse])
+@pytest.mark.parametrize(
+    "owner",
+    [
+        *(shared.User, shared.AsyncUser, shared.CallingApp, DownstreamApi, AsyncDownstreamApi),
+        *(AppApi, AsyncAppApi, ApiResponse),
+    ],
+)
 def test_everything_public_of_what_a_function_gets_is_on_the_page(owner: type) -> None:
-    internal = {"send", "reader"}  # what `request` and the others, and the two kinds of `pages`, end in
+    internal = {"send", "reader", "calls"}  # what `request` and the others, and the two kinds of `pages`, end in
     public = {name for name in dir(owner) if not name.startswith("_")} - internal
     fields = {"status_code", "headers", "content"} if owner is ApiResponse else set()
 

@@ -78,7 +78,7 @@ def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> R
 
 
 class HttpVerbs(ABC, Generic[R]):
-    """`get`, `post` and so on. `DownstreamApi` returns a response, `AsyncDownstreamApi` an awaitable one."""
+    """`get`, `post` and so on. `CalledApi` returns a response, `AsyncCalledApi` an awaitable one."""
 
     @abstractmethod
     def send(self, request: Request) -> R: ...
@@ -95,7 +95,8 @@ class HttpVerbs(ABC, Generic[R]):
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
     ) -> R:
-        """Sends one request with an access token for the user. No header of the caller is forwarded.
+        """Sends one request with an access token for the user, or for the application. No header of the caller is
+        forwarded.
 
         A call that may be repeated is sent three times at most. All attempts together end with the deadline of the
         request, `AzureAd__RequestTimeoutSeconds`. One attempt waits 15 seconds at most for each part of the response,

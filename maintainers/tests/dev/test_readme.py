@@ -34,6 +34,7 @@ EXPECTED = {
     "call connor --consent /api/me": "200 OK",
     """call alice -X POST -d '{"item": "chair", "quantity": 1}' /api/orders""": "201 Created",
     "client /api/me": "200 OK",
+    "call --app daemon /api/me": "403 Forbidden",
     "token alice": "eyJ",
     "exec -- python -m pip list": "Package",
 }
