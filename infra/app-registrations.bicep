@@ -1,6 +1,7 @@
 // Lifetime: that of the tenant. Entra is outside the resource group: `azd down` leaves these, and the hook postdown.py
 // deletes them. A unique name stays taken until its app is deleted for good.
 // Role: the app registrations. The client calls the API, and the API calls Microsoft Graph and other APIs, always as the user.
+// Managed identities may call the API as themselves, if they are given the role for it.
 // The client and the developer tools get tokens for the API without a prompt (pre-authorization). So does the API for the
 // downstream API that is registered here. Microsoft Graph needs consent; `grantAdminConsent` gives it for every user.
 // Reason: all are in one file, joined by symbols. A new app cannot be looked up at once, so an `existing` reference fails.
@@ -31,6 +32,9 @@ param requireAssignment bool
 
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[]
+
+@description('Object ids of service principals, such as those of managed identities, that get the role Jobs.Run of the API.')
+param jobPrincipalIds string[]
 
 @description('Object ids of users and service principals that own the registrations, in addition to the one that creates them.')
 param ownerIds string[]
@@ -71,6 +75,18 @@ var apiScopes = [
     adminConsentDescription: 'Lets the app call the API, and what the API calls in turn, on behalf of the signed-in user.'
     userConsentDisplayName: 'Call the API as you'
     userConsentDescription: 'Lets the app call the API, and what the API calls in turn, on your behalf.'
+  }
+]
+
+// What applications may do as themselves. For applications alone: a user must not get a role of the same value.
+var apiAppRoles = [
+  {
+    id: guid(apiUniqueName, 'Jobs.Run')
+    value: 'Jobs.Run'
+    displayName: 'Run jobs'
+    description: 'Lets the application run jobs, without a user.'
+    isEnabled: true
+    allowedMemberTypes: ['Application']
   }
 ]
 
@@ -190,6 +206,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
     requestedAccessTokenVersion: 2
     oauth2PermissionScopes: apiScopes
   }
+  appRoles: apiAppRoles
   requiredResourceAccess: [
     {
       resourceAppId: graphAppId
@@ -346,6 +363,15 @@ resource ordersAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
 ]
 
 // </orders>
+// A role for an application is given to its service principal. An administrator gives it, as a kind of consent.
+resource jobAssignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for principalId in jobPrincipalIds: {
+    resourceId: apiServicePrincipal.id
+    principalId: principalId
+    appRoleId: apiAppRoles[0].id
+  }
+]
+
 resource graphServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' existing = if (grantAdminConsent) {
   appId: graphAppId
 }

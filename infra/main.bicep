@@ -126,6 +126,9 @@ param requireAssignment bool = false
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[] = []
 
+@description('Object ids of service principals that may call the API as applications: they get its role Jobs.Run. For a managed identity it is the principal id.')
+param jobPrincipalIds string[] = []
+
 @description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. The principal that deploys first is an owner already.')
 param registrationOwnerIds string[] = []
 
@@ -157,6 +160,7 @@ var changesRegistrations = {
   serviceManagementReference: !empty(serviceManagementReference)
   requireAssignment: requireAssignment
   assignedPrincipalIds: !empty(assignedPrincipalIds)
+  jobPrincipalIds: !empty(jobPrincipalIds)
   registrationOwnerIds: !empty(registrationOwnerIds)
 }
 
@@ -361,6 +365,7 @@ module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistration
     apiIdentityAudience: cloudFacts.tokenExchangeAudience
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds
+    jobPrincipalIds: jobPrincipalIds
     ownerIds: registrationOwnerIds
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds

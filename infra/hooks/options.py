@@ -19,6 +19,7 @@ OF_THE_REGISTRATIONS = (
     "assignedPrincipalIds",
     "developerToolClientIds",
     "grantAdminConsent",
+    "jobPrincipalIds",
     "registrationOwnerIds",
     "requireAssignment",
     "serviceManagementReference",

@@ -40,6 +40,7 @@ CHANGES: dict[str, Any] = {
     "serviceManagementReference": "asset-1",
     "requireAssignment": True,
     "assignedPrincipalIds": [ID],
+    "jobPrincipalIds": [ID],
     "registrationOwnerIds": [ID],
 }
 

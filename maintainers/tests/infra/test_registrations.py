@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +19,7 @@ from emulators.table import read_table
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import Deployment, Project, at
+from tests.infra.rules import laptop
 from tests.infra.rules.documents import GRAPH_SCOPES
 
 TABLE = read_table()
@@ -214,6 +216,16 @@ def test_each_role_that_is_assigned_on_the_laptop_is_declared_in_azure(project: 
     }
     assert assigned
     assert assigned <= declared
+
+
+def test_a_role_for_applications_on_the_laptop_alone_is_named(project: Project) -> None:
+    table = 'scopes = ["access_as_user"]\n[app_roles]\n"Jobs.Run" = ["nightly"]\n"Jobs.Walk" = ["nightly"]'
+    texts = {**project.texts, "local-stack.toml": table}
+    (problem,) = [each for each in laptop.scopes(cast(Project, SimpleNamespace(texts=texts))) if "app_roles" in each]
+    assert problem == (
+        "'Jobs.Walk' is in app_roles of local-stack.toml and not in apiAppRoles of infra/app-registrations.bicep: "
+        "add it there"
+    )
 
 
 def test_the_laptop_serves_as_many_requests_at_a_time_as_azure(project: Project) -> None:

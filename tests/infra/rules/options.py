@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.infra.open_values import app_id
+from tests.infra.open_values import app_id, object_id
 from tests.infra.project import MAIN, Deployment, at, label
 from tests.infra.rules import deployment_rule
 from tests.infra.rules.settings import settings_by_service
@@ -69,7 +69,11 @@ def callers(deployment: Deployment) -> Iterator[str]:
         if service and at(principal, "properties.appRoleAssignmentRequired") is not (True if required else None):
             yield f"{service}: appRoleAssignmentRequired must be {'true' if required else 'left out'}"
     wanted = sorted([one for one in deployment.parameters["assignedPrincipalIds"] for _ in CALLED])
-    found = deployment.of_type(ASSIGNMENTS)
+    found = [
+        each
+        for each in deployment.of_type(ASSIGNMENTS)
+        if each["properties"]["appRoleId"] not in _job_roles(deployment)
+    ]
     if sorted(each["properties"]["principalId"] for each in found) != wanted:
         yield f"assigned must be, to each of {list(CALLED.values())}: {deployment.parameters['assignedPrincipalIds']}"
     if wanted and len({each["properties"]["resourceId"] for each in found}) != len(CALLED):
@@ -77,6 +81,28 @@ def callers(deployment: Deployment) -> Iterator[str]:
     for each in found:
         if each["properties"]["appRoleId"] != NO_ROLE:
             yield f"{label(each)}: an assignment to the app as such has the role {NO_ROLE}"
+
+
+@deployment_rule()
+def applications(deployment: Deployment) -> Iterator[str]:
+    """A role for applications is for no user, and goes to those that the parameter names, on the API alone."""
+    for app in deployment.of_type(APPS):
+        for role in at(app, "properties.appRoles") or ():
+            if role["allowedMemberTypes"] not in (["User"], ["Application"]):
+                yield f"{label(app)}: the role {role['value']} must be for users or for applications, and not for both"
+    roles = _job_roles(deployment)
+    given = [each for each in deployment.of_type(ASSIGNMENTS) if each["properties"]["appRoleId"] in roles]
+    wanted = sorted(deployment.parameters["jobPrincipalIds"])
+    if sorted(each["properties"]["principalId"] for each in given) != wanted:
+        yield f"the role for applications must be given to jobPrincipalIds and to nobody else: {wanted}"
+    elsewhere = [each for each in given if each["properties"]["resourceId"] != object_id("apiServicePrincipal")]
+    yield from (f"{label(each)}: a role of the API is given on another app" for each in elsewhere)
+
+
+def _job_roles(deployment: Deployment) -> list[str]:
+    """The ids of the roles for applications."""
+    declared = [role for app in deployment.of_type(APPS) for role in at(app, "properties.appRoles") or ()]
+    return [role["id"] for role in declared if "Application" in role["allowedMemberTypes"]]
 
 
 @deployment_rule()
