@@ -78,18 +78,6 @@ var apiScopes = [
   }
 ]
 
-// What applications may do as themselves. For applications alone: a user must not get a role of the same value.
-var apiAppRoles = [
-  {
-    id: guid(apiUniqueName, 'Jobs.Run')
-    value: 'Jobs.Run'
-    displayName: 'Run jobs'
-    description: 'Lets the application run jobs, without a user.'
-    isEnabled: true
-    allowedMemberTypes: ['Application']
-  }
-]
-
 // <orders>
 var ordersScopes = [
   {
@@ -115,6 +103,18 @@ var ordersScopes = [
 ]
 
 // </orders>
+// What applications may do as themselves. For applications alone: a user must not get a role of the same value.
+var apiAppRoles = [
+  {
+    id: guid(apiUniqueName, 'Jobs.Run')
+    value: 'Jobs.Run'
+    displayName: 'Run jobs'
+    description: 'Lets the application run jobs, without a user.'
+    isEnabled: true
+    allowedMemberTypes: ['Application']
+  }
+]
+
 var graphAppId = '00000003-0000-0000-c000-000000000000'
 
 // What the API may ask of Microsoft Graph. The ids are the same in every tenant (Graph permissions reference).
