@@ -12,6 +12,7 @@ from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import IndexingError
 
 _NOT_UNIQUE = re.compile(r"Function (\S+) does not have a unique function name")
+_UNBOUND = re.compile(r"declared in Python but not in the function definition .*\{'(\w+)'", re.DOTALL)
 _UNBOUND_USER = re.compile(r"declared in Python but not in the function definition .*\{[^}]*'user'", re.DOTALL)
 
 
@@ -23,6 +24,10 @@ def hint(layout: AppLayout, error: IndexingError) -> str:
         return f" ({duplicate[1]} is declared in {' and in '.join(places)})" if places else ""
     if _UNBOUND_USER.search(str(error)):
         return " (is @requires_user missing below @app.route?)"
+    unbound = _UNBOUND.search(str(error))
+    if unbound:
+        name = unbound[1]
+        return f' (a part of the route or the query is no argument: req.route_params["{name}"] or req.params["{name}"])'
     return _line_of(layout, error)
 
 

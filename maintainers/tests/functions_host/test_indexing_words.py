@@ -36,6 +36,25 @@ def test_another_parameter_without_a_binding_is_not_taken_for_it(serve: Serve) -
     """)
     assert host.indexing_error is not None
     assert "requires_user" not in host.indexing_error
+    assert host.indexing_error.endswith(
+        ' (a part of the route or the query is no argument: req.route_params["users"] or req.params["users"])'
+    )
+
+
+def test_a_part_of_the_route_as_an_argument_of_a_guarded_function_is_refused_with_the_apps_line(serve: Serve) -> None:
+    host = serve(
+        GUARDED
+        + """
+    @app.route("items/{id}")
+    @requires_user()
+    def item(req: func.HttpRequest, id: str, user: User) -> object:
+        return {"id": id}
+    """
+    )
+    assert host.indexing_error == (
+        "TypeError: item (function_app.py, line 11): id is a part of the route and no argument; "
+        'remove it, and write req.route_params["id"]'
+    )
 
 
 def test_two_functions_of_one_name_are_shown_with_the_apps_own_lines(serve: Serve) -> None:
