@@ -296,7 +296,7 @@ def test_a_mistake_in_a_test_is_told_with_what_to_do(tenant: Tenant, mistake: ob
         ),
     ],
 )
-def test_a_role_or_scope_that_is_misspelt_is_told_where_the_assertion_fails(
+def test_a_role_or_scope_that_is_misspelled_is_told_where_the_assertion_fails(
     tenant: Tenant, caplog: pytest.LogCaptureFixture, given: dict[str, list[str]], told: str
 ) -> None:
     response = tenant.call(editor, as_="alice", **given)  # type: ignore[arg-type]  # a list in each of them

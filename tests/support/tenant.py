@@ -188,7 +188,7 @@ class Tenant:
             problem = response.json() if response.status == 403 else {}
         except ValueError:
             return ""
-        asked = _ASKED.get(problem.get("code")) if isinstance(problem, dict) else None
+        asked = _ASKED.get(str(problem.get("code"))) if isinstance(problem, dict) else None
         if not (token and asked):
             return ""
         claims = verify_token(token, self.stack.entra.keys, CONTOSO, self.stack.entra.now())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulators.functions_host import FunctionsHost
+from emulators.local.loading_errors import brief
 from maintainers.tests.functions_host.calls import call
 from maintainers.tests.functions_host.conftest import Serve, write_app
 
@@ -144,3 +145,21 @@ def test_a_guarded_function_that_cannot_work_is_refused_with_the_apps_line(serve
         "TypeError: me (function_app.py, line 11): a function with async def gets an AsyncUser; "
         "annotate user: AsyncUser"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("from azure.nothere.blob.aio import Client", "; add azure-nothere-blob to requirements.txt"),
+        ("import azure.cosmos.aio as cosmos", "; add azure-cosmos to requirements.txt"),
+        (
+            "import no_such_module.part",
+            "; add the package that has no_such_module to requirements.txt, or no_such_module.py to the project",
+        ),
+    ],
+)
+def test_a_missing_package_is_told_by_its_name(serve: Serve, line: str, told: str) -> None:
+    host = serve(f"\n    {line}\n")
+    assert host.indexing_error is not None
+    assert host.indexing_error.endswith(f" (function_app.py, line 8){told}")
+    assert brief(host.indexing_error).endswith(f"' (function_app.py, line 8){told}")
