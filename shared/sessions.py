@@ -278,6 +278,7 @@ class RequestContext:
         self._bearer: str | None = bearer
         self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
+        record.agent = agent.client_id if (agent := session.access_token.agent) else ""
 
     def __enter__(self) -> None:
         self._entered = _current.set(self)

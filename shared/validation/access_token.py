@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
 from ..settings import Authority, TokenSettings
+from .kinds_of_user import Agent, admitted_agent
 
 if TYPE_CHECKING:
     from .jws import SigningKey
@@ -35,6 +36,7 @@ class ValidatedToken:
     key_id: str
     key: SigningKey
     name_in_log: str  # a pseudonym, unless AzureAd__EnablePiiLogging
+    agent: Agent | None = None
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""
@@ -65,6 +67,7 @@ class AccessTokenValidator:
         Raises:
             InvalidToken: it is malformed, forged, expired, or meant for another API or tenant.
             UserTokenRequired: it is genuine, but app-only: it has no user.
+            GuestNotAllowed, AgentUserNotAllowed: it is genuine, but users of this kind may not call.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
         from .jws import key_id_of, parse_segment
@@ -77,8 +80,9 @@ class AccessTokenValidator:
         self._check_audience(claims)
         expires_at = self._check_time(claims)
         _check_delegated(claims)
+        agent = admitted_agent(claims, self._accepted)
         scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, agent)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         tenant_id = claims.get("tid")
