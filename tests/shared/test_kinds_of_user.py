@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import azure.functions as func
@@ -133,7 +135,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def called(lab: Lab, kind: str, person: str, *, version: int = 2, **settings: str) -> func.HttpResponse:
+def called(
+    lab: Lab, kind: str, person: str, settings: Mapping[str, str] = MappingProxyType({}), version: int = 2
+) -> func.HttpResponse:
     """The response of a function that returns the agent and asks Graph for the name."""
     requires_user = RequiresUser(LazyServices(lab.environ(**settings), now=lab.clock, sleep=lab.clock.forward))
 
@@ -160,7 +164,7 @@ def test_a_person_through_an_agent_is_served_and_the_log_names_the_agent(
 
 
 def test_a_person_without_an_agent_has_none(lab: Lab, kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    reply = called(lab, kind, "alice", **NO_GUESTS)
+    reply = called(lab, kind, "alice", NO_GUESTS)
     assert (reply.status_code, body_of(reply)) == (200, {"agent": None, "name": "Alice Ahlberg"})
     assert " agent=" not in caplog.text
 
@@ -174,7 +178,7 @@ def test_the_account_of_an_agent_is_served_only_by_a_setting(
     assert "WWW-Authenticate" not in reply.headers
     assert lab.exchanges(mark) == []
     assert 'code=agent_user_not_allowed reason="account of an agent"' in caplog.text
-    reply = called(lab, kind, "robin", **AGENT_USERS)
+    reply = called(lab, kind, "robin", AGENT_USERS)
     agent = [AGENT.client_id, AGENT.blueprint, True]
     assert (reply.status_code, body_of(reply)) == (200, {"agent": agent, "name": "Robin Ridge"})
 
@@ -183,7 +187,7 @@ def test_the_account_of_an_agent_is_served_only_by_a_setting(
 def test_a_guest_is_served_unless_a_setting_says_otherwise(lab: Lab, kind: str, version: int) -> None:
     assert called(lab, kind, "greta", version=version).status_code == 200
     mark = lab.stack.audit.mark()
-    reply = called(lab, kind, "greta", version=version, **NO_GUESTS)
+    reply = called(lab, kind, "greta", NO_GUESTS, version)
     assert (reply.status_code, body_of(reply)["code"]) == (403, "guest_not_allowed")
     assert "WWW-Authenticate" not in reply.headers
     assert lab.exchanges(mark) == []
@@ -195,6 +199,6 @@ def test_a_registration_that_does_not_ask_lets_nobody_in_where_guests_are_refuse
     api = lab.stack.directory.applications["api"]
     with lab.stack.directory.unchanged():
         lab.stack.directory.ask_for_claim(api, "acct", wanted=False)
-        reply = called(lab, kind, "alice", **NO_GUESTS)
+        reply = called(lab, kind, "alice", NO_GUESTS)
     assert (reply.status_code, body_of(reply)["code"]) == (403, "guest_not_allowed")
     assert "the registration of the API must ask for it" in caplog.text
