@@ -499,6 +499,7 @@ def test_two_names_of_one_resource_may_have_a_host_each(lab: Lab) -> None:
 def test_the_options_of_one_user_send_no_token_of_another(lab: Lab) -> None:
     services = lab.services()
     users = [lab.user(services, lab.stack.issue_access_token(person)) for person in ("alice", "olga")]
+    assert users[1].credential("Graph").get_token(DEFAULT).token
     policy = DropsClaims(users[0].credential("Graph"), DEFAULT)
     client: Any = PipelineClient(GRAPH, per_retry_policies=[policy], **users[1].azure_options())
     mark = lab.stack.audit.mark()
