@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..downstream import DownstreamApi, DownstreamApis
-from ..sessions import RequestContext
-from .credential import UserCredential
-from .groups import PATH, confirmed, groups_in, questions
+if TYPE_CHECKING:
+    from ..downstream import DownstreamApi, DownstreamApis
+    from ..sessions import RequestContext
+    from .credential import UserCredential
 
 
 class SignedInUser:
@@ -67,6 +67,8 @@ class SignedInUser:
             ServerMisconfigured: the user has too many groups for the token; use `member_of`. Or the claim is no list of
                 texts. 500.
         """
+        from .groups import groups_in
+
         return groups_in(self.claims)
 
 
@@ -82,6 +84,8 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
+        from ..downstream import DownstreamApi
+
         return DownstreamApi(name, self._apis, self._context)
 
     def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
@@ -100,6 +104,8 @@ class User(SignedInUser):
             ValueError: a group is not a GUID. Nothing was sent.
             ApiError: the errors of `user.api(…).post`.
         """
+        from .groups import PATH, confirmed, questions
+
         graph, found = self.api(api), set[str]()
         for question in list(questions(groups)):
             found |= confirmed(question, graph.post(PATH, json=question, idempotent=True))
@@ -143,6 +149,8 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
+        from .credential import UserCredential
+
         return UserCredential(self._apis.named(name), self._context, self._apis.authority)
 
     def azure_options(self) -> dict[str, Any]:

@@ -34,8 +34,7 @@ from shared.exchange import DownstreamToken
 from shared.net import within
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.user import UserCredential
-from shared.user.credential import resource_of
+from shared.user.credential import UserCredential, resource_of
 from tests.support.lab import Lab
 from tests.support.wire import Wire, listening
 

@@ -14,7 +14,7 @@ import pytest
 from emulators.canned import CannedResponse
 from emulators.continuous_access import bearer_challenge
 from shared import AsyncUser, User
-from shared.user import UserCredential
+from shared.user.credential import UserCredential
 from tests.support.lab import Lab, said_by
 
 from .page import Page
