@@ -11,7 +11,7 @@ from .requires_user import health, requires_user
 from .user import AsyncUser, User
 
 if TYPE_CHECKING:
-    from .downstream import BatchCall
+    from .downstream.batch import BatchCall
 
 __all__ = [
     "ApiError",
@@ -32,7 +32,7 @@ __version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as
 def __getattr__(name: str) -> Any:
     """`BatchCall` is imported where an app names it: it needs the rooms that are loaded in the background."""
     if name == "BatchCall":
-        from .downstream import BatchCall
+        from .downstream.batch import BatchCall
 
         return BatchCall
     raise AttributeError(name)

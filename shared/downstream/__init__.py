@@ -1,15 +1,16 @@
-"""Calls of downstream APIs, such as Microsoft Graph, with the user's token."""
+"""Calls of downstream APIs, such as Microsoft Graph, with the user's token.
 
-from .api import BatchResponse, DownstreamApi
+`batch`, `pages` and `download` are imported inside functions: few apps use them.
+"""
+
+from .api import DownstreamApi
 from .calls import DownstreamApis
 from .claims import token_with_claims
-from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, BatchCall, HttpVerbs, ListOptions, Request
+from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, HttpVerbs, ListOptions, Request
 
 __all__ = [
     "MAX_DOWNLOAD_BYTES",
     "MAX_PAGES",
-    "BatchCall",
-    "BatchResponse",
     "DownstreamApi",
     "DownstreamApis",
     "HttpVerbs",

@@ -7,16 +7,17 @@ imported inside methods, because few functions use them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from ..errors import ApiError, BadGateway
+from ..errors import BadGateway
 from ..net import Response
 from ..sessions import RequestContext
 from .calls import REDIRECTS, DownstreamApis, UserCalls
-from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, BatchCall, HttpVerbs, ListOptions, Request, checked_request
+from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, HttpVerbs, ListOptions, Request, checked_request
 
 if TYPE_CHECKING:
+    from .batch import BatchCall, BatchResponse
     from .download import ByteStream
     from .pages import PageReader
 
@@ -38,42 +39,6 @@ class ApiResponse(Response):
             raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
 
 
-class BatchResponse(Response):
-    """The response to one call of a batch, of any status. `json()` raises what `raise_for_status()` does."""
-
-    def __init__(
-        self, status_code: int, headers: Mapping[str, str], content: bytes, error: ApiError | None = None
-    ) -> None:
-        super().__init__(status_code, headers, content)
-        self._error = error
-
-    def json(self) -> Any:
-        """The body, parsed as JSON.
-
-        Raises:
-            ApiError: the errors of `raise_for_status`.
-            BadGateway: it is not JSON. 502.
-        """
-        self.raise_for_status()
-        try:
-            return super().json()
-        except ValueError:
-            raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
-
-    def raise_for_status(self) -> BatchResponse:
-        """Raises what the call alone would have raised.
-
-        Returns:
-            The response itself, if it is no error.
-
-        Raises:
-            ApiError: the errors of `request`.
-        """
-        if self._error is not None:
-            raise self._error
-        return self
-
-
 class DownstreamApi(HttpVerbs[Response]):
     """One downstream API, called as the user while the request lasts. `user.api` makes it."""
 
@@ -92,7 +57,8 @@ class DownstreamApi(HttpVerbs[Response]):
 
     def send(self, request: Request) -> Response:
         """See `request`."""
-        return _as_api_response(self._calls.send(request))
+        response = self._calls.send(request)
+        return ApiResponse(response.status_code, response.headers, response.content)
 
     def pages(self, path: str, *, max_pages: int = MAX_PAGES, **options: Unpack[ListOptions]) -> Iterator[Response]:
         """The pages of a list, one after the other, by `@odata.nextLink` or `nextLink`. Each is fetched when it is due.
@@ -202,7 +168,3 @@ class DownstreamApi(HttpVerbs[Response]):
         from .download import save
 
         return save(self.stream(path, max_bytes=max_bytes, **options), file)
-
-
-def _as_api_response(response: Response) -> ApiResponse:
-    return ApiResponse(response.status_code, response.headers, response.content)

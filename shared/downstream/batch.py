@@ -8,19 +8,82 @@ from __future__ import annotations
 import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
 from ..exchange import DownstreamToken
 from ..net import MAX_PAUSE_SECONDS, Response
-from .api import BatchResponse
 from .calls import UserCalls
 from .errors import claims_in
-from .request import BatchCall, Request, checked_request
+from .request import Request, checked_request
 
 PARTS = 20  # of one request; Graph takes no more
 _FAILED_DEPENDENCY = 424
+
+
+@dataclass(frozen=True)
+class BatchCall:
+    """One call in a batch. The arguments are those of `request`.
+
+    Attributes:
+        method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
+        path: below the API's base URL, as for `request`.
+        path_params: names and values for the path.
+        params: names and values of a query.
+        json: a body to send as JSON.
+        data: a body in bytes.
+        headers: further headers.
+        depends_on: positions in the list of the calls that must succeed first. They are before this one.
+        idempotent: whether the call may be repeated, as for `request`.
+    """
+
+    method: str
+    path: str
+    path_params: Mapping[str, str | int] | None = None
+    params: Mapping[str, str] | None = None
+    json: Any = None
+    data: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    depends_on: Sequence[int] = ()
+    idempotent: bool | None = None
+
+
+class BatchResponse(Response):
+    """The response to one call of a batch, of any status. `json()` raises what `raise_for_status()` does."""
+
+    def __init__(
+        self, status_code: int, headers: Mapping[str, str], content: bytes, error: ApiError | None = None
+    ) -> None:
+        super().__init__(status_code, headers, content)
+        self._error = error
+
+    def json(self) -> Any:
+        """The body, parsed as JSON.
+
+        Raises:
+            ApiError: the errors of `raise_for_status`.
+            BadGateway: it is not JSON. 502.
+        """
+        self.raise_for_status()
+        try:
+            return super().json()
+        except ValueError:
+            raise BadGateway(reason=f"HTTP {self.status_code}, and not the JSON that it should be") from None
+
+    def raise_for_status(self) -> BatchResponse:
+        """Raises what the call alone would have raised.
+
+        Returns:
+            The response itself, if it is no error.
+
+        Raises:
+            ApiError: the errors of `request`.
+        """
+        if self._error is not None:
+            raise self._error
+        return self
 
 
 def send_batch(api: UserCalls, calls: Sequence[BatchCall]) -> list[BatchResponse]:

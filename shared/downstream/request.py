@@ -9,7 +9,7 @@ from __future__ import annotations
 import json as json_text
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Generic, NamedTuple, TypedDict, TypeVar, Unpack
 
 from .file_body import FileBody, as_body
@@ -47,32 +47,6 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     idempotent: bool
     keep_open: bool = False
-
-
-class BatchCall(NamedTuple):
-    """One call in a batch. The arguments are those of `request`.
-
-    Attributes:
-        method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
-        path: below the API's base URL, as for `request`.
-        path_params: names and values for the path.
-        params: names and values of a query.
-        json: a body to send as JSON.
-        data: a body in bytes.
-        headers: further headers.
-        depends_on: positions in the list of the calls that must succeed first. They are before this one.
-        idempotent: whether the call may be repeated, as for `request`.
-    """
-
-    method: str
-    path: str
-    path_params: Mapping[str, str | int] | None = None
-    params: Mapping[str, str] | None = None
-    json: Any = None
-    data: bytes | None = None
-    headers: Mapping[str, str] | None = None
-    depends_on: Sequence[int] = ()
-    idempotent: bool | None = None
 
 
 class CallOptions(TypedDict, total=False):

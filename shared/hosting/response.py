@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from ..errors import ApiError, BadGateway
+from ..errors import ApiError, BadGateway, UnsendableError
 from ..net import Response
 
 MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
@@ -23,13 +23,6 @@ MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")  # the host sends 500 for anything beyond ASCII
 _SET_BY_THE_HOST = frozenset({"connection", "content-length", "transfer-encoding"})
-
-
-class UnsendableError(ApiError):
-    """The result of the function cannot be sent. The caller gets 500 `internal_error`, and the log has the reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason=reason)
 
 
 def reply_to(result: object) -> func.HttpResponse:

@@ -29,6 +29,10 @@ class Response:
         content: the body as bytes, 16 MiB at most.
     """
 
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
     def __init__(self, status_code: int, headers: Mapping[str, str], content: bytes) -> None:
         self.status_code, self.headers, self.content = status_code, headers, content
 

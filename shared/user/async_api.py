@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Unpack
 from ..downstream import (
     MAX_DOWNLOAD_BYTES,
     MAX_PAGES,
-    BatchCall,
-    BatchResponse,
     DownstreamApi,
     DownstreamApis,
     HttpVerbs,
@@ -21,6 +19,7 @@ from ..net import Response
 from ..sessions import RequestContext
 
 if TYPE_CHECKING:
+    from ..downstream.batch import BatchCall, BatchResponse
     from ..downstream.download import ByteStream
     from ..downstream.pages import PageReader
 

@@ -12,7 +12,7 @@ import pytest
 
 from emulators.canned import CannedResponse
 from shared import BatchCall
-from shared.downstream import BatchResponse
+from shared.downstream.batch import BatchResponse
 from shared.errors import (
     AccessDenied,
     ApiError,
