@@ -140,7 +140,7 @@ class InsufficientScope(Forbidden):
     code, detail = "insufficient_scope", "The access token lacks the scope that this function asks for."
 
     def __init__(self, scopes: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(scopes)}".strip())  # of the function, not of the token
         self.scopes = tuple(scopes)
         self.extra = {"scopes": list(scopes)}
 
@@ -154,7 +154,7 @@ class InsufficientRole(Forbidden):
     code, detail = "insufficient_role", "The user holds none of the roles that this function asks for."
 
     def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(roles)}".strip())  # of the function, not of the token
         self.roles = tuple(roles)
         self.extra = {"roles": list(roles)}
 

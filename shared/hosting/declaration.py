@@ -76,6 +76,13 @@ def _check_parameters(function: Function) -> None:
             "it has no parameter for the request; write (req: func.HttpRequest, user: User). "
             "A decorator between it and @requires_user needs functools.wraps",
         )
+    names = [p.name for p in parameters if p.kind in named and p.name not in ("user", "context")]
+    if names != ["req"]:
+        from .bindings import problem_of_unbound
+
+        problem = problem_of_unbound(function, names)
+        if problem:
+            _refuse(function, problem)
 
 
 def _check_types(function: Function) -> None:

@@ -98,16 +98,15 @@ class AsyncUser(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        from .credential import AsyncUserCredential, UserCredential
+        from .credential import AsyncUserCredential
 
-        credential = UserCredential(self._apis.named(name), self._context, self._apis.authority)
-        return AsyncUserCredential(credential, self._wait_for)
+        return AsyncUserCredential(self._credential(name), self._wait_for)
 
     def azure_options(self) -> dict[str, Any]:
         """As `User.azure_options`, for the clients of an SDK's `aio` package. They need no aiohttp then."""
         from .azure_sdk import async_client_options
 
-        return async_client_options(self._wait_for)
+        return async_client_options(self._credentials, self._wait_for)
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in the thread pool for downstream calls.
