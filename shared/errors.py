@@ -10,6 +10,7 @@
     │   ├── GuestNotAllowed · AgentUserNotAllowed
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
+    ├── UnsendableError 500          the function's result has no form as a response
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
 
 The caller sees `detail`. Only the log has `reason`. Neither may hold a token, a secret or a claim's value.
@@ -55,6 +56,13 @@ class ApiError(Exception):
     def challenge(self) -> dict[str, str] | None:
         """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no such header."""
         return None
+
+
+class UnsendableError(ApiError):
+    """The result of the function cannot be sent. The caller gets 500 `internal_error`, and the log has the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
 
 
 class BadRequest(ApiError):

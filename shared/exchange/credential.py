@@ -21,8 +21,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import CircuitBreaker, CircuitOpenError, SingleFlight, WaitedTooLongError, within
@@ -46,8 +45,7 @@ log = logging.getLogger(__name__)
 Sources = Sequence[CredentialSettings]
 
 
-@dataclass(frozen=True)
-class ConfidentialClient:
+class ConfidentialClient(NamedTuple):
     """An MSAL application around one loaded credential."""
 
     msal: Any
@@ -56,8 +54,7 @@ class ConfidentialClient:
     """The version of the certificate in the vault; "" if the credential is not from a vault."""
 
 
-@dataclass(frozen=True)
-class _EarlyLoad:
+class _EarlyLoad(NamedTuple):
     """The result of the load before the first exchange, and when it ended."""
 
     result: ClientCredential | ApiError
@@ -166,7 +163,7 @@ class ConfidentialClients:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
+            before = tuple(source._replace(version_refused=refused.version) for source in self._vaults)
             client = self._build(before, RETURN_AFTER_SECONDS)
         except ServerMisconfigured:  # no earlier version; credential_sources has logged it
             return refused

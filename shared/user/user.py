@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..downstream import DownstreamApi, DownstreamApis
-from ..sessions import RequestContext
-from ..validation import Agent
-from .credential import UserCredential
-from .groups import PATH, confirmed, groups_in, questions
+if TYPE_CHECKING:
+    from ..downstream import DownstreamApi, DownstreamApis
+    from ..sessions import RequestContext
+    from ..validation import Agent
+    from .credential import UserCredential
 
 
 class SignedInUser:
@@ -77,10 +77,14 @@ class SignedInUser:
             ServerMisconfigured: the user has too many groups for the token; use `member_of`. Or the claim is no list of
                 texts. 500.
         """
+        from .groups import groups_in
+
         return groups_in(self.claims)
 
     def _credential(self, name: str) -> UserCredential:
         """The one credential of this request for an API. The transport of `azure_options` knows its tokens by it."""
+        from .credential import UserCredential
+
         api = self._apis.named(name)
         return self._credentials.setdefault(api.name, UserCredential(api, self._context, self._apis.authority))
 
@@ -97,6 +101,8 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
+        from ..downstream import DownstreamApi
+
         return DownstreamApi(name, self._apis, self._context)
 
     def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
@@ -115,6 +121,8 @@ class User(SignedInUser):
             ValueError: a group is not a GUID. Nothing was sent.
             ApiError: the errors of `user.api(…).post`.
         """
+        from .groups import PATH, confirmed, questions
+
         graph, found = self.api(api), set[str]()
         for question in list(questions(groups)):
             found |= confirmed(question, graph.post(PATH, json=question, idempotent=True))

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,8 +37,7 @@ from shared.exchange import DownstreamToken, Refusal
 from shared.net import within
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.user import UserCredential
-from shared.user.credential import resource_of
+from shared.user.credential import UserCredential, resource_of
 from tests.support.lab import Lab
 from tests.support.wire import RESPONSE, Wire, listening
 
@@ -369,7 +367,7 @@ def graph_is_at(wire: Wire, services: Services) -> str:
     """The address of the other end, which these services then take for Graph's, with tokens that name their user."""
     services.sessions._exchanger = EchoedTokens()
     url, apis = f"https://localhost:{wire.port}", services.apis._settings
-    services.apis._settings = {**apis, "graph": replace(apis["graph"], base_url=f"{url}/v1.0")}
+    services.apis._settings = {**apis, "graph": apis["graph"]._replace(base_url=f"{url}/v1.0")}
     return url
 
 

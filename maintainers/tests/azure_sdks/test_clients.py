@@ -17,7 +17,7 @@ from emulators.canned import CannedResponse
 from emulators.continuous_access import bearer_challenge
 from emulators.entra.claims_request import MFA_CLAIMS
 from shared import AsyncUser, User
-from shared.user import UserCredential
+from shared.user.credential import UserCredential
 from tests.support.lab import Lab, said_by
 
 from .page import Page
