@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from .downstream import DownstreamApis
 from .errors import SettingsError
-from .exchange import MsalHttpClient, OnBehalfOf, TokenSource
+from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
 from .net import Transport
 from .preload import preload_in_background
-from .sessions import Sessions
-from .settings import Settings
+from .sessions import Exchanger, Sessions
+from .settings import Authority, Settings
 from .telemetry import notes
 from .validation import AccessTokenValidator, Metadata, SigningKeys
 
@@ -46,18 +46,18 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        self.on_behalf_of = OnBehalfOf(
-            settings.authority,
-            settings.client,
-            MsalHttpClient(settings.authority, entra, now, metadata.fetched_document),
-            now,
-            sleep,
-        )
+        credentials = credential_loads(settings.client, now)
+
+        def on_behalf_of(authority: Authority) -> OnBehalfOf:
+            http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
+            return OnBehalfOf(authority, settings.client, http, now, sleep, credentials=credentials)
+
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
-        exchanger: TokenSource = self.on_behalf_of
-        self._preparations = [self.on_behalf_of.load_credential_early]
+        self.entra = TenantExchanges(on_behalf_of)
+        exchanger: Exchanger = self.entra
+        self._preparations = [credentials.load_early]
         if settings.redis.url.reveal():
-            exchanger, prepare = _add_shared_cache(settings, self.on_behalf_of, now, sleep)
+            exchanger, prepare = _with_shared_cache(settings, self.entra, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -150,16 +150,23 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
         return error
 
 
-def _add_shared_cache(
-    settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
-) -> tuple[TokenSource, Callable[[], None]]:
+def _with_shared_cache(
+    settings: Settings,
+    entra: TenantExchanges[OnBehalfOf],
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> tuple[Exchanger, Callable[[], None]]:
     """The Redis cache in front of Entra, and the function that starts its warm-up."""
     from .redis import DistributedCache, RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     store = RedisStore(settings.redis, now)
-    return DistributedCache(settings.authority, entra, store, now, sleep), store.prepare
+
+    def cache(authority: Authority) -> DistributedCache:
+        return DistributedCache(authority, entra.of(authority), store, now, sleep)
+
+    return TenantExchanges(cache), store.prepare
 
 
 services = LazyServices(os.environ)

@@ -93,7 +93,7 @@ class AsyncUser(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        credential = UserCredential(self._apis.named(name), self._context, self._apis.authority)
+        credential = UserCredential(self._apis.named(name), self._context, self._context.access_token.authority)
         return AsyncUserCredential(credential, self._wait_for)
 
     def azure_options(self) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        return UserCredential(self._apis.named(name), self._context, self._apis.authority)
+        return UserCredential(self._apis.named(name), self._context, self._context.access_token.authority)
 
     def azure_options(self) -> dict[str, Any]:
         """Named arguments for the client of an Azure SDK: `BlobServiceClient(url, …, **user.azure_options())`.
