@@ -86,7 +86,9 @@ def judge_instance(env: EnvironReader, name: str, instance: str) -> None:
     """Notes a problem for Azure AD B2C and for an older name of Entra. `name`: the setting that has the address."""
     host = host_of(instance)
     if _B2C.fullmatch(host):
-        env.problems.setdefault(name, "is Azure AD B2C, whose tokens are not accepted here; Entra External ID is")
+        env.problems.setdefault(
+            name, "is Azure AD B2C, whose tokens are not accepted; External ID is https://NAME.ciamlogin.com/"
+        )
     usual = next((cloud.login for cloud in CLOUDS if host in cloud.other_logins), "")
     if usual:
         env.problems.setdefault(name, f"is an older name; its tokens name another issuer. Write https://{usual}/")
@@ -104,7 +106,7 @@ def refuse_mixtures(env: EnvironReader, instance: str, addresses: Iterable[tuple
         its = _cloud_that_has(address)
         if own is not None and its is not None and its is not own:
             env.problems.setdefault(
-                name, f"is of another cloud than {_INSTANCE}: that one is of {own.login}, this one of {its.login}"
+                name, f"belongs to the cloud of {its.login}, and {_INSTANCE} is in that of {own.login}"
             )
 
 

@@ -113,7 +113,8 @@ class Settings:
         )
         if settings.downstream_apis and not settings.client.credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
-        refuse_mixtures(env, instance, _addresses(settings))
+        if env.problems.keys().isdisjoint({"AzureAd__Instance", "AzureAd__Authority"}):
+            refuse_mixtures(env, instance, _addresses(settings))
         judge_web_settings(env)
         env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
         if env.problems:
@@ -141,10 +142,10 @@ def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
         judge_instance(env, "AzureAd__Instance", instance)
         return instance, _tenant_id(env)
     match = _AUTHORITY.fullmatch(authority) if name not in env.problems else None
+    judge_instance(env, name, authority)
     if match is None:
         env.problems.setdefault(name, "must be https://login.microsoftonline.com/{tenant id, a GUID}/v2.0")
     of_both = (match[1], match[2].lower()) if match else ("", "")
-    judge_instance(env, name, of_both[0])
     apart = env.https_url("AzureAd__Instance", of_both[0]), _tenant_id(env, of_both[1])
     if match and (apart[0].lower(), apart[1]) != (of_both[0].lower(), of_both[1]):
         env.problems.setdefault(name, "names another tenant or instance than AzureAd__TenantId and AzureAd__Instance")

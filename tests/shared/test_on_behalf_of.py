@@ -293,7 +293,8 @@ def test_metadata_without_a_token_endpoint_on_the_authoritys_own_host_is_refused
 def test_msal_keeps_no_token(lab: Lab) -> None:
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
-    client = services.entra.of(services.settings.authority)._clients._client
+    clients = services.entra.of(services.settings.authority)._clients
+    client = clients._client
     assert client is not None
     assert client.msal.token_cache._cache == {}
     assert not any(
