@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..people import Person
+from ..people import EVERYONE, Person, people_of
 from ..requests_io import note
 from . import pages
 from .consents import missing_permissions, record_consent
