@@ -298,6 +298,8 @@ class RequestContext:
         self._bearer: str | None = bearer
         self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
+        if session.access_token.authority.among_several:
+            record.tenant = session.access_token.authority.tenant_id
 
     def __enter__(self) -> None:
         self._entered = _current.set(self)

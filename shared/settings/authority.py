@@ -16,8 +16,8 @@ ORGANIZATIONS = "organizations"
 class Authority:
     """The tenant `tenant_id` at `instance`, such as https://login.microsoftonline.com, for the app `client_id`.
 
-    `among_several`: the users of other tenants may call as well. Their tenants were not set up by whoever runs this
-    API. So what is missing in one of them is not a fault of these settings.
+    `among_several`: the users of other tenants may call as well. Their own administrators set up these tenants. So what
+    is missing in one of them is not a fault of these settings.
     https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
     """
 

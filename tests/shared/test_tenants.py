@@ -49,7 +49,7 @@ def of_any(lab: Lab) -> dict[str, str | None]:
     return {**listed, ALLOWED: ANY}
 
 
-def issued_by(tenant: str, version: int = 2) -> dict[str, object]:
+def issued_by(tenant: str, version: int = 2) -> dict[str, Any]:
     """The claims of a genuine token that say which tenant it is from."""
     issuer = f"{LOGIN}/{tenant}/v2.0" if version == 2 else f"https://sts.windows.net/{tenant}/"
     return {"tid": tenant, "iss": issuer}
@@ -133,7 +133,7 @@ def test_any_lets_in_the_users_of_every_organization(several: Lab) -> None:
             assert services.sessions.open(token).access_token.authority.tenant_id == tenant
 
 
-HARD: dict[str, dict[str, object]] = {
+HARD: dict[str, dict[str, Any]] = {
     "Fabrikam's token with Contoso's issuer": {**issued_by(FABRIKAM), "iss": issued_by(CONTOSO)["iss"]},
     "Contoso's token with Fabrikam's issuer": {**issued_by(CONTOSO), "iss": issued_by(FABRIKAM)["iss"]},
     "v1 issuer in a v2 token": {**issued_by(FABRIKAM), "iss": issued_by(FABRIKAM, 1)["iss"]},
@@ -450,7 +450,7 @@ def test_of_any_tenants_a_bounded_number_is_remembered() -> None:
     for number in range(3_000):
         assert tenants.find(f"{number:08x}-0000-4000-8000-000000000000") is not None
     assert tenants._of_any is not None
-    assert tenants._of_any.cache_info().currsize == 1_000  # type: ignore[attr-defined]
+    assert tenants._of_any.cache_info().currsize == 1_000
     assert tenants.find(TENANT) is tenants.find(TENANT)
 
 
