@@ -559,3 +559,25 @@ def test_a_service_is_made_without_a_connection(several: Lab) -> None:
     mark = several.stack.audit.mark()
     assert isinstance(several.services(), Services)
     assert several.stack.audit.entries(mark) == []
+
+
+def test_the_log_names_the_tenant_of_a_validated_caller_alone(several: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    guarded = function(lazily(several))
+    for token, tenant in (
+        (several.stack.issue_access_token("frida"), FABRIKAM),
+        (several.stack.issue_access_token("alice"), CONTOSO),
+        (several.stack.issue_access_token("frida", **issued_by(STRANGERS)), ""),
+        (None, ""),
+    ):
+        caplog.clear()
+        reply_of(guarded, req=request(token))
+        line = next(record.getMessage() for record in caplog.records if record.getMessage().startswith("request "))
+        assert re.findall(r"tenant=(\S+)", line) == ([tenant] if tenant else [])
+        assert STRANGERS not in caplog.text
+
+
+def test_the_log_of_one_tenant_has_no_such_field(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    reply_of(function(lazily(lab)), req=request(lab.stack.issue_access_token("alice")))
+    assert "tenant=" not in caplog.text
