@@ -32,7 +32,7 @@ def test_every_code_is_documented_with_its_status() -> None:
 
 
 def documented() -> list[tuple[int, str]]:
-    """AADSTS number → code, from the table of docs/errors.md. Rows in which more than the number decides are left out."""
+    """AADSTS number → code, from the table of docs/errors.md, less the rows in which more than the number decides."""
     rows = PAGE.partition("## What Entra says")[2].split("\n## ")[0].splitlines()
     found = []
     special = ("with `claims`", "where [several tenants]")
