@@ -23,8 +23,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import SingleFlight, WaitedTooLongError, within
@@ -44,8 +43,7 @@ _LOAD = "client credential"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ConfidentialClient:
+class ConfidentialClient(NamedTuple):
     """An MSAL application around one loaded credential."""
 
     msal: Any
@@ -160,7 +158,7 @@ class ConfidentialClients:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
+            before = tuple(source._replace(version_refused=refused.version) for source in self._vaults)
             client = self._build(before, RETURN_AFTER_SECONDS, newer_than=self._now() - RETURN_AFTER_SECONDS)
         except ServerMisconfigured:  # no earlier version; credential_sources has logged it
             return refused

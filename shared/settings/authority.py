@@ -10,6 +10,11 @@ from .clouds import EXTERNAL_ID, cloud_of, host_of, known_cloud
 
 ORGANIZATIONS = "organizations"
 """In place of a tenant id: the users of several tenants may call, and none has a personal account."""
+ANY = "any"
+"""In place of a list of tenants: every organization may call."""
+PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The tenant of personal accounts. https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference"""
+MAX_TENANTS = 1_000  # how many are remembered, each with what the exchange needs (10 KB)
 
 
 @dataclass(frozen=True)

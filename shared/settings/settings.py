@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import SettingsError
-from .authority import ORGANIZATIONS, Authority
+from .authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority
 from .clouds import EXTERNAL_ID, cloud_of, host_of, judge_instance, known_cloud, refuse_mixtures
 from .credentials import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_guid, is_redis_url
 from .identity_web import judge_web_settings
-from .tenants import ANY, PERSONAL_ACCOUNTS
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
@@ -25,8 +24,7 @@ _AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECAS
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
-@dataclass(frozen=True)
-class DownstreamApiSettings:
+class DownstreamApiSettings(NamedTuple):
     """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
 
     `base_url` is "" where only a credential or a token for the API is used.
@@ -39,16 +37,14 @@ class DownstreamApiSettings:
     timeout: float | None = None
 
 
-@dataclass(frozen=True)
-class RedisSettings:
+class RedisSettings(NamedTuple):
     """`TokenCache__Redis`: the Redis in which all instances share downstream tokens. An empty URL: none."""
 
     url: Secret  # it may hold a password
     managed_identity_client_id: str
 
 
-@dataclass(frozen=True)
-class TokenSettings:
+class TokenSettings(NamedTuple):
     """Which access tokens this API accepts, and whether its log names their users."""
 
     allowed_tenants: tuple[str, ...]  # tenant ids, or ANY; empty: the one tenant of the authority
@@ -57,16 +53,14 @@ class TokenSettings:
     enable_pii_logging: bool
 
 
-@dataclass(frozen=True)
-class ClientSettings:
+class ClientSettings(NamedTuple):
     """How this API presents itself to Entra: its credentials in the order of trial, and its client capabilities."""
 
     credentials: tuple[CredentialSettings, ...]
     capabilities: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """All settings of the API. Frozen. Its repr shows no secret."""
 
     authority: Authority

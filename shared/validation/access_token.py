@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
-from ..settings import Authority, Tenants, TokenSettings
+from ..settings import Authority, TokenSettings
+from .tenants import Tenants
 
 if TYPE_CHECKING:
     from .jws import SigningKey
@@ -25,17 +25,26 @@ class Keys(Protocol):
     def get(self, key_id: str) -> SigningKey: ...
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class ValidatedToken:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
-    expires_at: float
-    scopes: frozenset[str]
-    key_id: str
-    key: SigningKey
-    name_in_log: str  # a pseudonym, unless AzureAd__EnablePiiLogging
-    authority: Authority  # of the user's tenant: where the token is exchanged, and where the user signs in again
+    __slots__ = ("authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+
+    def __init__(
+        self,
+        payload: bytes,
+        expires_at: float,
+        scopes: frozenset[str],
+        key_id: str,
+        key: SigningKey,
+        name_in_log: str,
+        authority: Authority,
+    ) -> None:
+        self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
+        self.expires_at, self.scopes = expires_at, scopes
+        self.key_id, self.key = key_id, key
+        self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
+        self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""

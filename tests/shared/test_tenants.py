@@ -25,9 +25,9 @@ from shared.exchange.msal_client import EntraUnavailable, MsalHttpClient
 from shared.net.transport import Response, Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.settings.authority import ORGANIZATIONS, Authority
+from shared.settings.authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority
 from shared.settings.settings import Settings
-from shared.settings.tenants import ANY, PERSONAL_ACCOUNTS, Tenants
+from shared.validation.tenants import Tenants
 from tests.support.clock import Clock
 from tests.support.genuine import Genuine, public_jwk
 from tests.support.lab import Lab, at_once, finish_background_work

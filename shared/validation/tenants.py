@@ -6,13 +6,8 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
-from .authority import Authority
+from ..settings import ANY, MAX_TENANTS, PERSONAL_ACCOUNTS, Authority
 
-ANY = "any"
-"""In place of a list of tenants: every organization may call."""
-MAX_TENANTS = 1_000  # with ANY: how many are remembered, each with what the exchange needs (10 KB)
-PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
-"""The tenant of personal Microsoft accounts. https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference"""
 _TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
