@@ -46,6 +46,8 @@ class Application:
     """The scopes that only an administrator can consent to."""
     v1_audience: str | None = None
     """`aud` of its v1 tokens; `api://` and its client id unless given."""
+    for_several_tenants: bool = False
+    """Whether other tenants may install it (signInAudience: AzureADMultipleOrgs)."""
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 

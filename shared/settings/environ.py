@@ -13,6 +13,10 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
 
+def is_guid(text: str) -> bool:
+    return _GUID.fullmatch(text) is not None
+
+
 class Secret:
     """A value that must not be shown. Only `reveal()` returns it."""
 
@@ -59,7 +63,7 @@ class EnvironReader:
 
     def guid(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default)
-        if value and not _GUID.fullmatch(value):
+        if value and not is_guid(value):
             self.problems.setdefault(name, "must be a GUID such as 3c1a…-…")
         return value.lower()
 

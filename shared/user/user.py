@@ -86,7 +86,8 @@ class SignedInUser:
         from .credential import UserCredential
 
         api = self._apis.named(name)
-        return self._credentials.setdefault(api.name, UserCredential(api, self._context, self._apis.authority))
+        credential = UserCredential(api, self._context, self._context.access_token.authority)
+        return self._credentials.setdefault(api.name, credential)
 
 
 class User(SignedInUser):
