@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from .applications import GRAPH_URI
 from .graph_routes import NOTHING, Call, GraphError, Needs, Route
-from .people import PEOPLE, Person
+from .people import Person, people_of
 
 _OF_OTHERS = ("User.ReadBasic.All", "User.Read.All")
 METADATA = f"{GRAPH_URI}/v1.0/$metadata"
@@ -56,7 +56,7 @@ def _me(call: Call) -> dict[str, object] | Response:
 
 def _users(call: Call) -> dict[str, object] | Response:
     """Everybody, on one page, with $select."""
-    listed = [_selected(call.request, person) for person in PEOPLE.values()]
+    listed = [_selected(call.request, person) for person in people_of(call.person.tenant)]
     value = [{name: each for name, each in one.items() if name != "@odata.context"} for one in listed]
     return {"@odata.context": f"{METADATA}#users", "value": value}
 
@@ -64,7 +64,7 @@ def _users(call: Call) -> dict[str, object] | Response:
 def _user(call: Call) -> dict[str, object] | Response:
     """By id or user principal name, with $select."""
     wanted = call.parameters["id"]
-    found = next((p for p in PEOPLE.values() if wanted in (p.oid, p.upn)), None)
+    found = next((p for p in people_of(call.person.tenant) if wanted in (p.oid, p.upn)), None)
     own = ["User.Read"] if found == call.person else []
     Needs((*_OF_OTHERS, *own)).check(call.scopes)
     if found is None:

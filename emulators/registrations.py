@@ -16,17 +16,19 @@ def registrations(table: Table) -> dict[str, Application]:
     requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis if api.scopes}}
     kinds = {service.kind.application: service.kind for service in table.azure}
     requires |= dict.fromkeys(kinds, (SCOPE,))
+    several = table.for_several_tenants
     applications = (
-        replace(CLIENT, requires=scopes),
+        replace(CLIENT, requires=scopes, for_several_tenants=several),
         replace(
             API,
             scopes=table.scopes,
             app_roles=tuple(table.app_roles),
             requires=requires,
             pre_authorizes={"client": table.scopes},
+            for_several_tenants=several,
         ),
         *(daemon(name) for name in table.daemons),
-        *(_downstream(api) for api in table.apis),
+        *(replace(_downstream(api), for_several_tenants=several) for api in table.apis),
         *(_azure(kind) for kind in kinds.values()),
         replace(
             GRAPH,

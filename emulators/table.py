@@ -119,11 +119,17 @@ class Table:
     """Roles of the API for applications → the daemons that hold them."""
     graph_app_roles: tuple[str, ...] = ()
     """Roles of Microsoft Graph that the API itself holds (application permissions)."""
+    sign_in_audience: str = "AzureADMyOrg"
 
     @property
     def daemons(self) -> tuple[str, ...]:
         """The names of the emulated daemons. The one that is always there has no role, unless one is given to it."""
         return tuple(dict.fromkeys((DAEMON, *(name for names in self.app_roles.values() for name in names))))
+
+    @property
+    def for_several_tenants(self) -> bool:
+        """Whether other tenants may install the applications. Fabrikam has."""
+        return self.sign_in_audience == "AzureADMultipleOrgs"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -7,9 +7,11 @@
     │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
     ├── Forbidden 403
     │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · AppTokenRequired
-    │   └── ConsentRequired · AccessDenied
+    │   ├── ConsentRequired · AccessDenied
+    │   └── GuestNotAllowed · AgentUserNotAllowed
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
+    ├── UnsendableError 500          the function's result has no form as a response
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
 
 The caller sees `detail`. Only the log has `reason`. Neither may hold a token, a secret or a claim's value.
@@ -55,6 +57,13 @@ class ApiError(Exception):
     def challenge(self) -> dict[str, str] | None:
         """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no such header."""
         return None
+
+
+class UnsendableError(ApiError):
+    """The result of the function cannot be sent. The caller gets 500 `internal_error`, and the log has the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
 
 
 class BadRequest(ApiError):
@@ -133,7 +142,7 @@ class InsufficientScope(Forbidden):
     code, detail = "insufficient_scope", "The access token lacks the scope that this function asks for."
 
     def __init__(self, scopes: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(scopes)}".strip())  # of the function, not of the token
         self.scopes = tuple(scopes)
         self.extra = {"scopes": list(scopes)}
 
@@ -147,7 +156,7 @@ class InsufficientRole(Forbidden):
     code, detail = "insufficient_role", "The caller holds none of the roles that this function asks for."
 
     def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(roles)}".strip())  # of the function, not of the token
         self.roles = tuple(roles)
         self.extra = {"roles": list(roles)}
 
@@ -162,6 +171,18 @@ class AppTokenRequired(Forbidden):
     """A genuine token of a user, where only applications may call. A user's roles do not count."""
 
     code, detail = "app_token_required", "This function is for applications. A user's token is not accepted here."
+
+
+class GuestNotAllowed(Forbidden):
+    """A genuine token of a guest of the tenant, where `AzureAd__AllowGuests` is `false`."""
+
+    code, detail = "guest_not_allowed", "This API is for members of the tenant. A guest may not call it."
+
+
+class AgentUserNotAllowed(Forbidden):
+    """A genuine token of the user account of an agent. No person stands behind it. See `AzureAd__AllowAgentUsers`."""
+
+    code, detail = "agent_user_not_allowed", "This API acts for people. The user account of an agent may not call it."
 
 
 class ConsentRequired(Forbidden):

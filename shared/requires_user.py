@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import azure.functions as func
 
 from .application import CallingApp
-from .downstream import DownstreamApis
 from .errors import (
     AppTokenRequired,
     ClaimsChallenge,
@@ -35,13 +34,14 @@ from .hosting import (
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .sessions import AppRequestContext, RequestContext, Session, Sessions
 from .telemetry import RequestRecord, notes
 from .user import SignedInUser
-from .validation import ValidatedAppToken, ValidatedToken
 
 if TYPE_CHECKING:
     from .application.app_api import AppApi, AsyncAppApi
+    from .downstream import DownstreamApis
+    from .sessions import AppRequestContext, RequestContext, Session, Sessions
+    from .validation import ValidatedAppToken, ValidatedToken
 
 _BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
@@ -249,7 +249,8 @@ class _Guard:
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
                 opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
-                context = _context_of(opened, services.sessions, bearer, record)
+                context = services.sessions.context(opened, bearer, record)
+                realm = context.access_token.authority.realm  # of several tenants, only now the caller's own
                 with context:
                     self._check_conditions(context.access_token, services)
                     caller = self._caller(context, services.apis)
@@ -285,6 +286,8 @@ class _Guard:
             Forbidden: the application is not one of those that may call.
             ClaimsChallenge: the user has not satisfied the authentication context.
         """
+        from .validation import ValidatedAppToken
+
         if isinstance(token, ValidatedAppToken):
             _check_app(token, self._conditions.apps)
         else:
@@ -292,6 +295,8 @@ class _Guard:
 
     def _caller(self, context: RequestContext | AppRequestContext, apis: DownstreamApis) -> SignedInUser | CallingApp:
         """What the function gets. For a user it begins the prefetched exchanges."""
+        from .sessions import AppRequestContext
+
         if isinstance(context, AppRequestContext):
             return CallingApp(context.access_token)
         for name in self._conditions.users.prefetch if self._conditions.users else ():
@@ -306,14 +311,6 @@ class _Guard:
         return {name: value for name, value in every.items() if name in self._parameters or self._takes_rest}
 
 
-def _context_of(
-    opened: Session | ValidatedAppToken, sessions: Sessions, bearer: str, record: RequestRecord
-) -> RequestContext | AppRequestContext:
-    if isinstance(opened, ValidatedAppToken):
-        return AppRequestContext(opened, record)
-    return RequestContext(sessions, opened, bearer, record)
-
-
 def _check_user(token: ValidatedToken, users: _UserConditions | None, services: Services) -> None:
     if users is None:
         raise AppTokenRequired(reason="a user's token")
@@ -323,7 +320,7 @@ def _check_user(token: ValidatedToken, users: _UserConditions | None, services: 
     if users.roles and token.roles().isdisjoint(users.roles):
         raise InsufficientRole(users.roles, reason="none of the roles")
     if users.auth_context and users.auth_context not in token.auth_contexts():
-        claims, address = auth_context_claims(users.auth_context), services.settings.authority.authorization_uri
+        claims, address = auth_context_claims(users.auth_context), token.authority.authorization_uri
         raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
 

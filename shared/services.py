@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .downstream import DownstreamApis
 from .errors import SettingsError
-from .exchange import MsalHttpClient, OnBehalfOf, TokenSource
 from .net import Transport
 from .preload import preload_in_background
-from .sessions import Sessions
-from .settings import Settings, problem_of_api
+from .settings import Authority, Settings, problem_of_api
 from .telemetry import notes
-from .validation import AccessTokenValidator, Metadata, SigningKeys
+
+if TYPE_CHECKING:
+    from .exchange import OnBehalfOf, TenantExchanges
+    from .sessions import Exchanger
 
 if TYPE_CHECKING:
     from .application.app_tokens import AppTokens
@@ -45,6 +45,12 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
+        # Imported here, and before that in the background, so that the app itself is imported fast:
+        from .downstream import DownstreamApis
+        from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
+        from .sessions import Sessions
+        from .validation import AccessTokenValidator, Metadata, SigningKeys
+
         self.settings, self.now = settings, now
         self._making = threading.Lock()
         self._app_tokens: AppTokens | None = None
@@ -52,18 +58,18 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        self.on_behalf_of = OnBehalfOf(
-            settings.authority,
-            settings.client,
-            MsalHttpClient(settings.authority, entra, now, metadata.fetched_document),
-            now,
-            sleep,
-        )
+        credentials = credential_loads(settings.client, now)
+
+        def on_behalf_of(authority: Authority) -> OnBehalfOf:
+            http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
+            return OnBehalfOf(authority, settings.client, http, now, sleep, credentials=credentials)
+
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
-        exchanger: TokenSource = self.on_behalf_of
-        self._preparations = [self.on_behalf_of.load_credential_early]
+        self.entra = TenantExchanges(on_behalf_of)
+        exchanger: Exchanger = self.entra
+        self._preparations = [credentials.load_early]
         if settings.redis.url.reveal():
-            exchanger, prepare = _add_shared_cache(settings, self.on_behalf_of, now, sleep)
+            exchanger, prepare = _with_shared_cache(settings, self.entra, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -76,7 +82,8 @@ class Services:
 
         with self._making:
             if self._app_tokens is None:
-                source = ClientCredentials(self.settings.authority, self.on_behalf_of)
+                authority = self.settings.authority
+                source = ClientCredentials(authority, self.entra.of(authority))
                 self._app_tokens = AppTokens(source, self.now)
             return self._app_tokens
 
@@ -171,16 +178,24 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
         return error
 
 
-def _add_shared_cache(
-    settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
-) -> tuple[TokenSource, Callable[[], None]]:
+def _with_shared_cache(
+    settings: Settings,
+    entra: TenantExchanges[OnBehalfOf],
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> tuple[Exchanger, Callable[[], None]]:
     """The Redis cache in front of Entra, and the function that starts its warm-up."""
+    from .exchange import TenantExchanges
     from .redis import DistributedCache, RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     store = RedisStore(settings.redis, now)
-    return DistributedCache(settings.authority, entra, store, now, sleep), store.prepare
+
+    def cache(authority: Authority) -> DistributedCache:
+        return DistributedCache(authority, entra.of(authority), store, now, sleep)
+
+    return TenantExchanges(cache), store.prepare
 
 
 services = LazyServices(os.environ)

@@ -23,14 +23,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar, Token
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .errors import ApiError, ServiceUnavailable, Throttled, UserTokenRequired
-from .exchange import DownstreamToken, Origin, Refusal, TokenSource
+from .exchange import DownstreamToken, Origin, Refusal
 from .net import SingleFlight, WaitedTooLongError, result_of
-from .settings import DownstreamApiSettings
+from .settings import Authority, DownstreamApiSettings
 from .telemetry import REPEAT_AFTER_SECONDS, RequestRecord
 from .validation import ValidatedAppToken, ValidatedToken
 
@@ -79,7 +78,7 @@ class Session:
         """Stores the token, unless `instead_of` was replaced meanwhile: a newer one may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
-            self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
+            self.downstream_tokens[scopes] = token.from_session()
 
     def drop(self, scopes: Scopes, refusal: Refusal) -> None:
         """Removes the token that was refused, if it is still the current one."""
@@ -118,6 +117,20 @@ class Validator(Protocol):
     def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken: ...
 
 
+class Exchanger(Protocol):
+    """See TenantExchanges."""
+
+    def exchange(
+        self,
+        assertion: str,
+        scopes: Scopes,
+        *,
+        authority: Authority,
+        correlation_id: str,
+        refusal: Refusal | None = None,
+    ) -> DownstreamToken: ...
+
+
 class KeyCheck(Protocol):
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None: ...
 
@@ -129,7 +142,7 @@ class Sessions:
         self,
         validator: Validator,
         keys: KeyCheck,
-        exchanger: TokenSource,
+        exchanger: Exchanger,
         now: Callable[[], float],
         max_sessions: int,
         max_bytes: int,
@@ -187,6 +200,14 @@ class Sessions:
         session = self._sessions.put(digest, new, token.expires_at, new.size())
         self._warn_if_too_small()
         return session
+
+    def context(
+        self, opened: Session | ValidatedAppToken, bearer: str, record: RequestRecord
+    ) -> RequestContext | AppRequestContext:
+        """The context of one request by the session's user, or by an application."""
+        if isinstance(opened, ValidatedAppToken):
+            return AppRequestContext(opened, record)
+        return RequestContext(self, opened, bearer, record)
 
     def _is_valid(
         self, token: ValidatedToken | ValidatedAppToken, known: ExpiringLru[bytes, Any], digest: bytes
@@ -271,7 +292,7 @@ class Sessions:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:
             log.warning("a downstream token could not be renewed yet (%s)", error)
-            later = replace(due, renew_at=self._now() + RENEW_AGAIN_SECONDS)
+            later = due.renewed_at(self._now() + RENEW_AGAIN_SECONDS)
             if session.downstream_tokens.get(scopes) is due:
                 session.downstream_tokens[scopes] = later
             return later
@@ -285,7 +306,13 @@ class Sessions:
                 session.reserve_exchange(scopes, self._now())
         try:  # from here on the bearer token is the assertion of the exchange
             session.check_not_throttled(scopes, self._now())
-            token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
+            token = self._exchanger.exchange(
+                bearer,
+                scopes,
+                authority=session.access_token.authority,
+                correlation_id=correlation_id,
+                refusal=refusal,
+            )
         except ApiError as error:
             if isinstance(error, Throttled):
                 session.throttle(scopes, self._now(), error.retry_after)
@@ -305,9 +332,11 @@ class CallerContext:
 
     _entered: Token[CallerContext | None]
 
-    def __init__(self, record: RequestRecord) -> None:
+    def __init__(self, token: ValidatedToken | ValidatedAppToken, record: RequestRecord) -> None:
         self.record = record
         self.is_closed = False
+        if token.authority.among_several:
+            record.tenant = token.authority.tenant_id
 
     def __enter__(self) -> None:
         self._entered = _current.set(self)
@@ -325,7 +354,7 @@ class AppRequestContext(CallerContext):
     """An application as the caller. It has no bearer token, so no token can be had in exchange for it."""
 
     def __init__(self, access_token: ValidatedAppToken, record: RequestRecord) -> None:
-        super().__init__(record)
+        super().__init__(access_token, record)
         self.access_token = access_token
         record.caller_is_app(access_token.name_in_log)
 
@@ -338,11 +367,12 @@ class RequestContext(CallerContext):
     """
 
     def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
-        super().__init__(record)
+        super().__init__(session.access_token, record)
         self._sessions, self._session = sessions, session
         self._bearer: str | None = bearer
         self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
+        record.agent = agent.client_id if (agent := session.access_token.agent) else ""
 
     def close(self) -> None:
         """Forgets the bearer token. From now on `token_for` raises ApiError."""

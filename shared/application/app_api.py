@@ -20,7 +20,8 @@ from ..net import Response, within
 from ..sessions import current_record
 from ..settings import DownstreamApiSettings, Settings
 from ..telemetry import RequestRecord
-from ..user import AsyncCalledApi, in_a_thread
+from ..user import in_a_thread
+from ..user.async_api import AsyncCalledApi
 from .app_tokens import AppTokens
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class AppCalls(ApiCalls):
 
     def __init__(self, api: DownstreamApiSettings, services: Services) -> None:
         self._own = AppContext(services)
-        super().__init__(api, services.apis, self._own)
+        super().__init__(api, services.apis, self._own, services.settings.authority)
         self._seconds, self._now = services.settings.request_timeout, services.now
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:

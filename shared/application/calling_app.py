@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..validation import ValidatedAppToken
+if TYPE_CHECKING:
+    from ..validation import ValidatedAppToken
 
 
 class CallingApp:

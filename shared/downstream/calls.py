@@ -15,7 +15,7 @@ from ..errors import ApiError, BadGateway, GatewayTimeout, ServerMisconfigured
 from ..exchange import Refusal
 from ..net import AttemptFailedError, Response, Retries, Transport, TransportError, TransportTimeout
 from ..sessions import ExchangedLately
-from ..settings import DownstreamApiSettings, Settings, problem_of_api
+from ..settings import Authority, DownstreamApiSettings, Settings, problem_of_api
 from ..telemetry import RequestRecord
 from .claims import BearerToken, token_with_claims
 from .errors import claims_in, demand_of, error_from_api
@@ -23,8 +23,8 @@ from .file_body import FileBody
 from .path import join
 from .request import Request
 
-ATTEMPTS = 3  # of a call that may be repeated
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+ATTEMPTS = 3  # of a call that may be repeated
 _FILE_SECONDS = 230.0  # to send or receive a file; the deadline of the request comes first
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may succeed
 
@@ -39,7 +39,7 @@ class DownstreamApis:
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.authority, self.transport, self.now = settings.authority, transport, now
+        self.transport, self.now = transport, now
         self._settings = settings.downstream_apis
         self.threads = ThreadPoolExecutor(settings.waiting_threads, "on-behalf-of")  # starts none before it is used
         self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
@@ -87,8 +87,11 @@ class CallContext(Protocol):
 class ApiCalls:
     """Sends calls to one API as one user: adds the token, repeats what may be repeated, and translates errors."""
 
-    def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: CallContext) -> None:
-        self.api, self._apis, self._context = api, apis, context
+    def __init__(
+        self, api: DownstreamApiSettings, apis: DownstreamApis, context: CallContext, authority: Authority
+    ) -> None:
+        """`authority`: where the user signs in again and consents."""
+        self.api, self._apis, self._context, self._authority = api, apis, context, authority
         self._retries = apis.retries[api.name.lower()]
 
     @property
@@ -125,14 +128,14 @@ class ApiCalls:
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
         if claims:  # such as from continuous access evaluation: one more exchange, with these claims
-            return token_with_claims(self._context, self.api, claims, token, self._apis.authority)
-        if status == 401 or (status == 403 and demand_of(refused, self.api.name, self._apis.authority) is None):
+            return token_with_claims(self._context, self.api, claims, token, self._authority)
+        if status == 401 or (status == 403 and demand_of(refused, self.api.name, self._authority) is None):
             return self._another_token(token, status)
         return None
 
     def error(self, response: Response) -> ApiError:
         """The error for the client, from an error response of the API."""
-        return error_from_api(response, self.api.name, self._apis.authority, self._apis.now())
+        return error_from_api(response, self.api.name, self._authority, self._apis.now())
 
     def error_in(self, response: Response, method: str) -> ApiError | None:
         """Like `error`, but None for a success."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
@@ -70,11 +69,12 @@ class MsalHttpClient:
         if known is None:
             response = self._send("GET", url, params=params, headers=headers)
         else:
-            response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
+            content = compact(known.json()).encode()  # MSAL cannot read a byte order mark
+            response = Response(known.status_code, known.headers, content)
         document = response.json()
         token_endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
         if isinstance(token_endpoint, str):
-            self._check_host(token_endpoint)
+            self._check_endpoint(token_endpoint)
         return response
 
     def post(
@@ -91,7 +91,7 @@ class MsalHttpClient:
 
         `client_request_id` is the same. `acquire_token_for_client` uses the other name for an id of its own.
         """
-        self._check_host(url)
+        self._check_endpoint(url)
         correlation_id = client_request_id or correlation_id
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
         return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
@@ -99,10 +99,10 @@ class MsalHttpClient:
     def close(self) -> None:
         """Does nothing: the code that made the transport closes it."""
 
-    def _check_host(self, address: str) -> None:
-        """Raises EntraUnavailable for a token endpoint on another host: it would get the user's token."""
-        if not self._authority.own_address(address):
-            raise EntraUnavailable("token endpoint on another host")
+    def _check_endpoint(self, address: str) -> None:
+        """Raises EntraUnavailable for a token endpoint of another host or tenant: it would get the user's token."""
+        if not self._authority.own_token_endpoint(address):
+            raise EntraUnavailable("token endpoint of another host or tenant")
 
     def _send(self, method: str, url: str, **request: Any) -> Response:
         try:
@@ -206,6 +206,7 @@ def msal_application(
             authority.client_id,
             client_credential=credential.for_msal(),
             authority=authority.url,
+            instance_discovery=False,  # otherwise MSAL asks the public cloud about an address that it does not know
             http_client=http,
             http_cache=discovery,
             token_cache=no_token_cache(),

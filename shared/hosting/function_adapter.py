@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import azure.functions as func
 
@@ -58,8 +57,7 @@ async def _call_async(function: Function, arguments: dict[str, Any]) -> object:
     return await result if hasattr(result, "__await__") else result
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What differs between `def` and `async def`: the class of the user, how to open a session, how to call."""
 
     is_async: bool

@@ -1,10 +1,16 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
-from .authority import Authority, normalized
+from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
+from .clouds import GRAPH_HOSTS, cloud_of
 from .credentials import CredentialSettings
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
 __all__ = [
+    "ANY",
+    "GRAPH_HOSTS",
+    "MAX_TENANTS",
+    "ORGANIZATIONS",
+    "PERSONAL_ACCOUNTS",
     "Authority",
     "ClientSettings",
     "CredentialSettings",
@@ -12,6 +18,7 @@ __all__ = [
     "RedisSettings",
     "Settings",
     "TokenSettings",
+    "cloud_of",
     "normalized",
     "problem_of_api",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from .clouds import Cloud
 from .environ import EnvironReader, Secret
 
 SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
 
 
-@dataclass(frozen=True)
-class CredentialSettings:
+class CredentialSettings(NamedTuple):
     """One entry of `AzureAd__ClientCredentials`: one source of the API's own credential."""
 
     source_type: str
@@ -20,20 +20,20 @@ class CredentialSettings:
     managed_identity_client_id: str = ""
     token_exchange_url: str = ""
     certificate_disk_path: str = ""
-    certificate_password: Secret = field(default_factory=lambda: Secret(""))
-    base64_encoded_value: Secret = field(default_factory=lambda: Secret(""))
-    client_secret: Secret = field(default_factory=lambda: Secret(""))
+    certificate_password: Secret = Secret("")
+    base64_encoded_value: Secret = Secret("")
+    client_secret: Secret = Secret("")
 
 
-def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
-    """All entries, numbered without a gap. Problems are in `env.problems`."""
+def client_credentials(env: EnvironReader, cloud: Cloud) -> tuple[CredentialSettings, ...]:
+    """All entries, numbered without a gap. Problems are in `env.problems`. `cloud`: that of Entra."""
     entries: list[CredentialSettings] = []
     while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
-        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__"))
+        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__", cloud))
     return tuple(entries)
 
 
-def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
+def _client_credential(env: EnvironReader, at: str, cloud: Cloud) -> CredentialSettings:
     source = env.one_of(at + "SourceType", SOURCE_TYPES)
     if not source:  # one problem is enough: the other variables of a wrong SourceType cannot be judged
         for name in env.children(at.removesuffix("__")):
@@ -50,7 +50,7 @@ def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
         return CredentialSettings(
             source,
             managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
-            token_exchange_url=env.text(at + "TokenExchangeUrl", "api://AzureADTokenExchange"),
+            token_exchange_url=env.text(at + "TokenExchangeUrl", cloud.token_exchange_url),
         )
     if source == "Path":
         path, password = env.text(at + "CertificateDiskPath"), env.secret(at + "CertificatePassword", "")

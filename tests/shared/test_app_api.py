@@ -13,6 +13,7 @@ import azure.functions as func
 import pytest
 
 from emulators.applications import API
+from emulators.people import CONTOSO, people_of
 from shared import BatchCall, CallingApp, User
 from shared.application.app_api import AppApi, AsyncAppApi
 from shared.errors import (
@@ -291,7 +292,7 @@ def test_a_calling_application_has_no_apis(desk: Desk) -> None:
             "id": own["CLIENT_APP_ID"],
             "tenant": own["TENANT_ID"],
             "roles": ["Jobs.Run", "Other"],
-            "users": 7,
+            "users": len(people_of(CONTOSO)),
         }
     assert (desk.asked(), [entry.action for entry in desk.lab.exchanges(desk.mark)]) == (1, ["client_credentials"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +11,14 @@ import pytest
 from shared.errors import ApiError, ServiceUnavailable, Throttled
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session, Sessions
+from shared.settings.authority import Authority
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import finish_background_work
 from tests.support.tokens import STRANGER
+
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 
 SCOPES: Scopes = ("User.Read",)
 LIFE, RENEWED_AFTER = 3600.0, 3300.0
@@ -27,7 +29,7 @@ def token(text: str, at: float = 0.0) -> DownstreamToken:
 
 
 def access_token(key: SigningKey, ends_at: float, payload: bytes = b"{}") -> ValidatedToken:
-    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym")
+    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym", AUTHORITY)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_a_token_is_kept_instead_of_the_one_it_was_meant_to_replace(session: Ses
     session.keep(SCOPES, token("first"), instead_of=None)
     session.keep(SCOPES, token("late"), instead_of=None)
     first = session.downstream_tokens[SCOPES]
-    assert first == replace(token("first"), origin=Origin.SESSION)  # the next lookup finds it in the session
+    assert (first.token, first.origin) == ("first", Origin.SESSION)  # the next lookup finds it in the session
     session.keep(SCOPES, token("second"), instead_of=first)
     session.keep(SCOPES, token("late"), instead_of=first)
     assert {scopes: kept.token for scopes, kept in session.downstream_tokens.items()} == {SCOPES: "second"}
@@ -117,7 +119,7 @@ class Entra:
         return key_id == "kid" and key is self.key
 
     def exchange(
-        self, assertion: str, scopes: Any, *, correlation_id: str, refusal: Refusal | None = None
+        self, assertion: str, scopes: Any, *, authority: Authority, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         self.asked.append((assertion, scopes, correlation_id, refusal))
         self.meanwhile()

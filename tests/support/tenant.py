@@ -22,9 +22,9 @@ from starlette.requests import Request
 
 from emulators.applications import API, Application
 from emulators.canned import Canned, CannedResponse, StandIn
-from emulators.entra.verification import TokenError, verify_token
+from emulators.entra.verification import TokenError, verify_token_of_any
 from emulators.environment import api_settings
-from emulators.people import CONTOSO, PEOPLE, person_by_oid
+from emulators.people import EVERYONE, PEOPLE, person_by_oid
 from emulators.requests_io import bearer
 from emulators.stack import Stack
 from emulators.table import FILE, TableError, read_table
@@ -37,6 +37,8 @@ __all__ = ["Arrived", "Response", "Tenant"]
 
 _MISLEADING = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
 _ENTRA = "entra.token"
+_ASKED = {"insufficient_scope": "scopes", "insufficient_role": "roles"}
+"""By the code of a refusal: the member of the body that says what the function asks for."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,14 @@ class Tenant:
         """
         if (as_ is ...) == (as_app is None):
             raise TypeError('who calls? Write as_="alice", as_=None, or as_app="daemon"')
-        given = dict(headers or {})
+        given, token = dict(headers or {}), ""
         if as_app is not None:
-            given["Authorization"] = f"Bearer {self._app_token(as_app, roles)}"
+            token = self._app_token(as_app, roles)
         elif isinstance(as_, str):
-            given["Authorization"] = f"Bearer {self._token(as_, scopes, roles, mfa)}"
-        return call(
+            token = self._token(as_, scopes, roles, mfa)
+        if token:
+            given["Authorization"] = f"Bearer {token}"
+        response = call(
             function,
             self._runner,
             headers=given,
@@ -120,6 +124,8 @@ class Tenant:
             method=method,
             bindings=bindings,
         )
+        response.note = self._about(response, token)
+        return response
 
     def responds(
         self, api: str, route: str, body: Any, status: int = 200, headers: Mapping[str, str] | None = None
@@ -176,7 +182,7 @@ class Tenant:
         self.stack.faults.add(_ENTRA if api == "Entra" else self._azure().get(api) or self._key(api), **what)
 
     def _token(self, person: str, scopes: Collection[str] | None, roles: Collection[str] | None, mfa: bool) -> str:
-        if person not in PEOPLE:
+        if person not in EVERYONE:
             raise ValueError(f"there is nobody called {person!r}; there are {', '.join(PEOPLE)}")
         if isinstance(scopes, str) or isinstance(roles, str):
             raise TypeError('scopes and roles are lists, such as scopes=["access_as_user"]')
@@ -193,6 +199,21 @@ class Tenant:
             raise TypeError('roles are a list, such as roles=["Jobs.Run"]')
         held = self.stack.directory.app_roles(client, known["api"]) if roles is None else tuple(roles)
         return self.stack.issue_app_token(client=client.key, roles=held)
+
+    def _about(self, response: Response, token: str) -> str:
+        """Which scopes or roles the token has, and which the function asks for, if it was refused for them."""
+        try:
+            problem = response.json() if response.status == 403 else {}
+        except ValueError:
+            return ""
+        asked = _ASKED.get(str(problem.get("code"))) if isinstance(problem, dict) else None
+        if not (token and asked):
+            return ""
+        claims = verify_token_of_any(token, self.stack.entra.keys, self.stack.entra.now())
+        has = claims.get("roles", ()) if asked == "roles" else str(claims.get("scp", "")).split()
+        near = [close for each in has for close in difflib.get_close_matches(each, problem.get(asked, ()), n=1)]
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        return f"the token has the {asked} {list(has)}, and the function asks for one of {problem.get(asked)}{guess}"
 
     def _application(self, api: str) -> Application:
         service = self._azure().get(api)
@@ -243,7 +264,7 @@ def _canned_of(stack: Stack) -> dict[str, Canned]:
 
 def _arrived(stack: Stack, canned: Canned, request: Request, body: bytes) -> Arrived:
     try:
-        claims = verify_token(bearer(request) or "", stack.entra.keys, CONTOSO, stack.entra.now())
+        claims = verify_token_of_any(bearer(request) or "", stack.entra.keys, stack.entra.now())
     except TokenError:
         claims = {}
     person = person_by_oid(claims.get("oid"))

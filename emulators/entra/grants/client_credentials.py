@@ -24,7 +24,7 @@ def issue(call: Call) -> dict[str, object]:
     roles = directory.app_roles(call.client, resource)
     if not roles and directory.requires_assignment(resource):
         raise EntraError(501051, client=call.client.name, resource=resource.name)
-    token = call.entra.app_token(call.client, resource, roles, proof=call.client_proof)
+    token = call.entra.app_token(call.client, resource, roles, proof=call.client_proof, tenant=call.tenant)
     call.note.verdict = f"ok: {resource.name} token for {call.client.name} itself"
     call.note.details.update(roles=" ".join(roles), resource=resource.name, issued=fingerprint(token))
     seconds = int(call.entra.lifetime)

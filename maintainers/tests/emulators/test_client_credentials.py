@@ -6,7 +6,7 @@ import pytest
 
 from emulators.applications import API, API_ID, API_IDENTITY, CLIENT_ID, GRAPH_ID, TOKEN_EXCHANGE_URI
 from emulators.graph import GRAPH_HOST
-from emulators.people import CONTOSO, PEOPLE
+from emulators.people import CONTOSO, people_of
 from emulators.registrations import daemon
 from emulators.stack import Stack
 
@@ -126,7 +126,7 @@ def test_graph_lists_users_for_an_application_with_the_role(stack: Stack, own: H
     without = own.get(USERS, stack.issue_app_token(app="graph", client="api", roles=()))
     assert (without.status_code, without.json()["error"]["code"]) == (403, "Authorization_RequestDenied")
     reply = own.get(f"{USERS}?$select=displayName", stack.issue_app_token(app="graph", roles=("User.Read.All",)))
-    assert [one["displayName"] for one in reply.json()["value"]] == [one.display_name for one in PEOPLE.values()]
+    assert [one["displayName"] for one in reply.json()["value"]] == [one.display_name for one in people_of(CONTOSO)]
 
 
 @pytest.mark.parametrize("path", ["me", "me/messages", "me/drive", "me/memberOf"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulators.people import PEOPLE
+from emulators.people import CONTOSO, PEOPLE, people_of
 from emulators.stack import Stack
 from emulators.table import Table
 
@@ -76,7 +76,7 @@ def runner(stack: Stack, engine: str, tmp_path: Path) -> Iterator[Runner]:
     stack.faults.clear()
 
 
-@pytest.mark.parametrize(("what", "logged"), [(TIMER, f"{len(PEOPLE)} users"), (QUEUE, "mail is set")])
+@pytest.mark.parametrize(("what", "logged"), [(TIMER, f"{len(people_of(CONTOSO))} users"), (QUEUE, "mail is set")])
 def test_a_function_without_a_user_calls_as_the_application(
     runner: Runner, stack: Stack, what: tuple[str, ...], logged: str
 ) -> None:
