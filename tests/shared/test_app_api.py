@@ -356,6 +356,10 @@ async def _get(api: AsyncAppApi) -> object:
         ({f"{AT}Scopes": ".default"}, "must be one scope that ends with /.default"),
         ({f"{AT}RequestAppToken": "yes"}, "must be true or false"),
         ({f"{AT}Scopes": None}, f"{AT}Scopes: is missing"),
+        (
+            {"AzureAd__TenantId": "organizations", "AzureAd__AllowedTenants": CONTOSO},
+            f"{AT}RequestAppToken: must not be true while AzureAd__TenantId is organizations",
+        ),
     ],
 )
 def test_wrong_settings_are_named_before_anything_is_sent(

@@ -34,18 +34,32 @@ Decorator = Callable[[Function], Function]
 
 
 class World(NamedTuple):
-    """A tenant in a cloud: the API's settings for it, and claims that its tokens have in place of the usual ones."""
+    """A tenant in a cloud: the API's settings for it, and claims that its tokens have in place of the usual ones.
+
+    `realm`: in the challenge for a token that is not valid. `own_realm`: for a valid token, that of its tenant.
+    """
 
     settings: Mapping[str, str | None] = {}
     claims: Mapping[str, object] = {}
     lets_in: bool = True
+    realm: str = CONTOSO
+    own_realm: str = CONTOSO
 
+
+OF_FABRIKAM = {"tid": FABRIKAM, "iss": f"https://login.microsoftonline.com/{FABRIKAM}/v2.0"}
+SEVERAL = {"AzureAd__TenantId": "organizations", "AzureAd__AllowedTenants": f"{CONTOSO} {FABRIKAM}"}
+OTHERS = {**SEVERAL, "AzureAd__AllowedTenants": STRANGE_CLIENT}
 
 WORLDS: dict[str, World] = {
     "the API's own tenant": World(),
-    "another tenant": World(
-        claims={"tid": FABRIKAM, "iss": f"https://login.microsoftonline.com/{FABRIKAM}/v2.0"}, lets_in=False
+    "one of several tenants": World(SEVERAL, realm="organizations"),
+    "another one of several tenants": World(SEVERAL, OF_FABRIKAM, realm="organizations", own_realm=FABRIKAM),
+    "a tenant that is not one of several": World(OTHERS, OF_FABRIKAM, lets_in=False, realm="organizations"),
+    "one of several tenants, with the issuer of another": World(
+        SEVERAL, {**OF_FABRIKAM, "tid": CONTOSO}, lets_in=False, realm="organizations"
     ),
+    "no tenant, where several may call": World(SEVERAL, {"tid": None}, lets_in=False, realm="organizations"),
+    "another tenant": World(claims=OF_FABRIKAM, lets_in=False),
     "another tenant with the issuer of the API's": World(claims={"tid": FABRIKAM}, lets_in=False),
     "another cloud": World(claims={"iss": f"https://login.microsoftonline.us/{CONTOSO}/v2.0"}, lets_in=False),
     "a client that is not allowed": World(settings={"AzureAd__AllowedClients": ITSELF}, lets_in=False),
@@ -89,6 +103,7 @@ COLUMNS: tuple[tuple[str, Callable[[LazyServices], Decorator], tuple[str, ...]],
 )
 
 OK, ROLE_LACKS, SCOPE_LACKS = "ok", "insufficient_role", "insufficient_scope"
+NO_AGENT_USERS = "agent_user_not_allowed"
 FOR_APPS, FOR_USERS, OTHER_APP = "app_token_required", "user_token_required", "forbidden"
 BAD, NONE = "invalid_token", "missing_token"
 STATUS = {OK: 200, BAD: 401, NONE: 401}  # all others are 403
@@ -98,7 +113,7 @@ class Kind(NamedTuple):
     """A kind of token: how it is made, and the cells of its row in the order of COLUMNS."""
 
     token: Callable[[Lab, dict[str, Any]], str | None]
-    cells: tuple[str, str, str, str, str, str]
+    cells: tuple[str, ...]
 
 
 def of_user(person: str = "alice", **more: Any) -> Callable[[Lab, dict[str, Any]], str]:
@@ -131,6 +146,8 @@ APP = (FOR_USERS, FOR_USERS, ROLE_LACKS, OK, OTHER_APP, ROLE_LACKS)
 APP_WITH_ROLE = (FOR_USERS, FOR_USERS, OK, OK, OTHER_APP, OK)
 OTHER_APP_WITH_ROLE = (FOR_USERS, FOR_USERS, OK, OTHER_APP, OK, OK)
 NOBODY = (BAD, BAD, BAD, BAD, BAD, BAD)
+ACCOUNT_OF_AGENT = (NO_AGENT_USERS,) * 6
+AGENT_ITSELF = (FOR_USERS,) * 6
 
 KINDS: dict[str, Kind] = {
     "a user": Kind(of_user(), USER),
@@ -141,6 +158,10 @@ KINDS: dict[str, Kind] = {
     "a user with the role as a scope": Kind(of_user(scp=ROLE), USER_WITHOUT_SCOPE),
     "a user with the scope as a role": Kind(of_user(scp="other", roles=[SCOPE, ROLE]), USER_WITHOUT_SCOPE),
     "a user through an agent": Kind(of_user(xms_act_fct="9 11", azp=CLIENT_ID), USER),
+    "a user account of an agent": Kind(of_user(xms_sub_fct="3 13", roles=[ROLE], azp=CLIENT_ID), ACCOUNT_OF_AGENT),
+    "an agent itself, with a scope": Kind(of_user(xms_sub_fct="11", scp="/", roles=[ROLE]), AGENT_ITSELF),
+    "an application that is a user account of an agent": Kind(of_app(ROLE, xms_sub_fct="13"), NOBODY),
+    "an application with a malformed actor": Kind(of_app(ROLE, xms_act_fct="11,13"), NOBODY),
     "a guest": Kind(of_user("greta"), USER),
     "a guest with a role like an application's": Kind(of_user("greta", roles=[ROLE]), USER_WITH_ROLE),
     "a user with a list of scopes": Kind(of_user(scp=[SCOPE], roles=[ROLE]), NOBODY),
@@ -229,5 +250,6 @@ def test_who_may_call(lab: Lab, world: str, kind: str, column: int) -> None:
             assert reply.get_body().decode().removeprefix("Async") in types
         else:
             assert body_of(reply)["code"] == expected
-            assert challenge.startswith(f'Bearer realm="{CONTOSO}"') == (expected in (BAD, NONE, SCOPE_LACKS))
+            realm = place.realm if expected in (BAD, NONE) else place.own_realm
+            assert challenge.startswith(f'Bearer realm="{realm}"') == (expected in (BAD, NONE, SCOPE_LACKS))
             assert token is None or token not in f"{challenge}{reply.get_body().decode()}"
