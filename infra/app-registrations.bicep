@@ -47,6 +47,9 @@ param browserOrigins string[]
 @description('Service or asset id from an inventory of the tenant; empty for none.')
 param serviceManagementReference string
 
+@description('Lets other tenants install the apps.')
+param forSeveralTenants bool
+
 @description('Shown in the display names.')
 param environmentName string
 
@@ -147,6 +150,8 @@ var owners = empty(ownerIds)
       relationships: ownerIds
     }
 
+var signInAudience = forSeveralTenants ? 'AzureADMultipleOrgs' : 'AzureADMyOrg'
+
 var managementReference = empty(serviceManagementReference) ? null : serviceManagementReference
 
 // No lambda touches a Graph resource: that compiles and then fails at deployment (Azure/bicep#18046).
@@ -157,7 +162,7 @@ resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'Orders (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   identifierUris: [ordersUri]
   api: {
     requestedAccessTokenVersion: 2
@@ -184,7 +189,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'API (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   identifierUris: [apiUri]
   api: {
     requestedAccessTokenVersion: 2
@@ -231,7 +236,7 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'Client (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   // Signs a user in where there is no browser as well (device code).
   isFallbackPublicClient: true
   publicClient: {

@@ -126,6 +126,9 @@ param requireAssignment bool = false
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[] = []
 
+@description('Ids of further tenants whose users may call, or the one word any. An administrator of each then consents once.')
+param allowedTenants string[] = []
+
 @description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. The principal that deploys first is an owner already.')
 param registrationOwnerIds string[] = []
 
@@ -361,6 +364,7 @@ module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistration
     apiIdentityAudience: cloudFacts.tokenExchangeAudience
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds
+    forSeveralTenants: !empty(allowedTenants)
     ownerIds: registrationOwnerIds
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
@@ -387,19 +391,29 @@ var registered = useExistingRegistrations
       clientClientId: appRegistrations!.outputs.clientClientId
     }
 
+var tenantSettings = empty(allowedTenants)
+  ? {
+      AzureAd__TenantId: tenant().tenantId
+    }
+  : {
+      AzureAd__TenantId: 'organizations'
+      AzureAd__AllowedTenants: contains(allowedTenants, 'any')
+        ? 'any'
+        : join(union([tenant().tenantId], allowedTenants), ' ')
+    }
+
 // <orders>
 module orders 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'orders'
     identityName: ordersIdentityName
-    appSettings: {
+    appSettings: union(tenantSettings, {
       PYTHON_SCRIPT_FILE_NAME: 'downstream_app.py'
       AzureAd__Instance: cloudFacts.loginEndpoint
-      AzureAd__TenantId: tenant().tenantId
       AzureAd__ClientId: registered.ordersClientId
       AzureAd__Scopes: 'Orders.Read'
-    }
+    })
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     pythonVersion: pythonVersion
     instanceMemoryMB: 512
@@ -458,9 +472,8 @@ module api 'function-app.bicep' = {
   params: {
     serviceName: 'api'
     identityName: apiIdentityName
-    appSettings: union(clientCredentialSettings, tokenCacheSettings, {
+    appSettings: union(clientCredentialSettings, tokenCacheSettings, tenantSettings, {
       AzureAd__Instance: cloudFacts.loginEndpoint
-      AzureAd__TenantId: tenant().tenantId
       AzureAd__ClientId: registered.apiClientId
       AzureAd__Scopes: 'access_as_user'
       DownstreamApis__Graph__BaseUrl: '${cloudFacts.graphEndpoint}/v1.0'

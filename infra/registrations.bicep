@@ -43,6 +43,9 @@ param requireAssignment bool = false
 @description('Object ids of the users and groups that are assigned.')
 param assignedPrincipalIds string[] = []
 
+@description('Lets other tenants install the apps. Their users may call once the application team lists the tenants in ALLOWED_TENANTS.')
+param forSeveralTenants bool = false
+
 @description('Object ids of users and service principals that own the registrations as well.')
 param registrationOwnerIds string[] = []
 
@@ -65,6 +68,7 @@ module appRegistrations 'app-registrations.bicep' = {
     serviceManagementReference: serviceManagementReference
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds
+    forSeveralTenants: forSeveralTenants
     ownerIds: registrationOwnerIds
     environmentName: environmentName
     resourceToken: uniqueString(tenant().tenantId, environmentName)

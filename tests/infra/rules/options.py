@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import MAIN, Deployment, at, label
 from tests.infra.rules import deployment_rule
@@ -77,6 +78,21 @@ def callers(deployment: Deployment) -> Iterator[str]:
     for each in found:
         if each["properties"]["appRoleId"] != NO_ROLE:
             yield f"{label(each)}: an assignment to the app as such has the role {NO_ROLE}"
+
+
+@deployment_rule()
+def tenants(deployment: Deployment) -> Iterator[str]:
+    """Other tenants may install the apps and call if they are listed, and this tenant is one of the list."""
+    listed = deployment.parameters["allowedTenants"]
+    audience = "AzureADMultipleOrgs" if listed else "AzureADMyOrg"
+    for app in deployment.of_type(APPS):
+        if at(app, "properties.signInAudience") not in (audience, None):
+            yield f"{label(app)}: signInAudience must be {audience}"
+    for service, settings in settings_by_service(deployment).items():
+        allowed = settings.get("AzureAd__AllowedTenants", "").split()
+        wanted = [TENANT, *listed] if listed and listed != ["any"] else listed
+        if allowed != wanted or settings["AzureAd__TenantId"] != ("organizations" if listed else TENANT):
+            yield f"{service}: AzureAd__TenantId and AzureAd__AllowedTenants do not say {wanted or TENANT}"
 
 
 @deployment_rule()
