@@ -12,7 +12,7 @@ from shared.settings.clouds import CLOUDS, Cloud
 ROWS = json.loads((Path(__file__).parents[3] / "infra" / "clouds.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("name", "cloud"), zip(ROWS, CLOUDS, strict=True), ids=list(ROWS))
+@pytest.mark.parametrize(("name", "cloud"), list(zip(ROWS, CLOUDS, strict=True)), ids=list(ROWS))
 def test_the_app_and_the_deployment_have_the_same_names_of_a_cloud(name: str, cloud: Cloud) -> None:
     row = ROWS[name]
     assert row["loginEndpoint"] == f"https://{cloud.login}/"
