@@ -210,6 +210,10 @@ WRONG = {
         'DownstreamApis__Store__Scopes = "https://storage.azure.com/.default"',
         "settings.DownstreamApis__Store__Scopes must not name https://storage.azure.com next to an entry of it",
     ),
+    "tenants": (
+        'sign_in_audience = "AzureADandPersonalMicrosoftAccount"',
+        "sign_in_audience must be one of AzureADMyOrg, AzureADMultipleOrgs",
+    ),
     "groups": ('group_membership_claims = "All"', "group_membership_claims must be one of None, SecurityGroup"),
     "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
     "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),
