@@ -167,6 +167,11 @@ class Directory:
         with self._lock:
             return name in self._optional_claims[resource.key]
 
+    def optional_claims(self, resource: Application) -> frozenset[str]:
+        """The optional claims in tokens for `resource`."""
+        with self._lock:
+            return frozenset(self._optional_claims[resource.key])
+
     # Credentials
 
     def register_certificate(self, app: Application, certificate: Certificate) -> None:

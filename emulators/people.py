@@ -33,6 +33,10 @@ NOT_CONSENTED = "not-consented"
 """Has not allowed the API to act for them."""
 BLOCKED = "blocked"
 """Conditional Access refuses any exchange, and nothing the person does changes that."""
+USES_AGENT = "uses-agent"
+"""Where this person calls with the sample client, the client is an agent that calls for the person."""
+AGENT_USER = "agent-user"
+"""The user account of an agent. No person stands behind it."""
 REVOKED = "revoked"
 """An administrator revokes this person's sessions as soon as they exist."""
 
@@ -61,6 +65,11 @@ class Person:
     def is_guest(self) -> bool:
         """Whether the account is invited from another tenant."""
         return self.home_tenant != self.tenant
+
+    @property
+    def calls_through_agent(self) -> bool:
+        """Whether an agent takes the part of the sample client."""
+        return not self.traits.isdisjoint({USES_AGENT, AGENT_USER})
 
     @property
     def sign_in_name(self) -> str:
@@ -124,6 +133,20 @@ _EVERYBODY = (
         REVOKED,
     ),
     _member("olga", "Olsen", "019a0000-acbd-4e8f-9a9b-27c8d9eafb0c", "all is well"),
+    _member(
+        "petra",
+        "Paulsen",
+        "9e47a000-bdce-4f9a-8bac-18d9eafb0c1d",
+        "calls through an agent: works, and the log names the agent",
+        USES_AGENT,
+    ),
+    _member(
+        "robin",
+        "Ridge",
+        "40b14000-cedf-4a0b-9cbd-09eafb0c1d2e",
+        "the user account of an agent: refused unless AzureAd__AllowAgentUsers",
+        AGENT_USER,
+    ),
 )
 
 PEOPLE: dict[str, Person] = {person.name: person for person in _EVERYBODY}

@@ -301,6 +301,7 @@ class RequestContext:
         self._bearer: str | None = bearer
         self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
+        record.agent = agent.client_id if (agent := session.access_token.agent) else ""
         if session.access_token.authority.among_several:
             record.tenant = session.access_token.authority.tenant_id
 

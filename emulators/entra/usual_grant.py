@@ -32,5 +32,6 @@ def usual_grant(
         methods=methods,
         auth_contexts=issued_contexts(directory, resource, ClaimsRequest(), methods),
         groups=directory.groups_in_token(account, resource),
+        optional_claims=directory.optional_claims(resource),
         client_proof="0" if client.public else "2",
     )

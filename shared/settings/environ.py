@@ -70,9 +70,9 @@ class EnvironReader:
     def secret(self, name: str, default: str | None = None) -> Secret:
         return Secret(self.text(name, default))
 
-    def flag(self, name: str) -> bool:
-        """`true` or `false`; false when it is not set."""
-        value = self.text(name, "false").lower()
+    def flag(self, name: str, default: str = "false") -> bool:
+        """`true` or `false`."""
+        value = self.text(name, default).lower()
         if value not in ("true", "false"):
             self.problems.setdefault(name, "must be true or false")
         return value == "true"

@@ -45,12 +45,17 @@ class RedisSettings(NamedTuple):
 
 
 class TokenSettings(NamedTuple):
-    """Which access tokens this API accepts, and whether its log names their users."""
+    """Which access tokens this API accepts, and whether its log names their users.
+
+    `allow_agent_users`: whether the user accounts of agents may call. No person stands behind them.
+    """
 
     allowed_tenants: tuple[str, ...]  # tenant ids, or ANY; empty: the one tenant of the authority
     audiences: tuple[str, ...]
     allowed_clients: tuple[str, ...]  # empty: all
     enable_pii_logging: bool
+    allow_guests: bool
+    allow_agent_users: bool
 
 
 class ClientSettings(NamedTuple):
@@ -92,6 +97,8 @@ class Settings(NamedTuple):
                 audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
                 allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
                 enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
+                allow_guests=env.flag("AzureAd__AllowGuests", "true"),
+                allow_agent_users=env.flag("AzureAd__AllowAgentUsers"),
             ),
             scopes=env.words("AzureAd__Scopes"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),

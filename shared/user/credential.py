@@ -74,9 +74,9 @@ class UserCredential:
         asked = options or {}
         return access_token_info(self._token(scopes, asked.get("claims"), asked.get("tenant_id")))
 
-    def has_issued(self, bearer: str) -> bool:
-        """Whether a client got this token here. It says whose token a request of the client carries."""
-        return any(bearer == each.token for each in tuple(self._issued))
+    def issued(self, bearer: str) -> DownstreamToken | None:
+        """The token, if a client got it here. It says whose token a request of the client carries."""
+        return next((each for each in tuple(self._issued) if each.token == bearer), None)
 
     def check_host(self, url: str) -> None:
         """Before a token is sent to this address.
@@ -94,10 +94,9 @@ class UserCredential:
         if not url.isprintable() or _origin(url) != _origin(self._api.base_url):
             raise ServerMisconfigured(reason=f"a client was to send the token to another host than {setting} names")
 
-    def replacement(self, refused: str, claims: str) -> str:
+    def replacement(self, refused: DownstreamToken, claims: str) -> str:
         """The token for another attempt, after the service refused one with a claims challenge. One more exchange."""
-        known = next(each for each in tuple(self._issued) if each.token == refused)
-        return self._exchanged(claims, known).token
+        return self._exchanged(claims, refused).token
 
     def challenge(self, claims: str) -> ClaimsChallenge:
         """The error for the caller, if another attempt cannot be made or was also refused. 401."""
@@ -128,7 +127,7 @@ class UserCredential:
         return self._noted(token_with_claims(self._context, self._api, claims, refused, self._authority))
 
     def _noted(self, token: DownstreamToken) -> DownstreamToken:
-        if not any(token.token == each.token for each in tuple(self._issued)):
+        if self.issued(token.token) is None:
             self._issued.append(token)
         return token
 

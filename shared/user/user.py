@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..downstream import DownstreamApi, DownstreamApis
     from ..sessions import RequestContext
+    from ..validation import Agent
     from .credential import UserCredential
 
 
@@ -59,6 +60,14 @@ class SignedInUser:
     def roles(self) -> frozenset[str]:
         """The user's app roles in this API, the claim `roles`; empty without one."""
         return self._context.access_token.roles()
+
+    @property
+    def agent(self) -> Agent | None:
+        """The agent that calls for this user (Entra Agent ID); None if no agent takes part.
+
+        It has `client_id` and `blueprint` (a client id or ""), and `is_user`: the user is the agent's own account.
+        """
+        return self._context.access_token.agent
 
     @property
     def groups(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
 from ..settings import Authority, TokenSettings
+from .kinds_of_user import Agent, admitted_agent
 from .tenants import Tenants
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Keys(Protocol):
 class ValidatedToken:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    __slots__ = ("authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class ValidatedToken:
         key: SigningKey,
         name_in_log: str,
         authority: Authority,
+        agent: Agent | None = None,
     ) -> None:
         self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
         self.expires_at, self.scopes = expires_at, scopes
         self.key_id, self.key = key_id, key
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
         self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
+        self.agent = agent  # that calls for the user
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""
@@ -75,6 +78,7 @@ class AccessTokenValidator:
         Raises:
             InvalidToken: it is malformed, forged, expired, or meant for another API or tenant.
             UserTokenRequired: it is genuine, but app-only: it has no user.
+            GuestNotAllowed, AgentUserNotAllowed: it is genuine, but users of this kind may not call.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
         from .jws import key_id_of, parse_segment
@@ -87,8 +91,9 @@ class AccessTokenValidator:
         self._check_audience(claims)
         expires_at = self._check_time(claims)
         _check_delegated(claims)
+        agent = admitted_agent(claims, self._accepted)
         scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims, authority)
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority, agent)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
         """The authority of the token's tenant. That tenant alone decides which issuers the token and its key may have.

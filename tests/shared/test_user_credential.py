@@ -508,12 +508,26 @@ def test_two_names_of_one_resource_may_have_a_host_each(lab: Lab) -> None:
 def test_the_options_of_one_user_send_no_token_of_another(lab: Lab) -> None:
     services = lab.services()
     users = [lab.user(services, lab.stack.issue_access_token(person)) for person in ("alice", "olga")]
+    assert users[1].credential("Graph").get_token(DEFAULT).token
     policy = DropsClaims(users[0].credential("Graph"), DEFAULT)
     client: Any = PipelineClient(GRAPH, per_retry_policies=[policy], **users[1].azure_options())
     mark = lab.stack.audit.mark()
     with pytest.raises(ServerMisconfigured, match=r"not of user\.credential"):
         get(client, NAME)
     assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"] == []
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer {}", "bearer {}", "Bearer\t{}", "Bearer  {}", "Bearer x {}", "Bearer {} x", "Bearer "]
+)
+def test_a_token_that_no_credential_issued_is_not_sent(lab: Lab, value: str) -> None:
+    user = alice(lab)
+    client: Any = PipelineClient(GRAPH, **user.azure_options())
+    header = value.format(user.token("Graph"))  # of the same user, but not by a credential
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServerMisconfigured, match=r"not of user\.credential"):
+        client.send_request(HttpRequest("GET", GRAPH + NAME, headers={"Authorization": header}))
+    assert lab.stack.audit.entries(mark) == []
 
 
 def test_a_client_with_a_key_of_its_own_sends_it(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
