@@ -22,6 +22,9 @@ TENANTS = {
 }
 """Every name a tenant can be addressed by → its id."""
 
+NAMES = {CONTOSO: "Contoso", FABRIKAM: "Fabrikam", CUSTOMERS: "Customers"}
+"""How pages call the tenants."""
+
 ADMIN = "admin"
 """May grant consent for everybody."""
 NEEDS_MFA = "needs-mfa"

@@ -51,6 +51,9 @@ param browserOrigins string[]
 @description('Service or asset id from an inventory of the tenant; empty for none.')
 param serviceManagementReference string
 
+@description('Lets other tenants install the apps.')
+param forSeveralTenants bool
+
 @description('Shown in the display names.')
 param environmentName string
 
@@ -178,6 +181,8 @@ var owners = empty(ownerIds)
       relationships: ownerIds
     }
 
+var signInAudience = forSeveralTenants ? 'AzureADMultipleOrgs' : 'AzureADMyOrg'
+
 var managementReference = empty(serviceManagementReference) ? null : serviceManagementReference
 
 // No lambda touches a Graph resource: that compiles and then fails at deployment (Azure/bicep#18046).
@@ -188,7 +193,7 @@ resource ordersApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'Orders (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   identifierUris: [ordersUri]
   api: {
     requestedAccessTokenVersion: 2
@@ -215,7 +220,7 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'API (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   identifierUris: [apiUri]
   api: {
     requestedAccessTokenVersion: 2
@@ -263,7 +268,7 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   displayName: 'Client (${environmentName})'
   owners: owners
   serviceManagementReference: managementReference
-  signInAudience: 'AzureADMyOrg'
+  signInAudience: signInAudience
   // Signs a user in where there is no browser as well (device code).
   isFallbackPublicClient: true
   publicClient: {

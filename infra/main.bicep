@@ -129,6 +129,9 @@ param assignedPrincipalIds string[] = []
 @description('Object ids of service principals that may call the API as applications: they get its role Jobs.Run. For a managed identity it is the principal id.')
 param jobPrincipalIds string[] = []
 
+@description('Ids of further tenants whose users may call, or the one word any. An administrator of each then consents once.')
+param allowedTenants string[] = []
+
 @description('Object ids of users and service principals that own the app registrations as well, so that they can deploy again. The principal that deploys first is an owner already.')
 param registrationOwnerIds string[] = []
 
@@ -366,6 +369,7 @@ module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistration
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds
     jobPrincipalIds: jobPrincipalIds
+    forSeveralTenants: !empty(allowedTenants)
     ownerIds: registrationOwnerIds
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
@@ -392,19 +396,29 @@ var registered = useExistingRegistrations
       clientClientId: appRegistrations!.outputs.clientClientId
     }
 
+var tenantSettings = empty(allowedTenants)
+  ? {
+      AzureAd__TenantId: tenant().tenantId
+    }
+  : {
+      AzureAd__TenantId: 'organizations'
+      AzureAd__AllowedTenants: contains(allowedTenants, 'any')
+        ? 'any'
+        : join(union([tenant().tenantId], allowedTenants), ' ')
+    }
+
 // <orders>
 module orders 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'orders'
     identityName: ordersIdentityName
-    appSettings: {
+    appSettings: union(tenantSettings, {
       PYTHON_SCRIPT_FILE_NAME: 'downstream_app.py'
       AzureAd__Instance: cloudFacts.loginEndpoint
-      AzureAd__TenantId: tenant().tenantId
       AzureAd__ClientId: registered.ordersClientId
       AzureAd__Scopes: 'Orders.Read'
-    }
+    })
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     pythonVersion: pythonVersion
     instanceMemoryMB: 512
@@ -463,9 +477,8 @@ module api 'function-app.bicep' = {
   params: {
     serviceName: 'api'
     identityName: apiIdentityName
-    appSettings: union(clientCredentialSettings, tokenCacheSettings, {
+    appSettings: union(clientCredentialSettings, tokenCacheSettings, tenantSettings, {
       AzureAd__Instance: cloudFacts.loginEndpoint
-      AzureAd__TenantId: tenant().tenantId
       AzureAd__ClientId: registered.apiClientId
       AzureAd__Scopes: 'access_as_user'
       DownstreamApis__Graph__BaseUrl: '${cloudFacts.graphEndpoint}/v1.0'

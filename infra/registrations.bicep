@@ -46,6 +46,9 @@ param assignedPrincipalIds string[] = []
 @description('Object ids of service principals that get the role Jobs.Run of the API.')
 param jobPrincipalIds string[] = []
 
+@description('Lets other tenants install the apps. Their users may call once the application team lists the tenants in ALLOWED_TENANTS.')
+param forSeveralTenants bool = false
+
 @description('Object ids of users and service principals that own the registrations as well.')
 param registrationOwnerIds string[] = []
 
@@ -69,6 +72,7 @@ module appRegistrations 'app-registrations.bicep' = {
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds
     jobPrincipalIds: jobPrincipalIds
+    forSeveralTenants: forSeveralTenants
     ownerIds: registrationOwnerIds
     environmentName: environmentName
     resourceToken: uniqueString(tenant().tenantId, environmentName)

@@ -39,6 +39,7 @@ async def admin_consent(request: Request) -> Response:
     reply_to = ReplyTo(redirect_uri, "query", form.get("state")) if redirect_uri else None
 
     def finish(visit: Visit, _person: Person) -> Response:
+        entra.directory.install(tenant, client.key)
         granted = [name for p in wanted_permissions(entra, visit) for name in p.scopes]
         if reply_to is None:
             return pages.done_page("Consent is granted for everybody in this tenant.")

@@ -46,7 +46,5 @@ def missing_permissions(entra: Entra, visit: Visit, person: Person) -> list[Perm
 def record_consent(entra: Entra, visit: Visit, person: Person) -> None:
     """Writes into the directory that the person, or an administrator for everybody, has agreed."""
     who = everybody_in(visit.tenant) if visit.for_everybody else person.name
-    if visit.for_everybody:
-        entra.directory.install(visit.tenant, visit.client.key)
     for permission in wanted_permissions(entra, visit):
         entra.directory.grant(who, permission.client, permission.resource, permission.scopes)

@@ -8,7 +8,7 @@ from html import escape
 
 from starlette.responses import HTMLResponse, Response
 
-from ..people import Person
+from ..people import NAMES, Person
 from .records import Permission
 
 STYLE = """
@@ -94,7 +94,7 @@ def consent_page(
         f"<tr><th>{escape(p.client.name)}</th><td>{escape(p.resource.name)}: {escape(', '.join(p.scopes))}</td></tr>"
         for p in permissions
     )
-    whom = "everybody in Contoso" if everybody else person.sign_in_name
+    whom = f"everybody in {NAMES[person.tenant]}" if everybody else person.sign_in_name
     intro = f"<p>{escape(person.sign_in_name)}</p><p>On behalf of {escape(whom)}:</p><table>{rows}</table>"
     buttons = _yes_or_no("Accept", "Cancel")
     return _html("Permissions requested", intro + _form("consent", action, {"flow": flow}, buttons))

@@ -103,10 +103,12 @@ class Authority:
             return ""
 
     def own_token_endpoint(self, address: object) -> str:
-        """As `own_address`. Of several tenants, the endpoint must be that of this tenant: it gets the user's token."""
+        """As `own_address`. Of several tenants, the endpoint must be that of this tenant: it gets the user's token.
+
+        It is compared as a whole: a part of a path, such as `..`, could lead to another tenant.
+        """
         own = self.own_address(address)
-        is_own = not self.among_several or urlsplit(own).path.startswith(f"/{self.tenant_id}/")
-        return own if is_own else ""
+        return own if not self.among_several or own == f"{self.url}/oauth2/v2.0/token" else ""
 
 
 def normalized(address: str) -> str:

@@ -92,6 +92,7 @@ class Settings(NamedTuple):
         """
         env = EnvironReader(environ)
         client_id, (instance, tenant_id) = env.guid("AzureAd__ClientId"), _instance_and_tenant(env)
+        _check_customers(env, instance, tenant_id)
         audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
         settings = cls(
             authority=Authority(instance, tenant_id, client_id),
@@ -159,6 +160,13 @@ def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
     if match and (apart[0].lower(), apart[1]) != (of_both[0].lower(), of_both[1]):
         env.problems.setdefault(name, "names another tenant or instance than AzureAd__TenantId and AzureAd__Instance")
     return apart
+
+
+def _check_customers(env: EnvironReader, instance: str, tenant_id: str) -> None:
+    """The host name of a tenant of External ID may be its id. Then both settings must name the same tenant."""
+    name = host_of(instance).removesuffix(EXTERNAL_ID)
+    if name != host_of(instance) and is_guid(name) and is_guid(tenant_id) and name != tenant_id:
+        env.problems.setdefault("AzureAd__Instance", "names another tenant than AzureAd__TenantId")
 
 
 def _tenant_id(env: EnvironReader, default: str | None = None) -> str:

@@ -127,7 +127,7 @@ class AccessTokenValidator:
         issuer = key.published_by or authority.issuer
         if (claims.get("ver"), claims.get("iss")) not in (("1.0", authority.v1_issuer), ("2.0", issuer)):
             raise InvalidToken(reason="issuer")
-        if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id):
+        if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id, by_name=authority.among_several):
             raise InvalidToken(reason="issuer of the signing key")
         return authority
 

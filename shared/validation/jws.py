@@ -96,9 +96,13 @@ class SigningKey:
             raise InvalidToken(reason=f"signature: {type(error).__name__}") from None
         return payload
 
-    def may_sign_for(self, issuers: Collection[str], tenant_id: str) -> bool:
-        """Whether the key is published for any issuer, or for one of these, compared as whole strings."""
-        return any(issuer == "" or issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers)
+    def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:
+        """Whether the key is published for one of these issuers, compared as whole strings, or for any issuer.
+
+        `by_name`: it must name the issuer. A list of keys for several tenants has keys of single tenants as well.
+        """
+        named = any(issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers if issuer)
+        return named or (not by_name and "" in self.issuers)
 
 
 def parse_key_set(document: Mapping[str, Any], cloud: object = None, published_by: str = "") -> dict[str, SigningKey]:

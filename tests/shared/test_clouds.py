@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from shared.errors import SettingsError
 from shared.settings import clouds
 from shared.settings.authority import Authority
 from shared.settings.clouds import CHINA, CLOUDS, PUBLIC, US_GOVERNMENT, Cloud
@@ -103,6 +104,17 @@ def test_the_issuer_of_external_id_has_the_tenant_id_as_its_host(host: str) -> N
     assert not authority.own_address(f"https://fabrikam.ciamlogin.com/{TENANT}/discovery/v2.0/keys")
     assert not authority.own_address(f"https://ciamlogin.com/{TENANT}/discovery/v2.0/keys")
     assert settings_of_us(host) == ["DownstreamApis__Graph__BaseUrl"]
+
+
+def test_a_host_of_another_tenant_of_external_id_is_refused() -> None:
+    found = problems(**{INSTANCE: f"https://{CLIENT.upper()}.ciamlogin.com/"})
+    assert list(found) == [INSTANCE]
+    assert "AzureAd__TenantId" in found[INSTANCE]
+    name = "AzureAd__Authority"
+    gone = {n: v for n, v in GOOD.items() if n != "AzureAd__TenantId"}
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({**gone, name: f"https://{CLIENT}.ciamlogin.com/{TENANT}/v2.0"})
+    assert "AzureAd__TenantId" in raised.value.problems[INSTANCE]
 
 
 def settings_of_us(host: str) -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 from emulators.applications import API_ID
 from emulators.people import CONTOSO, CUSTOMERS, FABRIKAM
 from shared import User
+from shared.downstream.errors import demand_of
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.exchange import tenants as exchange_tenants
 from shared.exchange.credential import RELOAD_AFTER_SECONDS
@@ -238,6 +239,49 @@ def test_a_step_up_by_a_function_leads_to_the_callers_tenant(several: Lab) -> No
         )
 
 
+def test_an_application_of_a_tenant_that_is_not_listed_is_told_no_more(several: Lab) -> None:
+    """A listed one is told that it has no user (403)."""
+    own = "5e4f0000-0000-4000-8000-000000000005"
+    app: dict[str, Any] = {"idtyp": "app", "scp": None, "roles": ["X"], "oid": own, "sub": own}
+    guarded = function(lazily(several))
+    listed = reply_of(guarded, req=request(several.stack.issue_access_token("frida", **app)))
+    assert listed.status_code == 403
+    theirs = several.stack.issue_access_token("frida", **app, **issued_by(STRANGERS))
+    assert reply_of(guarded, req=request(theirs)).status_code == 401
+
+
+def test_a_tenant_that_was_taken_off_the_list_is_out_from_the_next_start_on(several: Lab) -> None:
+    token = several.stack.issue_access_token("frida")
+    assert several.me(several.services(), token) == "Frida Fisher"
+    reply = reply_of(function(lazily(several, **{f"{ALLOWED}__1": None})), req=request(token))
+    assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (
+        401,
+        'Bearer realm="organizations", error="invalid_token"',
+    )
+
+
+def test_a_challenge_of_an_api_leads_to_the_callers_tenant(several: Lab) -> None:
+    """Graph asks for MFA, as continuous access evaluation does. The exchange with these claims is refused."""
+    for person, tenant in (("alice", CONTOSO), ("frida", FABRIKAM)):
+        several.stack.graph.challenge(person=person)
+        reply = reply_of(function(lazily(several)), req=request(several.stack.issue_access_token(person)))
+        page = f"{LOGIN}/{tenant}/oauth2/v2.0/authorize"
+        assert reply.status_code == 401
+        assert reply.headers["WWW-Authenticate"].startswith(f'Bearer realm="{tenant}", authorization_uri="{page}"')
+
+
+def test_the_consent_page_of_another_tenant_is_not_passed_on() -> None:
+    """An API behind this one names it. A person would open and trust it."""
+    ours = Authority(LOGIN, ORGANIZATIONS, CLIENT).of_tenant(FABRIKAM)
+    for tenant in (FABRIKAM, CONTOSO, "common", ORGANIZATIONS):
+        page = f"{LOGIN}/{tenant}/adminconsent?client_id={API_ID}"
+        body = json.dumps({"code": "consent_required", "scopes": ["s"], "admin_consent_url": page}).encode()
+        response = Response(403, {"Content-Type": "application/problem+json"}, body)
+        error = demand_of(response, "Orders", ours)
+        assert error is not None
+        assert error.extra.get("admin_consent_url") == (page if tenant == FABRIKAM else None)
+
+
 # Signing keys
 
 
@@ -257,6 +301,8 @@ KEYS: dict[str, tuple[dict[str, object], set[str]]] = {
         set(),
     ),
     "of an issuer of another cloud": ({"issuer": "https://login.microsoftonline.us/{tenantid}/v2.0"}, set()),
+    "without an issuer": ({}, set()),
+    "with an empty issuer": ({"issuer": ""}, set()),
     "of Fabrikam in some path": ({"issuer": f"https://x.example/{FABRIKAM}/v2.0"}, set()),
 }
 
@@ -516,7 +562,19 @@ class Published(Transport):
 
 
 @pytest.mark.parametrize(
-    "path", [f"/{CONTOSO}/oauth2/v2.0/token", "/organizations/oauth2/v2.0/token", "/common/oauth2/v2.0/token", "/token"]
+    "path",
+    [
+        f"/{CONTOSO}/oauth2/v2.0/token",
+        "/organizations/oauth2/v2.0/token",
+        "/common/oauth2/v2.0/token",
+        "/token",
+        f"/{FABRIKAM}/../{CONTOSO}/oauth2/v2.0/token",
+        f"/{FABRIKAM}/%2e%2e/{CONTOSO}/oauth2/v2.0/token",
+        f"/{FABRIKAM}/..\\{CONTOSO}/oauth2/v2.0/token",
+        f"/{FABRIKAM}.evil/oauth2/v2.0/token",
+        f"/{FABRIKAM}/oauth2/v2.0/token?tenant={CONTOSO}",
+        f"//{FABRIKAM}/oauth2/v2.0/token",
+    ],
 )
 def test_a_token_goes_to_the_endpoint_of_its_own_tenant_alone(path: str) -> None:
     authority = Authority(LOGIN, ORGANIZATIONS, CLIENT).of_tenant(FABRIKAM)

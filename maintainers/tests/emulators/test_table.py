@@ -247,6 +247,10 @@ WRONG = {
         "apis.Stock is called as the user, with scopes, or as the application, with app_roles: write one of them",
     ),
     "an API without a role": (ONE.replace('scopes = ["Stock.Read"]', "app_roles = []"), "apis.Stock.app_roles must be"),
+    "tenants": (
+        'sign_in_audience = "AzureADandPersonalMicrosoftAccount"',
+        "sign_in_audience must be one of AzureADMyOrg, AzureADMultipleOrgs",
+    ),
     "groups": ('group_membership_claims = "All"', "group_membership_claims must be one of None, SecurityGroup"),
     "setting as a number": ("[settings]\nMax = 5", 'settings.Max must be a text: "5"'),
     "setting as a truth": ("[settings]\nOn = true", 'settings.On must be a text: "true"'),

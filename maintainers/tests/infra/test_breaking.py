@@ -50,6 +50,37 @@ class Break(NamedTuple):
 
 
 BREAKS = {
+    "other tenants may install the apps of one": Break(
+        ENTRA,
+        "? 'AzureADMultipleOrgs' : 'AzureADMyOrg'",
+        "? 'AzureADMyOrg' : 'AzureADMultipleOrgs'",
+        "options",
+        "AzureADMyOrg",
+    ),
+    "personal accounts": Break(
+        ENTRA,
+        "'AzureADMultipleOrgs'",
+        "'AzureADandPersonalMicrosoftAccount'",
+        "options",
+        "must be AzureADMultipleOrgs",
+        "several-tenants",
+    ),
+    "the own tenant is not in the list": Break(
+        MAIN,
+        "union([tenant().tenantId], allowedTenants)",
+        "allowedTenants",
+        "options",
+        "AzureAd__AllowedTenants",
+        "several-tenants",
+    ),
+    "several tenants without a list": Break(
+        MAIN,
+        "AzureAd__AllowedTenants: contains",
+        "AzureAd__AllowedTenant: contains",
+        "settings",
+        "AllowedTenants",
+        "several-tenants",
+    ),
     "keys of Redis": Break(
         CACHE, "accessKeysAuthentication: 'Disabled'", "accessKeysAuthentication: 'Enabled'", "hardening", "accessKeys"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id, object_id
 from tests.infra.project import MAIN, Deployment, at, label
 from tests.infra.rules import deployment_rule
@@ -103,6 +104,21 @@ def _job_roles(deployment: Deployment) -> list[str]:
     """The ids of the roles for applications."""
     declared = [role for app in deployment.of_type(APPS) for role in at(app, "properties.appRoles") or ()]
     return [role["id"] for role in declared if "Application" in role["allowedMemberTypes"]]
+
+
+@deployment_rule()
+def tenants(deployment: Deployment) -> Iterator[str]:
+    """Other tenants may install the apps and call if they are listed, and this tenant is one of the list."""
+    listed = deployment.parameters["allowedTenants"]
+    audience = "AzureADMultipleOrgs" if listed else "AzureADMyOrg"
+    for app in deployment.of_type(APPS):
+        if at(app, "properties.signInAudience") not in (audience, None):
+            yield f"{label(app)}: signInAudience must be {audience}"
+    for service, settings in settings_by_service(deployment).items():
+        allowed = settings.get("AzureAd__AllowedTenants", "").split()
+        wanted = [TENANT, *listed] if listed and listed != ["any"] else listed
+        if allowed != wanted or settings["AzureAd__TenantId"] != ("organizations" if listed else TENANT):
+            yield f"{service}: AzureAd__TenantId and AzureAd__AllowedTenants do not say {wanted or TENANT}"
 
 
 @deployment_rule()

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.errors import SettingsError
 from shared.settings.settings import Settings
+from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id, client_id
 from tests.infra.project import Deployment, Resource, at, label
 from tests.infra.rules import deployment_rule
@@ -165,7 +166,7 @@ def _registration(deployment: Deployment, found: Settings, service: str) -> Iter
         for uri in app["properties"].get("identifierUris", ())
         for scope in exposed[app["properties"]["uniqueName"]]
     }
-    tenant = f"api://{found.authority.tenant_id}/"  # an API of somebody else is out of sight
+    tenant = f"api://{TENANT}/"  # an API of somebody else is out of sight
     for api in found.downstream_apis.values():
         for scope in api.scopes:
             if scope.startswith(tenant) and not scope.endswith("/.default") and scope not in uris:
