@@ -80,7 +80,7 @@ def imports() -> Imports:
     for path in sorted(SHARED.rglob("*.py")):
         package = path.relative_to(SHARED).parent.parts
         names = {
-            name for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for name in _named(node, package)
+            name for node in _executed(ast.parse(path.read_text(encoding="utf-8"))) for name in _named(node, package)
         }
         found[_name(path.relative_to(SHARED).with_suffix("").parts)] = frozenset(names)
     return found
@@ -106,6 +106,14 @@ def longest_chain(graph: Imports) -> list[str]:
     ways = [below(name) for name in sorted(graph)]
     longest = max(ways, key=len)
     return list(longest)
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes, without those that only a type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from _executed(node)
 
 
 def _named(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
