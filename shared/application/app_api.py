@@ -1,6 +1,6 @@
 """Calls an API as the application: from a timer, a queue, or a function with `@requires_app`.
 
-Tokens come from app_tokens.py. The steps of a call are those of calls.py, and so are their bounds. Inside a request,
+Tokens come from app_tokens.py. The steps of a call are those of `ApiCalls`, and so are their bounds. Inside a request,
 its deadline and its line in the log count. Elsewhere each call has its own: the deadline of the setting
 `AzureAd__RequestTimeoutSeconds`, and one line.
 """

@@ -3,8 +3,7 @@
 `batch`, `pages` and `download` are imported inside functions: few apps use them.
 """
 
-from .api import CalledApi, DownstreamApi
-from .calls import ApiCalls, DownstreamApis
+from .api import ApiCalls, CalledApi, DownstreamApi, DownstreamApis
 from .claims import BearerToken, token_with_claims
 from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, HttpVerbs, ListOptions, Request
 

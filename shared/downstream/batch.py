@@ -9,15 +9,17 @@ import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ..errors import ApiError, BadGateway
 from ..net import MAX_PAUSE_SECONDS, Response
-from .calls import ApiCalls
 from .claims import BearerToken
 from .errors import claims_in
 from .request import Request, checked_request
+
+if TYPE_CHECKING:
+    from .api import ApiCalls
 
 PARTS = 20  # of one request; Graph takes no more
 _FAILED_DEPENDENCY = 424

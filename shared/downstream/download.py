@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import BadGateway
 from ..net import OpenResponse, Response, TransportError
-from .calls import ApiCalls
 from .request import Request
+
+if TYPE_CHECKING:
+    from .api import ApiCalls
 
 
 class ByteStream:

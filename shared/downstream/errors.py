@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..net import Response, bearer_challenges, claims_of, parse_object, requested_claims
 from ..settings import Authority
-from .path import path_of_link
+from .request import path_of_link
 
 _OURS = frozenset({401, 407, 417, 421, 426, 431})  # about our token or connection: the caller cannot fix them
 _MAX_PROBLEM_BYTES = 4 * 1024

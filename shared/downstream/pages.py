@@ -8,8 +8,7 @@ from typing import Any
 from ..errors import BadGateway
 from ..net import Response
 from ..settings import DownstreamApiSettings
-from .path import join, path_of_link
-from .request import Request
+from .request import Request, join, path_of_link
 
 _LINKS = ("@odata.nextLink", "nextLink")  # OData JSON format 4.01 §4.6.8; Azure's own APIs
 

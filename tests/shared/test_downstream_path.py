@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from shared.downstream.path import MAX_PATH_CHARS, checked_path, join, path_of_link
+from shared.downstream.request import MAX_PATH_CHARS, checked_path, join, path_of_link
 
 BASE = "https://orders.example/api"
 
@@ -182,7 +182,7 @@ def test_a_value_or_a_link_that_is_too_long_is_not_decoded(monkeypatch: pytest.M
         decoded.append(len(text))
         return unquote(text)
 
-    monkeypatch.setattr("shared.downstream.path.unquote", noting)
+    monkeypatch.setattr("shared.downstream.request.unquote", noting)
     long = "%25" * 100_000
     with pytest.raises(ValueError, match="path"):
         checked_path("/a/{x}", {"x": long})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.downstream.calls import ATTEMPTS
+from shared.downstream.api import ATTEMPTS
 from shared.errors import ApiError, BadGateway, ServiceUnavailable
 from tests.support.lab import Lab
 

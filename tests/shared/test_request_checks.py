@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from shared.downstream.api import DownstreamApi
-from shared.downstream.calls import DownstreamApis
+from shared.downstream.api import DownstreamApi, DownstreamApis
 from shared.errors import BadGateway
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport

@@ -14,8 +14,7 @@ import azure.functions as func
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shared.downstream.path import checked_path, join
-from shared.downstream.request import RESERVED, check_headers, check_method
+from shared.downstream.request import RESERVED, check_headers, check_method, checked_path, join
 from shared.errors import ApiError, BadRequest, MissingToken, ServiceUnavailable, SettingsError
 from shared.hosting.request import json_body
 from shared.requires_user import bearer_token

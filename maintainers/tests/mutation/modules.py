@@ -12,8 +12,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "settings/authority": ("tests/shared/test_address.py",),
     "net/claims_challenge": ("tests/shared/test_claims_challenge.py",),
-    "downstream/path": ("tests/shared/test_downstream_path.py",),
-    "downstream/request": ("tests/shared/test_request_checks.py", "tests/shared/test_downstream_api.py"),
+    "downstream/request": (
+        "tests/shared/test_downstream_path.py",
+        "tests/shared/test_request_checks.py",
+        "tests/shared/test_downstream_api.py",
+    ),
     "exchange/entra_errors": ("tests/shared/test_entra_errors.py",),
     "settings/environ": (
         "tests/shared/test_settings.py",
