@@ -1,6 +1,6 @@
 """Finds parameters to which Azure Functions passes nothing, such as one with the name of a part of the route.
 
-The bindings of a function are unknown while @requires_user runs, because the decorators above it run later. So they are
+The bindings of a function are unknown while the guard runs, because the decorators above it run later. So they are
 read from the source. Where that leaves a doubt, nothing is reported: Azure Functions has its own check.
 
 This module is imported only for functions with more parameters than the request, the context and the user.
@@ -56,7 +56,7 @@ def problem_of_unbound(function: Callable[..., Any], names: Iterable[str]) -> st
 
 
 def _decorators(function: Callable[..., Any]) -> Iterator[ast.Call]:
-    """The decorators in the source, without @requires_user. One that is no call of a method is shown as `unclear()`."""
+    """The decorators in the source, without the guard. One that is no call of a method is shown as `unclear()`."""
     try:
         definition = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):  # such as code that no file has

@@ -86,7 +86,7 @@ def _check_parameters(function: Function, caller: str) -> None:
             f"it has no parameter for the request; write (req: func.HttpRequest, {caller}: {_EXAMPLES[caller]}). "
             f"A decorator between it and @requires_{caller} needs functools.wraps",
         )
-    names = [p.name for p in parameters if p.kind in named and p.name not in ("user", "context")]
+    names = [p.name for p in parameters if p.kind in named and p.name not in (caller, "context")]
     if names != ["req"]:
         from .bindings import problem_of_unbound
 
