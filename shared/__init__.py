@@ -5,11 +5,10 @@ To follow one request, start at requires_user.py; docs/how-it-works.md goes alon
 
 from typing import TYPE_CHECKING, Any
 
-from .application import CallingApp
 from .errors import ApiError, BadRequest, Forbidden, NotFound
 from .hosting import json_body
 from .requires_user import app_api, async_app_api, health, requires_app, requires_caller, requires_user
-from .user import AsyncUser, User
+from .user import AsyncUser, CallingApp, User
 
 if TYPE_CHECKING:
     from .downstream.batch import BatchCall

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import azure.functions as func
 
-from .application import CallingApp
 from .errors import (
     AppTokenRequired,
     ClaimsChallenge,
@@ -35,7 +34,7 @@ from .hosting import (
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
 from .telemetry import RequestRecord, notes
-from .user import SignedInUser
+from .user import CallingApp, SignedInUser
 
 if TYPE_CHECKING:
     from .application.app_api import AppApi, AsyncAppApi

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .sessions import Exchanger
 
 if TYPE_CHECKING:
-    from .application.app_tokens import AppTokens
+    from .app_tokens import AppTokens
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -77,7 +77,7 @@ class Services:
 
     def app_tokens(self) -> AppTokens:
         """The tokens of the application. They are made, and their modules imported, at the first call as the app."""
-        from .application.app_tokens import AppTokens
+        from .app_tokens import AppTokens
         from .exchange.client_credentials import ClientCredentials
 
         with self._making:

@@ -1,10 +1,4 @@
-"""Applications: one that calls this API (`CallingApp`), and this one when it calls others (`app_api`).
+"""This API as an application: it calls others without a user, from a timer, a queue or `@requires_app`.
 
-Only `CallingApp` is imported at start. Most apps never call an API as the application.
+Nothing here is imported at start. Most apps never call an API as the application.
 """
-
-from .calling_app import CallingApp
-
-__all__ = [
-    "CallingApp",
-]

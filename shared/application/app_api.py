@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+from ..app_tokens import AppTokens
 from ..downstream import ApiCalls, BearerToken, CalledApi, DownstreamApis, Request
 from ..errors import ApiError, ClaimsChallenge, ConsentRequired, ServerMisconfigured
 from ..exchange import Origin, Refusal
@@ -22,7 +23,6 @@ from ..settings import DownstreamApiSettings, Settings
 from ..telemetry import RequestRecord
 from ..user import in_a_thread
 from ..user.async_api import AsyncCalledApi
-from .app_tokens import AppTokens
 
 T = TypeVar("T")
 

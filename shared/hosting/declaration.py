@@ -15,8 +15,7 @@ from typing import Any, NoReturn
 
 from azure.functions.decorators.function_app import FunctionBuilder
 
-from ..application import CallingApp
-from ..user import AsyncUser, User
+from ..user import AsyncUser, CallingApp, User
 
 Function = Callable[..., Any]
 Parameter = inspect.Parameter

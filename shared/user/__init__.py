@@ -1,10 +1,12 @@
-"""The signed-in user in a function: `User` in `def`, `AsyncUser` in `async def` functions."""
+"""Who called: `User` in `def` and `AsyncUser` in `async def` functions, or `CallingApp`."""
 
 from .async_user import AsyncUser, in_a_thread, validate_in_thread
+from .calling_app import CallingApp
 from .user import SignedInUser, User
 
 __all__ = [
     "AsyncUser",
+    "CallingApp",
     "SignedInUser",
     "User",
     "in_a_thread",

@@ -19,7 +19,7 @@ LAYERS = [
     "settings telemetry",
     "validation exchange preload",
     "redis sessions",
-    "downstream",
+    "downstream app_tokens",
     "user",
     "application",
     "hosting services",

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from ..errors import ApiError, ServiceUnavailable, Throttled
-from ..exchange import Refusal
-from ..exchange.client_credentials import AppToken
-from ..net import SingleFlight, WaitedTooLongError
-from ..sessions import ANEW_SECONDS, LAST_USE_SECONDS, RENEW_AGAIN_SECONDS, ExchangedLately
-from ..settings import DownstreamApiSettings
+from .errors import ApiError, ServiceUnavailable, Throttled
+from .exchange import Refusal
+from .exchange.client_credentials import AppToken
+from .net import SingleFlight, WaitedTooLongError
+from .sessions import ANEW_SECONDS, LAST_USE_SECONDS, RENEW_AGAIN_SECONDS, ExchangedLately
+from .settings import DownstreamApiSettings
 
 log = logging.getLogger(__name__)
 
