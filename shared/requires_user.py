@@ -236,7 +236,7 @@ class _Guard:
         for name in users.prefetch:
             wrong = services.problem_of_api(name, for_app=False)
             if wrong is not None:
-                services.report(wrong[0], f"{wrong[1]}, and {function} prefetches it for the user")
+                services.report(wrong[0], f"{wrong[1]}, and {function} prefetches it")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
         """Every step of a request, in this order. A step that fails ends it with an error response."""

@@ -21,7 +21,7 @@ MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
 _INSTANCE = "https://login.microsoftonline.com"
 _TENANT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|organizations"
 _AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECASE)
-_OF_AN_APP = re.compile(r"[^/\s].*[^/]/\.default")
+_OF_AN_APP = re.compile(r"[^/\s]\S*/\.default")  # two slashes, if the name of the resource ends with one
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 

@@ -260,7 +260,7 @@ def test_a_prefetched_api_for_the_application_is_reported_at_start(desk: Desk) -
     (problem,) = desk.lazy.problems().items()
     assert problem[0] == "DownstreamApis__Directory__RequestAppToken"
     assert problem[1].startswith("must not be true")
-    assert problem[1].endswith("and me prefetches it for the user")
+    assert problem[1].endswith("and me prefetches it")
     assert reply_of(me, req=request(desk.lab.stack.issue_access_token("alice"))).status_code == 500
 
 
@@ -353,6 +353,7 @@ async def _get(api: AsyncAppApi) -> object:
         ({f"{AT}Scopes": "https://graph.microsoft.com/User.Read.All"}, "must be one scope that ends with /.default"),
         ({f"{AT}Scopes": "a/.default b/.default"}, f"because {AT}RequestAppToken is true"),
         ({f"{AT}Scopes": "/.default"}, "must be one scope that ends with /.default"),
+        ({f"{AT}Scopes": "api://x/ /.default"}, "must be one scope that ends with /.default"),
         ({f"{AT}Scopes": ".default"}, "must be one scope that ends with /.default"),
         ({f"{AT}RequestAppToken": "yes"}, "must be true or false"),
         ({f"{AT}Scopes": None}, f"{AT}Scopes: is missing"),

@@ -8,6 +8,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "validation/access_token": (
         "tests/shared/test_validator.py",
         "tests/shared/test_access_token.py",
+        "tests/shared/test_who_may_call.py",
         "maintainers/tests/shared/test_forgery.py",
     ),
     "settings/authority": ("tests/shared/test_address.py",),
@@ -23,6 +24,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_address.py",
         "tests/shared/test_web_settings.py",
     ),
+    "application/app_tokens": ("tests/shared/test_app_api.py",),
+    "application/app_api": ("tests/shared/test_app_api.py",),
+    "application/calling_app": ("tests/shared/test_requires_app.py",),
     "user/groups": ("tests/shared/test_groups.py",),
     "user/credential": ("tests/shared/test_user_credential.py",),
     "hosting/response": ("tests/shared/test_what_functions_do.py",),
