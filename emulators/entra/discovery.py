@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,7 +40,10 @@ async def openid_configuration(request: Request) -> Response:
         note(request).verdict = refused.message
         return refusal_reply(refused, Trace.of(request), entra.now())
     note(request).verdict = f"ok: v{version} metadata"
-    return json_reply(_document(_host(request), segment, tenant, version), headers=CACHEABLE)
+    document = _document(_host(request), segment, tenant, version)
+    if "appid" in request.query_params:
+        document["jwks_uri"] = f"{document['jwks_uri']}?{urlencode({'appid': request.query_params['appid']})}"
+    return json_reply(document, headers=CACHEABLE)
 
 
 def _host(request: Request) -> str:
@@ -84,7 +89,8 @@ async def keys(request: Request) -> Response:
         note(request).verdict = refused.message
         return refusal_reply(refused, Trace.of(request), entra.now())
     fault = fault_of(request.scope)
-    document = entra.keys.document(issuers(tenant)[1], fault.without or () if fault else ())
+    without, client_id = (fault.without or () if fault else ()), request.query_params.get("appid", "")
+    document = entra.keys.document(issuers(tenant)[1], without, client_id)
     note(request).verdict = "ok: signing keys"
     return json_reply(document, headers=CACHEABLE)
 

@@ -35,6 +35,8 @@ class SigningKeys:
         self.of_another_cloud = _key_of_the_other_cloud()
         self._lock = threading.Lock()
         self._published: list[Certificate] = [first]
+        self.of_applications: dict[str, Certificate] = {}
+        """By client id: a key of its own that signs for the application. It is listed with `?appid=` alone."""
 
     @property
     def current(self) -> Certificate:
@@ -45,7 +47,8 @@ class SigningKeys:
     def find(self, kid: object) -> Certificate | None:
         """The published key with this id, or None."""
         with self._lock:
-            return next((key for key in self._published if key.x5t == kid), None)
+            every = [*self._published, *self.of_applications.values()]
+            return next((key for key in every if key.x5t == kid), None)
 
     def roll(self, now: float, *, withdraw_old: bool = False) -> str:
         """Lets a new key sign from now on and returns its id; the old ones stay published unless withdrawn."""
@@ -69,10 +72,14 @@ class SigningKeys:
         key: Any = signer.key if algorithm != "none" else None
         return jwt.encode(dict(payload), key, algorithm, headers=dict(merged))
 
-    def document(self, issuer: str, without: Collection[str] = ()) -> dict[str, object]:
-        """The JSON Web Key Set, less the key ids in `without`; `issuer` names the tenant the keys are valid for."""
+    def document(self, issuer: str, without: Collection[str] = (), client_id: str = "") -> dict[str, object]:
+        """The JSON Web Key Set, less the key ids in `without`; `issuer` names the tenant the keys are valid for.
+
+        `client_id`: of the application whose own key is listed as well.
+        """
         with self._lock:
-            published = list(self._published)
+            own = self.of_applications.get(client_id)
+            published = [*self._published, *([own] if own else [])]
         keys = [_public_jwk(key, issuer, CLOUD) for key in published]
         keys.append(
             _public_jwk(self.of_another_cloud, "https://login.microsoftonline.com/{tenantid}/v2.0", OTHER_CLOUD)

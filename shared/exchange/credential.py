@@ -105,7 +105,7 @@ class ConfidentialClients:
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
         """
-        return self._replace(refused, lambda: self._reload(refused))
+        return self._replace(refused, lambda: self._reload(refused, is_refused=True))
 
     def previous_certificate(self, refused: ConfidentialClient) -> ConfidentialClient:
         """An application with the certificate before that of `refused`. `refused` itself if there is none."""
@@ -131,7 +131,7 @@ class ConfidentialClients:
         except WaitedTooLongError as error:
             raise ServiceUnavailable(reason=str(error)) from None
 
-    def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
+    def _reload(self, stale: ConfidentialClient, *, is_refused: bool = False) -> ConfidentialClient:
         """A client newer than `stale`, or the current one if another thread just replaced it or tried to.
 
         Raises ServiceUnavailable if that other try failed.
@@ -145,7 +145,9 @@ class ConfidentialClients:
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            client, self._reload_failed = self._build(self._newest, newer_than=stale.loaded_at), False
+            refused = stale.version if is_refused else None
+            client = self._build(self._newest, newer_than=stale.loaded_at, refused=refused)
+            self._reload_failed = False
         except ApiError:
             self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
             raise
@@ -169,10 +171,14 @@ class ConfidentialClients:
         return client
 
     def _build(
-        self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS, newer_than: float = NEVER
+        self,
+        sources: Sources,
+        lasts: float = RELOAD_AFTER_SECONDS,
+        newer_than: float = NEVER,
+        refused: str | None = None,
     ) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
-            credential, at = self._credentials.take(sources, newer_than)
+            credential, at = self._credentials.take(sources, newer_than, refused)
             application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
         self._client = client = ConfidentialClient(application, at + lasts, credential.version, at)
         return client

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
-SHARED_COOLDOWN_SECONDS = 15.0  # between two loads because tenants refused a credential; each tenant waits longer
+SHARED_COOLDOWN_SECONDS = 2.0  # between two loads because Entra refused the credential in some tenants
 NEVER = float("-inf")
 _EARLY_LOAD = "early client credential"
 
@@ -53,8 +53,9 @@ class CredentialLoads:
         self._kept: dict[bool, tuple[Sources, LoadedCredential]] = {}  # True: the newest; False: the one before it
         self._next_reload = NEVER
         self._early_failure: _EarlyFailure | None = None
-        self._circuit = CircuitBreaker("client credential", now)
-        self._last_failure: ApiError | None = None
+        # Apart, so that a missing certificate before the newest stops no load of the newest:
+        self._circuits = {of_newest: CircuitBreaker("client credential", now) for of_newest in (True, False)}
+        self._last_failures: dict[bool, ApiError] = {}
         self._early_loads: SingleFlight[str, None] = SingleFlight()
         self._loads: SingleFlight[tuple[CredentialSettings, ...], LoadedCredential] = SingleFlight()
 
@@ -62,39 +63,46 @@ class CredentialLoads:
         """Starts to load the credential before the first exchange needs it. Call it once."""
         self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
-    def take(self, sources: Sources, newer_than: float = NEVER) -> LoadedCredential:
-        """A credential of these sources that was loaded after `newer_than` (Unix seconds).
+    def take(self, sources: Sources, newer_than: float = NEVER, refused: str | None = None) -> LoadedCredential:
+        """A credential of these sources.
 
-        After two loads that tenants asked for in a short time, it may be older. Then the tenant is refused again.
+        Args:
+            newer_than: it was loaded after that (Unix seconds).
+            refused: the version that Entra refused in one tenant. Another version is returned, if there is one. It is
+                looked for once in SHARED_COOLDOWN_SECONDS, however many tenants ask.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: it cannot be loaded.
             WaitedTooLongError: another thread loads it, and did not finish in time.
         """
-        known = self._find(sources, newer_than)
+        known = self._find(sources, newer_than, refused)
         if known is not None:
             return known
         self._early_loads.join(_EARLY_LOAD)
-        return self._loads.do(
-            tuple(sources), lambda: self._find(sources, newer_than) or self._anew(sources, newer_than)
-        )
 
-    def _anew(self, sources: Sources, newer_than: float) -> LoadedCredential:
+        def work() -> LoadedCredential:
+            return self._find(sources, newer_than, refused) or self._anew(sources, refused)
+
+        return self._loads.do(tuple(sources), work)
+
+    def _anew(self, sources: Sources, refused: str | None) -> LoadedCredential:
         failure, self._early_failure = self._early_failure, None
         if failure is not None and self._now() < failure.at + FAILED_COOLDOWN_SECONDS:
             raise failure.error
         loaded = LoadedCredential(self._load_first(sources), self._now())
         self._kept[sources == self._newest] = sources, loaded
-        if newer_than > NEVER:
+        if refused is not None:
             self._next_reload = loaded.at + SHARED_COOLDOWN_SECONDS
         return loaded
 
-    def _find(self, sources: Sources, newer_than: float) -> LoadedCredential | None:
+    def _find(self, sources: Sources, newer_than: float, refused: str | None) -> LoadedCredential | None:
         of, loaded = self._kept.get(sources == self._newest, (None, None))
         if loaded is None or of != sources:
             return None
-        is_new = loaded.at > newer_than
-        return loaded if is_new or (sources == self._newest and self._now() < self._next_reload) else None
+        if refused is None:
+            return loaded if loaded.at > newer_than else None
+        is_another = loaded.at > newer_than and loaded.credential.version not in ("", refused)
+        return loaded if is_another or self._now() < self._next_reload else None
 
     def _load_before_first_use(self) -> None:
         try:
@@ -107,18 +115,20 @@ class CredentialLoads:
 
     def _load_first(self, sources: Sources) -> ClientCredential:
         """The credential of the first source that has one. After some failures the circuit breaker stops the loads."""
+        of_newest = sources == self._newest
+        circuit = self._circuits[of_newest]
         try:
-            self._circuit.check()
+            circuit.check()
         except CircuitOpenError as error:
-            if isinstance(self._last_failure, ServerMisconfigured):
+            if isinstance(self._last_failures.get(of_newest), ServerMisconfigured):
                 raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
             wait = math.ceil(error.seconds)
             raise ServiceUnavailable(retry_after=wait, reason="client credential: circuit open") from None
         try:
             credential = self._load(sources, self._now)
         except ApiError as error:
-            self._last_failure = error
-            self._circuit.failed()
+            self._last_failures[of_newest] = error
+            circuit.failed()
             raise
-        self._circuit.succeeded()
+        circuit.succeeded()
         return credential

@@ -61,7 +61,8 @@ class MsalHttpClient:
         """`fetched_document`: the document of an address, if it was fetched before; see Metadata.fetched_document."""
         self._authority, self._transport, self._now = authority, transport, now
         self._fetched_document = fetched_document
-        self._circuit = CircuitBreaker("Entra", now)
+        service = f"Entra for tenant {authority.tenant_id}" if authority.among_several else "Entra"
+        self._circuit = CircuitBreaker(service, now)
 
     def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
         """A document that Entra publishes. Its `token_endpoint` must be on the authority's host: MSAL takes any."""

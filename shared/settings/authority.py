@@ -23,6 +23,7 @@ class Authority:
 
     `among_several`: the users of other tenants may call as well. Their own administrators set up these tenants. So what
     is missing in one of them is not a fault of these settings.
+    `own_signing_key`: Entra signs the tokens for this app with a key of the app, and publishes it for this app alone.
     https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
     """
 
@@ -30,6 +31,7 @@ class Authority:
     tenant_id: str
     client_id: str
     among_several: bool = False
+    own_signing_key: bool = False
 
     def of_tenant(self, tenant_id: str) -> Authority:
         """One of several tenants, for the same app."""
@@ -73,8 +75,12 @@ class Authority:
 
     @cached_property
     def discovery_url(self) -> str:
-        """The address of the discovery document (OpenID Connect Discovery 1.0 §4)."""
-        return f"{self.url}/v2.0/.well-known/openid-configuration"
+        """The address of the discovery document (OpenID Connect Discovery 1.0 §4).
+
+        For a signing key of the app: https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signature
+        """
+        query = f"?appid={self.client_id}" if self.own_signing_key else ""
+        return f"{self.url}/v2.0/.well-known/openid-configuration{query}"
 
     @cached_property
     def realm(self) -> str:

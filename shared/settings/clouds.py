@@ -113,7 +113,7 @@ def refuse_mixtures(env: EnvironReader, instance: str, addresses: Iterable[tuple
 def _cloud_that_has(address: str) -> Cloud | None:
     host = host_of(address)
     for cloud in CLOUDS:
-        is_its = host in (cloud.login, *cloud.other_logins, *cloud.graph) or host.endswith(f".{cloud.vault_suffix}")
+        is_its = host in cloud.graph or host.endswith(f".{cloud.vault_suffix}")
         if is_its or address == cloud.token_exchange_url:
             return cloud
     return None

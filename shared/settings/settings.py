@@ -95,7 +95,7 @@ class Settings(NamedTuple):
         _check_customers(env, instance, tenant_id)
         audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
         settings = cls(
-            authority=Authority(instance, tenant_id, client_id),
+            authority=Authority(instance, tenant_id, client_id, own_signing_key=_own_signing_key(env, tenant_id)),
             tokens=TokenSettings(
                 allowed_tenants=_allowed_tenants(env, instance, tenant_id),
                 audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
@@ -199,6 +199,15 @@ def _allowed_tenants(env: EnvironReader, instance: str, tenant_id: str) -> tuple
     elif PERSONAL_ACCOUNTS in tenants:
         env.problems.setdefault(name, "must not list the tenant of personal accounts; none may call")
     return tuple(dict.fromkeys(tenants))
+
+
+def _own_signing_key(env: EnvironReader, tenant_id: str) -> bool:
+    """`AzureAd__OwnSigningKey`. Of several tenants, each would have a key of its own for the app."""
+    name = "AzureAd__OwnSigningKey"
+    is_on = env.flag(name)
+    if is_on and tenant_id == ORGANIZATIONS:
+        env.problems.setdefault(name, "is not supported where several tenants may call")
+    return is_on
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..settings import ANY, MAX_TENANTS, PERSONAL_ACCOUNTS, Authority
 
-_TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Tenants:
@@ -29,7 +29,7 @@ class Tenants:
         """
         if not isinstance(tenant_id, str):
             return None
-        if self._of_any is None or tenant_id in self._listed:
+        if self._of_any is None:
             return self._listed.get(tenant_id)
         is_organization = _TENANT_ID.fullmatch(tenant_id) and tenant_id != PERSONAL_ACCOUNTS
         return self._of_any(tenant_id) if is_organization else None

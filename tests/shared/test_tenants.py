@@ -454,14 +454,29 @@ def test_the_credential_is_loaded_anew_once_for_all_tenants(several: Lab) -> Non
     assert len([entry for entry in several.seen(mark, "secret") if entry.status == 200]) == 1
 
 
-def test_an_outage_of_one_tenant_opens_no_circuit_for_another(several: Lab) -> None:
+def test_an_outage_of_one_tenant_opens_no_circuit_for_another(several: Lab, caplog: pytest.LogCaptureFixture) -> None:
     services = several.services()
     several.stack.faults.add("entra.token", person="frida", status=503)
     for _ in range(8):
         with pytest.raises(ServiceUnavailable) as raised:
             several.me(services, several.stack.issue_access_token("frida"))
     assert "circuit open" in raised.value.reason
+    assert f"Entra for tenant {FABRIKAM}: 5 failures in a row" in caplog.text
     assert several.me(services, several.stack.issue_access_token("alice")) == "Alice Ahlberg"
+
+
+def test_a_tenant_that_refuses_every_certificate_stops_no_load_of_the_newest(several: Lab) -> None:
+    """There is no certificate before the newest. So each attempt to go back fails."""
+    services = several.services()
+    several.me(services, several.stack.issue_access_token("alice"))
+    body = {"error": "invalid_client", "error_codes": [700027]}
+    several.stack.faults.add("entra.token", person="frida", status=401, body=body)
+    for _ in range(8):
+        with pytest.raises(Exception, match="server_misconfigured"):
+            several.me(services, several.stack.issue_access_token("frida"))
+        several.clock.forward(31)
+    several.stack.rotate_client_certificate(unregister_old=True)
+    assert several.me(services, several.stack.issue_access_token("olga")) == "Olga Olsen"
 
 
 @pytest.mark.parametrize("number", [700027, 7000277])

@@ -11,8 +11,10 @@ from client.output import tell
 from emulators.audit import Entry
 from emulators.azure.declared import AzureService
 from emulators.local.banner import banner
+from emulators.local.sign_in import client_environ
 from emulators.local.state import StackState
 from emulators.local.timeline import Timeline, width_of
+from emulators.people import CONTOSO, FABRIKAM
 from emulators.table import Table, read_table
 from maintainers.tests.dev.project import Project
 
@@ -123,3 +125,19 @@ def test_a_command_to_copy_is_never_broken(capsys: pytest.CaptureFixture[str], m
     shown = capsys.readouterr().err
     assert shown.count(command) == 80
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_banner_names_the_people_of_the_second_tenant_if_they_may_call() -> None:
+    state = StackState("run", "http://localhost:59000", {}, "http://localhost:59002", {}, 1, 1, "")
+    one, several = (
+        banner(state, Table(sign_in_audience=audience), started_in=1, api="on it")
+        for audience in ("AzureADMyOrg", "AzureADMultipleOrgs")
+    )
+    assert ("frida" in one, "  frida   of Fabrikam: all is well" in several) == (False, True)
+
+
+def test_the_client_signs_a_person_in_at_their_own_tenant() -> None:
+    for person, tenant in (("alice", CONTOSO), ("frida", FABRIKAM)):
+        environ = client_environ({"TENANT_ID": CONTOSO}, "http://127.0.0.1:1", "http://localhost:2", person)
+        assert environ["TENANT_ID"] == tenant
+    assert client_environ({"TENANT_ID": CONTOSO}, "http://x", "http://y", None)["TENANT_ID"] == CONTOSO

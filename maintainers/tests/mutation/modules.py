@@ -11,7 +11,19 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_who_may_call.py",
         "maintainers/tests/shared/test_forgery.py",
     ),
-    "settings/authority": ("tests/shared/test_address.py",),
+    "settings/authority": (
+        "tests/shared/test_address.py",
+        "tests/shared/test_clouds.py",
+        "tests/shared/test_tenants.py",
+    ),
+    "settings/clouds": ("tests/shared/test_clouds.py", "tests/shared/test_address.py"),
+    "validation/tenants": ("tests/shared/test_tenants.py",),
+    "exchange/tenants": ("tests/shared/test_tenants.py",),
+    "exchange/credential_loads": (
+        "tests/shared/test_early_credential.py",
+        "tests/shared/test_client_credential.py",
+        "tests/shared/test_tenants.py",
+    ),
     "net/claims_challenge": ("tests/shared/test_claims_challenge.py",),
     "downstream/request": (
         "tests/shared/test_downstream_path.py",
