@@ -5,6 +5,7 @@
     empty        nothing                        The first request starts to load the credential → early.
     early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
+                                                The application is kept if the vault has no newer version.
                                                 If Entra refuses it, it is loaded again → current.
                                                 If nothing newer exists, the previous certificate is used → previous.
     previous     the certificate before the     After 5 minutes the newest is loaded in the background → current.
@@ -38,6 +39,7 @@ RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest, whi
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads after refusals, to spare the vault
 FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
 
+_IN_VAULT = ("KeyVault", "SignedAssertionFromVault")
 _LOAD, _EARLY_LOAD = "client credential", "early client credential"
 _NEVER = float("-inf")
 
@@ -46,14 +48,15 @@ log = logging.getLogger(__name__)
 Sources = Sequence[CredentialSettings]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ConfidentialClient:
-    """An MSAL application around one loaded credential."""
+    """An MSAL application around one loaded credential. Only `reload_at` changes."""
 
     msal: Any
     reload_at: float
     version: str
     """The version of the certificate in the vault; "" if the credential is not from a vault."""
+    source_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class ConfidentialClients:
         self._now, self._load = now, load
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
-        self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
+        self._vaults = tuple(source for source in self._newest if source.source_type in _IN_VAULT)
         self._early: _EarlyLoad | None = None
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = _NEVER
@@ -104,7 +107,7 @@ class ConfidentialClients:
         if client is None:
             return self._wait_for(lambda: self._client or self._build(self._newest))
         if self._now() >= max(client.reload_at, self._next_reload):
-            self._loads.run_in_background(_LOAD, lambda: self._reload(client))
+            self._loads.run_in_background(_LOAD, lambda: self._reload(client, keep=client))
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
@@ -139,10 +142,10 @@ class ConfidentialClients:
         except WaitedTooLongError as error:
             raise ServiceUnavailable(reason=str(error)) from None
 
-    def _reload(self, stale: ConfidentialClient) -> ConfidentialClient:
+    def _reload(self, stale: ConfidentialClient, keep: ConfidentialClient | None = None) -> ConfidentialClient:
         """A client newer than `stale`, or the current one if another thread just replaced it or tried to.
 
-        Raises ServiceUnavailable if that other try failed.
+        `keep`: see _build. Raises ServiceUnavailable if that other try failed.
         """
         current, wait = self._client, self._next_reload - self._now()
         if current is not None and current is not stale:
@@ -153,7 +156,7 @@ class ConfidentialClients:
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            client, self._reload_failed = self._build(self._newest), False
+            client, self._reload_failed = self._build(self._newest, keep=keep), False
         except ApiError:
             self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
             raise
@@ -176,11 +179,18 @@ class ConfidentialClients:
         log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
         return client
 
-    def _build(self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
+    def _build(
+        self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS, keep: ConfidentialClient | None = None
+    ) -> ConfidentialClient:
+        """A new application. `keep` stays if the vault still has its version: its signed assertions are good."""
         with within(LOAD_SECONDS, self._now):
             credential, loaded_at = self._take_credential(sources)
+            if keep is not None and _is_same(keep, credential):
+                keep.reload_at = loaded_at + lasts
+                return keep
             application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
-        self._client = client = ConfidentialClient(application, loaded_at + lasts, credential.version)
+        lasts_until, source = loaded_at + lasts, credential.source_type
+        self._client = client = ConfidentialClient(application, lasts_until, credential.version, source)
         return client
 
     def _take_credential(self, sources: Sources) -> tuple[ClientCredential, float]:
@@ -220,3 +230,8 @@ class ConfidentialClients:
             raise
         self._circuit.succeeded()
         return credential
+
+
+def _is_same(client: ConfidentialClient, credential: ClientCredential) -> bool:
+    """Whether the client has this version of the certificate, from the same kind of source."""
+    return bool(client.version) and (client.source_type, client.version) == (credential.source_type, credential.version)

@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
@@ -50,7 +51,7 @@ class OnBehalfOf:
         load: Callable[..., ClientCredential] | None = None,
     ) -> None:
         self._authority, self._now = authority, now
-        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
+        self._clients = ConfidentialClients(authority, client, http, now, load or partial(_load_credential, authority))
         self._retries = Retries(ATTEMPTS, sleep)
 
     def load_credential_early(self) -> None:
@@ -115,10 +116,12 @@ class OnBehalfOf:
         return self._retries.run(attempt)
 
 
-def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+def _load_credential(
+    authority: Authority, sources: Sequence[CredentialSettings], now: Callable[[], float]
+) -> ClientCredential:
     from .credential_sources import load_client_credential
 
-    return load_client_credential(sources, now)
+    return load_client_credential(sources, now, authority)
 
 
 def life_seconds(expires_in: object) -> float:

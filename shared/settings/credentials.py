@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from .environ import EnvironReader, Secret
 
-SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
+SOURCE_TYPES = (
+    *("KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"),
+    *("Path", "Base64Encoded", "ClientSecret"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
         for name in env.children(at.removesuffix("__")):
             env.text(at + name, "")
         return CredentialSettings(source)
-    if source == "KeyVault":
+    if source in ("KeyVault", "SignedAssertionFromVault"):
         return CredentialSettings(
             source,
             key_vault_url=env.https_url(at + "KeyVaultUrl"),
@@ -49,7 +52,7 @@ def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
     if source == "SignedAssertionFromManagedIdentity":
         return CredentialSettings(
             source,
-            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
+            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId", ""),
             token_exchange_url=env.text(at + "TokenExchangeUrl", "api://AzureADTokenExchange"),
         )
     if source == "Path":
