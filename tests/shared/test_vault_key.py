@@ -289,8 +289,9 @@ def test_a_certificate_rotated_away_is_replaced_without_a_restart(sealed: Sealed
 
 def test_a_certificate_that_entra_has_not_heard_of_yet_gives_way_to_the_one_before(sealed: Sealed) -> None:
     lab = sealed.lab
-    lab.stack.rotate_client_certificate()
     lab.clock.forward(60)  # Key Vault dates versions by the second
+    lab.stack.rotate_client_certificate()
+    lab.clock.forward(60)
     fresh = lab.stack.rotate_client_certificate(register=False)
     services, mark = sealed.services(), lab.stack.audit.mark()
     for _ in range(3):
