@@ -2,8 +2,8 @@
 // nobody can shorten that time.
 // Role: holds the API's client certificate and nothing else. Grants rights on the vault to the API's identity alone. With
 // Key Vault Secrets User the identity reads the private key, as the secret with the certificate's name. Certificate
-// permissions would show the public part only. If the key stays in the vault, Key Vault Reader shows that public part, and
-// Key Vault Crypto User lets the identity have the vault sign.
+// permissions would show the public part only. If the key stays in the vault, Key Vault Reader shows that public part. Key
+// Vault Crypto User lets the identity have the vault sign.
 // Reason: rights are granted on a whole vault, so they would cover everything in it.
 
 @description('The one identity that may read or use the private key, by name: that of the API.')
