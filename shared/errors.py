@@ -9,6 +9,7 @@
     │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · ConsentRequired · AccessDenied
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
+    ├── UnsendableError 500          the function's result has no form as a response
     └── BadGateway 502 · ServiceUnavailable 503 (Throttled) · GatewayTimeout 504
 
 The caller sees `detail`. Only the log has `reason`. Neither may hold a token, a secret or a claim's value.
@@ -54,6 +55,13 @@ class ApiError(Exception):
     def challenge(self) -> dict[str, str] | None:
         """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no such header."""
         return None
+
+
+class UnsendableError(ApiError):
+    """The result of the function cannot be sent. The caller gets 500 `internal_error`, and the log has the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
 
 
 class BadRequest(ApiError):
@@ -132,7 +140,7 @@ class InsufficientScope(Forbidden):
     code, detail = "insufficient_scope", "The access token lacks the scope that this function asks for."
 
     def __init__(self, scopes: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(scopes)}".strip())  # of the function, not of the token
         self.scopes = tuple(scopes)
         self.extra = {"scopes": list(scopes)}
 
@@ -146,7 +154,7 @@ class InsufficientRole(Forbidden):
     code, detail = "insufficient_role", "The user holds none of the roles that this function asks for."
 
     def __init__(self, roles: Sequence[str], *, reason: str = "") -> None:
-        super().__init__(reason=reason)
+        super().__init__(reason=f"{reason} {', '.join(roles)}".strip())  # of the function, not of the token
         self.roles = tuple(roles)
         self.extra = {"roles": list(roles)}
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import azure.functions as func
 
@@ -25,9 +24,11 @@ from .hosting import (
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .sessions import RequestContext
 from .telemetry import RequestRecord, notes
 from .user import SignedInUser
+
+if TYPE_CHECKING:
+    from .sessions import RequestContext
 
 _BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
@@ -101,8 +102,7 @@ def _texts(given: object) -> tuple[str, ...] | None:
     return texts if all(isinstance(text, str) for text in texts) else None
 
 
-@dataclass(frozen=True)
-class _Conditions:
+class _Conditions(NamedTuple):
     """The arguments of one `@requires_user`."""
 
     scopes: tuple[str, ...] | None
@@ -138,7 +138,7 @@ class _Guard:
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
                 session = await self._kind.open_session(services.sessions, bearer)  # Sessions.open
-                context = RequestContext(services.sessions, session, bearer, record)
+                context = services.sessions.context(session, bearer, record)
                 with context:
                     self._check_conditions(context, services)
                     for name in self._conditions.prefetch:

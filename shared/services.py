@@ -10,17 +10,17 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .downstream import DownstreamApis
 from .errors import SettingsError
-from .exchange import MsalHttpClient, OnBehalfOf, TokenSource
 from .net import Transport
 from .preload import preload_in_background
-from .sessions import Sessions
 from .settings import Settings
 from .telemetry import notes
-from .validation import AccessTokenValidator, Metadata, SigningKeys
+
+if TYPE_CHECKING:
+    from .exchange import OnBehalfOf, TokenSource
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -41,6 +41,12 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
+        # Imported here, and before that in the background, so that the app itself is imported fast:
+        from .downstream import DownstreamApis
+        from .exchange import MsalHttpClient, OnBehalfOf
+        from .sessions import Sessions
+        from .validation import AccessTokenValidator, Metadata, SigningKeys
+
         self.settings, self.now = settings, now
         self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
         entra = transport(now=now)

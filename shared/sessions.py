@@ -20,7 +20,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar, Token
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -75,7 +74,7 @@ class Session:
         """Stores the token, unless `instead_of` was replaced meanwhile: a newer one may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
-            self.downstream_tokens[scopes] = replace(token, origin=Origin.SESSION)
+            self.downstream_tokens[scopes] = token.from_session()
 
     def drop(self, scopes: Scopes, refusal: Refusal) -> None:
         """Removes the token that was refused, if it is still the current one."""
@@ -161,6 +160,10 @@ class Sessions:
             self._warn_if_too_small()
         return session
 
+    def context(self, session: Session, bearer: str, record: RequestRecord) -> RequestContext:
+        """The context of one request by the session's user."""
+        return RequestContext(self, session, bearer, record)
+
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
@@ -235,7 +238,7 @@ class Sessions:
             return self.known_token(session, scopes) or self._exchange(session, bearer, scopes, None, correlation_id)
         except ApiError as error:
             log.warning("a downstream token could not be renewed yet (%s)", error)
-            later = replace(due, renew_at=self._now() + _RENEW_AGAIN_SECONDS)
+            later = due.renewed_at(self._now() + _RENEW_AGAIN_SECONDS)
             if session.downstream_tokens.get(scopes) is due:
                 session.downstream_tokens[scopes] = later
             return later

@@ -12,6 +12,11 @@ from emulators.functions_host.layout import AppLayout
 from emulators.functions_host.model import IndexingError
 
 _NOT_UNIQUE = re.compile(r"Function (\S+) does not have a unique function name")
+_MISSING = re.compile(r"No module named '([\w.]+)'(?!; )")
+_AZURE = re.compile(r"^\s*(?:from|import)\s+(azure(?:\.\w+)+)", re.MULTILINE)
+_SHORT_NAMES = ("appconfiguration", "batch", "cosmos", "eventgrid", "eventhub", "identity", "servicebus")
+"""The modules in `azure` whose package is named after them alone."""
+_UNBOUND = re.compile(r"declared in Python but not in the function definition .*\{'(\w+)'", re.DOTALL)
 _UNBOUND_USER = re.compile(r"declared in Python but not in the function definition .*\{[^}]*'user'", re.DOTALL)
 
 
@@ -23,7 +28,24 @@ def hint(layout: AppLayout, error: IndexingError) -> str:
         return f" ({duplicate[1]} is declared in {' and in '.join(places)})" if places else ""
     if _UNBOUND_USER.search(str(error)):
         return " (is @requires_user missing below @app.route?)"
-    return _line_of(layout, error)
+    unbound = _UNBOUND.search(str(error))
+    if unbound:
+        name = unbound[1]
+        return f' (a part of the route or the query is no argument: req.route_params["{name}"] or req.params["{name}"])'
+    return _line_of(layout, error) + _package_of(error)
+
+
+def _package_of(error: IndexingError) -> str:
+    """Which package a missing module is from, and where to write that; empty for another error."""
+    missing = _MISSING.search(str(error))
+    if not missing:
+        return ""
+    module, file = missing[1], f"{missing[1].partition('.')[0]}.py"
+    imported = _AZURE.findall(error.stack_trace)  # the error says `azure.storage`, the line of the app the rest
+    if not module.startswith("azure.") or not imported or not f"{imported[-1]}.".startswith(f"{module}."):
+        return f"; add the package that has {module} to requirements.txt, or {file} to the project"
+    parts = imported[-1].split(".")
+    return f"; add {'-'.join(parts[: 2 if parts[1] in _SHORT_NAMES else 3])} to requirements.txt"
 
 
 def _line_of(layout: AppLayout, error: IndexingError) -> str:

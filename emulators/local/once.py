@@ -13,6 +13,7 @@ import requests
 
 from emulators.audit import Entry
 from emulators.local.errors import LocalError
+from emulators.local.health import complaint, wrong_settings
 from emulators.local.ports import StackPorts
 from emulators.local.running import Running, up
 from emulators.local.sign_in import client_environ
@@ -41,6 +42,8 @@ def run_once(first_port: int, engine: str, table: Table, *, redis: str | None, s
                 for name, app in tenant.apps.items()
                 if app.indexing_error
             ]
+            wrong = complaint(wrong_settings(tenant.apps["api"].base_url))
+            play.wrong += [wrong] if wrong else []
             play.sign_in()
             exchanges = {name: play.round(name) for name in _ROUNDS}
     return _verdict(timeline, exchanges, play)

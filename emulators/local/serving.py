@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from emulators.audit import Entry
 from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
+from emulators.local.health import PATH as HEALTH
+from emulators.local.health import complaint, wrong_settings
 from emulators.local.loading_errors import brief
 from emulators.local.ports import DEFAULT_PORT, StackPorts
 from emulators.local.running import Running, up
@@ -48,6 +51,10 @@ def serve(
                 local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT, origins)
             )
             notes = _about_settings(kept, overriding(tenant.environ["api"]))
+        else:
+            timeline.leave_out(urlsplit(f"{api_url}{HEALTH}").path)
+            wrong = complaint(wrong_settings(api_url))
+            notes = [wrong, "The line `setting …` of the API's log says what it must be.", ""] if wrong else []
         took = time.monotonic() - started
         timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
         if state.api_fault:

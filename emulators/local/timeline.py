@@ -39,6 +39,11 @@ class Timeline:
         self._lock = threading.Lock()
         self._log_goes_on: dict[str, bool] = {}
         self._loading: dict[str, LoadingErrors] = {}
+        self._left_out: list[str] = []
+
+    def leave_out(self, path: str) -> None:
+        """The next request for this path that an app logs is not shown: it is the stack's own."""
+        self._left_out.append(path)
 
     def hop(self, entry: Entry, indent: str = "") -> None:
         """One request and its response."""
@@ -59,6 +64,9 @@ class Timeline:
         """A line an app wrote: requests become hops, warnings and errors are shown, the rest is in the log file."""
         request = _REQUEST.fullmatch(line)
         caller = self._callers.get(app)
+        if request and request["path"] in self._left_out:
+            self._left_out.remove(request["path"])
+            return
         if request and caller:
             status, ms = int(request["status"]), float(request["ms"])
             self.hop(Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms))

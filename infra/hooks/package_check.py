@@ -27,6 +27,8 @@ import package_requirements
 SCRIPT = "function_app.py"
 KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
 WORKSHOP = ("client", "dev", "emulators", "infra", "maintainers", "tests")
+SHORT_NAMES = ("appconfiguration", "batch", "cosmos", "eventgrid", "eventhub", "identity", "servicebus")
+"""The modules in `azure` whose package is named after them alone."""
 # A private key in a file of any name, also as text of a JSON or YAML file; the words alone are no key.
 PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\[nr]|\s)+(?:[A-Za-z0-9+/=]{40}|Proc-Type:)")
 MAX_KEY_FILE_BYTES = 256 * 1024
@@ -228,10 +230,18 @@ def missing_module(module: str, root: Path, rules: package_files.Rules) -> str:
         return absent(root, rules, here)
     if "." in module and (root / top).exists():
         return f"There is no {path}.py in the project: add the file, or correct the import."
+    if top == "azure" and "." in module:
+        return f"Add {package_of(module)} to requirements.txt."
     return (
         f"If {top} is a module of yours, put {top}.py next to function_app.py. If it comes from a package, add that\n"
         f"package to requirements.txt; its name may differ from {top}."
     )
+
+
+def package_of(module: str) -> str:
+    """The package that has a module of Azure: azure-storage-blob for azure.storage.blob.aio."""
+    parts = module.split(".")
+    return "-".join(parts[: 2 if parts[1] in SHORT_NAMES else 3])
 
 
 def parents(path: str) -> Iterator[str]:

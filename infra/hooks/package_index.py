@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+_AZURE = re.compile(r"\s*(?:from|import)\s+(azure(?:\.\w+)+)")
 # The rest of the message is a path in the unpacked package, which is deleted.
 _SUBMODULE = re.compile(
     r"cannot import name '(?P<name>\w+)' from (partially initialized module )?'(?P<package>[\w.]+)'"
@@ -117,12 +118,19 @@ def described(error: BaseException, folder: str) -> dict[str, str | None]:
     return {
         "type": type(error).__name__,
         "message": submodule[0] if submodule else message,
-        "module": error.name if isinstance(error, ModuleNotFoundError) else own_submodule(submodule, folder),
+        "module": absent_module(error) if isinstance(error, ModuleNotFoundError) else own_submodule(submodule, folder),
         "file": os.path.relpath(error.filename, folder).replace(os.sep, "/")
         if isinstance(error, FileNotFoundError) and isinstance(error.filename, str)
         else None,
         "where": places[-1] if places else None,
     }
+
+
+def absent_module(error: ModuleNotFoundError) -> str | None:
+    """The module that was not found. For one of Azure the whole name: Python names `azure.storage` alone."""
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    named = _AZURE.match(line)
+    return named[1] if named and error.name and f"{named[1]}.".startswith(f"{error.name}.") else error.name
 
 
 def own_submodule(found: re.Match[str] | None, folder: str) -> str | None:

@@ -60,6 +60,13 @@ def by_settings(req: func.HttpRequest, user: User) -> object:
     return {"ok": True}
 
 
+@app.route("editor")
+@requires_user(scopes=["access_as_user"], roles=["Notes.Editor"])
+def editor(req: func.HttpRequest, user: User) -> object:
+    """For one role."""
+    return {"ok": True}
+
+
 @app.timer_trigger(schedule="0 0 * * * *", arg_name="timer")
 def hourly(timer: func.TimerRequest) -> None:
     """No HTTP trigger."""
@@ -271,6 +278,41 @@ def test_a_mistake_in_a_test_is_told_with_what_to_do(tenant: Tenant, mistake: ob
     with pytest.raises((ValueError, TypeError)) as raised:
         mistake(tenant)
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"roles": ["Notes.Edtior"]},
+            "the token has the roles ['Notes.Edtior'], and the function asks for one of ['Notes.Editor']; "
+            "did you mean 'Notes.Editor'?",
+        ),
+        ({"roles": []}, "the token has the roles [], and the function asks for one of ['Notes.Editor']"),
+        (
+            {"scopes": ["access_as_usr"], "roles": ["Notes.Editor"]},
+            "the token has the scopes ['access_as_usr'], and the function asks for one of ['access_as_user']; "
+            "did you mean 'access_as_user'?",
+        ),
+    ],
+)
+def test_a_role_or_scope_that_is_misspelled_is_told_where_the_assertion_fails(
+    tenant: Tenant, caplog: pytest.LogCaptureFixture, given: dict[str, list[str]], told: str
+) -> None:
+    response = tenant.call(editor, as_="alice", **given)  # type: ignore[arg-type]  # a list in each of them
+    assert response.status == 403
+    assert repr(response).endswith(f" ({told})>")
+    wanted = "none of the scopes access_as_user" if "scopes" in given else "none of the roles Notes.Editor"
+    assert f'reason="{wanted}"' in caplog.text
+
+
+def test_another_response_has_no_note(tenant: Tenant) -> None:
+    for response in (
+        tenant.call(editor, as_="alice", roles=["Notes.Editor"]),
+        tenant.call(editor, as_=None),
+        tenant.call(me, as_="connor"),
+    ):
+        assert response.note == ""
 
 
 def test_a_body_that_is_not_json_is_shown(tenant: Tenant) -> None:

@@ -1,22 +1,25 @@
 """Calls one named downstream API, such as Microsoft Graph, as the user: single calls, lists, batches and files.
 
 A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py and end in `send` here. calls.py
-adds the token and repeats calls. Lists, batches and files go through it too: pages.py, batch.py, download.py.
+adds the token and repeats calls. Lists, batches and files go through it too. pages.py, batch.py and download.py are
+imported inside methods, because few functions use them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from ..errors import BadGateway
 from ..net import Response
 from ..sessions import RequestContext
-from .batch import BatchCall, BatchResponse, send_batch
 from .calls import REDIRECTS, DownstreamApis, UserCalls
-from .download import MAX_DOWNLOAD_BYTES, ByteStream, save
-from .pages import MAX_PAGES, ListOptions, PageReader
-from .request import HttpVerbs, Request, checked_request
+from .request import MAX_DOWNLOAD_BYTES, MAX_PAGES, HttpVerbs, ListOptions, Request, checked_request
+
+if TYPE_CHECKING:
+    from .batch import BatchCall, BatchResponse
+    from .download import ByteStream
+    from .pages import PageReader
 
 
 class ApiResponse(Response):
@@ -54,7 +57,8 @@ class DownstreamApi(HttpVerbs[Response]):
 
     def send(self, request: Request) -> Response:
         """See `request`."""
-        return _as_api_response(self._calls.send(request))
+        response = self._calls.send(request)
+        return ApiResponse(response.status_code, response.headers, response.content)
 
     def pages(self, path: str, *, max_pages: int = MAX_PAGES, **options: Unpack[ListOptions]) -> Iterator[Response]:
         """The pages of a list, one after the other, by `@odata.nextLink` or `nextLink`. Each is fetched when it is due.
@@ -94,6 +98,8 @@ class DownstreamApi(HttpVerbs[Response]):
 
     def reader(self, path: str, max_pages: int, options: ListOptions) -> PageReader:
         """A reader of the pages of a list. Raises ValueError if the request cannot be sent."""
+        from .pages import PageReader
+
         return PageReader(checked_request("GET", path, **options), self._settings, max_pages)
 
     def batch(self, calls: Sequence[BatchCall]) -> list[BatchResponse]:
@@ -116,6 +122,8 @@ class DownstreamApi(HttpVerbs[Response]):
             ApiError: the errors of `request`, if the first `POST /$batch` fails as a whole.
             BadGateway: the response lacks that of a call, or is not the response of a batch. 502.
         """
+        from .batch import send_batch
+
         return send_batch(self._calls, calls)
 
     def stream(self, path: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES, **options: Unpack[ListOptions]) -> ByteStream:
@@ -136,6 +144,8 @@ class DownstreamApi(HttpVerbs[Response]):
             BadGateway: the body is longer or not complete, or the API redirects; `get` returns the address. 502.
             GatewayTimeout: the next piece did not come in time. 504.
         """
+        from .download import ByteStream
+
         return ByteStream(self._calls, checked_request("GET", path, **options), max_bytes)
 
     def download(
@@ -155,8 +165,6 @@ class DownstreamApi(HttpVerbs[Response]):
         Raises:
             ApiError: the errors of `stream`.
         """
+        from .download import save
+
         return save(self.stream(path, max_bytes=max_bytes, **options), file)
-
-
-def _as_api_response(response: Response) -> ApiResponse:
-    return ApiResponse(response.status_code, response.headers, response.content)

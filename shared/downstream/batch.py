@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json as json_text
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -45,16 +45,19 @@ class BatchCall:
     params: Mapping[str, str] | None = None
     json: Any = None
     data: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
     depends_on: Sequence[int] = ()
     idempotent: bool | None = None
 
 
-@dataclass(frozen=True)
 class BatchResponse(Response):
     """The response to one call of a batch, of any status. `json()` raises what `raise_for_status()` does."""
 
-    _error: ApiError | None = None
+    def __init__(
+        self, status_code: int, headers: Mapping[str, str], content: bytes, error: ApiError | None = None
+    ) -> None:
+        super().__init__(status_code, headers, content)
+        self._error = error
 
     def json(self) -> Any:
         """The body, parsed as JSON.
@@ -134,7 +137,7 @@ class _Batch:
         except ApiError as error:  # as for a single call; a 403 raises nothing
             for number, part in refused.items():
                 if part.status_code == 401:
-                    self.responses[number] = replace(self.responses[number], _error=error)
+                    self.responses[number] = BatchResponse(part.status_code, part.headers, part.content, error)
             return set()
         if another is None:
             return set()

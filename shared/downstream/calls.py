@@ -21,8 +21,8 @@ from .file_body import FileBody
 from .path import join
 from .request import Request
 
-ATTEMPTS = 3  # of a call that may be repeated
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+ATTEMPTS = 3  # of a call that may be repeated
 _FILE_SECONDS = 230.0  # to send or receive a file; the deadline of the request comes first
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # another attempt may succeed
 

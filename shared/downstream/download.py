@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import BinaryIO
 
 from ..errors import BadGateway
 from ..net import OpenResponse, Response, TransportError
 from .calls import UserCalls
 from .request import Request
-
-MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024  # unless the function says otherwise
 
 
 class ByteStream:
@@ -29,7 +26,7 @@ class ByteStream:
         # Without compression a small response cannot become a large one:
         own = {"Accept-Encoding": "identity", **request.headers}
         self._calls, self._max_bytes = calls, max_bytes
-        self._request = replace(request, headers=own, keep_open=True)
+        self._request = request._replace(headers=own, keep_open=True)
         self._response: OpenResponse | None = None
         self._pieces: Iterator[bytes] = iter(())
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..errors import BadGateway
 from ..net import Response
@@ -12,16 +11,7 @@ from ..settings import DownstreamApiSettings
 from .path import join, path_of_link
 from .request import Request
 
-MAX_PAGES = 100  # unless the function says otherwise
 _LINKS = ("@odata.nextLink", "nextLink")  # OData JSON format 4.01 §4.6.8; Azure's own APIs
-
-
-class ListOptions(TypedDict, total=False):
-    """The named arguments of `request` that a GET of a list or of a file can have."""
-
-    path_params: Mapping[str, str | int] | None
-    params: Mapping[str, str] | None
-    headers: Mapping[str, str] | None
 
 
 class PageReader:
@@ -70,7 +60,7 @@ class PageReader:
             path = ""
         if not path:
             raise self._failure("the link to the next page leads out of the API's base URL")
-        return replace(request, path=path, params=None)
+        return request._replace(path=path, params=None)
 
     def _failure(self, reason: str) -> BadGateway:
         return BadGateway(reason=f"{self._api.name}: {reason}")

@@ -10,13 +10,14 @@ import json as json_text
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, BinaryIO, Generic, NamedTuple, TypedDict, TypeVar, Unpack
 
 from .file_body import FileBody, as_body
 from .path import checked_path
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+MAX_PAGES = 100  # unless the function says otherwise
+MAX_DOWNLOAD_BYTES = 1024 * 1024 * 1024  # unless the function says otherwise
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2
 RESERVED = frozenset(
     {"authorization", "client-request-id", "connection", "content-length", "cookie", "expect", "host", "http2-settings",
@@ -29,12 +30,10 @@ RESERVED = frozenset(
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 §5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
-
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request to a downstream API.
 
     `path`: below the API's base URL, already checked. It may hold a query.
@@ -43,10 +42,10 @@ class Request:
 
     method: str
     path: str
-    params: Mapping[str, str] | None = None
-    data: bytes | FileBody | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    idempotent: bool = False
+    params: Mapping[str, str] | None
+    data: bytes | FileBody | None
+    headers: Mapping[str, str]
+    idempotent: bool
     keep_open: bool = False
 
 
@@ -59,6 +58,14 @@ class CallOptions(TypedDict, total=False):
     data: bytes | BinaryIO | None
     headers: Mapping[str, str] | None
     idempotent: bool | None
+
+
+class ListOptions(TypedDict, total=False):
+    """The named arguments of `request` that a GET of a list or of a file can have."""
+
+    path_params: Mapping[str, str | int] | None
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
 
 
 def checked_request(method: str, path: str, **options: Unpack[CallOptions]) -> Request:

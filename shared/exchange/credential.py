@@ -22,8 +22,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import CircuitBreaker, CircuitOpenError, SingleFlight, WaitedTooLongError, within
@@ -48,19 +47,19 @@ log = logging.getLogger(__name__)
 Sources = Sequence[CredentialSettings]
 
 
-@dataclass
 class ConfidentialClient:
-    """An MSAL application around one loaded credential. Only `reload_at` changes."""
+    """An MSAL application around one loaded credential. Only `reload_at` changes.
 
-    msal: Any
-    reload_at: float
-    version: str
-    """The version of the certificate in the vault; "" if the credential is not from a vault."""
-    source_type: str = ""
+    `version`: of the certificate in the vault; "" if the credential is not from a vault.
+    """
+
+    __slots__ = ("msal", "reload_at", "source_type", "version")
+
+    def __init__(self, msal: Any, reload_at: float, version: str, source_type: str = "") -> None:
+        self.msal, self.reload_at, self.version, self.source_type = msal, reload_at, version, source_type
 
 
-@dataclass(frozen=True)
-class _EarlyLoad:
+class _EarlyLoad(NamedTuple):
     """The result of the load before the first exchange, and when it ended."""
 
     result: ClientCredential | ApiError
@@ -169,7 +168,7 @@ class ConfidentialClients:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            before = tuple(replace(source, version_refused=refused.version) for source in self._vaults)
+            before = tuple(source._replace(version_refused=refused.version) for source in self._vaults)
             client = self._build(before, RETURN_AFTER_SECONDS)
         except ServerMisconfigured:  # no earlier version; credential_sources has logged it
             return refused

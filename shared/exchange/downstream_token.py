@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -17,7 +16,6 @@ class Origin(Enum):
     ENTRA = "miss"
 
 
-@dataclass(frozen=True, slots=True)
 class DownstreamToken:
     """An access token for a downstream API.
 
@@ -25,17 +23,26 @@ class DownstreamToken:
     `granted`: a fingerprint of the scopes that Entra granted. It shows whether a new token has other scopes.
     """
 
-    token: str
-    expires_at: float
-    renew_at: float
-    origin: Origin = Origin.ENTRA
-    granted: str = ""
+    __slots__ = ("expires_at", "granted", "origin", "renew_at", "token")
+
+    def __init__(
+        self, token: str, expires_at: float, renew_at: float, origin: Origin = Origin.ENTRA, granted: str = ""
+    ) -> None:
+        self.token, self.expires_at, self.renew_at = token, expires_at, renew_at
+        self.origin, self.granted = origin, granted
 
     def __repr__(self) -> str:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
 
+    def from_session(self) -> DownstreamToken:
+        """The same token, as a session returns it."""
+        return DownstreamToken(self.token, self.expires_at, self.renew_at, Origin.SESSION, self.granted)
 
-@dataclass(frozen=True, slots=True, repr=False)
+    def renewed_at(self, renew_at: float) -> DownstreamToken:
+        """The same token, to be renewed at another time, in seconds since 1970."""
+        return DownstreamToken(self.token, self.expires_at, renew_at, self.origin, self.granted)
+
+
 class Refusal:
     """A downstream API did not accept `token`, so another one is needed.
 
@@ -44,9 +51,10 @@ class Refusal:
     call.
     """
 
-    token: str
-    claims: str = ""
-    is_void: bool = True
+    __slots__ = ("claims", "is_void", "token")
+
+    def __init__(self, token: str, claims: str = "", *, is_void: bool = True) -> None:
+        self.token, self.claims, self.is_void = token, claims, is_void
 
     def digest(self) -> bytes:
         """Identifies the refusal: threads with the same token and claims share one exchange.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
@@ -70,7 +69,8 @@ class MsalHttpClient:
         if known is None:
             response = self._send("GET", url, params=params, headers=headers)
         else:
-            response = replace(known, content=compact(known.json()).encode())  # MSAL cannot read a byte order mark
+            content = compact(known.json()).encode()  # MSAL cannot read a byte order mark
+            response = Response(known.status_code, known.headers, content)
         document = response.json()
         token_endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
         if isinstance(token_endpoint, str):

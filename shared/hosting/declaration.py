@@ -6,11 +6,11 @@ Without these checks, Azure would index no function of the app and give no reaso
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 import typing
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from azure.functions.decorators.function_app import FunctionBuilder
@@ -60,7 +60,7 @@ def check_declaration(function: object) -> None:
 def place_of(function: Function) -> str:
     """File and line of a function, as an error message shows them."""
     code = getattr(inspect.unwrap(function), "__code__", None) or function.__code__
-    return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+    return f"{os.path.basename(code.co_filename)}, line {code.co_firstlineno}"
 
 
 def _check_parameters(function: Function) -> None:
@@ -76,6 +76,13 @@ def _check_parameters(function: Function) -> None:
             "it has no parameter for the request; write (req: func.HttpRequest, user: User). "
             "A decorator between it and @requires_user needs functools.wraps",
         )
+    names = [p.name for p in parameters if p.kind in named and p.name not in ("user", "context")]
+    if names != ["req"]:
+        from .bindings import problem_of_unbound
+
+        problem = problem_of_unbound(function, names)
+        if problem:
+            _refuse(function, problem)
 
 
 def _check_types(function: Function) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import azure.functions as func
 
-from ..sessions import Session, Sessions
 from ..telemetry import worker_trace
 from ..user import AsyncUser, SignedInUser, User, validate_in_thread
 from .declaration import hints_of, is_async, place_of
+
+if TYPE_CHECKING:
+    from ..sessions import Session, Sessions
 
 T = TypeVar("T")
 
@@ -51,8 +52,7 @@ async def _call_async(function: Function, arguments: dict[str, Any]) -> object:
     return await result if hasattr(result, "__await__") else result
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What differs between `def` and `async def`: the class of the user, how to open a session, how to call."""
 
     is_async: bool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ MAX_RETRY_AFTER_SECONDS = 3600
 _CHUNK = 64 * 1024
 
 
-@dataclass(frozen=True)
 class Response:
     """An HTTP response, read to its end. A function may return it: status, body and content type go to the caller.
 
@@ -35,10 +33,20 @@ class Response:
     headers: Mapping[str, str]
     content: bytes
 
+    def __init__(self, status_code: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.status_code, self.headers, self.content = status_code, headers, content
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.status_code})"
+
     @property
     def text(self) -> str:
         """The body as UTF-8 text. Invalid bytes become U+FFFD."""
         return self.content.decode("utf-8", "replace")
+
+    def raise_for_status(self) -> Response:
+        """The response itself: where a function gets one of these, a status that is an error was raised before."""
+        return self
 
     def json(self) -> Any:
         """The body, parsed as JSON. Raises ValueError if it is not JSON."""
@@ -89,18 +97,13 @@ class ResponseTooLarge(TransportError):
     may_repeat = False
 
 
-@dataclass(frozen=True)
 class OpenResponse(Response):
     """A 2xx response with its body unread. Close it: until then it holds a connection."""
 
-    _received: requests.Response
-    _ends_at: float
-    _now: Callable[[], float]
-
-    @classmethod
-    def of(cls, received: requests.Response, seconds: float, now: Callable[[], float]) -> OpenResponse:
+    def __init__(self, received: requests.Response, seconds: float, now: Callable[[], float]) -> None:
         """`seconds`: the time for the whole body."""
-        return cls(received.status_code, received.headers, b"", received, now() + seconds, now)
+        super().__init__(received.status_code, received.headers, b"")
+        self._received, self._ends_at, self._now = received, now() + seconds, now
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
         """The body in pieces.
@@ -204,7 +207,7 @@ class Transport:
     def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
         received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
         if keep_open and 200 <= received.status_code < 300:
-            return OpenResponse.of(received, seconds_left(float("inf")), self._now)
+            return OpenResponse(received, seconds_left(float("inf")), self._now)
         with received:
             return Response(received.status_code, received.headers, _read_bounded(received))
 

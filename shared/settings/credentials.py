@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .environ import EnvironReader, Secret
 
@@ -12,8 +12,7 @@ SOURCE_TYPES = (
 )
 
 
-@dataclass(frozen=True)
-class CredentialSettings:
+class CredentialSettings(NamedTuple):
     """One entry of `AzureAd__ClientCredentials`: one source of the API's own credential."""
 
     source_type: str
@@ -23,9 +22,9 @@ class CredentialSettings:
     managed_identity_client_id: str = ""
     token_exchange_url: str = ""
     certificate_disk_path: str = ""
-    certificate_password: Secret = field(default_factory=lambda: Secret(""))
-    base64_encoded_value: Secret = field(default_factory=lambda: Secret(""))
-    client_secret: Secret = field(default_factory=lambda: Secret(""))
+    certificate_password: Secret = Secret("")
+    base64_encoded_value: Secret = Secret("")
+    client_secret: Secret = Secret("")
 
 
 def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import SettingsError
 from .authority import Authority
@@ -22,8 +22,7 @@ _AUTHORITY = re.compile(r"(https://[^/]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
-@dataclass(frozen=True)
-class DownstreamApiSettings:
+class DownstreamApiSettings(NamedTuple):
     """One entry of `DownstreamApis`: an API that is called on the user's behalf, and the scopes of the token for it.
 
     `base_url` is "" where only a credential or a token for the API is used.
@@ -36,16 +35,14 @@ class DownstreamApiSettings:
     timeout: float | None = None
 
 
-@dataclass(frozen=True)
-class RedisSettings:
+class RedisSettings(NamedTuple):
     """`TokenCache__Redis`: the Redis in which all instances share downstream tokens. An empty URL: none."""
 
     url: Secret  # it may hold a password
     managed_identity_client_id: str
 
 
-@dataclass(frozen=True)
-class TokenSettings:
+class TokenSettings(NamedTuple):
     """Which access tokens of the tenant this API accepts, and whether its log names their users."""
 
     audiences: tuple[str, ...]
@@ -53,16 +50,14 @@ class TokenSettings:
     enable_pii_logging: bool
 
 
-@dataclass(frozen=True)
-class ClientSettings:
+class ClientSettings(NamedTuple):
     """How this API presents itself to Entra: its credentials in the order of trial, and its client capabilities."""
 
     credentials: tuple[CredentialSettings, ...]
     capabilities: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """All settings of the API. Frozen. Its repr shows no secret."""
 
     authority: Authority

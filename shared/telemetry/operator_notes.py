@@ -14,7 +14,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 MAX_NOTES = 20  # kept until the next request; further ones are only counted
 REPEAT_AFTER_SECONDS = 3600.0  # the same text, apart from ids in it, is written once in this time
@@ -26,16 +25,12 @@ request_thread: ContextVar[int | None] = ContextVar("request_thread", default=No
 """The thread that handles the request of this context: what it logs arrives by itself."""
 
 
-@dataclass
 class _Note:
     """One line to write: where it came from, when, and how often it was written since."""
 
-    cause: tuple[str, str]
-    name: str
-    level: int
-    text: str
-    at: float
-    count: int = 1
+    def __init__(self, cause: tuple[str, str], name: str, level: int, text: str, at: float, count: int) -> None:
+        self.cause, self.name, self.level, self.text = cause, name, level, text
+        self.at, self.count = at, count
 
 
 class OperatorNotes(logging.Handler):
@@ -92,7 +87,7 @@ class OperatorNotes(logging.Handler):
             notes, self.waiting = list(self.waiting.values()), OrderedDict()
             if self._dropped:
                 text = f"{self._dropped} further notes were not kept"
-                notes.append(_Note((__name__, text), __name__, logging.WARNING, text, self._now()))
+                notes.append(_Note((__name__, text), __name__, logging.WARNING, text, self._now(), 1))
             self._dropped = 0
             for note in notes:
                 self._remember(note.cause)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, BinaryIO, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Unpack
 
 from ..downstream import (
     MAX_DOWNLOAD_BYTES,
     MAX_PAGES,
-    BatchCall,
-    BatchResponse,
-    ByteStream,
     DownstreamApi,
     DownstreamApis,
     HttpVerbs,
     ListOptions,
-    PageReader,
     Request,
 )
 from ..net import Response
 from ..sessions import RequestContext
+
+if TYPE_CHECKING:
+    from ..downstream.batch import BatchCall, BatchResponse
+    from ..downstream.download import ByteStream
+    from ..downstream.pages import PageReader
 
 T = TypeVar("T")
 WaitFor = Callable[..., Awaitable[Any]]

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import GatewayTimeout
 from ..net import seconds_left
-from .async_api import AsyncDownstreamApi
-from .credential import AsyncUserCredential, UserCredential
-from .groups import PATH, confirmed, questions
 from .user import SignedInUser
+
+if TYPE_CHECKING:
+    from .async_api import AsyncDownstreamApi
+    from .credential import AsyncUserCredential
 
 _WAIT_SECONDS = 230.0
 
@@ -54,6 +55,8 @@ class AsyncUser(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
+        from .async_api import AsyncDownstreamApi
+
         return AsyncDownstreamApi(name, self._apis, self._context, self._wait_for)
 
     async def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
@@ -67,6 +70,8 @@ class AsyncUser(SignedInUser):
             ValueError: a group is not a GUID. Nothing was sent.
             ApiError: the errors of `user.api(…).post`.
         """
+        from .groups import PATH, confirmed, questions
+
         graph, found = self.api(api), set[str]()
         for question in list(questions(groups)):
             found |= confirmed(question, await graph.post(PATH, json=question, idempotent=True))
@@ -93,14 +98,15 @@ class AsyncUser(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        credential = UserCredential(self._apis.named(name), self._context, self._apis.authority)
-        return AsyncUserCredential(credential, self._wait_for)
+        from .credential import AsyncUserCredential
+
+        return AsyncUserCredential(self._credential(name), self._wait_for)
 
     def azure_options(self) -> dict[str, Any]:
         """As `User.azure_options`, for the clients of an SDK's `aio` package. They need no aiohttp then."""
         from .azure_sdk import async_client_options
 
-        return async_client_options(self._wait_for)
+        return async_client_options(self._credentials, self._wait_for)
 
     async def _wait_for(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in the thread pool for downstream calls.

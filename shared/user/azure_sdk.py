@@ -1,25 +1,35 @@
-"""For Azure SDK clients: tokens in the types of azure-core, and one transport for all users.
+"""For Azure SDK clients: tokens in the types of azure-core, and a transport that sends as one user.
 
-It needs azure-core, so it is imported inside functions.
+The transport sends a token of `user.credential` to the API of that credential alone. It handles claims challenges,
+because not every client does: azure-storage-blob drops them. A client that does sees no challenge here.
+All transports share one pool of connections. A transport belongs to one user and one request, as its credentials do.
+
+This module needs azure-core, so it is imported inside functions.
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from copy import copy
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.pipeline.transport import AsyncioRequestsTransport, AsyncioRequestsTransportResponse, RequestsTransport
 from azure.core.rest._requests_asyncio import RestAsyncioRequestsTransportResponse as _UntypedResponse
 
+from ..errors import ServerMisconfigured
 from ..exchange import CONNECT_SECONDS, READ_SECONDS, DownstreamToken, azure_options, http_session
-from ..net import seconds_left
+from ..net import claims_of, seconds_left
+
+if TYPE_CHECKING:
+    from .credential import UserCredential
 
 _RestResponse: Any = _UntypedResponse
 _RENEW_AT = 1  # seconds since 1970: always due, so that azure-core asks the credential at each call
+_BEARER = re.compile(r"(?i:Bearer) +(\S+)")
 _LONGEST_PAUSE = 1.0  # seconds before another attempt; the storage clients would wait for 15
 
 
@@ -44,10 +54,90 @@ def access_token_info(token: DownstreamToken) -> AccessTokenInfo:
 
 
 class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it late, without its type
-    """It stays open when a client closes. A pause before another attempt is short, and ends with the deadline."""
+    """Sends the tokens of one user's credentials, each to its own host, and handles claims challenges.
+
+    It stays open when a client closes. A pause before another attempt is short, and ends with the deadline.
+    """
+
+    def __init__(self, credentials: Mapping[str, UserCredential]) -> None:
+        super().__init__(
+            session=_session(), session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+        )
+        self._credentials = credentials
 
     def sleep(self, duration: float) -> None:
         super().sleep(seconds_left(min(duration, _LONGEST_PAUSE)))
+
+    def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
+        """As RequestsTransport.send. After a claims challenge it sends the request once more, with another token.
+
+        Raises:
+            ServerMisconfigured: the token is for another host, or of another credential. 500. Nothing was sent.
+            ClaimsChallenge: the other token was also refused, or the body cannot be sent again. 401.
+            ApiError: the errors of `user.token`.
+        """
+        bearer = _BEARER.fullmatch(request.headers.get("Authorization") or "")
+        if bearer is None:
+            return super().send(request, proxies=proxies, **options)
+        credential = self._credential_for(bearer[1], request.url)
+        rewind = _rewinding(request)
+        response = super().send(request, proxies=proxies, **options)
+        claims = claims_of(response)
+        if not claims:
+            return response
+        response.internal_response.close()
+        request.headers["Authorization"] = f"Bearer {credential.replacement(bearer[1], claims)}"
+        if rewind():
+            response = super().send(request, proxies=proxies, **options)
+            claims = claims_of(response)
+            if not claims:
+                return response
+            response.internal_response.close()
+        raise credential.challenge(claims)
+
+    def _credential_for(self, bearer: str, url: str) -> UserCredential:
+        """The credential that issued the token, for the host of this address. Two may have issued the same token."""
+        error = ServerMisconfigured(reason="the token of a client with azure_options() is not of user.credential(…)")
+        for credential in tuple(self._credentials.values()):
+            if credential.has_issued(bearer):
+                try:
+                    credential.check_host(url)
+                    return credential
+                except ServerMisconfigured as other_host:
+                    error = other_host
+        raise error
+
+
+def _rewinding(request: Any) -> Callable[[], bool]:
+    """Call it before the request is sent. The result makes the body ready to be sent again; False: it cannot be."""
+    body = request.data
+    if request.files:  # the parts of a form may be files that were read
+        return lambda: False
+    if body is None or isinstance(body, str | bytes | bytearray | dict | _Parts):
+        return lambda: True
+    try:
+        start = body.tell()
+    except (AttributeError, OSError, ValueError):  # an iterator, or a file that cannot be rewound
+        return lambda: False
+
+    def rewind() -> bool:
+        try:
+            body.seek(start)
+        except (AttributeError, OSError, ValueError):
+            return False
+        return True
+
+    return rewind
+
+
+class _Parts:
+    """The parts of a body, in memory. Each `iter` begins with the first. `requests` would take a list for a form."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._parts)
 
 
 class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as above
@@ -77,12 +167,12 @@ class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as abo
         return result
 
     async def _with_its_data(self, request: Any) -> Any:
-        """The request. Data of an async iterator becomes a list's iterator, which `requests` can send."""
-        data = await self._retrieve_request_data(request)
-        if data is request.data:
+        """The request. `requests` cannot send what an async iterator yields, so it is read here."""
+        if not hasattr(request.data, "__aiter__"):
             return request
         sent = copy(request)
-        setattr(sent, "_data" if hasattr(request, "content") else "data", data)
+        parts = _Parts([part async for part in request.data])
+        setattr(sent, "_data" if hasattr(request, "content") else "data", parts)
         return sent
 
 
@@ -103,18 +193,18 @@ class _InContext:
 
 
 @cache
-def _pooled() -> _Transport:
-    """One transport for all users. It keeps connections, but no tokens and no cookies."""
-    return _Transport(
-        session=http_session(), session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
-    )
+def _session() -> Any:
+    """One pool of connections for all users. It keeps no tokens and no cookies."""
+    return http_session()
 
 
-def client_options() -> dict[str, Any]:
-    """See User.azure_options."""
-    return azure_options(transport=_pooled())
+def client_options(credentials: Mapping[str, UserCredential]) -> dict[str, Any]:
+    """See User.azure_options. `credentials`: those of the user, also those that are made later."""
+    return azure_options(transport=_Transport(credentials))
 
 
-def async_client_options(wait_for: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
+def async_client_options(
+    credentials: Mapping[str, UserCredential], wait_for: Callable[..., Awaitable[Any]]
+) -> dict[str, Any]:
     """See AsyncUser.azure_options."""
-    return azure_options(transport=_AsyncTransport(_pooled(), wait_for))
+    return azure_options(transport=_AsyncTransport(_Transport(credentials), wait_for))

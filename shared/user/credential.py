@@ -8,16 +8,17 @@ https://learn.microsoft.com/python/api/azure-core/azure.core.credentials.tokencr
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..downstream import token_with_claims
-from ..errors import BadGateway, ServerMisconfigured
+from ..errors import BadGateway, ClaimsChallenge, ServerMisconfigured
 from ..exchange import DownstreamToken
 from ..net import requested_claims
 from ..sessions import RequestContext
-from ..settings import Authority, DownstreamApiSettings
+from ..settings import Authority, DownstreamApiSettings, normalized
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -28,6 +29,7 @@ GRAPH_HOSTS = frozenset(
 )
 """https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints"""
 
+_MAX_ISSUED = 16  # tokens of one request; a request has one or two
 _SHOWN = re.compile(r"[A-Za-z0-9:/._-]{1,120}", re.ASCII)  # a server may request any text
 
 
@@ -36,7 +38,7 @@ class UserCredential:
 
     def __init__(self, api: DownstreamApiSettings, context: RequestContext, authority: Authority) -> None:
         self._api, self._context, self._authority = api, context, authority
-        self._latest: DownstreamToken | None = None
+        self._issued: deque[DownstreamToken] = deque(maxlen=_MAX_ISSUED)  # the latest is the last
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -78,6 +80,36 @@ class UserCredential:
         asked = options or {}
         return access_token_info(self._token(scopes, asked.get("claims"), asked.get("tenant_id")))
 
+    def has_issued(self, bearer: str) -> bool:
+        """Whether a client got this token here. It says whose token a request of the client carries."""
+        return any(bearer == each.token for each in tuple(self._issued))
+
+    def check_host(self, url: str) -> None:
+        """Before a token is sent to this address.
+
+        Raises:
+            ServerMisconfigured: it is not on the host of `DownstreamApis__<name>__BaseUrl`, or is not https. 500.
+            ApiError: the request is over, or another one runs here. 500.
+        """
+        self._context.check()
+        setting = f"DownstreamApis__{self._api.name}__BaseUrl"
+        if not self._api.base_url:
+            raise ServerMisconfigured(
+                reason=f"the setting {setting} is missing; the client sends the token to it alone"
+            )
+        if not url.isprintable() or _origin(url) != _origin(self._api.base_url):
+            raise ServerMisconfigured(reason=f"a client was to send the token to another host than {setting} names")
+
+    def replacement(self, refused: str, claims: str) -> str:
+        """The token for another attempt, after the service refused one with a claims challenge. One more exchange."""
+        known = next(each for each in tuple(self._issued) if each.token == refused)
+        return self._exchanged(claims, known).token
+
+    def challenge(self, claims: str) -> ClaimsChallenge:
+        """The error for the caller, if another attempt cannot be made or was also refused. 401."""
+        reason = f"{self._api.name}: HTTP 401"
+        return ClaimsChallenge(claims, authorization_uri=self._authority.authorization_uri, reason=reason)
+
     def close(self) -> None:
         """Does nothing: the credential ends with its request."""
 
@@ -92,14 +124,19 @@ class UserCredential:
         if tenant_id and tenant_id.lower() != str(self._context.access_token.claims()["tid"]).lower():
             raise ServerMisconfigured(reason=f"{self._api.name}: a token of another tenant was asked for")
         if not claims:
-            self._latest = self._context.token_for(self._api)
-            return self._latest
+            return self._noted(self._context.token_for(self._api))
         request = requested_claims(claims)
         if not request:
             raise BadGateway(reason=f"{self._api.name}: a claims challenge without a claims request")
-        refused = self._latest or self._context.token_for(self._api)
-        self._latest = token_with_claims(self._context, self._api, request, refused, self._authority)
-        return self._latest
+        return self._exchanged(request, self._issued[-1] if self._issued else self._context.token_for(self._api))
+
+    def _exchanged(self, claims: str, refused: DownstreamToken) -> DownstreamToken:
+        return self._noted(token_with_claims(self._context, self._api, claims, refused, self._authority))
+
+    def _noted(self, token: DownstreamToken) -> DownstreamToken:
+        if not any(token.token == each.token for each in tuple(self._issued)):
+            self._issued.append(token)
+        return token
 
     def _check_resource(self, scopes: tuple[str, ...]) -> None:
         """Raises ServerMisconfigured unless each scope is one of the resource in the setting."""
@@ -153,6 +190,15 @@ class AsyncUserCredential:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme, and host with port. ("", "") for what is not https, which equals the origin of no setting."""
+    try:
+        scheme, host = urlsplit(normalized(url))[:2]
+    except ValueError:
+        return "", ""
+    return (scheme, host) if scheme == "https" else ("", "")
 
 
 def resource_of(scope: str, base_url: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..downstream import DownstreamApi, DownstreamApis
-from ..sessions import RequestContext
-from .credential import UserCredential
-from .groups import PATH, confirmed, groups_in, questions
+if TYPE_CHECKING:
+    from ..downstream import DownstreamApi, DownstreamApis
+    from ..sessions import RequestContext
+    from .credential import UserCredential
 
 
 class SignedInUser:
@@ -17,6 +17,7 @@ class SignedInUser:
 
     def __init__(self, context: RequestContext, apis: DownstreamApis) -> None:
         self._context, self._apis = context, apis
+        self._credentials: dict[str, UserCredential] = {}  # by the name of the API
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -67,7 +68,16 @@ class SignedInUser:
             ServerMisconfigured: the user has too many groups for the token; use `member_of`. Or the claim is no list of
                 texts. 500.
         """
+        from .groups import groups_in
+
         return groups_in(self.claims)
+
+    def _credential(self, name: str) -> UserCredential:
+        """The one credential of this request for an API. The transport of `azure_options` knows its tokens by it."""
+        from .credential import UserCredential
+
+        api = self._apis.named(name)
+        return self._credentials.setdefault(api.name, UserCredential(api, self._context, self._apis.authority))
 
 
 class User(SignedInUser):
@@ -82,6 +92,8 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
+        from ..downstream import DownstreamApi
+
         return DownstreamApi(name, self._apis, self._context)
 
     def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
@@ -100,6 +112,8 @@ class User(SignedInUser):
             ValueError: a group is not a GUID. Nothing was sent.
             ApiError: the errors of `user.api(…).post`.
         """
+        from .groups import PATH, confirmed, questions
+
         graph, found = self.api(api), set[str]()
         for question in list(questions(groups)):
             found |= confirmed(question, graph.post(PATH, json=question, idempotent=True))
@@ -143,7 +157,7 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        return UserCredential(self._apis.named(name), self._context, self._apis.authority)
+        return self._credential(name)
 
     def azure_options(self) -> dict[str, Any]:
         """Named arguments for the client of an Azure SDK: `BlobServiceClient(url, …, **user.azure_options())`.
@@ -151,9 +165,13 @@ class User(SignedInUser):
         All clients share one pool of connections. Waits end with the deadline of the request, redirects are not
         followed, and a response with an error status is not asked for again.
 
+        A token of `credential("NAME")` goes to the host of `DownstreamApis__NAME__BaseUrl` alone. After a claims
+        challenge of the service, the request is sent once more, with a token that has the claims. This costs one more
+        exchange. If that does not help, or the body cannot be sent again, ClaimsChallenge passes through the client.
+
         Raises:
             ImportError: azure-core is not installed.
         """
         from .azure_sdk import client_options
 
-        return client_options()
+        return client_options(self._credentials)

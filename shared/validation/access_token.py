@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,16 +24,18 @@ class Keys(Protocol):
     def get(self, key_id: str) -> SigningKey: ...
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class ValidatedToken:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    payload: bytes  # the claims as they came: a tenth of the memory of a parsed dict
-    expires_at: float
-    scopes: frozenset[str]
-    key_id: str
-    key: SigningKey
-    name_in_log: str  # a pseudonym, unless AzureAd__EnablePiiLogging
+    __slots__ = ("expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+
+    def __init__(
+        self, payload: bytes, expires_at: float, scopes: frozenset[str], key_id: str, key: SigningKey, name_in_log: str
+    ) -> None:
+        self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
+        self.expires_at, self.scopes = expires_at, scopes
+        self.key_id, self.key = key_id, key
+        self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""

@@ -25,7 +25,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
@@ -61,21 +60,20 @@ class _Listing(NamedTuple):
     keys: Mapping[str, SigningKey]
 
 
-@dataclass(frozen=True)
-class KnownKeys:
+class KnownKeys(NamedTuple):
     """What Entra's key lists of the last minutes say together. Callers pass times in Unix seconds.
 
     During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
     no key. A second list that lacks the key, some seconds later, withdraws it.
     """
 
-    keys: Mapping[str, SigningKey] = field(default_factory=dict)
+    keys: Mapping[str, SigningKey] = {}
     fetched_at: float = NEVER
     differ_until: float = NEVER
     """Until then two lists of the last minute differ, so an unknown key id may still be valid."""
-    missed: Mapping[str, _Miss] = field(default_factory=dict)
+    missed: Mapping[str, _Miss] = {}
     """Those of `keys` that the last list lacked."""
-    _recent: tuple[_Listing, ...] = ()
+    recent: tuple[_Listing, ...] = ()
     """Those of the last minute."""
 
     def is_good(self, key_id: str, now: float) -> bool:
@@ -103,7 +101,7 @@ class KnownKeys:
             if miss is None or at < miss.since + NEXT_FETCH_SECONDS:
                 keys[key_id] = self.keys[key_id]
                 missed[key_id] = miss or _Miss(at, self.fetched_at + 2 * MAX_AGE_SECONDS)
-        recent = tuple(each for each in self._recent if at < each.at + RECENT_SECONDS)
+        recent = tuple(each for each in self.recent if at < each.at + RECENT_SECONDS)
         differing = [each.at + RECENT_SECONDS for each in recent if each.keys != listed]
         return KnownKeys(keys, at, max([self.differ_until, *differing]), missed, (*recent, _Listing(at, listed)))
 

@@ -58,6 +58,13 @@ def test_the_client_for_signing_is_loaded_only_where_the_vault_signs(lab: Lab) -
     assert said["asked"] == []
 
 
+def test_importing_shared_loads_no_room_that_only_requests_need(lab: Lab) -> None:
+    """The host waits for this import. The rest is loaded in the background; see preload."""
+    program = "import json, sys, shared; print(json.dumps(list(sys.modules)))"
+    rooms = {name.split(".")[1] for name in json.loads(said_by(program, lab.environ())) if name.startswith("shared.")}
+    assert rooms.isdisjoint({"validation", "exchange", "redis", "sessions", "downstream"})
+
+
 def test_the_certificate_is_read_and_parsed_once_however_many_first_requests_come_together(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

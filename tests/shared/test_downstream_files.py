@@ -16,8 +16,8 @@ import pytest
 from shared.downstream.api import DownstreamApi
 from shared.downstream.download import ByteStream
 from shared.downstream.file_body import FileBody
-from shared.errors import ApiError, BadGateway, GatewayTimeout, NotFound, ServiceUnavailable
-from shared.hosting.response import UnsendableError, reply_to
+from shared.errors import ApiError, BadGateway, GatewayTimeout, NotFound, ServiceUnavailable, UnsendableError
+from shared.hosting.response import reply_to
 from shared.net.deadline import within
 from shared.sessions import RequestContext
 from shared.telemetry.request_record import RequestRecord

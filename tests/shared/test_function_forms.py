@@ -277,6 +277,99 @@ def test_a_module_that_is_loaded_again_declares_its_functions_again(requires_use
     run_file(requires_user, tmp_path, GUARDED.format(route="a"), names)
 
 
+BEGIN = "@requires_user()\n"
+ROUTE_PART = (
+    r"^one \(function_app.py, line \d+\): id is a part of the route and no argument; "
+    r'remove it, and write {}.route_params\["id"\]$'
+)
+NO_ARGUMENT = r"^one .*: Azure Functions passes no argument q; remove it, and write req.route_params.*or req.params"
+UNBOUND = {
+    "a part of the route": ('@app.route("items/{id}")', "def one(req, id: str, user): ...", ROUTE_PART.format("req")),
+    "by name": ('@app.route(route="items/{id}")', "def one(req, user, *, id): ...", ROUTE_PART.format("req")),
+    "with a constraint": (
+        '@app.route("a/{x}/{id:int?}")',
+        "async def one(req, user, id=1): ...",
+        ROUTE_PART.format("req"),
+    ),
+    "the rest of the path": ('@app.route("{*id}")', "def one(req, id, user): ...", ROUTE_PART.format("req")),
+    "of another trigger name": (
+        '@app.route("{id}", trigger_arg_name="request")',
+        "def one(request, id, user): ...",
+        ROUTE_PART.format("request"),
+    ),
+    "beside a binding": (
+        '@app.route("{id}")\n@app.blob_input("blob", "notes/{id}", CONNECTION)',
+        "def one(req, blob: str, id: str, user): ...",
+        ROUTE_PART.format("req"),
+    ),
+    "a part of the query": ('@app.route("items")', "def one(req, q: str, user): ...", NO_ARGUMENT),
+    "a route that is a name": ("@app.route(ITEMS)", "def one(req, q: str, user): ...", NO_ARGUMENT),
+    "another name for the request": (
+        '@app.route("items")',
+        "def one(request: func.HttpRequest, user): ...",
+        r'^one .*: the request arrives as req; rename request, or write @app.route\(trigger_arg_name="request"\)$',
+    ),
+}
+
+
+@pytest.mark.parametrize("form", UNBOUND)
+def test_a_parameter_that_gets_no_argument_is_refused(requires_user: RequiresUser, tmp_path: Any, form: str) -> None:
+    """Azure would index no function of the app."""
+    above, function, words = UNBOUND[form]
+    with pytest.raises(TypeError, match=words):
+        run_file(requires_user, tmp_path, f"ITEMS = CONNECTION = 'x'\n{above}\n{BEGIN}{function}\n")
+
+
+BOUND = {
+    "an input": ('@app.route("{id}")\n@app.blob_input("id", "notes/{id}", "C")', "def one(req, id: str, user): ..."),
+    "an input by name": (
+        '@app.route("x")\n@app.blob_input(arg_name="b", path=PATH, connection="C")',
+        "def one(req, b: bytes, user): ...",
+    ),
+    "below the guard": ('@app.route("x")', "@adds_item\ndef one(req, item, user): ..."),
+    "an output": (
+        '@app.route("x")\n@app.queue_output("out", "queue", "C")',
+        "def one(req, out: func.Out[str], user): ...",
+    ),
+    "an input of any type": (
+        '@app.route("x")\n@app.generic_input_binding(arg_name="row", type="sql")',
+        "def one(req, row, user): ...",
+    ),
+    "another name for the request": ('@app.route("x", trigger_arg_name="request")', "def one(request, user): ..."),
+    "a name that the source does not show": (
+        '@app.route("x")\n@app.blob_input(NAME, "a", "C")',
+        "def one(req, b, user): ...",
+    ),
+    "a list of names": ('@app.route("x")\n@app.blob_input(*["b", "a", "C"])', "def one(req, b, user): ..."),
+    "names that the source does not show": ('@app.route("x")\n@app.blob_input(**BLOB)', "def one(req, b, user): ..."),
+    "a trigger of that name": ('@app.route("x", trigger_arg_name=NAME)', "def one(b, user): ..."),
+    "no route": ("", "def one(req, b, user): ..."),
+    "a decorator of one's own": ('@with_blob("c")\n@app.route("x")', "def one(req, c, user): ..."),
+}
+
+
+@pytest.mark.parametrize("form", BOUND)
+def test_a_parameter_that_may_get_an_argument_is_not_refused(
+    requires_user: RequiresUser, tmp_path: Any, form: str
+) -> None:
+    above, function = BOUND[form]
+    before = """
+NAME, PATH, BLOB = "b", "notes/a", {"arg_name": "b", "path": "a", "connection": "C"}
+with_blob = lambda name: lambda builder: app.blob_input(name, "a", "C")(builder)
+adds_item = lambda function: function
+"""
+    names = run_file(requires_user, tmp_path, f"{before}{above}\n{BEGIN}{function}\n")
+    if above:
+        [indexed] = names["app"].get_functions()
+        assert indexed.get_function_name() == "one"
+
+
+def test_a_function_whose_source_is_nowhere_is_not_refused(requires_user: RequiresUser) -> None:
+    names: dict[str, Any] = {"requires_user": requires_user, "app": func.FunctionApp()}
+    exec(f'@app.route("{{id}}")\n{BEGIN}def one(req, id, user): ...', names)  # noqa: S102 — the test's own text
+    assert names["one"].build().get_function_name() == "one"
+
+
 def run_file(
     requires_user: RequiresUser, folder: Any, source: str, names: dict[str, Any] | None = None
 ) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
+import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,14 +33,13 @@ from requests import RequestException
 
 from shared import ApiError, AsyncUser, User
 from shared.errors import BadGateway, ClaimsChallenge, ConsentRequired, InvalidToken, ServerMisconfigured
-from shared.exchange import DownstreamToken
+from shared.exchange import DownstreamToken, Refusal
 from shared.net import within
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.user import UserCredential
-from shared.user.credential import resource_of
+from shared.user.credential import UserCredential, resource_of
 from tests.support.lab import Lab
-from tests.support.wire import Wire, listening
+from tests.support.wire import RESPONSE, Wire, listening
 
 from .guarded import body_of, reply_of, request
 
@@ -83,15 +85,17 @@ async def async_name_of(user: AsyncUser) -> str:
 
 
 class EchoedTokens:
-    """In place of Entra: the token for a user is the user's own name."""
+    """In place of Entra: the token for a user is the user's own name, with a plus for each refused token before it."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
 
-    def exchange(self, assertion: str, scopes: Sequence[str], **_: object) -> DownstreamToken:
+    def exchange(
+        self, assertion: str, scopes: Sequence[str], *, refusal: Refusal | None = None, **_: object
+    ) -> DownstreamToken:
         self.asked.append(tuple(scopes))
         name = jwt.decode(assertion, options={"verify_signature": False})["name"]
-        return DownstreamToken(name, 4e9, 4e9)
+        return DownstreamToken(f"{refusal.token}+" if refusal else name, 4e9, 4e9)
 
 
 def test_a_credential_has_the_protocols_of_azure_core_and_shows_no_token(lab: Lab) -> None:
@@ -263,6 +267,254 @@ def test_a_function_replies_what_entra_demands(lab: Lab) -> None:
         assert (reply.status_code, body_of(reply)["code"]) == (403, "consent_required")
 
 
+class DropsClaims(BearerTokenCredentialPolicy[Any, Any]):
+    """As the storage clients, it does not know claims challenges."""
+
+    def on_challenge(self, request: Any, response: Any) -> bool:
+        return False
+
+
+class AsyncDropsClaims(AsyncBearerTokenCredentialPolicy[Any, Any]):
+    """The same for `async` clients."""
+
+    async def on_challenge(self, request: Any, response: Any) -> bool:
+        return False
+
+
+def sends(user: User, url: str, method: str = "GET", *, stream: bool = False, **body: Any) -> Any:
+    """The response to one request of a client that drops claims challenges."""
+    client: Any = PipelineClient(
+        url, per_retry_policies=[DropsClaims(user.credential("Graph"), DEFAULT)], **user.azure_options()
+    )
+    response = client.send_request(HttpRequest(method, url, **body), stream=stream)
+    response.read()
+    return response
+
+
+def sends_async(made: User, url: str, method: str = "GET", *, stream: bool = False, **body: Any) -> Any:
+    """The same of an `async` client."""
+    user = AsyncUser(made._context, made._apis)
+
+    async def send() -> Any:
+        policy = AsyncDropsClaims(user.credential("Graph"), DEFAULT)
+        client: Any = AsyncPipelineClient(url, per_retry_policies=[policy], **user.azure_options())
+        response = await client.send_request(HttpRequest(method, url, **body), stream=stream)
+        await response.read()
+        return response
+
+    return asyncio.run(send())
+
+
+both = pytest.mark.parametrize("send", [sends, sends_async], ids=["def", "async def"])
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_challenge_that_a_client_drops_costs_one_more_exchange(lab: Lab, send: Any, stream: bool) -> None:
+    user = alice(lab)
+    user.token("Graph")
+    mark = lab.stack.audit.mark()
+    lab.stack.graph.challenge(json.loads(NBF), times=1)
+    for _ in range(2):
+        response = send(user, GRAPH + NAME, stream=stream)
+        assert (response.status_code, response.json()["displayName"]) == (200, "Alice Ahlberg")
+    assert len(lab.exchanges(mark)) == 1
+
+
+@both
+def test_a_second_challenge_passes_through_the_client(lab: Lab, send: Any) -> None:
+    user = alice(lab)
+    user.token("Graph")
+    mark = lab.stack.audit.mark()
+    lab.stack.graph.challenge(json.loads(NBF), times=2)
+    with pytest.raises(ClaimsChallenge) as raised:
+        send(user, GRAPH + NAME)
+    assert (raised.value.claims, raised.value.reason) == (NBF, "Graph: HTTP 401")
+    assert raised.value.authorization_uri == user._apis.authority.authorization_uri
+    called = [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"]
+    assert (len(lab.exchanges(mark)), len(called)) == (1, 2)
+
+
+@both
+@pytest.mark.parametrize("claims", ["", "e30=", "bm90IGpzb24=", "!"])
+def test_a_challenge_without_a_claims_request_stays_a_response(lab: Lab, send: Any, claims: str) -> None:
+    mark = lab.stack.audit.mark()
+    challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
+    lab.stack.faults.add("graph", status=401, headers={"WWW-Authenticate": challenge})
+    assert send(alice(lab), GRAPH + NAME).status_code == 401
+    assert len(lab.exchanges(mark)) == 1
+
+
+CHALLENGED = (
+    b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nWWW-Authenticate: Bearer error="insufficient_claims", claims="'
+    + base64.b64encode(NBF.encode())
+    + b'"\r\n\r\n{}'
+)
+
+
+@contextmanager
+def challenging(lab: Lab, tmp: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[User, str, Wire]]:
+    """A Graph at the other end of a wire, which wants a new token of each user."""
+    services = lab.services()
+    user = lab.user(services, lab.stack.issue_access_token("alice", name="Alice"))
+    with listening(tmp, patch) as wire:
+        url = graph_is_at(wire, services)
+        wire.reply = lambda secure: secure.sendall(RESPONSE if b"Alice+" in wire.current.request else CHALLENGED)
+        yield user, url, wire
+
+
+def graph_is_at(wire: Wire, services: Services) -> str:
+    """The address of the other end, which these services then take for Graph's, with tokens that name their user."""
+    services.sessions._exchanger = EchoedTokens()
+    url, apis = f"https://localhost:{wire.port}", services.apis._settings
+    services.apis._settings = {**apis, "graph": apis["graph"]._replace(base_url=f"{url}/v1.0")}
+    return url
+
+
+class Pipe(io.BytesIO):
+    """A file that cannot be rewound."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+
+class Fixed(io.BytesIO):
+    """A file that says where it is, but cannot go back."""
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+
+def after_its_head() -> io.BytesIO:
+    file = io.BytesIO(b"head" + b"one two")
+    file.seek(4)
+    return file
+
+
+async def in_parts() -> Any:
+    yield b"one "
+    yield b"two"
+
+
+@pytest.mark.parametrize(
+    ("send", "content", "again"),
+    [
+        (sends, lambda: b"one two", True),
+        (sends, lambda: "one two", True),
+        (sends, after_its_head, True),
+        (sends, lambda: iter([b"one ", b"two"]), False),
+        (sends, lambda: Pipe(b"one two"), False),
+        (sends, lambda: Fixed(b"one two"), False),
+        (sends_async, lambda: b"one two", True),
+        (sends_async, after_its_head, True),
+        (sends_async, in_parts, True),
+        (sends_async, lambda: iter([b"one ", b"two"]), False),
+    ],
+)
+def test_a_body_is_sent_again_whole_or_not_at_all(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, send: Any, content: Callable[[], Any], again: bool
+) -> None:
+    with challenging(lab, tmp_path, monkeypatch) as (user, url, wire):
+        body: dict[str, Any] = {"content": content(), "headers": {"Content-Length": "7"}}
+        if again:
+            assert send(user, f"{url}/", "PUT", **body).status_code == 200
+        else:
+            with pytest.raises(ClaimsChallenge) as raised:
+                send(user, f"{url}/", "PUT", **body)
+            assert (raised.value.status, raised.value.claims) == (401, NBF)
+        assert [each.partition(b"\r\n\r\n")[2] for each in wire.taken()] == [b"one two"] * (1 + again)
+        assert send(user, f"{url}/").status_code == 200  # with the token that has the claims
+        assert len(wire.taken()) == 1
+
+
+@both
+def test_a_form_with_files_is_not_sent_again(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, send: Any
+) -> None:
+    with challenging(lab, tmp_path, monkeypatch) as (user, url, wire):
+        with pytest.raises(ClaimsChallenge):
+            send(user, f"{url}/", "POST", files={"file": io.BytesIO(b"content")})
+        assert len(wire.taken()) == 1
+
+
+@both
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://orders-local.azurewebsites.net/",
+        "https://graph.microsoft.com.evil.example/",
+        "https://graph.microsoft.com:8443/v1.0/me",
+        "https://graph.microsoft.com@evil.example/",
+        "https://evil.example/https://graph.microsoft.com/",
+        "https://graph.microsoft.com\\@evil.example/",
+        "https://graph.microsoft.com\t.evil.example/",
+        "https://graph.microsoft.com\n/v1.0/me",
+        "https://[graph.microsoft.com/",
+    ],
+)
+def test_no_token_goes_to_another_host(lab: Lab, send: Any, other: str) -> None:
+    user = alice(lab)
+    user.token("Graph")
+    mark = lab.stack.audit.mark()
+    with pytest.raises((ServerMisconfigured, ValueError)) as raised:
+        send(user, other)
+    if isinstance(raised.value, ServerMisconfigured):
+        assert "another host than DownstreamApis__Graph__BaseUrl" in raised.value.reason
+    assert lab.stack.audit.entries(mark) == []
+
+
+def test_no_token_goes_over_plain_http(lab: Lab) -> None:
+    user = alice(lab)
+    policy = DropsClaims(user.credential("Graph"), DEFAULT)
+    client: Any = PipelineClient("http://graph.microsoft.com", per_retry_policies=[policy], **user.azure_options())
+    with pytest.raises(ServerMisconfigured, match="DownstreamApis__Graph__BaseUrl"):
+        client.send_request(HttpRequest("GET", "http://graph.microsoft.com/"), enforce_https=False)
+
+
+def test_a_client_needs_the_setting_that_names_its_host(lab: Lab) -> None:
+    user = alice(lab, lab.services(DownstreamApis__Graph__BaseUrl=None))
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServerMisconfigured, match="DownstreamApis__Graph__BaseUrl is missing"):
+        sends(user, GRAPH + NAME)
+    assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"] == []
+
+
+def test_two_names_of_one_resource_may_have_a_host_each(lab: Lab) -> None:
+    """They have one token, since their scopes are the same."""
+    scopes = lab.environ()[SETTING]
+    elsewhere = {"DownstreamApis__Beta__BaseUrl": "https://beta.example/", "DownstreamApis__Beta__Scopes": scopes}
+    user = alice(lab, lab.services(**elsewhere))
+    assert user.credential("Beta").get_token(DEFAULT).token == user.token("Graph")
+    assert sends(user, GRAPH + NAME).json()["displayName"] == "Alice Ahlberg"
+
+
+def test_the_options_of_one_user_send_no_token_of_another(lab: Lab) -> None:
+    services = lab.services()
+    users = [lab.user(services, lab.stack.issue_access_token(person)) for person in ("alice", "olga")]
+    policy = DropsClaims(users[0].credential("Graph"), DEFAULT)
+    client: Any = PipelineClient(GRAPH, per_retry_policies=[policy], **users[1].azure_options())
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServerMisconfigured, match=r"not of user\.credential"):
+        get(client, NAME)
+    assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"] == []
+
+
+def test_a_client_with_a_key_of_its_own_sends_it(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = alice(lab)
+    with listening(tmp_path, monkeypatch) as wire:
+        url = f"https://localhost:{wire.port}"
+        client: Any = PipelineClient(url, **user.azure_options())
+        for headers in ({}, {"Authorization": "SharedKey account:signature"}):
+            client.send_request(HttpRequest("GET", url, headers=headers)).raise_for_status()
+        assert len(wire.taken()) == 2
+
+
 class SignInAgain(EchoedTokens):
     """In place of an Entra that says no more, when claims are asked for, than that the user must sign in."""
 
@@ -353,7 +605,8 @@ def test_closing_a_client_does_not_close_the_connections_of_others(lab: Lab) -> 
     with graph_client(user) as first:
         assert name_of(first) == "Alice Ahlberg"
     assert name_of(first) == name_of(graph_client(user)) == "Alice Ahlberg"
-    assert user.azure_options()["transport"] is alice(lab).azure_options()["transport"]
+    sessions = [each.azure_options()["transport"].session for each in (user, alice(lab))]
+    assert sessions[0] is sessions[1]
 
 
 def late_function(lab: Lab, keep: Callable[[User], object]) -> object:
@@ -379,7 +632,12 @@ def test_a_client_or_credential_that_outlives_its_request_raises(lab: Lab) -> No
     client = late_function(lab, used)
     with pytest.raises(ApiError, match="kept longer than its request"):
         name_of(client)
-    own: Any = late_function(lab, lambda user: user.credential("Graph"))
+    kept: Any = late_function(lab, lambda user: (user.token("Graph"), user.credential("Graph"), user.azure_options()))
+    token, own, options = kept
+    bare: Any = PipelineClient(GRAPH, **options)
+    own._issued.append(DownstreamToken(token, 4e9, 4e9))  # as if a client had asked for it, and kept it
+    with pytest.raises(ApiError, match="kept longer than its request"):
+        bare.send_request(HttpRequest("GET", GRAPH + NAME, headers={"Authorization": f"Bearer {token}"}))
     with pytest.raises(ApiError, match="kept longer than its request"):
         own.get_token(DEFAULT)
 
@@ -387,20 +645,30 @@ def test_a_client_or_credential_that_outlives_its_request_raises(lab: Lab) -> No
 USERS, ROUNDS = 8, 100
 
 
-def eight_users(lab: Lab, client_of: Callable[[User, str], Any], tmp: Path, patch: pytest.MonkeyPatch) -> Any:
-    """(path, token) of each request that 8 users on 8 threads sent, 100 each; and the statuses of the replies."""
-    services = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
-    services.get().sessions._exchanger = EchoedTokens()
-    requires_user = RequiresUser(services)
+def eight_users(
+    lab: Lab,
+    client_of: Callable[[User, str], Any],
+    tmp: Path,
+    patch: pytest.MonkeyPatch,
+    reply_to: Callable[[bytes], bytes] = lambda _: RESPONSE,
+) -> Any:
+    """(path, token) of each request that 8 users on 8 threads sent, 100 each; and the statuses of the replies.
+
+    `reply_to`: the response to a request of one of them.
+    """
     tokens = [lab.stack.issue_access_token("alice", name=f"user-{number}") for number in range(USERS)]
+    together = threading.Barrier(USERS)
+    services = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
     for token in tokens:
         services.get().sessions.open(token)
-    together = threading.Barrier(USERS)
+    requires_user = RequiresUser(services)
     with listening(tmp, patch) as wire:
+        wire.reply = lambda secure: secure.sendall(reply_to(wire.current.request))
+        url = graph_is_at(wire, services.get())
 
         @requires_user()
         def read(req: func.HttpRequest, user: User) -> object:
-            client = client_of(user, f"https://localhost:{wire.port}")
+            client = client_of(user, url)
             get(client, f"/{user.name}").raise_for_status()
             return {}
 
@@ -420,8 +688,8 @@ def bearer_in(head: bytes) -> str:
     return lines[0].rpartition(b" ")[2].decode()
 
 
-def client_at(url: str, user: User) -> Any:
-    policy = BearerTokenCredentialPolicy(user.credential("Graph"), DEFAULT)
+def client_at(url: str, user: User, kind: type[Any] = BearerTokenCredentialPolicy) -> Any:
+    policy = kind(user.credential("Graph"), DEFAULT)
     return PipelineClient(url, per_retry_policies=[policy], **user.azure_options())
 
 
@@ -432,6 +700,23 @@ def test_eight_users_on_eight_threads_send_their_own_tokens_alone(
     assert seen.statuses == [200] * (USERS * ROUNDS)
     assert len(seen.sent) == USERS * ROUNDS
     assert [pair for pair in seen.sent if pair[0] != pair[1]] == []
+
+
+def test_eight_users_with_claims_challenges_send_their_own_tokens_alone(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service accepts the third token of a user. The first request gets two challenges, which is one too many."""
+
+    def reply_to(received: bytes) -> bytes:
+        return RESPONSE if bearer_in(received.partition(b"\r\n\r\n")[0]).endswith("++") else CHALLENGED
+
+    def client_of(user: User, url: str) -> Any:
+        return client_at(url, user, DropsClaims)
+
+    seen = eight_users(lab, client_of, tmp_path, monkeypatch, reply_to)
+    assert (seen.statuses.count(200), seen.statuses.count(401)) == (USERS * ROUNDS - USERS, USERS)
+    assert len(seen.sent) == USERS * (ROUNDS + 2)
+    assert [pair for pair in seen.sent if pair[0] != pair[1].rstrip("+")] == []
 
 
 def test_one_client_for_everybody_fails_and_never_sends_anothers_token(

@@ -35,6 +35,8 @@ class Response:
         self.headers: Mapping[str, str] = Headers({**kind, **dict(given.headers.items())})
         """By name, in which case does not count."""
         self.body: bytes = given.get_body()
+        self.note = ""
+        """A sentence about the response, for a person whose assertion fails."""
 
     @property
     def text(self) -> str:
@@ -50,7 +52,7 @@ class Response:
 
     def __repr__(self) -> str:
         """Shown by pytest when an assertion fails."""
-        return f"<Response {self.status} {self.text[:500]}>"
+        return f"<Response {self.status} {self.text[:500]}{self.note and f' ({self.note})'}>"
 
 
 class Context:

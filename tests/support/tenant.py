@@ -36,6 +36,8 @@ __all__ = ["Arrived", "Response", "Tenant"]
 
 _MISLEADING = ("ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE")
 _ENTRA = "entra.token"
+_ASKED = {"insufficient_scope": "scopes", "insufficient_role": "roles"}
+"""By the code of a refusal: the member of the body that says what the function asks for."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,11 @@ class Tenant:
             method: by default the first that the route takes; with a body, the first that has one.
             bindings: what other bindings of the function are given, such as a `func.Out`.
         """
-        given = dict(headers or {})
+        given, token = dict(headers or {}), ""
         if as_ is not None:
-            given["Authorization"] = f"Bearer {self._token(as_, scopes, roles, mfa)}"
-        return call(
+            token = self._token(as_, scopes, roles, mfa)
+            given["Authorization"] = f"Bearer {token}"
+        response = call(
             function,
             self._runner,
             headers=given,
@@ -113,6 +116,8 @@ class Tenant:
             method=method,
             bindings=bindings,
         )
+        response.note = self._about(response, token)
+        return response
 
     def responds(
         self, api: str, route: str, body: Any, status: int = 200, headers: Mapping[str, str] | None = None
@@ -176,6 +181,21 @@ class Tenant:
         claims: dict[str, Any] = {} if roles is None else {"roles": list(roles) or None}
         wanted = None if scopes is None else tuple(scopes)
         return self.stack.issue_access_token(person, scopes=wanted, mfa=mfa, **claims)
+
+    def _about(self, response: Response, token: str) -> str:
+        """Which scopes or roles the token has, and which the function asks for, if it was refused for them."""
+        try:
+            problem = response.json() if response.status == 403 else {}
+        except ValueError:
+            return ""
+        asked = _ASKED.get(str(problem.get("code"))) if isinstance(problem, dict) else None
+        if not (token and asked):
+            return ""
+        claims = verify_token(token, self.stack.entra.keys, CONTOSO, self.stack.entra.now())
+        has = claims.get("roles", ()) if asked == "roles" else str(claims.get("scp", "")).split()
+        near = [close for each in has for close in difflib.get_close_matches(each, problem.get(asked, ()), n=1)]
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        return f"the token has the {asked} {list(has)}, and the function asks for one of {problem.get(asked)}{guess}"
 
     def _application(self, api: str) -> Application:
         service = self._azure().get(api)

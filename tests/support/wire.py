@@ -24,6 +24,8 @@ class Wire:
         self.port = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.connections = 0
+        self.current = threading.local()
+        """Its `request` is the request that `reply` responds to. Each connection has a thread of its own."""
         self.reply: Callable[[ssl.SSLSocket], object] = lambda secure: secure.sendall(RESPONSE)
         threading.Thread(target=self._accept, name="wire", daemon=True).start()
 
@@ -66,7 +68,8 @@ class Wire:
         )
         while len(body) < length:
             body += secure.recv(65_536)
-        self.requests.append(head + b"\r\n\r\n" + body)
+        self.current.request = head + b"\r\n\r\n" + body
+        self.requests.append(self.current.request)
         self.reply(secure)
         return True
 

@@ -10,7 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import copy
 
 from shared.exchange.downstream_token import DownstreamToken
 from shared.services import Services
@@ -58,7 +58,9 @@ class Population:
 
     def validate(self, token: str) -> ValidatedToken:  # noqa: ARG002
         """The stand-in for the validator."""
-        return replace(self._model, payload=self._model.payload.replace(self._oid, str(uuid.uuid4()).encode()))
+        one = copy(self._model)
+        one.payload = one.payload.replace(self._oid, str(uuid.uuid4()).encode())
+        return one
 
     def exchange(self, *_: object, **__: object) -> DownstreamToken:
         """The stand-in for Entra."""

@@ -58,6 +58,8 @@ def lab(_azure: tuple[Lab, Page]) -> Iterator[Lab]:
         yield lab
     finish_background_work()
     lab.stack.faults.clear()
+    for service in lab.stack.azure.values():
+        service.access.demands.clear()
 
 
 @pytest.fixture

@@ -123,3 +123,14 @@ def wait_until(condition: Any, bound: float = 15) -> None:
     deadline = time.monotonic() + bound
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def with_wrong_prefetch(folder: Path) -> Project:
+    """A copy of the project with one function that prefetches a token for an API which no setting names."""
+    project = Project.copy(folder)
+    app = project.root / "function_app.py"
+    source = app.read_text(encoding="utf-8")
+    wrong = source.replace("@requires_user(scopes=[", '@requires_user(prefetch=["Grpah"], scopes=[', 1)
+    assert wrong != source
+    app.write_text(wrong, encoding="utf-8")
+    return project

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maintainers.tests.dev.project import Project
+from maintainers.tests.dev.project import Project, with_wrong_prefetch
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,10 @@ def test_an_app_that_cannot_be_loaded_is_not_as_it_should_be(tmp_path: Path) -> 
     assert result.returncode == 1
     assert "Not as it should be: broken: the app could not be loaded" in result.stdout
     assert "No module named 'nothere'" in result.stdout
+
+
+def test_a_setting_that_only_a_function_names_is_said_when_it_is_wrong(tmp_path: Path) -> None:
+    result = with_wrong_prefetch(tmp_path / "copy").dev("run", "--once")
+    told = "Every function responds with 500, because this setting is wrong: DownstreamApis__Grpah__Scopes."
+    assert (result.returncode, result.stdout.count(f"Not as it should be: {told}")) == (1, 1)
+    assert "setting DownstreamApis__Grpah__Scopes is missing, and me prefetches it" in result.stdout

@@ -6,6 +6,8 @@ import io
 import os
 import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from emulators.audit import Entry
 from emulators.local.environment import for_core_tools, ignored_settings, process_environ
 from emulators.local.errors import LocalError
+from emulators.local.health import complaint, wrong_settings
 from emulators.local.ports import StackPorts
 from emulators.local.state import published, running
 from emulators.local.timeline import Timeline, wants_colors
@@ -188,3 +191,46 @@ def test_a_request_the_host_reports_is_a_hop_once() -> None:
     assert out.getvalue().count("\n") == 1
     assert "client → api" in out.getvalue()
     assert "/api/me" in out.getvalue()
+
+
+def test_a_request_of_the_stack_itself_is_no_hop() -> None:
+    out = io.StringIO()
+    timeline = Timeline(out)
+    timeline.leave_out("/api/health")
+    for _ in range(2):
+        timeline.logged("api", "INFO Host.Requests: GET /api/health 200 12.5 ms")
+    assert out.getvalue().count("/api/health") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "names"),
+    [
+        (503, '{"settings": ["A", "B"]}', ["A", "B"]),
+        (503, '{"settings": {"A": 1}}', []),
+        (503, '["A"]', []),
+        (503, "busy", []),
+        (200, '{"settings": ["A"]}', []),
+        (404, "", []),
+    ],
+)
+def test_a_health_check_of_ones_own_is_not_taken_for_the_templates(status: int, content: str, names: list[str]) -> None:
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/v1/api/health"
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        assert wrong_settings(f"http://127.0.0.1:{server.server_port}/v1") == names
+        thread.join(10)
+    assert wrong_settings(f"http://127.0.0.1:{server.server_port}") == []  # nobody listens
+
+
+def test_wrong_settings_are_told_in_one_sentence() -> None:
+    assert complaint([]) == ""
+    assert complaint(["A", "B"]) == "Every function responds with 500, because these settings are wrong: A, B."

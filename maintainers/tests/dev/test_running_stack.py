@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from maintainers.tests.dev.project import Project, Serving, wait_until
+from maintainers.tests.dev.project import Project, Serving, wait_until, with_wrong_prefetch
 
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+\n")
 LINUX_ONLY = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are listed in /proc")
@@ -225,6 +225,24 @@ def test_an_app_that_cannot_be_loaded_is_told_with_the_reason_when_it_is_called(
     assert (result.returncode, result.stdout) == (1, "")
     assert told in result.stderr
     assert told in serving.text
+
+
+def test_a_setting_that_only_a_function_names_is_told_at_the_start_when_it_is_wrong(tmp_path: Path) -> None:
+    project = with_wrong_prefetch(tmp_path / "copy")
+    with project.serving("run", "--port", "0") as serving:
+        health = requests.get(f"{project.state()['api_url']}/api/health", timeout=30)
+        banner = serving.text.partition("Ctrl-C stops everything")[0]
+        serving.wait_for("setting DownstreamApis__Grpah__Scopes is missing, and me prefetches it")
+    told = "Every function responds with 500, because this setting is wrong: DownstreamApis__Grpah__Scopes."
+    assert banner.count(told) == 1
+    assert (health.status_code, health.json()["settings"]) == (503, ["DownstreamApis__Grpah__Scopes"])
+
+
+def test_what_is_well_is_not_mentioned(stack: Serving) -> None:
+    """The stack asks for it itself, which is no hop."""
+    start = stack.text.partition("Every hop appears below")[0]
+    assert "because" not in start
+    assert "/api/health" not in start
 
 
 def test_settings_of_the_shell_are_told_by_name_and_never_by_value(tmp_path: Path) -> None:

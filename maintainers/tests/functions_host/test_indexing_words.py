@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulators.functions_host import FunctionsHost
+from emulators.local.loading_errors import brief
 from maintainers.tests.functions_host.calls import call
 from maintainers.tests.functions_host.conftest import Serve, write_app
 
@@ -36,6 +37,25 @@ def test_another_parameter_without_a_binding_is_not_taken_for_it(serve: Serve) -
     """)
     assert host.indexing_error is not None
     assert "requires_user" not in host.indexing_error
+    assert host.indexing_error.endswith(
+        ' (a part of the route or the query is no argument: req.route_params["users"] or req.params["users"])'
+    )
+
+
+def test_a_part_of_the_route_as_an_argument_of_a_guarded_function_is_refused_with_the_apps_line(serve: Serve) -> None:
+    host = serve(
+        GUARDED
+        + """
+    @app.route("items/{id}")
+    @requires_user()
+    def item(req: func.HttpRequest, id: str, user: User) -> object:
+        return {"id": id}
+    """
+    )
+    assert host.indexing_error == (
+        "TypeError: item (function_app.py, line 11): id is a part of the route and no argument; "
+        'remove it, and write req.route_params["id"]'
+    )
 
 
 def test_two_functions_of_one_name_are_shown_with_the_apps_own_lines(serve: Serve) -> None:
@@ -125,3 +145,21 @@ def test_a_guarded_function_that_cannot_work_is_refused_with_the_apps_line(serve
         "TypeError: me (function_app.py, line 11): a function with async def gets an AsyncUser; "
         "annotate user: AsyncUser"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("from azure.nothere.blob.aio import Client", "; add azure-nothere-blob to requirements.txt"),
+        ("import azure.cosmos.aio as cosmos", "; add azure-cosmos to requirements.txt"),
+        (
+            "import no_such_module.part",
+            "; add the package that has no_such_module to requirements.txt, or no_such_module.py to the project",
+        ),
+    ],
+)
+def test_a_missing_package_is_told_by_its_name(serve: Serve, line: str, told: str) -> None:
+    host = serve(f"\n    {line}\n")
+    assert host.indexing_error is not None
+    assert host.indexing_error.endswith(f" (function_app.py, line 8){told}")
+    assert brief(host.indexing_error).endswith(f"' (function_app.py, line 8){told}")

@@ -201,6 +201,14 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         using("import pandas"),
         ["No module named 'pandas'", "add that\n", "package to requirements.txt"],
     ),
+    "a client of Azure that requirements.txt lacks": (
+        using("from azure.storage.blob.aio import BlobServiceClient"),
+        ["No module named 'azure.storage'", "Add azure-storage-blob to requirements.txt."],
+    ),
+    "a client of Azure with a short name": (
+        using("import azure.cosmos"),
+        ["No module named 'azure.cosmos'", "Add azure-cosmos to requirements.txt."],
+    ),
     "a package that the worker alone has": (
         using("import azure_functions_runtime"),
         ["No module named 'azure_functions_runtime'", "requirements.txt"],
