@@ -29,6 +29,7 @@ RENEW_ASSERTION_AFTER_SECONDS = 300.0
 USE_ASSERTION_SECONDS = 590.0  # ten seconds are left for the way to Entra
 CLOCK_STEP_SECONDS = 60.0  # our clock may be set back by so much before an assertion counts as not valid yet
 SIGN_SECONDS = 20.0  # for managed identity and vault together
+SIGN_AGAIN_SECONDS = 2.0  # after a signature that failed
 MAX_SIGN_PAUSE_SECONDS = 60.0  # that a busy vault can ask for
 MAX_ASSERTIONS = 1_000  # token endpoints, one per tenant; the one that was not used for longest is dropped
 
@@ -51,7 +52,7 @@ class SignedAssertions:
         self._flights: SingleFlight[str, str] = SingleFlight()
         self._circuit = CircuitBreaker("vault key", now)
         self._last_failure: ApiError | None = None
-        self._busy_until = float("-inf")
+        self._busy_until = self._again_at = float("-inf")
 
     def get(self, token_endpoint: str) -> str:
         """An assertion that Entra accepts at this token endpoint.
@@ -66,7 +67,7 @@ class SignedAssertions:
                 self._assertions.move_to_end(token_endpoint)
         if known is None or not self._is_younger(known, USE_ASSERTION_SECONDS):
             return self._wait_for(token_endpoint)
-        if not self._is_younger(known, RENEW_ASSERTION_AFTER_SECONDS):
+        if not self._is_younger(known, RENEW_ASSERTION_AFTER_SECONDS) and not self._has_just_failed():
             self._flights.run_in_background(token_endpoint, lambda: self._renew(token_endpoint))
         return known.text
 
@@ -85,6 +86,10 @@ class SignedAssertions:
         """Also False if the clock was set back a long way: the assertion is then not valid yet."""
         return -CLOCK_STEP_SECONDS <= self._now() - assertion.signed_at < seconds
 
+    def _has_just_failed(self) -> bool:
+        """Then a renewal in the background would only start a thread for an error."""
+        return 0 < self._again_at - self._now() <= SIGN_AGAIN_SECONDS
+
     def _wait_for(self, token_endpoint: str) -> str:
         try:
             return self._flights.wait_in_background(token_endpoint, lambda: self._renew(token_endpoint))
@@ -93,6 +98,13 @@ class SignedAssertions:
 
     def _renew(self, token_endpoint: str) -> str:
         """A new assertion, or the one that another thread has just signed."""
+        try:
+            return self._renewed(token_endpoint)
+        except ApiError:
+            self._again_at = self._now() + SIGN_AGAIN_SECONDS
+            raise
+
+    def _renewed(self, token_endpoint: str) -> str:
         with self._lock:
             known = self._assertions.get(token_endpoint)
         if known is not None and self._is_younger(known, RENEW_ASSERTION_AFTER_SECONDS):
@@ -103,7 +115,8 @@ class SignedAssertions:
                 text = self.sign(token_endpoint)
         except Exception as error:  # noqa: BLE001 — errors of four libraries; as_api_error tells what they mean
             failure = as_api_error(error, self._source, self._now())
-            self._busy_until = self._now() + min(seconds_to_wait(error, self._now()), MAX_SIGN_PAUSE_SECONDS)
+            asked = min(seconds_to_wait(error, self._now()), MAX_SIGN_PAUSE_SECONDS)
+            self._busy_until = self._now() + asked if asked else float("-inf")
             self._last_failure = failure
             self._circuit.failed("no signature")
             log.warning("client credential: no new assertion signed (%s)", describe(error, self._source))

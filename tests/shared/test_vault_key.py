@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -271,10 +271,35 @@ def test_a_request_waits_for_a_slow_signature_no_longer_than_its_deadline(sealed
     services, lab = sealed.services(), sealed.lab
     sealed.works(services)
     lab.clock.forward(USE_ASSERTION_SECONDS)
-    lab.stack.faults.add("vault", delay=30)
+    lab.stack.faults.add("vault", network="hang")
     with within(0.2, lab.clock), pytest.raises(ServiceUnavailable):
         sealed.works(services)
     lab.stack.faults.clear()
+    finish_background_work()
+
+
+@pytest.mark.parametrize("network", ["hang", "drip-headers", "drip-body"])
+def test_a_vault_that_is_slow_delays_no_request(sealed: Sealed, network: str) -> None:
+    services, lab = sealed.services(), sealed.lab
+    sealed.works(services)
+    lab.clock.forward(RENEW_ASSERTION_AFTER_SECONDS + 1)
+    lab.stack.faults.add("vault", network=network)
+    mark = lab.stack.audit.mark()
+    assert sealed.works(services)
+    assert sealed.works(services)  # the signature is still on its way
+    lab.stack.faults.clear()
+    finish_background_work()
+    assert [entry.status for entry in lab.exchanges(mark)] == [200, 200]
+    assert len({sent["text"] for sent in sealed.sent}) == 1
+
+
+def test_an_identity_that_is_down_stops_no_signature(sealed: Sealed) -> None:
+    """Its token is good for a day."""
+    services, lab = sealed.services(), sealed.lab
+    sealed.works(services)
+    lab.stack.faults.add("identity", status=500)
+    lab.clock.forward(USE_ASSERTION_SECONDS)
+    assert sealed.works(services)
 
 
 def test_a_certificate_rotated_away_is_replaced_without_a_restart(sealed: Sealed) -> None:
@@ -544,6 +569,24 @@ def test_the_vaults_token_goes_to_the_named_vault_alone(sealed: Sealed, status: 
     assert {entry.service for entry in lab.stack.audit.entries(mark)} <= {"vault", "gateway"}
 
 
+def test_a_list_of_versions_that_goes_on_elsewhere_takes_no_token_along(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = sealed.lab
+    lab.stack.vault.set_enabled(NAME, False)  # so the versions are listed
+
+    def elsewhere(_: Request, items: list[dict[str, object]]) -> dict[str, object]:
+        return {"value": items, "nextLink": "https://graph.microsoft.com/v1.0/me?api-version=7.6"}
+
+    monkeypatch.setattr(emulators.vault_keys, "page_of", elsewhere)
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ApiError):
+        sealed.works()
+    asked = [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"]
+    assert asked
+    assert all("bearer" not in entry.details for entry in asked)
+
+
 def test_one_assertion_per_token_endpoint(sealed: Sealed) -> None:
     services, mark = sealed.services(), sealed.lab.stack.audit.mark()
     sealed.works(services)
@@ -626,6 +669,31 @@ def test_the_number_of_assertions_is_bounded(assertions: SignedAssertions, signe
     assert len(signer.asked) == asked
     assertions.get("1")
     assert len(signer.asked) == asked + 1
+
+
+def test_an_outage_starts_no_thread_for_each_request(
+    assertions: SignedAssertions, signer: Signer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, signer.down, started = assertions.get("a"), True, list[str]()
+    usual = assertions._flights.run_in_background
+
+    def counted(key: str, work: Callable[[], str]) -> Any:
+        started.append(key)
+        return usual(key, work)
+
+    monkeypatch.setattr(assertions._flights, "run_in_background", counted)
+    clock.forward(RENEW_ASSERTION_AFTER_SECONDS + CLOCK_STEP_SECONDS)
+    for _ in range(200):  # 20 seconds
+        clock.forward(0.1)
+        assert assertions.get("a") == first
+        finish_background_work()
+    assert 8 <= len(started) <= 11
+    assert 5 <= len(signer.asked) <= 9
+    clock.forward(-CLOCK_STEP_SECONDS)  # the pause, and the open circuit, do not outlive a clock that is set back
+    signer.down = False
+    assertions.get("a")
+    finish_background_work()
+    assert assertions.get("a") != first
 
 
 def test_a_failure_of_one_tenant_is_not_anothers(assertions: SignedAssertions, signer: Signer, clock: Clock) -> None:
