@@ -149,7 +149,9 @@ class ConfidentialClients:
         current, wait = self._client, self._next_reload - self._now()
         if current is not None and current is not stale:
             return current
-        if current is not None and wait > 0:
+        if (
+            current is not None and 0 < wait <= RELOAD_COOLDOWN_SECONDS
+        ):  # more is left only after the clock was set back
             if self._reload_failed:  # the last load failed, so the vault may hold a newer one
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
@@ -164,7 +166,7 @@ class ConfidentialClients:
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
         """Switches to the previous certificate. Keeps the client if none exists, or if the switch was just tried."""
         current = self._client or refused
-        if current is not refused or self._now() < self._next_return:
+        if current is not refused or 0 < self._next_return - self._now() <= RELOAD_COOLDOWN_SECONDS:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:

@@ -455,12 +455,21 @@ def test_a_certificate_that_is_not_there_is_told(sealed: Sealed) -> None:
         sealed.works()
 
 
-@pytest.mark.parametrize("package", ["azure.keyvault.keys", "azure.keyvault"])
-def test_a_package_that_is_missing_is_named(sealed: Sealed, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "named"),
+    [
+        ("azure.keyvault.keys", "azure-keyvault-keys"),
+        ("azure.keyvault", "azure-keyvault-keys"),
+        ("azure.identity", "azure-identity"),
+    ],
+)
+def test_a_package_that_is_missing_is_named(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch, package: str, named: str
+) -> None:
     for name in [name for name in sys.modules if name.startswith(("azure.keyvault", "shared.exchange.credential_vau"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ServerMisconfigured, match="the package azure-keyvault-keys is not installed, put it into req"):
+    with pytest.raises(ServerMisconfigured, match=f"the package {named} is not installed, put it into requirements"):
         sealed.works()
 
 
