@@ -21,7 +21,7 @@ from .azure.access import Access
 from .directory import Directory
 from .faults import Faults
 from .index_page import consented_page, index_page
-from .people import PEOPLE
+from .people import EVERYONE
 from .refused_tokens import RefusedTokens
 from .requests_io import json_object, json_reply
 
@@ -152,7 +152,7 @@ async def _grant(request: Request) -> Response:
     """Consent given later: `person` lets the API use `scope` of `resource`."""
     try:
         options = await _options(request, {"person", "resource", "scope"})
-        person = _one_of("person", options, PEOPLE)
+        person = _one_of("person", options, EVERYONE)
         controls = _controls(request)
         resource = _application(controls, _one_of("resource", options, controls.refused_tokens))
         scope = _one_of("scope", options, resource.scopes)
@@ -168,7 +168,7 @@ async def _challenge(request: Request) -> Response:
     try:
         options = await _options(request, {"target", "person", "claims"})
         target = _one_of("target", options, {"graph", *controls.azure})
-        person = _one_of("person", options, PEOPLE) if "person" in options else None
+        person = _one_of("person", options, EVERYONE) if "person" in options else None
         claims = options.get("claims")
         if not isinstance(claims, (dict, type(None))):
             raise ValueError('claims must be an object, such as {"access_token": {"acrs": {"value": "c1"}}}')

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -30,6 +31,7 @@ from shared.exchange.credential_assertions import (
     USE_ASSERTION_SECONDS,
     SignedAssertions,
 )
+from shared.exchange.credential_sources import load_client_credential
 from shared.net.deadline import within
 from shared.services import Services
 from shared.settings import CredentialSettings
@@ -82,6 +84,19 @@ def _part(text: str) -> Any:
 
 @pytest.fixture
 def sealed(lab: Lab) -> Iterator[Sealed]:
+    with _sealed(lab) as sealed:
+        yield sealed
+
+
+@pytest.fixture
+def sealed_for_several(several: Lab) -> Iterator[Sealed]:
+    """The same for an API of several tenants."""
+    with _sealed(several) as sealed:
+        yield sealed
+
+
+@contextmanager
+def _sealed(lab: Lab) -> Iterator[Sealed]:
     vault, principal = lab.stack.vault, API_IDENTITY.principal_id
     result = Sealed(lab)
     vault.readers.clear()
@@ -132,7 +147,8 @@ from shared.user.user import User
 services = Services(Settings.from_environ(os.environ))
 services.prepare()
 scopes = ["https://graph.microsoft.com/.default"]
-token = services.on_behalf_of.exchange(os.environ["CALLER"], scopes, correlation_id="")
+authority = services.settings.authority
+token = services.entra.exchange(os.environ["CALLER"], scopes, authority=authority, correlation_id="")
 seen, rest = set(), gc.get_objects()
 found = 0
 while rest:
@@ -335,18 +351,19 @@ def test_a_reload_without_a_new_version_keeps_every_assertion(sealed: Sealed) ->
     """Otherwise a vault that went down just after it would fail the requests of other tenants."""
     services, lab = sealed.services(), sealed.lab
     assert sealed.works(services)
-    client = services.on_behalf_of._clients.get()
+    clients = services.entra.of(services.settings.authority)._clients
+    client = clients.get()
     lab.clock.forward(RELOAD_AFTER_SECONDS + 1)
     mark = lab.stack.audit.mark()
-    services.on_behalf_of._clients.get()
+    clients.get()
     finish_background_work()
     assert sealed.vault_requests(mark) == ["certificate", "sign"]
-    assert services.on_behalf_of._clients.get() is client
+    assert clients.get() is client
     lab.stack.rotate_client_certificate()
     lab.clock.forward(RELOAD_AFTER_SECONDS + 1)
-    services.on_behalf_of._clients.get()
+    clients.get()
     finish_background_work()
-    assert services.on_behalf_of._clients.get() is not client
+    assert clients.get() is not client
 
 
 @pytest.mark.parametrize("source", ["KeyVault", "SignedAssertionFromVault"])
@@ -597,17 +614,42 @@ def test_a_list_of_versions_that_goes_on_elsewhere_takes_no_token_along(
 
 
 def test_one_assertion_per_token_endpoint(sealed: Sealed) -> None:
-    services, mark = sealed.services(), sealed.lab.stack.audit.mark()
-    sealed.works(services)
-    credential = sealed.lab.services(**sealed.settings).on_behalf_of._clients._load_first(
-        Settings.from_environ(sealed.lab.environ(**sealed.settings)).client.credentials
-    )
+    mark = sealed.lab.stack.audit.mark()
+    settings = Settings.from_environ(sealed.lab.environ(**sealed.settings))
+    credential = load_client_credential(settings.client.credentials, sealed.lab.clock, settings.authority)
     provider: Any = credential.for_msal()
     endpoints = [TOKEN_ENDPOINT, OTHER_ENDPOINT] * 3
     texts = [provider["client_assertion"]({"token_endpoint": endpoint, "client_id": API_ID}) for endpoint in endpoints]
     assert [_part(text.split(".")[1])["aud"] for text in texts] == endpoints
     assert len(set(texts)) == 2
-    assert sealed.signatures(mark) == 3  # one of the services above, and two
+    assert sealed.signatures(mark) == 2
+
+
+def test_every_tenant_gets_assertions_of_its_own(sealed_for_several: Sealed) -> None:
+    sealed, lab = sealed_for_several, sealed_for_several.lab
+    services, mark = sealed.services(), lab.stack.audit.mark()
+    people = {"alice": CONTOSO, "frida": FABRIKAM}
+
+    def everybody() -> None:
+        for person in people:
+            assert lab.me(services, lab.stack.issue_access_token(person))
+
+    for _ in range(5):
+        everybody()
+    endpoints = {f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token" for tenant in people.values()}
+    assert {sent["claims"]["aud"] for sent in sealed.sent} == endpoints
+    assert len({sent["text"] for sent in sealed.sent}) == 2
+    assert sealed.signatures(mark) == 3  # one more proves at the start that the vault signs
+    lab.clock.forward(RENEW_ASSERTION_AFTER_SECONDS - 1)
+    everybody()
+    lab.stack.faults.add("vault", status=503)
+    for _ in range(27):  # four and a half minutes
+        lab.clock.forward(10)
+        everybody()
+        finish_background_work()
+    lab.stack.faults.clear()
+    lab.stack.rotate_client_certificate(unregister_old=True)
+    everybody()
 
 
 class Signer:
