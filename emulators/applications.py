@@ -127,17 +127,18 @@ AGENT = AgentIdentity(
 
 @dataclass(frozen=True)
 class ManagedIdentity:
-    """A user-assigned identity."""
+    """A user-assigned identity, or with another `kind` the one that belongs to a resource."""
 
     client_id: str
     principal_id: str
     name: str
+    kind: str = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
     @property
     def resource_id(self) -> str:
         """Its path in Azure Resource Manager, which Entra puts into its tokens as `xms_mirid`."""
         group = "/subscriptions/5ab5c000-1a2b-4c3d-8e4f-5a6b7c8d9e0f/resourcegroups/obo-local"
-        return f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{self.name}"
+        return f"{group}/providers/{self.kind}/{self.name}"
 
 
 CERTIFICATE_IDENTITY = ManagedIdentity(
@@ -152,3 +153,11 @@ API_IDENTITY = ManagedIdentity(
     principal_id="94149c00-7d1f-4a3b-8c02-3f4e5d6c7b8a",
     name="id-obo-api",
 )
+
+SYSTEM_IDENTITY = ManagedIdentity(
+    client_id="1de50500-3b7d-4c1e-8a64-5b6c7d8e9f0a",
+    principal_id="94150500-6c2e-4f8b-9d13-4a5b6c7d8e9f",
+    name="func-obo-local",
+    kind="Microsoft.Web/sites",
+)
+"""The system-assigned identity of the API. It has one only where a test says so."""

@@ -51,18 +51,20 @@ class Certificate:
         """End of validity, in seconds since the epoch."""
         return int(self.certificate.not_valid_after_utc.timestamp())
 
-    def pem(self) -> bytes:
-        """Key (PKCS#8, not encrypted) and certificate, one after the other."""
+    def pem(self, *, with_key: bool = True) -> bytes:
+        """Key (PKCS#8, not encrypted) and certificate, one after the other; or the certificate alone."""
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        key = self.key.private_bytes(encoding, form, serialization.NoEncryption())
+        key = self.key.private_bytes(encoding, form, serialization.NoEncryption()) if with_key else b""
         return key + self.certificate.public_bytes(encoding)
 
-    def pfx(self, password: str | None = None) -> bytes:
+    def pfx(self, password: str | None = None, *, with_key: bool = True) -> bytes:
         """Key and certificate as PKCS#12, as Key Vault hands them out when no password is given."""
         protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if password is not None:
             protection = serialization.BestAvailableEncryption(password.encode())
-        return pkcs12.serialize_key_and_certificates(b"api-client", self.key, self.certificate, None, protection)
+        return pkcs12.serialize_key_and_certificates(
+            b"api-client", self.key if with_key else None, self.certificate, None, protection
+        )
 
 
 def issue_certificate(common_name: str, now: float, days: int = 365) -> Certificate:

@@ -15,8 +15,10 @@ from .applications import (
     CERTIFICATE_IDENTITY,
     MANAGEMENT_URIS,
     REDIS_URI,
+    SYSTEM_IDENTITY,
     TOKEN_EXCHANGE_URI,
     VAULT_URI,
+    ManagedIdentity,
 )
 from .entra.service import Entra
 from .entra.verification import peek
@@ -36,6 +38,8 @@ class IdentityEndpoint:
         """IDENTITY_HEADER of the API."""
         self.script_header = secrets.token_hex(16).upper()
         """IDENTITY_HEADER of the certificate script."""
+        self.system_assigned = False
+        """Whether the API has a system-assigned identity as well. A request for it names no client_id."""
         self.lifetime = 86_400.0
         """Lifetime of the tokens, in seconds; Azure's live for a day."""
 
@@ -49,13 +53,13 @@ class IdentityEndpoint:
         caller = self._caller(request)
         if caller is None:
             return self._refuse(request, 401, "the X-IDENTITY-HEADER is missing or wrong")
-        written.caller, identity = caller, IDENTITIES[caller]
+        written.caller, identity = caller, self._identity(caller, request.query_params.get("client_id"))
         if request.query_params.get("api-version") != API_VERSION:
             return self._refuse(request, 400, f"the api-version is not {API_VERSION}")
         resource = request.query_params.get("resource", "").removesuffix("/")
         if resource not in RESOURCES[caller]:
             return self._refuse(request, 400, "the resource is missing or unknown to the tenant")
-        if request.query_params.get("client_id", "").lower() != identity.client_id:
+        if identity is None:
             return self._refuse(request, 400, "no identity with this client_id is assigned to the app")
         written.verdict = f"ok: identity token for {resource}"
         written.details["resource"] = resource
@@ -69,6 +73,11 @@ class IdentityEndpoint:
                 "client_id": identity.client_id,
             }
         )
+
+    def _identity(self, caller: str, client_id: str | None) -> ManagedIdentity | None:
+        if client_id is None:
+            return SYSTEM_IDENTITY if self.system_assigned and caller == "api" else None
+        return IDENTITIES[caller] if client_id.lower() == IDENTITIES[caller].client_id else None
 
     def _caller(self, request: Request) -> str | None:
         given = request.headers.get("x-identity-header", "").encode()

@@ -1,4 +1,4 @@
-"""Key Vault: secrets and certificates with versions, behind a token of an identity that has a right to them."""
+"""Key Vault: secrets, certificates and keys with versions, behind a token of an identity that has a right to them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .requests_io import bearer, json_reply, note
 from .vault_attributes import VAULT_HOST, attributes_of, page_of
 from .vault_certificates import VaultCertificates
 from .vault_contents import SecretVersion, VaultContents, VaultError
+from .vault_keys import VaultKeys
 
 __all__ = ["VAULT_HOST", "Vault"]
 
@@ -34,8 +35,14 @@ class Vault(VaultContents):
 
         It is for other clients: the vault source of Microsoft.Identity.Web reads the certificate before the secret.
         """
+        self.crypto_users = {API_IDENTITY.principal_id}
+        """Object ids of the principals with the role Key Vault Crypto User."""
+        self.metadata_readers = {API_IDENTITY.principal_id}
+        """Object ids of the principals with the role Key Vault Reader: everything but the contents of secrets."""
         self.certificate_service = VaultCertificates(self, self._authorize_for_certificates, self._refuse, entra.now)
         """The part of the interface below /certificates."""
+        self.key_service = VaultKeys(self, self._authorize_for_keys, self._refuse, entra.now)
+        """The part of the interface below /keys."""
 
     def build_app(self) -> Starlette:
         """The ASGI application of the vault's host name."""
@@ -46,6 +53,7 @@ class Vault(VaultContents):
                 Route("/secrets/{name}/", self._secret),
                 Route("/secrets/{name}", self._secret),
                 *self.certificate_service.routes(),
+                *self.key_service.routes(),
             ]
         )
 
@@ -65,7 +73,7 @@ class Vault(VaultContents):
         note(request).action = "versions"
         name = request.path_params["name"]
         try:
-            self._authorize(request, self.readers, "secrets/readMetadata/action")
+            self._authorize(request, self.readers | self.metadata_readers, "secrets/readMetadata/action")
             versions = self.versions(name)
             if not versions:
                 raise VaultError(404, "SecretNotFound", f"A secret with (name/id) {name} was not found.")
@@ -77,8 +85,12 @@ class Vault(VaultContents):
         return json_reply(page)
 
     def _authorize_for_certificates(self, request: Request, action: str) -> None:
-        readers = self.certificate_users if action == "certificates/read" else set()
+        readers = self.certificate_users | self.metadata_readers if action == "certificates/read" else set()
         self._authorize(request, self.officers | readers, action)
+
+    def _authorize_for_keys(self, request: Request, action: str) -> None:
+        readers = self.certificate_users | self.metadata_readers if action == "keys/read" else set()
+        self._authorize(request, self.crypto_users | readers, action)
 
     def _authorize(self, request: Request, allowed: set[str], action: str) -> None:
         token = bearer(request)

@@ -162,7 +162,7 @@ class VaultCertificates:
     def _complete(self, name: str, operation: Operation) -> None:
         policy = self.policies[name] = operation.policy
         self._contents.put_certificate(
-            name, operation.certificate, policy.content_type, operation.tags, operation.enabled
+            name, operation.certificate, policy.content_type, operation.tags, operation.enabled, policy.exportable
         )
         operation.done = True
 

@@ -27,15 +27,20 @@ class SecretVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     changed: float | None = None
     """When it was last changed; None when it never was."""
+    exportable: bool = True
+    """Whether the private key of a certificate is part of its secret."""
 
     @cached_property
     def value(self) -> str:
-        """The value of the secret. For a certificate it is key and certificate in the form of the content type."""
+        """The value of the secret. For a certificate it is key and certificate in the form of the content type.
+
+        The key is missing where the policy of the certificate says that it is not exportable.
+        """
         if self.certificate is None:
             return self.text
         if self.content_type == PEM:
-            return self.certificate.pem().decode()
-        return base64.b64encode(self.certificate.pfx()).decode()
+            return self.certificate.pem(with_key=self.exportable).decode()
+        return base64.b64encode(self.certificate.pfx(with_key=self.exportable)).decode()
 
 
 class VaultError(Exception):
@@ -70,19 +75,34 @@ class VaultContents:
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
         enabled: bool = True,
+        exportable: bool | None = None,
     ) -> str:
-        """Adds a version of a certificate, in the form of the version before it (PFX at first); returns its id."""
+        """Adds a version of a certificate; returns its id.
+
+        Its form (PFX at first) and whether its key is exportable are those of the version before it, unless given.
+        """
         with self._lock:
-            before = self._secrets.get(name, [])
-        form = content_type or (before[-1].content_type if before else PFX)
+            before = self._secrets.get(name, [])[-1:]
+        if exportable is None:
+            exportable = before[0].exportable if before else True
         fresh = SecretVersion(
-            uuid.uuid4().hex, self._now(), "", certificate, content_type=form, enabled=enabled, tags=dict(tags or {})
+            uuid.uuid4().hex,
+            self._now(),
+            certificate=certificate,
+            content_type=content_type or (before[0].content_type if before else PFX),
+            enabled=enabled,
+            tags=dict(tags or {}),
+            exportable=exportable,
         )
         return self._add(name, fresh)
 
     def set_content_type(self, name: str, content_type: str) -> None:
         """Hands the certificate out as PEM or PFX from now on (application/x-pem-file, application/x-pkcs12)."""
         self._change_latest(name, content_type=content_type)
+
+    def set_exportable(self, name: str, exportable: bool) -> None:
+        """Leaves the private key of the latest version out of its secret, or puts it in."""
+        self._change_latest(name, exportable=exportable)
 
     def set_enabled(self, name: str, enabled: bool) -> None:
         """Disables the latest version of a secret, or enables it again."""

@@ -27,6 +27,7 @@ class Policy:
     months: int
     key_size: int
     reuse_key: bool
+    exportable: bool
     content_type: str
     body: Mapping[str, object]
     """The policy as the vault shows it, defaults filled in."""
@@ -46,7 +47,8 @@ class Policy:
         if not isinstance(months, int) or not 1 <= months <= 1200:
             raise _bad("x509_props", "validity_months must be a number of months")
         size, reuse = int(key.get("key_size", 2048)), key.get("reuse_key") is True
-        return cls(_name(x509_part.get("subject")), months, size, reuse, content_type, _shown(given))
+        exportable = key.get("exportable", True) is not False
+        return cls(_name(x509_part.get("subject")), months, size, reuse, exportable, content_type, _shown(given))
 
     def issue(self, now: float, previous: Certificate | None) -> Certificate:
         """A certificate as the policy wants it, with the previous key if it says so."""

@@ -28,6 +28,9 @@ param rotationTag string
 @description('The name of the certificate, and of the secret that holds its private key.')
 param certificateName string
 
+@description('Lets the private key be read from the vault. Otherwise the vault signs with it and never shows it.')
+param exportable bool
+
 @description('The vault that makes and keeps it.')
 param keyVaultName string
 
@@ -85,6 +88,10 @@ resource ensureCertificate 'Microsoft.Resources/deploymentScripts@2023-08-01' = 
       {
         name: 'ROTATION_TAG'
         value: rotationTag
+      }
+      {
+        name: 'EXPORTABLE'
+        value: exportable ? 'true' : 'false'
       }
       {
         name: 'VALIDITY_MONTHS'

@@ -26,8 +26,8 @@ param environmentName string
 })
 param location string
 
-@description('How the API proves itself to Entra. With managedIdentity there is nothing to rotate. Choose it also where a policy forbids storage keys: the script that makes the certificate needs one.')
-@allowed(['certificate', 'managedIdentity'])
+@description('How the API proves itself to Entra. With vaultKey the private key of the certificate never leaves the vault. With managedIdentity there is nothing to rotate. Choose it also where a policy forbids storage keys: the script that makes the certificate needs one.')
+@allowed(['certificate', 'vaultKey', 'managedIdentity'])
 param clientCredential string = 'certificate'
 
 @description('Give a new value, such as today\'s date, to replace the certificate: each value makes one new version.')
@@ -144,7 +144,8 @@ var sentences = loadJsonContent('refusals.json')
 var cloudFacts = loadJsonContent('clouds.json')[?cloud] ?? fail(sentences.cloudUnknown)
 
 var resourceToken = uniqueString(subscription().id, environmentName, location)
-var useCertificate = clientCredential == 'certificate'
+var useCertificate = clientCredential != 'managedIdentity'
+var keyStaysInVault = clientCredential == 'vaultKey'
 var useExistingRegistrations = !empty(existingApiClientId)
 var useExistingVault = useCertificate && !empty(existingVaultId)
 var makeCertificate = useCertificate && empty(existingVaultId)
@@ -307,6 +308,7 @@ module keyVault 'key-vault.bicep' = if (makeCertificate) {
   scope: resourceGroup
   params: {
     readerIdentityName: apiIdentityName
+    keyStaysInVault: keyStaysInVault
     purgeProtection: purgeProtection
     auditWorkspaceId: monitoring.outputs.workspaceId
     name: keyVaultName
@@ -321,6 +323,7 @@ module clientCertificate 'client-certificate.bicep' = if (makeCertificate) {
   params: {
     rotationTag: certificateRotationTag
     certificateName: certificateName
+    exportable: !keyStaysInVault
     keyVaultName: keyVaultName
     location: location
     tags: tags
@@ -336,6 +339,7 @@ module vaultReader 'vault-reader.bicep' = if (useExistingVault) {
     readerResourceGroup: resourceGroupName
     keyVaultName: last(vaultPath)
     certificateName: existingCertificateName
+    keyStaysInVault: keyStaysInVault
   }
   dependsOn: [apiIdentity]
 }
@@ -440,7 +444,7 @@ var keyVaultUrl = useExistingVault
   : makeCertificate ? keyVault!.outputs.uri : ''
 var clientCredentialSettings = useCertificate
   ? {
-      AzureAd__ClientCredentials__0__SourceType: 'KeyVault'
+      AzureAd__ClientCredentials__0__SourceType: keyStaysInVault ? 'SignedAssertionFromVault' : 'KeyVault'
       AzureAd__ClientCredentials__0__KeyVaultUrl: keyVaultUrl
       AzureAd__ClientCredentials__0__KeyVaultCertificateName: certificateName
       AzureAd__ClientCredentials__0__ManagedIdentityClientId: apiIdentity.outputs.clientId

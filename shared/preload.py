@@ -10,7 +10,7 @@ from contextlib import suppress
 from .settings import Settings
 
 _IMPORT_FIRST_SECONDS = 0.05  # lets the import of the app itself finish first
-_AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromManagedIdentity"}
+_AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"}
 
 
 def preload_in_background(settings: Settings) -> threading.Thread:
@@ -35,5 +35,6 @@ def _modules(settings: Settings) -> list[str]:
         names += [".exchange.credential_sources", "msal"]
         names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
+        names += [".exchange.credential_vault_key"] if "SignedAssertionFromVault" in sources else []
         names += [".redis"] if settings.redis.url.reveal() else []
     return names

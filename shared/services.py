@@ -58,7 +58,7 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        credentials = credential_loads(settings.client, now)
+        credentials = credential_loads(settings.authority, settings.client, now)
 
         def on_behalf_of(authority: Authority) -> OnBehalfOf:
             http = MsalHttpClient(authority, entra, now, metadata.fetched_document)

@@ -58,7 +58,16 @@ def graph_of(cloud_name: str) -> str:
 
 def makes_certificate() -> bool:
     """Whether a vault and a certificate are made, by a deployment script."""
-    return text("clientCredential", "certificate") == "certificate" and not on("existingVaultId")
+    return not _identity_is_the_credential() and not on("existingVaultId")
+
+
+def key_stays_in_vault() -> bool:
+    """Whether the vault signs for the API, and the private key never leaves it."""
+    return text("clientCredential") == "vaultKey"
+
+
+def _identity_is_the_credential() -> bool:
+    return text("clientCredential") == "managedIdentity"
 
 
 def registrations_are_theirs() -> bool:
@@ -106,7 +115,7 @@ def _of_the_vault() -> Iterator[str]:
         yield sentence("existingVaultIdMalformed")
     if vault and not on("existingCertificatePem") and not registrations_are_theirs():
         yield sentence("existingVaultWithoutPublicPart")
-    if vault and text("clientCredential", "certificate") != "certificate":
+    if vault and _identity_is_the_credential():
         yield sentence("existingVaultUnused")
     if vault and text("certificateRotationTag", FIRST_ROTATION) != FIRST_ROTATION:
         yield sentence("existingVaultRotation")

@@ -79,14 +79,16 @@ def write_local_settings() -> None:
         azd.say(f"Your own {settings_file.NAME} is kept as {kept}.")
     azd.say(
         f"{settings_file.NAME} is written: `func start` runs the API here against the real tenant, once you may\n"
-        "read the certificate (it takes some minutes to take effect; YOUR-ACCOUNT is whom `az login` signs in):\n"
-        '  az role assignment create --role "Key Vault Secrets User" --assignee YOUR-ACCOUNT --scope '
-        f"{azd.told('KEY_VAULT_ID')}"
+        "use the certificate (it takes some minutes to take effect; YOUR-ACCOUNT is whom `az login` signs in):"
     )
+    signs = options.key_stays_in_vault()
+    for role in ("Key Vault Crypto User", "Key Vault Reader") if signs else ("Key Vault Secrets User",):
+        grant = f'az role assignment create --role "{role}" --assignee YOUR-ACCOUNT'
+        azd.say(f"  {grant} --scope {azd.told('KEY_VAULT_ID')}")
 
 
 def local_settings() -> dict[str, str]:
-    """What function-app.bicep gives the API, but that the developer's own sign-in reads the certificate.
+    """What function-app.bicep gives the API, but that the developer's own sign-in uses the certificate.
 
     That is what leaving out ManagedIdentityClientId means.
     """
@@ -99,7 +101,7 @@ def local_settings() -> dict[str, str]:
         "AzureAd__TenantId": azd.told("TENANT_ID"),
         "AzureAd__ClientId": azd.told("API_CLIENT_ID"),
         "AzureAd__Scopes": azd.told("API_SCOPE").rpartition("/")[2],
-        f"{credential}SourceType": "KeyVault",
+        f"{credential}SourceType": "SignedAssertionFromVault" if options.key_stays_in_vault() else "KeyVault",
         f"{credential}KeyVaultUrl": azd.told("KEY_VAULT_URL"),
         f"{credential}KeyVaultCertificateName": azd.told("CREDENTIAL_NAME"),
         "DownstreamApis__Graph__BaseUrl": f"{cloud['graphEndpoint']}/v1.0",

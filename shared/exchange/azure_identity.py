@@ -14,11 +14,18 @@ def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) ->
         managed_identity_client_id: of the managed identity; empty: the developer who is signed in.
         retries: how often azure-core repeats a request that got no response.
     """
-    from azure import identity
-
     if managed_identity_client_id:
-        return identity.ManagedIdentityCredential(client_id=managed_identity_client_id, **azure_options(retries))
-    return identity.DefaultAzureCredential(**azure_options(retries))
+        return managed_identity(managed_identity_client_id, retries)
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential(**azure_options(retries))
+
+
+def managed_identity(client_id: str, retries: int = RETRIES) -> Any:
+    """The azure-identity credential of a managed identity: the one with this client id, or the app's own if empty."""
+    from azure.identity import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id or None, **azure_options(retries))
 
 
 def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, Any]:

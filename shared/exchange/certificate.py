@@ -1,20 +1,31 @@
-"""Parses the API's client certificate from PFX or PEM bytes. MSAL signs client assertions with its key.
+"""The API's client certificate: parses PFX or PEM bytes, tells when it ends, and picks a version from a vault.
 
-MSAL signs with PS256, and names the certificate by its SHA-256 thumbprint. It reuses an assertion for nine minutes:
-https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+MSAL signs client assertions with its key and PS256. It names the certificate by its SHA-256 thumbprint, and reuses an
+assertion for nine minutes: https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
+EXPIRY_WARNING_DAYS = 30
+NEWEST_DISABLED = "client credential: the newest version in the vault is disabled; using the one before"
+_NO_PRIVATE_KEY = (
+    "no private key (not exportable?); SourceType SignedAssertionFromVault works with a key that stays in the vault"
+)
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+log = logging.getLogger(__name__)
 
 
 class CertificateError(Exception):
@@ -41,10 +52,48 @@ def load_certificate(data: bytes, password: str = "") -> Certificate:
         key, certificate = _from_pem(data, secret) if b"-----BEGIN" in data else _from_pfx(data, secret)
     except (ValueError, TypeError):
         raise CertificateError("damaged, or the password is wrong") from None
+    if key is None:
+        raise CertificateError(_NO_PRIVATE_KEY)
     if not isinstance(key, RSAPrivateKey) or certificate is None:
         raise CertificateError("needs an RSA private key together with its certificate")
     pem = certificate.public_bytes(Encoding.PEM).decode("ascii")
-    return Certificate(key, pem, certificate.not_valid_after_utc.astimezone(UTC))
+    return Certificate(key, pem, certificate.not_valid_after_utc)
+
+
+def log_validity(source_type: str, not_after: datetime, now: float) -> None:
+    """Logs when the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error after its end."""
+    until, days = not_after.date(), math.floor((not_after.timestamp() - now) / 86_400)
+    if days >= EXPIRY_WARNING_DAYS:
+        log.info("client credential: certificate from %s, valid to %s", source_type, until)
+    elif days >= 0:
+        log.warning(
+            "client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until
+        )
+    else:
+        log.error("client credential: certificate from %s ended on %s: Entra refuses it, rotate it", source_type, until)
+
+
+def newest_version(versions: Iterable[Any], refused: str = "") -> str:
+    """The id of the newest enabled version; with `refused`, the newest enabled one before that.
+
+    Two versions may have the same date, because dates are in seconds. So `refused` itself is excluded by its id.
+
+    Args:
+        versions: the properties of all versions, as the vault's clients list them for secrets and for keys.
+
+    Raises:
+        CertificateError: there is none.
+    """
+    known = list(versions)
+    until = max((version.created_on for version in known if version.version == refused), default=None)
+    usable = [
+        version
+        for version in known
+        if version.enabled and version.version != refused and (until is None or version.created_on <= until)
+    ]
+    if not usable:
+        raise CertificateError(f"the vault has no {'earlier' if refused else 'enabled'} version")
+    return str(max(usable, key=lambda version: version.created_on).version)
 
 
 def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
@@ -53,7 +102,9 @@ def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certifi
 
 
 def _from_pem(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
-    """The key, and its certificate at any place in the chain."""
+    """The key, and its certificate at any place in the chain. None for the key of certificates alone."""
+    if b"PRIVATE KEY-----" not in data and _PEM_CERTIFICATE.search(data):
+        return None, None
     key = load_pem_private_key(data, password)
     for block in _PEM_CERTIFICATE.findall(data):
         certificate = x509.load_pem_x509_certificate(block)

@@ -5,6 +5,7 @@
     empty        nothing                        The first request starts to load the credential → early.
     early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
+                                                The application is kept if the vault has no newer version.
                                                 If Entra refuses it, it is loaded again → current.
                                                 If nothing newer exists, the previous certificate is used → previous.
     previous     the certificate before the     After 5 minutes the newest is loaded in the background → current.
@@ -23,7 +24,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import SingleFlight, WaitedTooLongError, within
@@ -38,20 +39,26 @@ RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra 
 RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest, which Entra knows by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads after refusals, to spare the vault
 
+_IN_VAULT = ("KeyVault", "SignedAssertionFromVault")
 _LOAD = "client credential"
 
 log = logging.getLogger(__name__)
 
 
-class ConfidentialClient(NamedTuple):
-    """An MSAL application around one loaded credential."""
+class ConfidentialClient:
+    """An MSAL application around one loaded credential. Its two times change if a reload keeps it.
 
-    msal: Any
-    reload_at: float
-    version: str
-    """The version of the certificate in the vault; "" if the credential is not from a vault."""
-    loaded_at: float = NEVER
-    """When the credential was loaded."""
+    `version`: of the certificate in the vault; "" if the credential is not from a vault.
+    `loaded_at`: when the credential was loaded.
+    """
+
+    __slots__ = ("loaded_at", "msal", "reload_at", "source_type", "version")
+
+    def __init__(
+        self, msal: Any, reload_at: float, version: str, loaded_at: float = NEVER, source_type: str = ""
+    ) -> None:
+        self.msal, self.reload_at, self.version = msal, reload_at, version
+        self.loaded_at, self.source_type = loaded_at, source_type
 
 
 class ConfidentialClients:
@@ -76,7 +83,7 @@ class ConfidentialClients:
         self._credentials = credentials or CredentialLoads(client.credentials, now, load)
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
-        self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
+        self._vaults = tuple(source for source in self._newest if source.source_type in _IN_VAULT)
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = NEVER
         self._reload_failed = False
@@ -96,7 +103,7 @@ class ConfidentialClients:
         if client is None:
             return self._wait_for(lambda: self._client or self._build(self._newest))
         if self._now() >= max(client.reload_at, self._next_reload):
-            self._loads.run_in_background(_LOAD, lambda: self._reload(client))
+            self._loads.run_in_background(_LOAD, lambda: self._reload(client, keep=client))
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
@@ -131,22 +138,25 @@ class ConfidentialClients:
         except WaitedTooLongError as error:
             raise ServiceUnavailable(reason=str(error)) from None
 
-    def _reload(self, stale: ConfidentialClient, *, is_refused: bool = False) -> ConfidentialClient:
+    def _reload(
+        self, stale: ConfidentialClient, *, keep: ConfidentialClient | None = None, is_refused: bool = False
+    ) -> ConfidentialClient:
         """A client newer than `stale`, or the current one if another thread just replaced it or tried to.
 
-        Raises ServiceUnavailable if that other try failed.
+        `keep`: see _build. Raises ServiceUnavailable if that other try failed.
         """
         current, wait = self._client, self._next_reload - self._now()
+        has_just_run = 0 < wait <= RELOAD_COOLDOWN_SECONDS  # more is left only after the clock was set back
         if current is not None and current is not stale:
             return current
-        if current is not None and wait > 0:
+        if current is not None and has_just_run:
             if self._reload_failed:  # the last load failed, so the vault may hold a newer one
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
             refused = stale.version if is_refused else None
-            client = self._build(self._newest, newer_than=stale.loaded_at, refused=refused)
+            client = self._build(self._newest, newer_than=stale.loaded_at, refused=refused, keep=keep)
             self._reload_failed = False
         except ApiError:
             self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
@@ -156,7 +166,7 @@ class ConfidentialClients:
     def _go_back(self, refused: ConfidentialClient) -> ConfidentialClient:
         """Switches to the previous certificate. Keeps the client if none exists, or if the switch was just tried."""
         current = self._client or refused
-        if current is not refused or self._now() < self._next_return:
+        if current is not refused or 0 < self._next_return - self._now() <= RELOAD_COOLDOWN_SECONDS:
             return current
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
@@ -176,9 +186,20 @@ class ConfidentialClients:
         lasts: float = RELOAD_AFTER_SECONDS,
         newer_than: float = NEVER,
         refused: str | None = None,
+        keep: ConfidentialClient | None = None,
     ) -> ConfidentialClient:
+        """A new application. `keep` stays if the vault still has its version: its signed assertions are good."""
         with within(LOAD_SECONDS, self._now):
             credential, at = self._credentials.take(sources, newer_than, refused)
+            if keep is not None and _is_same(keep, credential):
+                keep.reload_at, keep.loaded_at = at + lasts, at
+                return keep
             application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
-        self._client = client = ConfidentialClient(application, at + lasts, credential.version, at)
+        version, source = credential.version, credential.source_type
+        self._client = client = ConfidentialClient(application, at + lasts, version, at, source)
         return client
+
+
+def _is_same(client: ConfidentialClient, credential: ClientCredential) -> bool:
+    """Whether the client has this version of the certificate, from the same kind of source."""
+    return bool(client.version) and (client.source_type, client.version) == (credential.source_type, credential.version)

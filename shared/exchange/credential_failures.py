@@ -9,13 +9,18 @@ import json
 import re
 from typing import Any
 
+from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import Response
 from ..settings import CredentialSettings
 from .certificate import CertificateError
 
+CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
 MAX_VAULT_RETRY_AFTER_SECONDS = 600
 _PASSING_STATUSES = (408, 429)
 _IDENTITY_STATUS = re.compile(r"Token request error: \(\w+\) ([1-5]\d\d)\b")  # azure-identity 1.27, of App Service
+
+_SIGNS = "SignedAssertionFromVault"
+_FORBIDDEN = ("ForbiddenByRbac", "ForbiddenByPolicy", "ForbiddenByFirewall", "ForbiddenByConnection", "AccessDenied")
 
 # https://learn.microsoft.com/azure/key-vault/general/rest-error-codes and the vault's `innererror`
 _ADVICE_BY_CODE = {
@@ -26,18 +31,42 @@ _ADVICE_BY_CODE = {
     "AccessDenied": "the vault denies the identity access",
     "SecretDisabled": "the newest version in the vault is disabled",
     "SecretNotFound": "the vault has no certificate of this name",
+    "KeyDisabled": "the version in the vault is disabled",
+    "KeyNotFound": "the vault has no key of this name or version",
+    "CertificateNotFound": "the vault has no certificate of this name",
+    "Throttled": "the vault takes no more requests at the moment",
 }
+_ADVICE_TO_SIGN = {
+    "ForbiddenByRbac": "give the identity the roles Key Vault Crypto User and Key Vault Reader",
+    "ForbiddenByPolicy": "the vault's access policy must let the identity get certificates, get keys, and sign",
+}
+_PACKAGES = {"KeyVault": "azure-keyvault-secrets", _SIGNS: "azure-keyvault-keys"}
+
+
+class VaultResponseError(Exception):
+    """The vault's response cannot be used. The text never quotes what was read."""
+
+
+def as_api_error(error: Exception, source: CredentialSettings, now: float) -> ApiError:
+    """What a request that needs the credential gets."""
+    reason = f"no client assertion ({source.source_type}: {describe(error, source)})"
+    if is_passing(error, source):
+        wait = seconds_to_wait(error, now) or CREDENTIAL_RETRY_AFTER_SECONDS
+        return ServiceUnavailable(retry_after=wait, reason=reason)
+    return ServerMisconfigured(reason=reason)
 
 
 def is_passing(error: Exception, source: CredentialSettings) -> bool:
     """Whether the source may recover soon. A clear refusal, or an error of our own code, is final."""
+    if isinstance(error, ImportError):
+        return False
     from azure.core.exceptions import AzureError
     from azure.identity import CredentialUnavailableError
 
     status = _status_of(error)
     if isinstance(error, CredentialUnavailableError) and not status:  # of a developer's own sign-in, it is final
-        return bool(source.managed_identity_client_id)
-    if isinstance(error, json.JSONDecodeError):  # a library got a response that is not JSON
+        return bool(source.managed_identity_client_id) or source.source_type not in _PACKAGES
+    if isinstance(error, (json.JSONDecodeError, VaultResponseError)):  # a library got a response that is not JSON
         return True
     return isinstance(error, AzureError) and (status in _PASSING_STATUSES or not 400 <= status < 500)
 
@@ -50,11 +79,32 @@ def seconds_to_wait(error: Exception, now: float) -> int:
 
 def describe(error: Exception, source: CredentialSettings) -> str:
     """Kind, status and code of the failure, and what to do where that is known."""
+    if isinstance(error, ImportError):
+        package = _PACKAGES.get(source.source_type, "") if "keyvault" in str(error.name) else "azure-identity"
+        return f"{type(error).__name__}: the package {package} is not installed, put it into requirements.txt"
     status, code = _status_of(error), _vault_code(error)
-    own = str(error) if isinstance(error, CertificateError) else ""
-    advice = own or _ADVICE_BY_CODE.get(code, "") or _advice_about_identity(error, source, status)
+    own = str(error) if isinstance(error, (CertificateError, VaultResponseError)) else ""
+    advice = own or _advice_of_vault(source, status, code) or _advice_about_identity(error, source, status)
     words = [type(error).__name__, *([str(status)] if status else []), *([code] if code else [])]
     return f"{' '.join(words)}{f': {advice}' if advice else ''}"
+
+
+def says_version_is_disabled(error: Exception) -> bool:
+    """Whether the vault refuses because this version of the secret is disabled."""
+    return _vault_code(error) == "SecretDisabled"
+
+
+def says_version_is_unusable(error: Exception) -> bool:
+    """Whether the vault does not sign with this version: it is disabled or removed, or its time is over."""
+    return _status_of(error) == 404 or (_status_of(error) == 403 and _vault_code(error) not in _FORBIDDEN)
+
+
+def _advice_of_vault(source: CredentialSettings, status: int, code: str) -> str:
+    if source.source_type != _SIGNS:
+        return _ADVICE_BY_CODE.get(code, "")
+    if status == 403 and not code:
+        return "the vault does not sign with this version: its time is over, or has not begun"
+    return _ADVICE_TO_SIGN.get(code, "") or _ADVICE_BY_CODE.get(code, "")
 
 
 def _advice_about_identity(error: Exception, source: CredentialSettings, status: int) -> str:
@@ -62,9 +112,13 @@ def _advice_about_identity(error: Exception, source: CredentialSettings, status:
 
     if not isinstance(error, CredentialUnavailableError):
         return ""
-    if not source.managed_identity_client_id and source.source_type == "KeyVault":
+    if not source.managed_identity_client_id and source.source_type in _PACKAGES:
         return "nobody is signed in to Azure, type `az login`"
-    return "the identity with this client id is not assigned to the app" if status == 400 else ""
+    if status != 400:
+        return ""
+    if not source.managed_identity_client_id:
+        return "the app has no system-assigned identity; turn it on, or set ManagedIdentityClientId"
+    return "the identity with this client id is not assigned to the app"
 
 
 def _status_of(error: Exception) -> int:

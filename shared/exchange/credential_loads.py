@@ -102,7 +102,9 @@ class CredentialLoads:
         if refused is None:
             return loaded if loaded.at > newer_than else None
         is_another = loaded.at > newer_than and loaded.credential.version not in ("", refused)
-        return loaded if is_another or self._now() < self._next_reload else None
+        wait = self._next_reload - self._now()
+        has_just_run = 0 < wait <= SHARED_COOLDOWN_SECONDS  # more is left only after the clock was set back
+        return loaded if is_another or has_just_run else None
 
     def _load_before_first_use(self) -> None:
         try:

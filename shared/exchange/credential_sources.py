@@ -1,6 +1,7 @@
-"""Loads the credential that proves the API to Entra, from one of five sources, in the order of the settings.
+"""Loads the credential that proves the API to Entra, from one of six sources, in the order of the settings.
 
     KeyVault                            a certificate in Key Vault, read through managed identity
+    SignedAssertionFromVault            the same, but its key stays in the vault, which signs: credential_vault_key
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
@@ -12,19 +13,21 @@ from __future__ import annotations
 
 import base64
 import logging
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
-from ..settings import CredentialSettings
-from .azure_identity import azure_credential, azure_options
-from .certificate import Certificate, CertificateError, load_certificate
-from .credential_failures import describe, is_passing, seconds_to_wait
-
-CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
-EXPIRY_WARNING_DAYS = 30
+from ..settings import Authority, CredentialSettings
+from .azure_identity import azure_credential, azure_options, managed_identity
+from .certificate import NEWEST_DISABLED, Certificate, CertificateError, load_certificate, log_validity, newest_version
+from .credential_failures import (
+    CREDENTIAL_RETRY_AFTER_SECONDS,
+    describe,
+    is_passing,
+    says_version_is_disabled,
+    seconds_to_wait,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,11 @@ class ClientCredential(Protocol):
     """A loaded credential. Thread-safe."""
 
     source_type: str
-    version: str
-    """The id of the version in the vault; "" if the credential is not from a vault."""
+
+    @property
+    def version(self) -> str:
+        """The id of the version in the vault; "" if the credential is not from a vault."""
+        ...
 
     def for_msal(self) -> str | dict[str, Any]:
         """What `msal.ConfidentialClientApplication` takes as `client_credential`."""
@@ -44,23 +50,10 @@ class ClientCredential(Protocol):
 class CertificateCredential:
     def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float], version: str = "") -> None:
         self.source_type, self._certificate, self.version = source_type, certificate, version
-        _log_validity(source_type, certificate, now())
+        log_validity(source_type, certificate.not_after, now())
 
     def for_msal(self) -> dict[str, Any]:
         return {"private_key": self._certificate.key, "public_certificate": self._certificate.pem}
-
-
-def _log_validity(source_type: str, certificate: Certificate, now: float) -> None:
-    """Logs when the certificate ends: a warning in its last EXPIRY_WARNING_DAYS days, an error after its end."""
-    until, days = certificate.not_after.date(), math.floor((certificate.not_after.timestamp() - now) / 86_400)
-    if days >= EXPIRY_WARNING_DAYS:
-        log.info("client credential: certificate from %s, valid to %s", source_type, until)
-    elif days >= 0:
-        log.warning(
-            "client credential: certificate from %s ends in %d days, on %s: rotate it", source_type, days, until
-        )
-    else:
-        log.error("client credential: certificate from %s ended on %s: Entra refuses it, rotate it", source_type, until)
 
 
 class FederatedCredential:
@@ -71,7 +64,7 @@ class FederatedCredential:
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type = source.source_type
         self._scope = f"{source.token_exchange_url}/.default"
-        self._identity = azure_credential(source.managed_identity_client_id)
+        self._identity = managed_identity(source.managed_identity_client_id)
         self._assertion()  # fails here if there is no identity, so that the next source is tried
 
     def for_msal(self) -> dict[str, Any]:
@@ -92,8 +85,13 @@ class SecretCredential:
         return self._secret.reveal()
 
 
-def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+def load_client_credential(
+    sources: Sequence[CredentialSettings], now: Callable[[], float], authority: Authority
+) -> ClientCredential:
     """The first credential that can be loaded. It logs which one that is, and why others failed.
+
+    Args:
+        authority: whose token endpoint the first assertion of SignedAssertionFromVault is for.
 
     Raises:
         ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may recover soon.
@@ -102,7 +100,7 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
     may_recover, wait, failures = False, 0, []
     for source in sources:
         try:
-            credential = _load(source, now)
+            credential = _load(source, now, authority)
         except Exception as error:  # noqa: BLE001 — after any failure of one source, the next one is tried
             may_recover, wait = may_recover or is_passing(error, source), max(wait, seconds_to_wait(error, now()))
             failures.append(f"{source.source_type}: {describe(error, source)}")
@@ -117,7 +115,11 @@ def load_client_credential(sources: Sequence[CredentialSettings], now: Callable[
     raise ServerMisconfigured(reason=f"no client credential ({', '.join(failures)})")
 
 
-def _load(source: CredentialSettings, now: Callable[[], float]) -> ClientCredential:
+def _load(source: CredentialSettings, now: Callable[[], float], authority: Authority) -> ClientCredential:
+    if source.source_type == "SignedAssertionFromVault":
+        from .credential_vault_key import VaultKeyCredential
+
+        return VaultKeyCredential(source, now, authority)
     if source.source_type == "ClientSecret":
         return SecretCredential(source)
     if source.source_type == "SignedAssertionFromManagedIdentity":
@@ -138,37 +140,28 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     The private key is in the *secret* of the same name. Its content type says whether it is base64 PFX or PEM:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
     """
-    from azure.core.exceptions import ServiceResponseError
+    from azure.core.exceptions import HttpResponseError, ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
     # The vault's client repeats the requests of the identity as well:
     identity = azure_credential(source.managed_identity_client_id, retries=0)
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
-        name = source.key_vault_certificate_name
-        refused = source.version_refused
-        secret = client.get_secret(name, _version_before(client, name, refused) if refused else None)
+        name, refused = source.key_vault_certificate_name, source.version_refused
+        try:
+            secret = client.get_secret(name) if not refused else None
+        except HttpResponseError as error:
+            if not says_version_is_disabled(error):
+                raise
+            secret = None
+        if secret is None:
+            secret = client.get_secret(name, newest_version(client.list_properties_of_secret_versions(name), refused))
+            if not refused:
+                log.warning(NEWEST_DISABLED)
     value = secret.value
     if not value:
         raise ServiceResponseError("no secret in the response")
     is_pem = secret.properties.content_type == "application/x-pem-file"
     return value.encode() if is_pem else _decode(value), str(secret.properties.version)
-
-
-def _version_before(client: Any, name: str, refused: str) -> str:
-    """The id of the newest enabled version before `refused`. The role Key Vault Secrets User may list versions.
-
-    Two versions may have the same date, because dates are in seconds. So `refused` itself is excluded by its id.
-    """
-    versions = list(client.list_properties_of_secret_versions(name))
-    until = max((version.created_on for version in versions if version.version == refused), default=None)
-    earlier = [
-        version
-        for version in versions
-        if version.enabled and version.version != refused and (until is None or version.created_on <= until)
-    ]
-    if not earlier:
-        raise CertificateError("the vault has no earlier version")
-    return str(max(earlier, key=lambda version: version.created_on).version)
 
 
 def _decode(value: str) -> bytes:

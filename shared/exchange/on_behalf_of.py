@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ServiceUnavailable
@@ -55,7 +56,8 @@ class TokenRequests:
     ) -> None:
         """`credentials`: the loads that this tenant shares with others; see `credential_loads`."""
         self._authority, self._now = authority, now
-        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential, credentials)
+        load = load or partial(_load_credential, authority)
+        self._clients = ConfidentialClients(authority, client, http, now, load, credentials)
         self._retries = Retries(ATTEMPTS, sleep)
 
     def load_credential_early(self) -> None:
@@ -135,15 +137,17 @@ class OnBehalfOf(TokenRequests):
         return self.request(ask, lambda body: error_from_entra(body, scopes, self._authority))
 
 
-def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], float]) -> ClientCredential:
+def _load_credential(
+    authority: Authority, sources: Sequence[CredentialSettings], now: Callable[[], float]
+) -> ClientCredential:
     from .credential_sources import load_client_credential
 
-    return load_client_credential(sources, now)
+    return load_client_credential(sources, now, authority)
 
 
-def credential_loads(client: ClientSettings, now: Callable[[], float]) -> CredentialLoads:
+def credential_loads(authority: Authority, client: ClientSettings, now: Callable[[], float]) -> CredentialLoads:
     """The loads of the client credential, for the `OnBehalfOf` of every tenant."""
-    return CredentialLoads(client.credentials, now, _load_credential)
+    return CredentialLoads(client.credentials, now, partial(_load_credential, authority))
 
 
 def life_seconds(expires_in: object) -> float:

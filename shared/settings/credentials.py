@@ -7,7 +7,10 @@ from typing import NamedTuple
 from .clouds import Cloud
 from .environ import EnvironReader, Secret
 
-SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
+SOURCE_TYPES = (
+    *("KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"),
+    *("Path", "Base64Encoded", "ClientSecret"),
+)
 
 
 class CredentialSettings(NamedTuple):
@@ -39,7 +42,7 @@ def _client_credential(env: EnvironReader, at: str, cloud: Cloud) -> CredentialS
         for name in env.children(at.removesuffix("__")):
             env.text(at + name, "")
         return CredentialSettings(source)
-    if source == "KeyVault":
+    if source in ("KeyVault", "SignedAssertionFromVault"):
         return CredentialSettings(
             source,
             key_vault_url=env.https_url(at + "KeyVaultUrl"),
@@ -49,7 +52,7 @@ def _client_credential(env: EnvironReader, at: str, cloud: Cloud) -> CredentialS
     if source == "SignedAssertionFromManagedIdentity":
         return CredentialSettings(
             source,
-            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
+            managed_identity_client_id=env.guid(at + "ManagedIdentityClientId", ""),
             token_exchange_url=env.text(at + "TokenExchangeUrl", cloud.token_exchange_url),
         )
     if source == "Path":

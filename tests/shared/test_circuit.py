@@ -111,3 +111,12 @@ def test_a_probe_that_learns_nothing_leaves_the_next_caller_to_find_out() -> Non
     circuit.check()
     circuit.succeeded()
     circuit.check()
+
+
+@pytest.mark.parametrize("back", [60, 3600, 86_400])
+def test_a_clock_that_is_set_back_does_not_keep_it_open(back: float) -> None:
+    circuit, clock = broken()
+    clock.forward(-back)
+    circuit.check()
+    with pytest.raises(CircuitOpenError):  # one probe, as ever
+        circuit.check()

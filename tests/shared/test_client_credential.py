@@ -1,4 +1,4 @@
-"""The five sources of a client credential, each proven by an exchange that Entra accepts; their order; rotation."""
+"""The sources of a client credential, each proven by an exchange that Entra accepts; their order; rotation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from azure.identity import CredentialUnavailableError
 
-from emulators.applications import API
+from emulators.applications import API, SYSTEM_IDENTITY
 from emulators.certificates import Certificate, issue_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
 from shared.exchange import azure_identity
@@ -60,6 +60,21 @@ def test_signed_assertion_from_managed_identity(lab: Lab) -> None:
     mark = lab.stack.audit.mark()
     assert works(lab, **lab.credential("SignedAssertionFromManagedIdentity", ManagedIdentityClientId=identity))
     assert lab.seen(mark, "secret") == []
+
+
+def test_signed_assertion_from_a_system_assigned_identity(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.stack.identity, "system_assigned", True)
+    lab.stack.directory.trust_identity(API, SYSTEM_IDENTITY)
+    mark = lab.stack.audit.mark()
+    assert works(lab, **lab.credential("SignedAssertionFromManagedIdentity"))
+    assert [entry.verdict.partition(":")[0] for entry in lab.seen(mark, "token") if entry.service == "identity"] == [
+        "ok"
+    ]
+
+
+def test_an_app_without_a_system_assigned_identity_is_told_so(lab: Lab) -> None:
+    with pytest.raises(ServerMisconfigured, match="400: the app has no system-assigned identity; turn it on, or set"):
+        works(lab, **lab.credential("SignedAssertionFromManagedIdentity"))
 
 
 @pytest.mark.parametrize("password", ["", "hunter2"])
@@ -179,6 +194,8 @@ VAULT_REFUSALS = {
     "role": (403, "Forbidden", "ForbiddenByRbac", "give the identity the role Key Vault Secrets User"),
     "policy": (403, "Forbidden", "ForbiddenByPolicy", "access policy must let the identity get secrets"),
     "firewall": (403, "Forbidden", "ForbiddenByFirewall", "firewall must let this app in"),
+    "connection": (403, "Forbidden", "ForbiddenByConnection", "the vault takes private connections alone"),
+    "access": (403, "Forbidden", "AccessDenied", "the vault denies the identity access"),
     "disabled": (403, "Forbidden", "SecretDisabled", "the newest version in the vault is disabled"),
     "name": (404, "SecretNotFound", "", "the vault has no certificate of this name"),
     "unknown code": (403, "Forbidden", "secret text of a stranger", "HttpResponseError 403)"),
@@ -200,17 +217,18 @@ def test_why_the_vault_refuses_is_told_with_what_to_do(lab: Lab, case: str) -> N
     assert "secret text" not in refused.value.reason
 
 
-@pytest.mark.parametrize("source", ["KeyVault", "SignedAssertionFromManagedIdentity"])
+@pytest.mark.parametrize("source", ["KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"])
 def test_an_identity_that_is_not_assigned_is_final_and_told_so(lab: Lab, source: str) -> None:
     at = "AzureAd__ClientCredentials__0__"
     known = {name: lab.environ()[f"{at}{name}"] for name in ("KeyVaultUrl", "KeyVaultCertificateName")}
-    named = {**(known if source == "KeyVault" else {}), "ManagedIdentityClientId": str(UUID(int=7))}
+    named = {**(known if source.endswith("Vault") else {}), "ManagedIdentityClientId": str(UUID(int=7))}
     with pytest.raises(ServerMisconfigured, match="400: the identity with this client id is not assigned to the app"):
         works(lab, **lab.credential(source, **named))
 
 
-def test_a_laptop_without_a_sign_in_is_told_to_sign_in() -> None:
-    source = CredentialSettings("KeyVault", key_vault_url="https://v.vault.azure.net", key_vault_certificate_name="c")
+@pytest.mark.parametrize("source_type", ["KeyVault", "SignedAssertionFromVault"])
+def test_a_laptop_without_a_sign_in_is_told_to_sign_in(source_type: str) -> None:
+    source = CredentialSettings(source_type, key_vault_url="https://v.vault.azure.net", key_vault_certificate_name="c")
     assert "type `az login`" in describe(CredentialUnavailableError("secret"), source)
     assert not is_passing(CredentialUnavailableError("secret"), source)
 
@@ -333,6 +351,8 @@ def test_bytes_that_hold_no_certificate(data: bytes) -> None:
 def test_a_wrong_password_and_a_lone_key(certificate: Certificate) -> None:
     with pytest.raises(CertificateError, match="password"):
         load_certificate(certificate.pfx("right"), "wrong")
+    with pytest.raises(CertificateError, match="no private key"):
+        load_certificate(certificate.pem(with_key=False))
     with pytest.raises(CertificateError, match="together with its certificate"):
         load_certificate(certificate.pem().partition(b"-----BEGIN CERTIFICATE")[0])
 

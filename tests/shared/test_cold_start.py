@@ -44,8 +44,18 @@ def test_importing_the_app_asks_nobody_anything(lab: Lab) -> None:
     said = json.loads(said_by(STARTED, environ))
     assert said["problems"] == {}
     assert {"msal", "azure.identity", "azure.keyvault.secrets", "redis"} <= set(said["loaded"])
+    assert "azure.keyvault.keys" not in said["loaded"]
     assert said["asked"] == []
     assert "socket.connect" in said["asked at last"]  # so that the hook sees every connection
+
+
+def test_the_client_for_signing_is_loaded_only_where_the_vault_signs(lab: Lab) -> None:
+    environ = lab.environ(AzureAd__ClientCredentials__0__SourceType="SignedAssertionFromVault")
+    said = json.loads(said_by(STARTED, environ))
+    assert said["problems"] == {}
+    assert {"msal", "azure.identity", "azure.keyvault.keys.crypto"} <= set(said["loaded"])
+    assert "azure.keyvault.secrets" not in said["loaded"]
+    assert said["asked"] == []
 
 
 def test_importing_shared_loads_no_room_that_only_requests_need(lab: Lab) -> None:

@@ -68,6 +68,15 @@ def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
     assert vault.asked == 2
 
 
+def test_a_clock_that_is_set_back_stops_no_reload(parts: Parts) -> None:
+    clients, vault, clock = parts
+    client = clients.newest(clients.get())
+    assert clients.newest(client) is client  # within the pause
+    clock.forward(-3600)
+    assert clients.newest(client) is not client
+    assert vault.asked == 3
+
+
 def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -> None:
     clients, vault, _ = parts
     vault.open.clear()

@@ -111,6 +111,27 @@ def test_credentials_keep_their_order() -> None:
     assert [source.source_type for source in settings.client.credentials] == ["KeyVault", "ClientSecret"]
 
 
+@pytest.mark.parametrize("missing", ["KeyVaultUrl", "KeyVaultCertificateName"])
+def test_a_key_in_the_vault_is_named_like_a_certificate_in_the_vault(missing: str) -> None:
+    at = "AzureAd__ClientCredentials__0__"
+    changed = {at + "SourceType": "signedassertionfromvault"}
+    (source,) = Settings.from_environ({**GOOD, **changed}).client.credentials
+    known = source.source_type, source.key_vault_url, source.key_vault_certificate_name
+    assert known == (
+        "SignedAssertionFromVault",
+        GOOD[at + "KeyVaultUrl"].rstrip("/"),
+        GOOD[at + "KeyVaultCertificateName"],
+    )
+    assert problems(**changed, **{at + missing: ""}) == {at + missing: "is missing"}
+
+
+def test_without_a_client_id_the_managed_identity_is_the_apps_own() -> None:
+    kept = {name: value for name, value in GOOD.items() if "ClientCredentials" not in name}
+    kept["AzureAd__ClientCredentials__0__SourceType"] = "SignedAssertionFromManagedIdentity"
+    (source,) = Settings.from_environ(kept).client.credentials
+    assert source.managed_identity_client_id == ""
+
+
 def test_every_wrong_setting_is_named_at_once_and_no_value_is_shown() -> None:
     found = problems(
         AzureAd__TenantId="common",

@@ -59,7 +59,8 @@ def leak_watch() -> Iterator[LeakWatch]:
 def _stack(folder: Path, table: Table) -> Iterator[tuple[Stack, RunningClock]]:
     clock = RunningClock()
     with Stack.start(folder, now=clock, table=table) as stack:
-        stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
+        for holders in (stack.vault.certificate_users, stack.vault.crypto_users, stack.vault.metadata_readers):
+            holders.clear()  # as in infra/ with a certificate: Key Vault Secrets User is all that the API has
         yield stack, clock
 
 

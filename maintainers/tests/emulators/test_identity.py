@@ -9,6 +9,7 @@ from emulators.applications import (
     CERTIFICATE_IDENTITY,
     MANAGEMENT_URIS,
     REDIS_URI,
+    SYSTEM_IDENTITY,
     TOKEN_EXCHANGE_URI,
     VAULT_URI,
 )
@@ -45,6 +46,17 @@ def test_gives_a_token_of_the_identity(stack: Stack, own: Http, clock: Clock) ->
     assert (claims["appid"], claims["idtyp"]) == (API_IDENTITY.client_id, "app")
     assert claims["xms_mirid"].endswith("/userAssignedIdentities/id-obo-api")
     assert "scp" not in claims
+
+
+def test_a_system_assigned_identity_is_the_one_without_a_name(stack: Stack, own: Http) -> None:
+    assert ask(own, {"client_id": None})[0] == 400
+    stack.identity.system_assigned = True
+    status, body = ask(own, {"client_id": None})
+    claims = decode(body["access_token"])
+    assert (status, claims["oid"], claims["appid"]) == (200, SYSTEM_IDENTITY.principal_id, SYSTEM_IDENTITY.client_id)
+    assert claims["xms_mirid"].endswith("/Microsoft.Web/sites/func-obo-local")
+    assert ask(own, {"client_id": SYSTEM_IDENTITY.client_id})[0] == 400
+    assert ask(own, {})[0] == 200
 
 
 def test_a_trailing_slash_of_the_resource_does_not_matter(http: Http) -> None:

@@ -114,6 +114,7 @@ def test_another_client_reads_the_certificate_and_its_policy_before_the_secret(o
 
 def test_without_the_role_certificate_user_certificates_are_closed_to_the_api(stack: Stack, own: Http) -> None:
     stack.vault.certificate_users.clear()
+    stack.vault.metadata_readers.clear()
     client = CertificateClient(VAULT, Identity(stack, API_IDENTITY), transport=transport(own))
     with pytest.raises(HttpResponseError) as raised:
         client.get_certificate("api-client")
@@ -189,6 +190,7 @@ def test_a_key_is_kept_when_the_policy_says_so(officer: Any) -> None:
 
 def test_who_may_manage_certificates_may_not_read_keys_and_the_other_way_round(own: Http) -> None:
     own.stack.vault.certificate_users.clear()
+    own.stack.vault.metadata_readers.clear()
     officer, api = (Identity(own.stack, identity).token() for identity in (CERTIFICATE_IDENTITY, API_IDENTITY))
     certificate, secret = (f"{VAULT}/{kind}/api-client?api-version=7.6" for kind in ("certificates", "secrets"))
     assert own.get(certificate, officer).status_code == 200

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -275,7 +276,7 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
         settings.client,
         MsalHttpClient(settings.authority, Transport(), lab.clock),
         now,
-        load_client_credential,
+        partial(load_client_credential, authority=settings.authority),
     )
     clients.get()
     refused = clients.newest(clients.get())

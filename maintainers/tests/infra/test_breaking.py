@@ -724,6 +724,33 @@ BREAKS = {
         "in a vault that was given",
         "existing-vault",
     ),
+    "key that may leave the vault": Break(
+        MAIN, "exportable: !keyStaysInVault", "exportable: true", "credential", "EXPORTABLE is true with", "vault-key"
+    ),
+    "key that is read after all": Break(
+        MAIN,
+        "keyStaysInVault ? 'SignedAssertionFromVault' : 'KeyVault'",
+        "'KeyVault'",
+        "credential",
+        "SourceType is KeyVault with vaultKey",
+        "vault-key",
+    ),
+    "right to read a key that stays in the vault": Break(
+        VAULT,
+        "resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!keyStaysInVault) {",
+        "resource readerRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {",
+        "roles",
+        "not in the design: id-api is Key Vault Secrets User on the vault",
+        "vault-key",
+    ),
+    "right to sign with every key of a vault of others": Break(
+        READER,
+        "scope: vault::signingKey",
+        "scope: vault",
+        "roles",
+        "not in the design: id-api is Key Vault Crypto User",
+        "private-network-vault-key",
+    ),
     "certificate of another name": Break(
         MAIN,
         "KeyVaultCertificateName: certificateName",

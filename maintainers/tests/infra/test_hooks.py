@@ -393,6 +393,23 @@ def test_the_api_starts_with_the_settings_written(provisioned: Desk) -> None:
     assert f"--scope {OUTPUTS['KEY_VAULT_ID']}" in done.stdout
 
 
+def test_a_key_that_stays_in_the_vault_signs_on_a_laptop_too(provisioned: Desk) -> None:
+    done = provisioned.run("postprovision", CLIENT_CREDENTIAL="vaultKey")
+    assert (done.returncode, done.stderr) == (0, "")
+    values = json.loads(provisioned.settings.read_text(encoding="utf-8"))["Values"]
+    (credential,) = Settings.from_environ(values).client.credentials
+    assert credential.source_type == "SignedAssertionFromVault"
+    for role in ("Key Vault Crypto User", "Key Vault Reader"):
+        grant = f'az role assignment create --role "{role}" --assignee YOUR-ACCOUNT --scope'
+        assert f"  {grant} {OUTPUTS['KEY_VAULT_ID']}\n" in done.stdout
+    assert "Secrets User" not in done.stdout
+
+
+def test_what_the_certificate_needs_is_asked_of_a_key_in_the_vault(ready: Desk) -> None:
+    ready.when("az keyvault list-deleted", says([VAULT]))
+    assert ready.run("preprovision", CLIENT_CREDENTIAL="vaultKey").returncode == 1
+
+
 def test_a_second_time_changes_nothing(provisioned: Desk) -> None:
     provisioned.run("postprovision")
     noted = {"REGISTRATIONS_TO_DELETE": ",".join(IDS), "REGISTRATIONS_TENANT": TENANT}

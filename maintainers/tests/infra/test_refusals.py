@@ -67,6 +67,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "a vault that nothing reads": ("existingVaultUnused", {**VAULT, **IDENTITY}),
     "a rotation by nobody": ("existingVaultRotation", {**VAULT, "certificateRotationTag": "second"}),
     "a private key": ("certificateIsPrivate", {**VAULT, "existingCertificatePem": "-----BEGIN PRIVATE KEY-----MII"}),
+    "a script for a key in a closed network": (
+        "privateNetworkAndScript",
+        {"privateNetwork": True, "clientCredential": "vaultKey"},
+    ),
     "a script in a closed network": ("privateNetworkAndScript", {"privateNetwork": True}),
     "a network without room": (
         "privateNetworkTooSmall",
@@ -83,6 +87,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "registrations of others": {**THEIRS, "browserOrigins": ["https://app.example.com"]},
     "a vault, and registrations of others who add its certificate": {**THEIRS, **VAULT, "existingCertificatePem": ""},
     "a vault in a network": {**VAULT, "privateNetwork": True, "networkAddressPrefix": "10.0.0.0/24"},
+    "a key of one's own vault in a network": {**VAULT, "clientCredential": "vaultKey", "privateNetwork": True},
     "all of another cloud": {
         **THEIRS,
         **IDENTITY,

@@ -81,9 +81,9 @@ def test_bicep_and_the_rules_are_content(copy: Project) -> None:
             "infra/key-vault.bicep",
             "enableSoftDelete:",
             "enableSoftDelette:",
-            "infra/key-vault.bicep(43,5) : Warning BCP089: The property",
+            "infra/key-vault.bicep(49,5) : Warning BCP089: The property",
         ),
-        ("infra/key-vault.bicep", "properties: {", "properties: (", "infra/key-vault.bicep(36,16) : Error BCP243: "),
+        ("infra/key-vault.bicep", "properties: {", "properties: (", "infra/key-vault.bicep(42,16) : Error BCP243: "),
         ("infra/function-app.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true", "must be False"),
     ],
 )

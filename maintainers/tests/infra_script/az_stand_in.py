@@ -137,7 +137,10 @@ def list_versions(vault: Vault, options: argparse.Namespace) -> object:
 def show_certificate(vault: Vault, options: argparse.Namespace) -> object:
     bundle = vault.get(f"/{options.name}/{options.version}")
     shown = {name: value for name, value in properties(bundle).items() if name != "subject"}
-    return {**shown, "cer": bundle["cer"], "kid": bundle["kid"], "sid": bundle["sid"]}
+    key = bundle.get("policy", {}).get("key_props", {})
+    kept = {"exportable": key.get("exportable"), "keySize": key.get("key_size"), "keyType": key.get("kty")}
+    policy = {"keyProperties": {**kept, "reuseKey": key.get("reuse_key")}}
+    return {**shown, "cer": bundle["cer"], "kid": bundle["kid"], "policy": policy, "sid": bundle["sid"]}
 
 
 def create(vault: Vault, options: argparse.Namespace) -> object:

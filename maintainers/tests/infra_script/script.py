@@ -97,6 +97,7 @@ class Az:
         settings = {
             "CERTIFICATE_NAME": name,
             "ROTATION_TAG": tag,
+            "EXPORTABLE": "true",
             "VALIDITY_MONTHS": str(VALIDITY_MONTHS),
             "RENEW_DAYS_BEFORE_EXPIRY": str(RENEW_DAYS),
             "AZ_SCRIPTS_OUTPUT_PATH": str(output),

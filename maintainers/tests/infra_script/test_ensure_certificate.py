@@ -67,6 +67,28 @@ def test_the_vault_never_renews_by_itself_and_keeps_the_key_as_pem(az: Az, stack
     assert policy["key_props"] == {"exportable": True, "kty": "RSA", "key_size": 2048, "reuse_key": False}
 
 
+def test_a_key_that_must_not_leave_the_vault_is_made_so(az: Az, stack: Stack, name: str) -> None:
+    first = az.ensure(name, EXPORTABLE="false")
+    (version,) = stack.vault.certificates(name)
+    assert not version.exportable
+    assert stack.vault.certificate_service.policies[name].body["key_props"]["exportable"] is False  # type: ignore[index]
+    assert "PRIVATE KEY" not in version.value
+    assert az.ensure(name, EXPORTABLE="false").certificates == first.certificates
+
+
+def test_a_key_that_may_leave_the_vault_is_replaced_where_none_may(
+    az: Az, stack: Stack, clock: RunningClock, name: str
+) -> None:
+    (old,) = az.ensure(name).versions
+    clock.forward(60)
+    run = az.ensure(name, EXPORTABLE="false")
+    assert "its key must not leave the vault from now on" in run.said
+    assert run.versions == [made(stack, name)[1], old]
+    assert [version.exportable for version in stack.vault.certificates(name)] == [True, False]
+    assert az.ensure(name, EXPORTABLE="false").versions == run.versions
+    assert az.ensure(name).versions == run.versions  # back to a key that may leave: with the next version
+
+
 def test_a_new_tag_makes_exactly_one_version(az: Az, stack: Stack, clock: RunningClock, name: str) -> None:
     (first,) = az.ensure(name).versions
     clock.forward(60)

@@ -64,6 +64,22 @@ def answer(lab: Lab, *instances: Services) -> None:
 
 
 CREDENTIAL = {"AzureAd__ClientCredentials__0__KeyVaultCertificateName": NAME}
+SIGNED = {**CREDENTIAL, "AzureAd__ClientCredentials__0__SourceType": "SignedAssertionFromVault"}
+
+
+def test_no_request_fails_while_the_key_in_the_vault_is_rotated(lab: Lab, script: Az) -> None:
+    """The same as below with `clientCredential: 'vaultKey'`: the identity cannot read any private key."""
+    lab.stack.vault.readers.clear()
+    register(lab.stack, script.ensure(NAME, "first", EXPORTABLE="false"))
+    first = lab.services(**SIGNED)
+    answer(lab, first)
+    for tag in ("second", "third"):
+        lab.clock.forward(60)
+        rotated = script.ensure(NAME, tag, EXPORTABLE="false")
+        started = lab.services(**SIGNED)
+        answer(lab, first, started)  # the vault has the new version, and Entra does not know it yet
+        register(lab.stack, rotated)
+        answer(lab, first, started, lab.services(**SIGNED))
 
 
 def test_no_request_fails_before_while_and_after_the_certificate_is_rotated(lab: Lab, script: Az) -> None:

@@ -62,13 +62,17 @@ def _grants_with_conditions(project: Project) -> set[Grant]:
     """The grants of all parameter sets, with the parameter that an optional one depends on."""
     always = set(grants(project.deployment("managed-identity")))
     certificate = set(grants(project.deployment("certificate"))) - always
-    cache = set(grants(project.deployment("managed-identity-everything-on"))) - always
-    existing = set(grants(project.deployment("existing-vault"))) - always
-    return (
-        always
-        | {each._replace(scope=f"{each.scope} (certificate only)") for each in certificate}
-        | {each._replace(scope=f"{each.scope} (sharedTokenCache only)") for each in cache}
-        | {each._replace(scope=f"{each.scope} (existingVaultId only)") for each in existing}
+    key = set(grants(project.deployment("vault-key"))) - always
+    optional = {
+        "certificate only": certificate - key,
+        "vaultKey only": key - certificate,
+        "certificate and vaultKey": certificate & key,
+        "sharedTokenCache only": set(grants(project.deployment("managed-identity-everything-on"))) - always,
+        "existingVaultId only": set(grants(project.deployment("existing-vault"))) - always,
+        "existingVaultId with vaultKey": set(grants(project.deployment("private-network-vault-key"))) - always,
+    }
+    return always.union(
+        *({each._replace(scope=f"{each.scope} ({when})") for each in given} for when, given in optional.items())
     )
 
 

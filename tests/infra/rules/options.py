@@ -38,7 +38,7 @@ def registrations(deployment: Deployment) -> Iterator[str]:
     for service, settings in settings_by_service(deployment).items():
         if service in theirs and settings.get("AzureAd__ClientId") != theirs[service]:
             yield f"{service}: AzureAd__ClientId is not the one that was given"
-    certificate = given["clientCredential"] == "certificate"
+    certificate = given["clientCredential"] != "managedIdentity"
     for name in ("SUBJECT", "ISSUER", "AUDIENCE"):
         if bool(deployment.outputs[f"CREDENTIAL_{name}"]) == certificate:
             yield f"{MAIN}: CREDENTIAL_{name} is for the identity team, when the credential is the managed identity"

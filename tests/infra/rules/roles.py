@@ -22,6 +22,8 @@ ROLES = {
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
     "a4417e6f-fecd-4de8-b567-7b0420556985": "Key Vault Certificates Officer",
+    "12338af0-0e69-4776-bea7-57ae8d297424": "Key Vault Crypto User",
+    "21090545-7ca7-4776-b22c-e363652d74d2": "Key Vault Reader",
 }
 TOO_STRONG = {
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
@@ -41,7 +43,7 @@ class Grant(NamedTuple):
 
 
 APP_INSIGHTS, VAULT, CACHE = "Application Insights", "the vault", "the token cache"
-SECRET = "the secret of the certificate"
+SECRET, KEY = "the secret of the certificate", "the key of the certificate"
 ALWAYS = {
     Grant("id-api", "Monitoring Metrics Publisher", APP_INSIGHTS),
     Grant("id-orders", "Monitoring Metrics Publisher", APP_INSIGHTS),  # <orders/>
@@ -58,14 +60,29 @@ WITH_CERTIFICATE = {
     Grant("id-certificate", "Key Vault Certificates Officer", VAULT),
 }
 WITH_EXISTING_VAULT = {Grant("id-api", "Key Vault Secrets User", SECRET)}
+WITH_VAULT_KEY = {
+    Grant("id-api", "Key Vault Crypto User", VAULT),
+    Grant("id-api", "Key Vault Reader", VAULT),
+    Grant("id-certificate", "Key Vault Certificates Officer", VAULT),
+}
+WITH_KEY_OF_EXISTING_VAULT = {
+    Grant("id-api", "Key Vault Crypto User", KEY),
+    Grant("id-api", "Key Vault Reader", VAULT),
+}
+OF_VAULTS = {
+    ("certificate", False): WITH_CERTIFICATE,
+    ("certificate", True): WITH_EXISTING_VAULT,
+    ("vaultKey", False): WITH_VAULT_KEY,
+    ("vaultKey", True): WITH_KEY_OF_EXISTING_VAULT,
+}
+"""By the credential, and whether the vault is somebody else's."""
 
 
 def wanted(deployment: Deployment) -> set[Grant]:
     """The design: the grants that the parameters call for."""
-    certificate = deployment.parameters["clientCredential"] == "certificate"
-    cache = deployment.parameters["sharedTokenCache"]
-    of_vault = WITH_EXISTING_VAULT if deployment.parameters["existingVaultId"] else WITH_CERTIFICATE
-    return ALWAYS | (of_vault if certificate else set()) | (WITH_TOKEN_CACHE if cache else set())
+    given = deployment.parameters
+    of_vault = OF_VAULTS.get((given["clientCredential"], bool(given["existingVaultId"])), set())
+    return ALWAYS | of_vault | (WITH_TOKEN_CACHE if given["sharedTokenCache"] else set())
 
 
 @deployment_rule()
@@ -75,7 +92,7 @@ def needed(deployment: Deployment) -> Iterator[str]:
     yield from (f"granted twice: {show(grant)}" for grant in sorted(set(given)) if given.count(grant) > 1)
     yield from (f"in the design but not in the Bicep: {show(grant)}" for grant in sorted(design - set(given)))
     for grant in sorted(set(given) - design):
-        if grant.scope in (VAULT, SECRET, CACHE):
+        if grant.scope in (VAULT, SECRET, KEY, CACHE):
             yield f"not in the design: {show(grant)}; {grant.scope} holds secrets and has no room for others"
         if grant.role in TOO_STRONG.values():
             yield f"{show(grant)}: the role is stronger than anything an app needs"
@@ -160,6 +177,8 @@ def _scope(resource_id: str) -> str:
     kind, _, name = resource_id.rpartition("/providers/")[2].rpartition("/")
     if re.fullmatch(r"Microsoft\.KeyVault/vaults/[^/]+/secrets", kind):
         return SECRET
+    if re.fullmatch(r"Microsoft\.KeyVault/vaults/[^/]+/keys", kind):
+        return KEY
     match kind:
         case "Microsoft.KeyVault/vaults":
             return VAULT
