@@ -36,7 +36,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_address.py",
         "tests/shared/test_web_settings.py",
     ),
-    "application/app_tokens": ("tests/shared/test_app_api.py",),
+    "app_tokens": ("tests/shared/test_app_api.py",),
     "application/app_api": ("tests/shared/test_app_api.py",),
     "application/calling_app": ("tests/shared/test_requires_app.py",),
     "user/groups": ("tests/shared/test_groups.py",),
