@@ -146,7 +146,7 @@ class StandIn:
             return _refused(request, 401, "invalid_token", "the token is for another API")
         if not self._entra.directory.has(claims["tid"], self._application):
             return _refused(request, 401, "invalid_token", "the API is not in the tenant of the token")
-        if "scp" not in claims and claims.get("oid") == claims.get("sub"):
+        if self._application.app_roles and "scp" not in claims and claims.get("oid") == claims.get("sub"):
             if set(claims.get("roles", ())) & set(self._application.app_roles):
                 return None
             return _refused(request, 403, "insufficient_role", "the application has no role of this API")

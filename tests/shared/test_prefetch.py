@@ -104,7 +104,7 @@ def test_an_api_that_the_settings_do_not_name_is_a_wrong_setting(lab: Lab, caplo
     def act(req: func.HttpRequest, user: User) -> object:
         return None
 
-    assert services.problems() == {"DownstreamApis__Stock__Scopes": "is missing, and act prefetches it for the user"}
+    assert services.problems() == {"DownstreamApis__Stock__Scopes": "is missing, and act prefetches it"}
     assert reply_of(act, req=request()).status_code == 500
 
 
