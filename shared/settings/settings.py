@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from ..errors import SettingsError
 from .authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority
-from .clouds import EXTERNAL_ID, cloud_of, host_of, judge_instance, known_cloud, refuse_mixtures
+from .clouds import EXTERNAL_ID, PUBLIC, cloud_of, host_of, judge_instance, known_cloud, refuse_mixtures
 from .credentials import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_guid, is_redis_url
 from .identity_web import judge_web_settings
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
-_INSTANCE = "https://login.microsoftonline.com"
+_INSTANCE = f"https://{PUBLIC.login}"
 _TENANT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|organizations"
 _AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECASE)
 _OF_AN_APP = re.compile(r"[^/\s]\S*/\.default")  # two slashes, if the name of the resource ends with one

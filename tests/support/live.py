@@ -12,6 +12,7 @@ import requests
 
 from emulators.local.processes import AppProcess
 from emulators.stack import Stack
+from emulators.table import Table
 
 from .lab import TABLE
 from .leaks import LeakWatch
@@ -71,10 +72,10 @@ def start_app(
 
 
 @contextmanager
-def running(folder: Path, watch: LeakWatch) -> Iterator[Live]:
+def running(folder: Path, watch: LeakWatch, table: Table = TABLE) -> Iterator[Live]:
     """A tenant, the Orders API and the API, from start to stop."""
     with ExitStack() as exits:
-        stack = exits.enter_context(Stack.start(folder, table=TABLE))
+        stack = exits.enter_context(Stack.start(folder, table=table))
         urls = {}
         for name in (*(api.key for api in stack.table.apis if api.app), "api"):
             app = start_app(name, stack.environ(name), folder, watch)
