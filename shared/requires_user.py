@@ -59,7 +59,7 @@ class _UserConditions(NamedTuple):
 
 
 class _AppConditions(NamedTuple):
-    """Which applications may call a function. One of the two is never empty."""
+    """Which applications may call a function. At least one of `roles` and `clients` is not empty."""
 
     roles: tuple[str, ...]
     clients: tuple[str, ...]  # empty: any
@@ -229,7 +229,7 @@ class _Guard:
             self._report_settings(conditions.users, function.__name__)
 
     def _report_settings(self, users: _UserConditions, function: str) -> None:
-        """Reports settings that the function needs and that are wrong. Then no function runs."""
+        """Reports wrong settings that the function needs. One wrong setting stops every guarded function of the app."""
         services, scopes = self._services, users.scopes
         if not services.problems() and not (services.default_scopes() if scopes is None else scopes):
             services.report("AzureAd__Scopes", f"is missing, and {function} names no scopes of its own")
@@ -249,7 +249,7 @@ class _Guard:
                 bearer = bearer_token(request)
                 opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
                 context = services.sessions.context(opened, bearer, record)
-                realm = context.access_token.authority.realm  # of several tenants, only now the caller's own
+                realm = context.access_token.authority.realm  # of several tenants, the caller's is known now
                 with context:
                     self._check_conditions(context.access_token, services)
                     caller = self._caller(context, services.apis)
@@ -270,13 +270,16 @@ class _Guard:
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
     async def _open(self, sessions: Sessions, bearer: str) -> Session | ValidatedAppToken:
-        """Validates the token, or finds it among the known ones. It is an application's only if one may call."""
+        """Validates the token, or finds it among the known ones.
+
+        Tokens of applications are accepted only if the function allows applications.
+        """
         if self._conditions.apps is None:
             return await self._kind.open(sessions.find, sessions.open, bearer)
         return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
 
     def _check_conditions(self, token: ValidatedToken | ValidatedAppToken, services: Services) -> None:
-        """Compares the token with the conditions for its kind. A role of a user is none of an application.
+        """Compares the token with the conditions for its kind. A user's role does not count as an application's.
 
         Raises:
             UserTokenRequired, AppTokenRequired: no caller of this kind may do this.
@@ -357,8 +360,8 @@ requires_caller = RequiresCaller(services)
 def app_api(name: str) -> AppApi:
     """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this application.
 
-    For functions without a user: with a timer, a queue, or `@requires_app`. Its calls are those of `user.api`. Nothing
-    happens before the first call, so it may be made at the top of a module. There it reports a wrong setting at start.
+    For functions without a user: with a timer, a queue, or `@requires_app`. Its calls are those of `user.api`. You may
+    write it at the top of a module: it opens no connection, and reports a wrong setting at start.
 
     Args:
         name: the NAME in these settings. `DownstreamApis__NAME__RequestAppToken` is `true`, and `...__Scopes` is
@@ -390,7 +393,7 @@ def async_app_api(name: str) -> AsyncAppApi:
 
 
 def _report_at_start(name: str) -> None:
-    """Reports a wrong setting, if `app_api` was called at the top of a module. Then no function runs."""
+    """Reports a wrong setting, if `app_api` was called at the top of a module. It stops every guarded function."""
     if sys._getframe(2).f_code.co_name == "<module>":
         services.preload()
         wrong = services.problem_of_api(name, for_app=True)

@@ -1,4 +1,4 @@
-"""The composition root: reads the environment and builds everything once. It also silences loggers that quote people.
+"""The composition root: reads the environment and builds everything once. It also mutes warnings that name people.
 
 No other module of shared/ reads `os.environ`.
 """
@@ -110,7 +110,7 @@ class LazyServices:
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, which the first call builds. That call also starts to load the client credential.
+        """The services, which the first call builds. It also starts to load the client credential, if there are APIs.
 
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.
@@ -141,7 +141,9 @@ class LazyServices:
         return () if isinstance(settings, SettingsError) else settings.scopes
 
     def problem_of_api(self, name: str, *, for_app: bool) -> tuple[str, str] | None:
-        """The setting that keeps this API from being called in this way. None if settings are wrong anyhow."""
+        """The setting that prevents calls of this API as the user, or as the application, and what it must be.
+
+        None if there is no such problem, or if other settings are wrong."""
         settings = self._read_settings()
         return (
             None

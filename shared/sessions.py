@@ -8,7 +8,7 @@ only the context of the running request, and an exchange that runs, hold it.
 token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
 An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
-map of their own. No lookup for a user finds one there, and none takes the place of a user's session.
+separate map. A lookup for a user never reads that map, and an application's token never evicts a user's session.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
@@ -75,7 +75,9 @@ class Session:
         return _SESSION_BYTES + len(self.access_token.payload) + tokens
 
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
-        """Stores the token, unless `instead_of` was replaced meanwhile: a newer one may satisfy a claims challenge."""
+        """Stores the token, if there is room and `instead_of` is still the current one.
+
+        A token that was stored meanwhile may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = token.from_session()
@@ -351,7 +353,7 @@ class CallerContext:
 
 
 class AppRequestContext(CallerContext):
-    """An application as the caller. It has no bearer token, so no token can be had in exchange for it."""
+    """An application as the caller. No bearer token is kept, because tokens of applications are never exchanged."""
 
     def __init__(self, access_token: ValidatedAppToken, record: RequestRecord) -> None:
         super().__init__(access_token, record)

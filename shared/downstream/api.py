@@ -78,7 +78,7 @@ class DownstreamApis:
 
 
 class ApiResponse(Response):
-    """A 2xx, 304 or redirect response of a downstream API. A body that is not JSON is a failure of that API."""
+    """A 2xx, 304 or redirect response of a downstream API. `json()` raises BadGateway if the body is not JSON."""
 
     def json(self) -> Any:
         """The body, parsed as JSON.
@@ -163,9 +163,9 @@ class CalledApi(HttpVerbs[Response]):
 
         https://learn.microsoft.com/graph/json-batching
 
-        A call that was refused with a claims challenge is made once more with a new token. After another 401 or a 403,
-        only calls that may be repeated are made again. After 429 these are made again, too, if `Retry-After` is below
-        5 seconds.
+        A call that was refused with a claims challenge is made once more with a new token. After a 401 without
+        claims, or a 403, only calls that may be repeated are made again. After 429 these are made again, too, if
+        `Retry-After` is below 5 seconds.
 
         Args:
             calls: what to call; see `BatchCall`.
@@ -253,7 +253,10 @@ class CallContext(Protocol):
 
 
 class ApiCalls:
-    """Sends calls to one API as one user: adds the token, repeats what may be repeated, and translates errors."""
+    """Sends calls to one API, as one user or as the application.
+
+    It adds the token, repeats what may be repeated, and translates errors.
+    """
 
     def __init__(
         self, api: DownstreamApiSettings, apis: DownstreamApis, context: CallContext, authority: Authority

@@ -34,8 +34,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 MAX_PATH_CHARS = 8 * 1024  # with its query; front ends take no more either
 _DECODINGS = 8  # a path that still changes after so many is an attack
 _IIS_ESCAPE = re.compile(r"%u[0-9a-f]{4}", re.IGNORECASE)
-_SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into one
-_ENDS = re.compile(r"[;?#]")  # some take a semicolon for a parameter's begin, and a decoded ? or # for the path's end
+_SLASHES = re.compile(r"[/\\\u2044\u2215]")  # and two characters that old Windows code pages turn into a slash
+_ENDS = re.compile(r"[;?#]")  # where some servers end a step or the path, even after decoding
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 _ARGUMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)  # of a function in a path, outside of quotation marks
 
@@ -114,9 +114,10 @@ class HttpVerbs(ABC, Generic[R]):
         """Sends one request with an access token for the user, or for the application. No header of the caller is
         forwarded.
 
-        A call that may be repeated is sent three times at most. All attempts together end with the deadline of the
-        request, `AzureAd__RequestTimeoutSeconds`. One attempt waits 15 seconds at most for each part of the response,
-        or `DownstreamApis__NAME__TimeoutSeconds`.
+        A call that may be repeated is sent up to three times with each token, and gets at most one new token. All
+        attempts together end with the deadline of the request, `AzureAd__RequestTimeoutSeconds`. One attempt ends
+        after 15 seconds of silence (or `DownstreamApis__NAME__TimeoutSeconds`), and 3 seconds later in any case. Files
+        get more time.
 
         Args:
             method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
@@ -178,7 +179,7 @@ class HttpVerbs(ABC, Generic[R]):
 
 
 def check_method(method: str) -> None:
-    """Raises ValueError for a method that is not sent with a user's token."""
+    """Raises ValueError for a method that is not in METHODS."""
     if method not in METHODS:
         raise ValueError(f"a method is one of {', '.join(sorted(METHODS))}")
 
@@ -188,7 +189,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header has an invalid name")
-        if name.lower().replace("_", "-") in RESERVED:  # to CGI and WSGI they are the same
+        if name.lower().replace("_", "-") in RESERVED:  # CGI and WSGI do not distinguish - and _
             raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
         if not (isinstance(value, str) and _VALUE.fullmatch(value)):
             raise ValueError("a header has a value that cannot be sent")

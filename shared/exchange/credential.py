@@ -76,7 +76,7 @@ class ConfidentialClients:
         """
         Args:
             load: see credential_sources.load_client_credential.
-            credentials: the loads that this tenant shares with others.
+            credentials: the loader that all tenants share.
         """
         self._authority, self._capabilities, self._http = authority, client.capabilities, http
         self._now = now
@@ -141,9 +141,9 @@ class ConfidentialClients:
     def _reload(
         self, stale: ConfidentialClient, *, keep: ConfidentialClient | None = None, is_refused: bool = False
     ) -> ConfidentialClient:
-        """A client newer than `stale`, or the current one if another thread just replaced it or tried to.
+        """A client newer than `stale`, or the current one if a reload has just ended.
 
-        `keep`: see _build. Raises ServiceUnavailable if that other try failed.
+        `keep`: see _build. Raises ServiceUnavailable if that reload failed.
         """
         current, wait = self._client, self._next_reload - self._now()
         has_just_run = 0 < wait <= RELOAD_COOLDOWN_SECONDS  # more is left only after the clock was set back

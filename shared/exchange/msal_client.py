@@ -88,9 +88,11 @@ class MsalHttpClient:
         client_request_id: str | None = None,
         **_: Any,
     ) -> Response:
-        """Sends a token request. `correlation_id` is ours: MSAL passes on arguments that it does not know.
+        """Sends a token request.
 
-        `client_request_id` is the same. `acquire_token_for_client` uses the other name for an id of its own.
+        Args:
+            correlation_id: our own argument. MSAL passes unknown arguments on to this method.
+            client_request_id: the same for `acquire_token_for_client`, where MSAL sets `correlation_id` itself.
         """
         self._check_endpoint(url)
         correlation_id = client_request_id or correlation_id
@@ -101,7 +103,9 @@ class MsalHttpClient:
         """Does nothing: the code that made the transport closes it."""
 
     def _check_endpoint(self, address: str) -> None:
-        """Raises EntraUnavailable for a token endpoint of another host or tenant: it would get the user's token."""
+        """Raises EntraUnavailable for an endpoint on another host or, with several tenants, of another tenant.
+
+        It would get the user's token."""
         if not self._authority.own_token_endpoint(address):
             raise EntraUnavailable("token endpoint of another host or tenant")
 
@@ -146,7 +150,7 @@ class MsalHttpClient:
 
 
 def reserialized(content: bytes, *, is_token: bool) -> bytes:
-    """The JSON object in a response of Entra, written again as text that MSAL parses in the same way.
+    """The JSON object in a response of Entra, parsed and serialized again, so that MSAL can always parse it.
 
     MSAL never sees the original text: it logs text that it cannot parse, with the access token in it.
 
@@ -194,7 +198,9 @@ def msal_application(
     http: MsalHttpClient,
     discovery: DiscoveryCache,
 ) -> Any:
-    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else. It gets Entra's metadata.
+    """An `msal.ConfidentialClientApplication` that does the protocol and nothing else.
+
+    To build it fetches Entra's metadata.
 
     Raises:
         ServiceUnavailable: Entra does not respond.

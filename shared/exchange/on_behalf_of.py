@@ -54,7 +54,7 @@ class TokenRequests:
         load: Callable[..., ClientCredential] | None = None,
         credentials: CredentialLoads | None = None,
     ) -> None:
-        """`credentials`: the loads that this tenant shares with others; see `credential_loads`."""
+        """`credentials`: the loader that all tenants share; see `credential_loads`."""
         self._authority, self._now = authority, now
         load = load or partial(_load_credential, authority)
         self._clients = ConfidentialClients(authority, client, http, now, load, credentials)
@@ -65,7 +65,7 @@ class TokenRequests:
         self._clients.load_early()
 
     def request(self, ask: Ask, to_error: Callable[[Mapping[str, Any]], ApiError]) -> DownstreamToken:
-        """Usually one round trip to Entra. It is repeated once after a lost connection or a 5xx.
+        """Requests a token from Entra. The request is repeated once after a lost connection or a 5xx.
 
         If Entra rejects the client credential, the newest credential is tried, then the certificate before it. A vault
         may have a new certificate some minutes before Entra accepts it.
@@ -94,7 +94,7 @@ class TokenRequests:
         return DownstreamToken(token, started + lifetime, started + renew_after, granted=granted)
 
     def _ask(self, client: ConfidentialClient, ask: Ask) -> Mapping[str, Any]:
-        """Entra's response, a success or an error. It may be repeated, because it changes nothing at Entra."""
+        """Entra's response, a success or an error. The request may be repeated, because it changes nothing at Entra."""
 
         def attempt() -> Mapping[str, Any]:
             try:
@@ -146,7 +146,7 @@ def _load_credential(
 
 
 def credential_loads(authority: Authority, client: ClientSettings, now: Callable[[], float]) -> CredentialLoads:
-    """The loads of the client credential, for the `OnBehalfOf` of every tenant."""
+    """The shared loader of the client credential, for the `OnBehalfOf` of every tenant."""
     return CredentialLoads(client.credentials, now, partial(_load_credential, authority))
 
 

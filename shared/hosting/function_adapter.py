@@ -133,7 +133,7 @@ def _make_async_entry(guard: Guard, name_arguments: Callable[..., dict[str, Any]
 def _name_arguments(
     function: str, positions: list[str], caller: str, values: tuple[Any, ...], named: dict[str, Any]
 ) -> dict[str, Any]:
-    """All arguments by name. Raises TypeError as a call of the function without `caller` would."""
+    """All arguments by name. Raises TypeError for wrong arguments, as if the function had no parameter `caller`."""
     if caller in named or len(values) > len(positions):
         raise TypeError(f"{function}() takes {', '.join(positions)}; its {caller} comes from the access token alone")
     given = dict(zip(positions, values, strict=False))

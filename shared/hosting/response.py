@@ -193,7 +193,7 @@ def _check_header(name: object, value: object) -> None:
 
 
 def _json(body: object) -> str:
-    """The body as JSON. Types that JSON lacks need json_forms, which few functions do."""
+    """The body as JSON. json_forms is imported only for types that JSON lacks."""
     try:
         return json.dumps(body, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
-READ_SECONDS = 15.0  # without a byte; a slow response must end within both times together
+READ_SECONDS = 15.0  # the longest silence; the whole exchange is limited to CONNECT_SECONDS + READ_SECONDS
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 MAX_RETRY_AFTER_SECONDS = 3600
 _CHUNK = 64 * 1024
@@ -45,7 +45,7 @@ class Response:
         return self.content.decode("utf-8", "replace")
 
     def raise_for_status(self) -> Response:
-        """The response itself: where a function gets one of these, a status that is an error was raised before."""
+        """The response itself. Errors were raised before the function got it."""
         return self
 
     def json(self) -> Any:
@@ -92,7 +92,7 @@ class TransportTimeout(TransportError):
 
 
 class ResponseTooLarge(TransportError):
-    """The response has more than MAX_RESPONSE_BYTES."""
+    """The response is larger than the limit: MAX_RESPONSE_BYTES, or `max_bytes` for a stream."""
 
     may_repeat = False
 
@@ -118,7 +118,7 @@ class OpenResponse(Response):
         pieces, size = self._received.iter_content(_CHUNK), 0
         while True:
             try:
-                with within(self._ends_at - self._now(), self._now):  # for each piece: it may be another thread
+                with within(self._ends_at - self._now(), self._now):  # each may be read in another thread
                     piece = next(pieces, b"")
             except (RequestException, OSError) as error:
                 raise error_by_kind(error, cut_short=True) from None
@@ -168,7 +168,8 @@ class Transport:
 
         Raises:
             ValueError: the address is not https, or a header or the method cannot be sent.
-            TransportTimeout: no complete response came in time: within `read` seconds, or less near the deadline.
+            TransportTimeout: silence for `read` seconds, or no complete response within `whole` seconds or before
+                the deadline.
             TransportError: no complete response came.
         """
         from .deadline_http import BearerAuth, RequestException, no_auth

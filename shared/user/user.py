@@ -82,7 +82,7 @@ class SignedInUser:
         return groups_in(self.claims)
 
     def _credential(self, name: str) -> UserCredential:
-        """The one credential of this request for an API. The transport of `azure_options` knows its tokens by it."""
+        """The one credential of this request for an API. `azure_options` recognizes the tokens that it has issued."""
         from .credential import UserCredential
 
         api = self._apis.named(name)
@@ -157,7 +157,7 @@ class User(SignedInUser):
         `azure_options()`.
 
         Args:
-            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent.
+            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent only without `azure_options()`.
 
         Returns:
             An azure-core `TokenCredential`. Its errors are those of `token`, and ServerMisconfigured for a scope of
@@ -173,7 +173,7 @@ class User(SignedInUser):
         """Named arguments for the client of an Azure SDK: `BlobServiceClient(url, …, **user.azure_options())`.
 
         All clients share one pool of connections. Waits end with the deadline of the request, redirects are not
-        followed, and a response with an error status is not asked for again.
+        followed, and error responses are not retried.
 
         A token of `credential("NAME")` goes to the host of `DownstreamApis__NAME__BaseUrl` alone. After a claims
         challenge of the service, the request is sent once more, with a token that has the claims. This costs one more

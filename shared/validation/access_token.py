@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEEWAY_SECONDS = 60
 _OF_A_USER = frozenset(
     {"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"}
-)  # no application has
+)  # claims that only a user's token has
 
 
 class Keys(Protocol):
@@ -95,7 +95,7 @@ class AccessTokenValidator:
         Raises:
             InvalidToken: it is malformed, forged, expired, or meant for another API or tenant. Or it is not clear
                 whether it is a user's or an application's.
-            UserTokenRequired: it is genuine, but for an agent itself: it has no user.
+            UserTokenRequired: the token is genuine, but belongs to an agent that acts without a user.
             GuestNotAllowed, AgentUserNotAllowed: it is genuine, but users of this kind may not call.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
@@ -148,7 +148,10 @@ class AccessTokenValidator:
         return float(expires_at + LEEWAY_SECONDS)
 
     def _name_in_log(self, claims: Mapping[str, Any], authority: Authority) -> str:
-        """A pseudonym: only somebody who can look up object ids in the directory can tell who it is."""
+        """A pseudonym, or the object id itself if `AzureAd__EnablePiiLogging` is on.
+
+        Only somebody who can look up object ids in the directory can tell whose pseudonym it is.
+        """
         if self._accepted.enable_pii_logging:
             return str(claims["oid"])
         return hashlib.sha256(f"{authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
@@ -180,10 +183,10 @@ def _client_of(claims: Mapping[str, Any]) -> object:
 
 
 def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppToken]:
-    """Whose token it is. `idtyp` decides where the registration asks for it; infra/ does.
+    """Whose token it is. If it has `idtyp`, that must agree with the other claims. infra/ asks for this claim.
 
-    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. A token that
-    says both is neither. An ID token has neither `scp` nor a client.
+    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. A token
+    that matches both descriptions is refused. An ID token has neither `scp` nor a client.
     https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 
     Raises:

@@ -79,8 +79,8 @@ class SigningKey:
     """One public key, and the issuers for whose tokens it may be used.
 
     `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without
-    one. Then it may sign for any issuer.
-    `published_by`: the issuer in the discovery document, if only that document knows it; see
+    one. Then it may sign for any issuer, unless several tenants may call.
+    `published_by`: the issuer in the discovery document, where it cannot be told from the settings; otherwise "". See
     Authority.discovered_issuer.
     """
 
@@ -97,9 +97,9 @@ class SigningKey:
         return payload
 
     def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:
-        """Whether the key is published for one of these issuers, compared as whole strings, or for any issuer.
+        """Whether the key names one of these issuers, compared as whole strings, or, without `by_name`, names none.
 
-        `by_name`: it must name the issuer. A list of keys for several tenants has keys of single tenants as well.
+        `by_name`: for several tenants, because their list also holds keys of single tenants.
         """
         named = any(issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers if issuer)
         return named or (not by_name and "" in self.issuers)

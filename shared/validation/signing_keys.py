@@ -7,17 +7,17 @@ What `SigningKeys.get` does, by what is known. The first row that fits counts.
 
     what is known              what happens
     -------------------------  -----------------------------------------------------------------------------------
-    no key at all              It waits for a fetch. If that brings no key: 503.
+    no key at all              It waits for a fetch. If that brings no key: 503; 500 for an unknown tenant.
     keys of two hours ago      It waits for a fetch, but only 2 s if a fetch failed in the last minute. Then the
                                rows below count.
     the key                    It returns the key.
-    the key, but the last      It returns the key until two hours after the last list that had it. Then it waits
-    list lacks it              2 s for a second list. Until that list comes: 503. If that list lacks the key: 401.
+    the key, but the last      It returns the key until a second list, 5 s later, decides. If none comes for two
+    list lacks it              hours, it waits 2 s for one: 503 without a list, 401 if that list lacks the key.
     other keys, and the last   It does not wait: 503.
     fetch failed
-    other keys                 It waits half a second for a fetch, of which there is one in 30 s. If the key is not
-                               there then: 401. It is 503 instead if the fetch fails or is still running, or if two
-                               lists of the last minute differ.
+    other keys                 It waits half a second for a fetch. Such fetches start at most every 30 s. If the key
+                               is not there then: 401. It is 503 instead if the fetch fails or is still running, or if
+                               two lists of the last minute differ.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; after twice this time, before the next request
 NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key; the next list decides
-RECENT_SECONDS = 60.0  # how long a failed fetch, or two lists that differ, change what happens
+RECENT_SECONDS = 60.0  # how long a failed fetch shortens the waits, and two lists that differ turn a 401 into a 503
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
-# A caller waits for a fetch until so many seconds after the fetch began:
+# The longest waits for a fetch, counted from its start:
 SHORT_WAIT_SECONDS = 2.0  # after a failed fetch with usable old keys, or for a second list
 UNKNOWN_KEY_WAIT_SECONDS = 0.5  # with an unknown key id: forged tokens must not hold the threads that known tokens need
 NEVER = float("-inf")
@@ -139,9 +139,9 @@ class SigningKeys:
         return self._choose(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
-        """Whether the last list still has this key. None: that list is too old; call `get` first."""
+        """Whether the key may still be used. None: the last list is too old; call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # this time comes before the keys are too old, except after a failure
+        if now >= self._refresh_at:  # only then can the keys be too old, except just after a failed fetch
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None

@@ -242,7 +242,8 @@ def test_a_step_up_by_a_function_leads_to_the_callers_tenant(several: Lab) -> No
 def test_an_application_of_a_tenant_that_is_not_listed_is_told_no_more(several: Lab) -> None:
     """A listed one is told that it has no user (403)."""
     own = "5e4f0000-0000-4000-8000-000000000005"
-    app: dict[str, Any] = {"idtyp": "app", "scp": None, "name": None, "preferred_username": None, "oid": own, "sub": own}
+    nobody = {"scp": None, "name": None, "preferred_username": None}
+    app: dict[str, Any] = {"idtyp": "app", **nobody, "oid": own, "sub": own}
     guarded = function(lazily(several))
     listed = reply_of(guarded, req=request(several.stack.issue_access_token("frida", **app)))
     assert listed.status_code == 403
