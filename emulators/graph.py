@@ -127,7 +127,9 @@ class Graph:
         if str(claims.get("aud", "")).rstrip("/") not in (GRAPH_URI, GRAPH_ID):
             raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
         is_app = "scp" not in claims and claims.get("oid") == claims.get("sub")
-        if is_app and for_apps and self.refused_tokens.accepts(token):
+        if is_app and for_apps:
+            if not self.refused_tokens.accepts(token):
+                raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
             return replace(APPLICATION, tenant=str(claims["tid"])), frozenset(claims.get("roles", ()))
         person = person_by_oid(claims.get("oid"))
         if person is None or person.tenant != claims["tid"] or "scp" not in claims:

@@ -33,6 +33,7 @@ def _modules(settings: Settings) -> list[str]:
     sources = {source.source_type for source in settings.client.credentials}
     if settings.downstream_apis:
         names += [".exchange.credential_sources", "msal"]
+        names += [".application.app_api"] if any(api.for_app for api in settings.downstream_apis.values()) else []
         names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
         names += [".exchange.credential_vault_key"] if "SignedAssertionFromVault" in sources else []

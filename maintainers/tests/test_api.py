@@ -189,6 +189,14 @@ def test_a_genuine_app_only_token_is_403(live: Live) -> None:
     assert (reply.status_code, reply.json()["code"]) == (403, "user_token_required")
 
 
+@pytest.mark.parametrize("role", ["Orders.Manager", "Orders.Read", "Orders.Write"])
+def test_orders_takes_no_token_of_an_application_whatever_it_is_called(live: Live, role: str) -> None:
+    for method in ("GET", "POST"):
+        token = live.stack.issue_app_token(app="orders", client="api", roles=(role,))
+        reply = live.call("/api/orders", token, method, base=live.orders)
+        assert (reply.status_code, reply.json()["code"]) == (403, "user_token_required")
+
+
 def test_a_genuine_token_without_the_scope_is_403_naming_it(live: Live) -> None:
     reply = live.call("/api/me", live.stack.issue_access_token("alice", scopes=["something.else"]))
     assert (reply.status_code, reply.json()["scopes"]) == (403, ["access_as_user"])

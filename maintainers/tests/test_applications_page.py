@@ -57,13 +57,36 @@ def test_who_calls_is_said(tenant: Tenant) -> None:
 """
 
 
-def test_the_code_of_the_page_lets_in_whom_it_says(tmp_path: Path) -> None:
+JOBS = """
+
+def test_a_timer_in_a_test(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+    at = "DownstreamApis__Directory__"
+    graph = {"BaseUrl": "https://graph.microsoft.com/v1.0", "Scopes": "https://graph.microsoft.com/.default"}
+    tenant.settings(**{f"{at}{name}": value for name, value in {**graph, "RequestAppToken": "true"}.items()})
+    known = tenant.stack.directory.applications
+    tenant.stack.directory.assign_app_role(known["api"], known["graph"], "User.Read.All")
+    tenant.responds("Graph", "GET /users", {"value": [{"id": "1"}, {"id": "2"}]})
+    caplog.set_level(logging.INFO)
+
+    count_users.build().get_user_function()(timer=func.TimerRequest())
+
+    assert "2 users" in caplog.text
+    assert [(one.path, one.user) for one in tenant.requests("Graph")] == [("/users", "")]
+"""
+
+
+def section(title: str) -> list[str]:
+    """The Python code of a section."""
     page = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
-    section = page.partition("\n## An application as the caller\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    (tmp_path / "test_page.py").write_text("\n\n".join([IMPORTS, *blocks, TESTS]), encoding="utf-8")
+    text = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_code_of_the_page_lets_in_whom_it_says(tmp_path: Path) -> None:
+    callers, jobs = section("An application as the caller"), section("An API called as the application")
+    assert (len(callers), len(jobs)) == (2, 1)
+    (tmp_path / "test_page.py").write_text("\n\n".join([IMPORTS, *callers, *jobs, TESTS, JOBS]), encoding="utf-8")
     plugin = ("-c", "pytest.ini", "-p", "tests.support.tenant", "-p", "no:cacheprovider")
     command = [sys.executable, "-m", "pytest", *plugin, str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=120)
-    assert (result.returncode, "7 passed" in result.stdout) == (0, True), result.stdout
+    assert (result.returncode, "8 passed" in result.stdout) == (0, True), result.stdout

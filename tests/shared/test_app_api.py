@@ -91,6 +91,25 @@ def test_the_calls_are_those_of_a_user(desk: Desk) -> None:
     assert desk.asked() == 1
 
 
+@pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/", "/../x", "/%2e%2e/x", "x"])
+def test_a_path_that_leads_elsewhere_is_a_value_error_and_costs_no_token(desk: Desk, path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        desk.api.get(path)
+    assert desk.asked() == 0
+
+
+def test_a_header_of_identity_cannot_be_set(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="sets these headers itself"):
+        desk.api.get("/users", headers={"Authorization": "Bearer other"})
+    assert desk.asked() == 0
+
+
+def test_a_redirect_is_not_followed_with_the_applications_token(desk: Desk) -> None:
+    desk.lab.stack.faults.add("graph", status=302, headers={"Location": "https://evil.example/"}, times=1)
+    response = desk.api.get("/users")
+    assert (response.status_code, response.headers["Location"]) == (302, "https://evil.example/")
+
+
 def test_it_works_in_async_def(desk: Desk) -> None:
     api = AsyncAppApi("Directory", desk.lazy)
 

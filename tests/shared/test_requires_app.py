@@ -180,6 +180,27 @@ def test_one_decorator_above_another_is_refused(services: LazyServices, outer: A
         outer(services)(**arguments)(inner(services)(**arguments)(plain))
 
 
+@pytest.mark.parametrize("outer", ["user", "app"])
+def test_one_guard_hidden_below_another_lets_in_neither_kind(lab: Lab, services: LazyServices, outer: str) -> None:
+    """A decorator without functools.wraps hides the inner guard, so nothing can be refused at import."""
+    by_user, by_app = RequiresUser(services)(scopes=["access_as_user"]), RequiresApp(services)(roles=[ROLE])
+    reached: list[str] = []
+
+    def innermost(req: func.HttpRequest, **rest: Any) -> object:
+        reached.extend(rest)
+        return sorted(rest)
+
+    inner = (by_app if outer == "user" else by_user)(innermost)
+
+    def hiding(req: func.HttpRequest, **rest: Any) -> object:
+        return inner(req=req, **rest)
+
+    guarded = (by_user if outer == "user" else by_app)(hiding)
+    for token in (lab.stack.issue_access_token("alice", roles=[ROLE]), lab.stack.issue_app_token(roles=(ROLE,))):
+        assert reply_of(guarded, req=request(token)).status_code == 403
+    assert reached == []
+
+
 def test_the_host_sees_the_request_and_the_context_alone(services: LazyServices) -> None:
     for guarded in (RequiresApp(services)(roles=[ROLE])(for_app), RequiresCaller(services)(roles=[ROLE])(for_any)):
         assert list(inspect.signature(guarded).parameters) == ["req", "context"]

@@ -57,6 +57,19 @@ def test_a_token_alone_on_stdout(stack: Stack) -> None:
     assert payload(token)["scp"] == "access_as_user"
 
 
+def test_with_a_secret_it_is_an_application_and_nobody_signs_in(stack: Stack) -> None:
+    own = client_environ(stack.daemon_environ("daemon"), "http://127.0.0.1:9", stack.sign_in_url, None)
+    result = client(own, "--token")
+    claims = payload(result.stdout)
+    assert (result.returncode, claims["idtyp"], "scp" in claims) == (0, "app", False)
+    assert claims["azp"] == own["CLIENT_APP_ID"]
+
+    wrong = client({**own, "CLIENT_SECRET": "wrong"}, "--token")
+    assert (wrong.returncode, wrong.stdout) == (3, "")
+    assert "AADSTS7000215" in wrong.stderr
+    assert own["CLIENT_SECRET"] not in result.stderr + wrong.stderr
+
+
 def test_a_call_shows_status_headers_and_body_and_no_token(stack: Stack) -> None:
     with serving((200, {"Content-Type": "application/json", "X-Secret": "x"}, b'{"a":{"b":1}}')) as api:
         result = client(environ(stack, api.url), "/api/me")

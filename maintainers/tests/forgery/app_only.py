@@ -25,6 +25,17 @@ UNCLEAR: dict[str, Row] = {
     "app-only, with a scope": lambda g: g.with_claims(idtyp="app", oid=ITSELF, sub=ITSELF),
     "app-only, with a scope and a name": lambda g: g.with_claims(idtyp="app", name="Somebody"),
     "app-only, with an empty scope": lambda g: g.with_claims(scp="", oid=ITSELF, sub=ITSELF),
+    "app-only, with a scope of null": lambda g: g.with_claims(
+        **{**_NOBODY, "scp": None}, idtyp="app", oid=ITSELF, sub=ITSELF
+    ),
+    "app-only, with a kind of null": lambda g: g.with_claims(**_NOBODY, idtyp=None, oid=ITSELF, sub=ITSELF),
+    "app-only, with an empty list of kinds": lambda g: g.with_claims(**_NOBODY, idtyp=[], oid=ITSELF, sub=ITSELF),
+    "app-only, with two clients": lambda g: g.with_claims(
+        **_NOBODY, idtyp="app", azp=[g.claims["azp"], ITSELF], oid=ITSELF, sub=ITSELF
+    ),
+    "app-only, with its subject in capitals": lambda g: g.with_claims(
+        **_NOBODY, idtyp="app", oid=ITSELF, sub=ITSELF.upper()
+    ),
     "app-only, with a list of scopes": lambda g: g.with_claims(scp=["access_as_user"], oid=ITSELF, sub=ITSELF),
     "app-only, with a name": lambda g: g.with_claims(scp=GONE, idtyp="app", oid=ITSELF, sub=ITSELF),
     "idtyp in a list": lambda g: g.with_claims(**_NOBODY, idtyp=["app"], oid=ITSELF, sub=ITSELF),
