@@ -17,7 +17,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "settings/clouds": ("tests/shared/test_clouds.py", "tests/shared/test_address.py"),
     "validation/tenants": ("tests/shared/test_tenants.py",),
-    "exchange/tenants": ("tests/shared/test_tenants.py",),
+    "exchange/tenants": ("tests/shared/test_tenant_exchanges.py",),
     "exchange/credential_loads": (
         "tests/shared/test_early_credential.py",
         "tests/shared/test_client_credential.py",
