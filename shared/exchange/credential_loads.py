@@ -99,10 +99,9 @@ class CredentialLoads:
         of, loaded = self._kept.get(sources == self._newest, (None, None))
         if loaded is None or of != sources:
             return None
-        if refused is None:
-            return loaded if loaded.at > newer_than else None
-        is_another = loaded.at > newer_than and loaded.credential.version not in ("", refused)
-        return loaded if is_another or self._now() < self._next_reload else None
+        is_another = loaded.at > newer_than and loaded.credential.version != refused
+        was_looked_for = refused is not None and self._now() < self._next_reload
+        return loaded if is_another or was_looked_for else None
 
     def _load_before_first_use(self) -> None:
         try:

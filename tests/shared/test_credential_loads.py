@@ -86,6 +86,7 @@ def test_a_refused_version_is_replaced_by_another_one_that_is_known(parts: Parts
 def test_a_version_that_stays_refused_is_loaded_once_in_two_seconds_however_many_tenants_ask(parts: Parts) -> None:
     loads, vault, clock = parts
     first = loads.take(NEWEST)
+    clock.forward(100)
     for _ in range(5):
         assert loads.take(NEWEST, newer_than=first.at, refused="2").credential.version == "2"
     assert len(vault.asked) == 2
@@ -150,6 +151,30 @@ def test_an_open_circuit_says_what_the_last_failure_said(
             loads.take(NEWEST)
     assert raised.value is not failure
     assert len(vault.asked) == FAILURES
+    if isinstance(raised.value, ServiceUnavailable):
+        assert raised.value.retry_after == 1
+
+
+def test_a_load_that_succeeds_ends_the_count_of_failures(parts: Parts) -> None:
+    loads, vault, _ = parts
+    for _ in range(3):
+        vault.has[BEFORE] = ServiceUnavailable(reason="x")
+        for _ in range(FAILURES - 1):
+            with pytest.raises(ServiceUnavailable):
+                loads.take(BEFORE)
+        vault.has[BEFORE] = "1"
+        assert loads.take(BEFORE, newer_than=9e9).credential.version == "1"
+
+
+def test_a_credential_of_another_kind_is_another_one(parts: Parts) -> None:
+    """The vault has no usable certificate any more, and a secret is the next source."""
+    loads, vault, clock = parts
+    first = loads.take(NEWEST)
+    clock.forward(100)
+    vault.has[NEWEST] = ""
+    second = loads.take(NEWEST, newer_than=first.at, refused="2")
+    clock.forward(SHARED_COOLDOWN_SECONDS)
+    assert loads.take(NEWEST, newer_than=first.at, refused="2") is second
 
 
 @pytest.mark.parametrize(
