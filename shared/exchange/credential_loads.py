@@ -99,12 +99,10 @@ class CredentialLoads:
         of, loaded = self._kept.get(sources == self._newest, (None, None))
         if loaded is None or of != sources:
             return None
-        if refused is None:
-            return loaded if loaded.at > newer_than else None
-        is_another = loaded.at > newer_than and loaded.credential.version not in ("", refused)
+        is_another = loaded.at > newer_than and loaded.credential.version != refused
         wait = self._next_reload - self._now()
         has_just_run = 0 < wait <= SHARED_COOLDOWN_SECONDS  # more is left only after the clock was set back
-        return loaded if is_another or has_just_run else None
+        return loaded if is_another or (refused is not None and has_just_run) else None
 
     def _load_before_first_use(self) -> None:
         try:

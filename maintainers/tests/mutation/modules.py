@@ -18,11 +18,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "settings/clouds": ("tests/shared/test_clouds.py", "tests/shared/test_address.py"),
     "validation/tenants": ("tests/shared/test_tenants.py",),
-    "exchange/tenants": ("tests/shared/test_tenants.py",),
+    "exchange/tenants": ("tests/shared/test_tenant_exchanges.py",),
     "exchange/credential_loads": (
+        "tests/shared/test_credential_loads.py",
         "tests/shared/test_early_credential.py",
-        "tests/shared/test_client_credential.py",
-        "tests/shared/test_tenants.py",
     ),
     "net/claims_challenge": ("tests/shared/test_claims_challenge.py",),
     "downstream/request": (
