@@ -23,6 +23,7 @@ from .azure_identity import azure_credential, azure_options, managed_identity
 from .certificate import NEWEST_DISABLED, Certificate, CertificateError, load_certificate, log_validity, newest_version
 from .credential_failures import (
     CREDENTIAL_RETRY_AFTER_SECONDS,
+    VaultResponseError,
     describe,
     is_passing,
     says_version_is_disabled,
@@ -140,28 +141,36 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     The private key is in the *secret* of the same name. Its content type says whether it is base64 PFX or PEM:
     https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#composition-of-a-certificate
     """
-    from azure.core.exceptions import HttpResponseError, ServiceResponseError
     from azure.keyvault.secrets import SecretClient
 
     # The vault's client repeats the requests of the identity as well:
     identity = azure_credential(source.managed_identity_client_id, retries=0)
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
-        name, refused = source.key_vault_certificate_name, source.version_refused
         try:
-            secret = client.get_secret(name) if not refused else None
+            secret = _secret(client, source.key_vault_certificate_name, source.version_refused)
+            value, properties = secret.value, secret.properties
+        except (AttributeError, TypeError):  # the vault's client takes any JSON for an object
+            value = None
+    if not value:
+        raise VaultResponseError("no secret in the response")
+    is_pem = properties.content_type == "application/x-pem-file"
+    return value.encode() if is_pem else _decode(value), str(properties.version)
+
+
+def _secret(client: Any, name: str, refused: str) -> Any:
+    """The newest enabled version of the secret, or the one before a version that Entra refused."""
+    from azure.core.exceptions import HttpResponseError
+
+    if not refused:
+        try:
+            return client.get_secret(name)
         except HttpResponseError as error:
             if not says_version_is_disabled(error):
                 raise
-            secret = None
-        if secret is None:
-            secret = client.get_secret(name, newest_version(client.list_properties_of_secret_versions(name), refused))
-            if not refused:
-                log.warning(NEWEST_DISABLED)
-    value = secret.value
-    if not value:
-        raise ServiceResponseError("no secret in the response")
-    is_pem = secret.properties.content_type == "application/x-pem-file"
-    return value.encode() if is_pem else _decode(value), str(secret.properties.version)
+    secret = client.get_secret(name, newest_version(client.list_properties_of_secret_versions(name), refused))
+    if not refused:
+        log.warning(NEWEST_DISABLED)
+    return secret
 
 
 def _decode(value: str) -> bytes:

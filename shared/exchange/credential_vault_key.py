@@ -114,11 +114,11 @@ class VaultKeyCredential:
         }
         text = f"{_base64url(compact(header).encode())}.{_base64url(compact(claims).encode())}"
         digest = hashlib.sha256(text.encode()).digest()
-        signature = signer.vault.sign(SignatureAlgorithm.ps256, digest).signature
         try:
+            signature = signer.vault.sign(SignatureAlgorithm.ps256, digest).signature
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), _DIGEST_BYTES)
             public.key.verify(signature, text.encode(), pss, hashes.SHA256())
-        except (InvalidSignature, TypeError):
+        except (InvalidSignature, AttributeError, TypeError):  # the last two: JSON of another form
             raise VaultResponseError("the vault's signature does not fit the certificate") from None
         return f"{text}.{_base64url(signature)}"
 
@@ -159,7 +159,7 @@ def _public_certificate(body: Any, vault: str, name: str) -> _PublicCertificate:
     """The certificate in the vault's response. Raises many kinds of errors for a malformed one."""
     certificate = x509.load_der_x509_certificate(base64.b64decode(body["cer"], validate=True))
     key, version = certificate.public_key(), body["id"].rpartition("/")[2]
-    if not (isinstance(key, RSAPublicKey) and version.isalnum()):
+    if not (isinstance(key, RSAPublicKey) and version.isascii() and version.isalnum()):
         raise ValueError
     named = normalized(body["id"]).lower(), normalized(body["kid"]).lower()
     if named != tuple(f"{vault}/{kind}/{name}/{version}".lower() for kind in ("certificates", "keys")):

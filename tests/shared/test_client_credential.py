@@ -190,6 +190,15 @@ def test_what_keeps_the_vault_closed_decides_between_later_and_never(
     assert works(lab)
 
 
+@pytest.mark.parametrize("body", ["[]", "null", "{}", "7"])
+def test_json_of_another_form_from_the_vault_is_an_outage(lab: Lab, body: str) -> None:
+    lab.stack.faults.add("vault", status=200, body=body)
+    with pytest.raises(ServiceUnavailable):
+        works(lab)
+    lab.stack.faults.clear()
+    assert works(lab)
+
+
 VAULT_REFUSALS = {
     "role": (403, "Forbidden", "ForbiddenByRbac", "give the identity the role Key Vault Secrets User"),
     "policy": (403, "Forbidden", "ForbiddenByPolicy", "access policy must let the identity get secrets"),

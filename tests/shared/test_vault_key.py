@@ -548,6 +548,46 @@ def test_a_response_that_is_wrong_goes_no_further(sealed: Sealed, monkeypatch: p
     assert sealed.lab.exchanges(mark) == []
 
 
+@pytest.mark.parametrize("when", ["at the load", "later"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, ""),
+        (200, "<html>"),
+        (200, "[]"),
+        (200, "null"),
+        (200, "{}"),
+        (200, b"\xff\xfe"),
+        (200, "[" * 50_000),
+        (204, None),
+        (200, {"value": ["x"], "kid": 7, "id": 7, "cer": 7}),
+        (200, {"value": "A" * 2_000_000}),
+        (400, {"error": "text"}),
+        (400, {"error": {"code": ["x"], "innererror": "text"}}),
+        (409, "[]"),
+        (503, "null"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_response_that_makes_no_sense_is_an_error_of_ours(
+    sealed: Sealed, status: int, body: object, when: str
+) -> None:
+    services, lab = sealed.services(), sealed.lab
+    if when == "later":
+        sealed.works(services)
+        lab.clock.forward(USE_ASSERTION_SECONDS)
+    lab.stack.faults.add("vault", status=status, body=body)
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ApiError) as raised:
+        sealed.works(services)
+    wanted = 500 if status in (400, 409) else 503
+    assert raised.value.status == wanted
+    assert lab.exchanges(mark) == []
+    lab.stack.faults.clear()
+    lab.clock.forward(15)
+    assert sealed.works(services)
+
+
 def test_a_signature_by_another_algorithm_is_noticed(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = emulators.vault_keys._what_to_sign
     monkeypatch.setattr(emulators.vault_keys, "_what_to_sign", lambda body: asked({**body, "alg": "RS256"}))

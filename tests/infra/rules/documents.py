@@ -42,7 +42,7 @@ def azure(project: Project) -> Iterator[str]:
 def entra(project: Project) -> Iterator[str]:
     """The table of permissions: who may get tokens for what."""
     table = rows(project.texts[SECURITY], "Who may do what in Entra")
-    said = {(row[0].partition(" (")[0], row[1], row[2]) for row in table if len(row) > 2}
+    said = {(row[0].partition(" (")[0], row[1], row[2]) for row in table if len(row) == 4}
     actual = permissions(project.deployment("certificate-everything-on"))
     for who, api, what in sorted(actual - said):
         yield f"{SECURITY} does not say: {who} may get tokens for {api} with {what}"
@@ -51,9 +51,11 @@ def entra(project: Project) -> Iterator[str]:
 
 
 def rows(text: str, heading: str) -> list[list[str]]:
-    """The cells of the table under a heading; without the head, links and backticks."""
+    """The cells of the tables under a heading; without the heads, links and backticks."""
     section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    found = [line for line in section.splitlines() if line.startswith("|")]
+    heads = {place + step for place, line in enumerate(found) if set(line) <= set("|-: ") for step in (-1, 0)}
+    lines = [line for place, line in enumerate(found) if place not in heads]
     plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", line).replace("`", "") for line in lines]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in plain]
 
