@@ -31,6 +31,9 @@ from .environment import (
     transport,
 )
 from .faults import Faults
+from .flow.routes import Flow
+from .flow.story import Story
+from .flow.switches import Switches
 from .graph import Graph
 from .identity import IdentityEndpoint
 from .loopback import PortTaken
@@ -66,6 +69,10 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
+        story = Story(self.audit, now)
+        self.flow = Flow(story, Switches(self.faults, table, self.graph.challenge), self.directory, table)
+        """What the start page shows."""
+        self.entra.on_token = story.tokens.keep
         self.apis = {api.key: ApiProxy(api) for api in table.apis}
         """The APIs of the table, by short name."""
         self.azure = {service.key: emulated(self.entra, service) for service in table.azure}
@@ -117,6 +124,7 @@ class Stack:
             self.directory,
             {key: service.access for key, service in self.azure.items()},
             self.graph.challenge,
+            self.flow,
         )
         site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)
