@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -72,6 +73,7 @@ class Flow:
         services = {api.key: api.title for api in table.apis} | {one.key: one.name for one in table.azure}
         return {
             "api": self.visitor.api_url if self.visitor else None,
+            "prefix": urlsplit(self.visitor.api_url).path.rstrip("/") if self.visitor else "",
             "calls": calls,
             "names": names,
             "services": services,
