@@ -69,10 +69,9 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
-        story = Story(self.audit, now)
-        self.flow = Flow(story, Switches(self.faults, table, self.graph.challenge), self.directory, table)
+        switches = Switches(self.faults, table, self.graph.challenge)
+        self.flow = Flow(Story(self.audit, self.entra), switches, self.directory, table)
         """What the start page shows."""
-        self.entra.on_token = story.tokens.keep
         self.apis = {api.key: ApiProxy(api) for api in table.apis}
         """The APIs of the table, by short name."""
         self.azure = {service.key: emulated(self.entra, service) for service in table.azure}

@@ -86,7 +86,7 @@ class Flow:
 
     def publish_state(self) -> None:
         """Tells the open pages what has changed."""
-        self.story.stream.publish("state", self.state)
+        self.story.stream.publish("state", "state", self.state)
 
     def routes(self) -> list[Route]:
         """The routes of the page, without the page itself."""
@@ -110,8 +110,8 @@ class Flow:
         try:
             yield "retry: 1000\n" + as_event("hello", self.hello())
             yield as_event("state", self.state())
-            for name, data in self.story.snapshot():
-                yield as_event(name, data)
+            for request in self.story.snapshot():
+                yield as_event("request", request)
             yield as_event("ready", {})
             while True:
                 try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..audit import Audit, Entry
+from ..entra.service import Entra
 from .decoded import DecodedTokens, without_tokens
 from .stream import Stream
 
@@ -54,11 +55,12 @@ class Request:
 class Story:
     """The last requests. It watches nothing until `watch`; then it publishes each change to the open pages."""
 
-    def __init__(self, audit: Audit, now: Callable[[], float]) -> None:
+    def __init__(self, audit: Audit, entra: Entra) -> None:
         self.tokens = DecodedTokens()
         self.stream = Stream()
         self._audit = audit
-        self._now = now
+        self._entra = entra
+        self._now = entra.now
         self._requests: deque[Request] = deque(maxlen=MAX_REQUESTS)
         self._expected: deque[tuple[str, str, float]] = deque(maxlen=MAX_REQUESTS)
         self._elsewhere: Request | None = None
@@ -67,19 +69,17 @@ class Story:
         self._lock = threading.RLock()
 
     def watch(self) -> None:
-        """From now on, hops are kept. A second call does nothing."""
+        """From now on, hops and decoded tokens are kept. A second call does nothing."""
         with self._lock:
             if not self._watching:
                 self._watching = True
+                self._entra.on_token = self.tokens.keep
                 self._audit.subscribe(self._hop)
 
-    def snapshot(self) -> Iterable[tuple[str, Any]]:
-        """Everything that is kept, as events for a page that has just been opened."""
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Every request that is kept, for a page that has just been opened."""
         with self._lock:
-            requests = [request.view() for request in self._requests]
-        for request in requests:
-            yield from (("token", token) for token in self._tokens_of(request))
-            yield "request", request
+            return [self._view(request) for request in self._requests]
 
     # What a click does
 
@@ -230,12 +230,11 @@ class Story:
         self._publish(request)
 
     def _publish(self, request: Request) -> None:
-        self.stream.publish("request", request.view)
-        for token in self._tokens_of(request.view()) if request.hops else ():
-            self.stream.publish("token", lambda token=token: token)  # type: ignore[misc]
+        self.stream.publish(request.number, "request", lambda: self._view(request))
 
-    def _tokens_of(self, request: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        names = [request["token"], *(name for hop in request["hops"] for name in hop["tokens"].values())]
-        decoded = [self.tokens.get(name) for name in dict.fromkeys(names)]
-        assertions = [self.tokens.get(token.get("from")) for token in decoded if token]
-        return {token["id"]: token for token in (*assertions, *decoded) if token}.values()
+    def _view(self, request: Request) -> dict[str, Any]:
+        """The request with the decoded tokens that it names."""
+        with self._lock:
+            names = [request.token, *(name for hop in request.hops for name in hop["tokens"].values())]
+            decoded = [self.tokens.get(name) for name in dict.fromkeys(names)]
+            return {**request.view(), "decoded": [token for token in decoded if token]}

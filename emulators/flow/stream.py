@@ -1,4 +1,7 @@
-"""Hands events to the open pages. A page that does not read fast enough is dropped; nobody waits for it."""
+"""Hands events to the open pages. A page that does not read fast enough is dropped; nobody waits for it.
+
+Changes are gathered for a moment, so that a burst of requests costs one event for each thing that changed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ from contextlib import suppress
 MAX_LISTENERS = 16
 MAX_WAITING = 256
 """Events that wait for one page. A page that has more is dropped; it connects again and gets everything anew."""
+MAX_CHANGED = 100
+"""Things that can wait for the next moment. The oldest are left out."""
+MOMENT = 0.03
+"""Seconds between two deliveries."""
+Event = tuple[str, Callable[[], object]]
+"""The name of an event, and what makes its data when it is delivered."""
 
 
 def as_event(name: str, data: object) -> str:
@@ -23,15 +32,11 @@ class Listener:
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(MAX_WAITING + 1)
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self.dropped = False
 
-    def offer(self, event: str) -> None:
-        """From any thread, without waiting."""
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._put, event)
-
-    def _put(self, event: str) -> None:
+    def put(self, event: str) -> None:
+        """In the listener's loop, without waiting."""
         if self.dropped:
             return
         if self.queue.qsize() < MAX_WAITING:
@@ -44,10 +49,12 @@ class Listener:
 
 
 class Stream:
-    """The open pages."""
+    """The open pages, all in one event loop."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._changed: dict[object, Event] = {}
+        self._due = False
         self._lock = threading.Lock()
 
     @property
@@ -71,15 +78,34 @@ class Stream:
         with self._lock:
             self._listeners = [other for other in self._listeners if other is not listener]
 
-    def publish(self, name: str, data: Callable[[], object]) -> None:
-        """Tells every open page, without waiting for one. `data` is called only when there is a page."""
+    def publish(self, key: object, name: str, data: Callable[[], object]) -> None:
+        """Tells every open page, from any thread and without waiting.
+
+        A later event with the same `key` replaces one that was not delivered yet. Nothing is done without a page.
+        """
         with self._lock:
             self._forget_dropped()
+            if not self._listeners:
+                return
+            self._changed.pop(key, None)
+            self._changed[key] = name, data
+            while len(self._changed) > MAX_CHANGED:
+                del self._changed[next(iter(self._changed))]
+            if self._due:
+                return
+            self._due = True
+            loop = self._listeners[0].loop
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(loop.call_later, MOMENT, self._deliver)
+
+    def _deliver(self) -> None:
+        with self._lock:
+            changed, self._changed, self._due = self._changed, {}, False
             listeners = tuple(self._listeners)
-        if listeners:
+        for name, data in changed.values():
             event = as_event(name, data())
             for listener in listeners:
-                listener.offer(event)
+                listener.put(event)
 
     def _forget_dropped(self) -> None:
         self._listeners = [listener for listener in self._listeners if not listener.dropped]

@@ -20,7 +20,6 @@ from emulators.local.settings_file import local_settings, overriding
 from emulators.local.shared_cache import address
 from emulators.local.state import FOLDER, ROOT, published, running
 from emulators.local.timeline import Timeline
-from emulators.local.visitor import ClickVisitor
 from emulators.table import Table
 
 
@@ -122,6 +121,8 @@ def _about_settings(kept: str | None, winning: list[str]) -> list[str]:
 
 def _open_flow_page(tenant: Running, api_url: str) -> None:
     """From now on the start page follows the requests, and can make some."""
+    from emulators.local.visitor import ClickVisitor  # it needs the client, which takes a moment to import
+
     stack, flow = tenant.stack, tenant.stack.flow
     flow.visitor = ClickVisitor(
         flow.story, stack.environ("client"), stack.sign_in_url, api_url, changed=flow.publish_state

@@ -87,7 +87,9 @@ class ClickVisitor:
         kept, until = self._tokens.get(person, ("", 0.0))
         if how == "call" and until > time.time() + _SPARE:
             return kept
-        token, lifetime = self._sign_in(person, self._claims.get(person) if how == "step-up" else None, how == "consent")
+        token, lifetime = self._sign_in(
+            person, self._claims.get(person) if how == "step-up" else None, how == "consent"
+        )
         with self._lock:
             self._tokens[person] = token, time.time() + lifetime
         return token
