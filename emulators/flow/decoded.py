@@ -51,7 +51,7 @@ class DecodedTokens:
     def get(self, name: str | None) -> dict[str, Any] | None:
         """What is known of the token with this fingerprint, or None."""
         with self._lock:
-            if name not in self._kept:
+            if name is None or name not in self._kept:
                 return None
             self._kept.move_to_end(name)
             return self._kept[name]

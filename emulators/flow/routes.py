@@ -26,7 +26,7 @@ MAX_BODY = 2_000
 MAX_PATH = 300
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """The click cannot be done now. The message says why."""
 
 
@@ -41,7 +41,7 @@ class Visitor(Protocol):
         """Starts a call and returns the number of its request.
 
         `how`: "call", "fresh" (with another token), "step-up" (with the claims that the API asked for) or "consent".
-        Raises Busy, and ValueError for a path that is none.
+        Raises BusyError, and ValueError for a path that is none.
         """
 
     def signed_in(self) -> list[str]:
@@ -136,12 +136,12 @@ class Flow:
             if len(path) > MAX_PATH:
                 raise ValueError(f"path must have {MAX_PATH} characters at most")
             if self.visitor is None:
-                raise Busy("No API runs here. Start it: python3 dev.py run")
+                raise BusyError("No API runs here. Start it: python3 dev.py run")
             self.story.watch()
             number = self.visitor.visit(person, path, how=how)
         except ValueError as problem:
             return json_reply({"error": str(problem)}, 400)
-        except Busy as busy:
+        except BusyError as busy:
             return json_reply({"error": str(busy)}, 409)
         return json_reply({"request": number}, 202)
 

@@ -27,7 +27,7 @@ def banner(
         "",
         f"  API           {state.api_url}{_path(table)}   ({api})",
         *_apis(state, table),
-        f"  Sign-in page  {state.sign_in_url}",
+        f"  Watch it      {state.sign_in_url}   (click a person, see every hop and token)",
         *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),
         f"  Logs          .local{os.sep}*.log",
         "",

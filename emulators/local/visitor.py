@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import requests
+
 from client.api import Api, Reply, checked_path, claims_of, lacks_consent
 from client.challenge import parse_challenges
 from client.errors import ClientError
 from emulators.browser import PlayError, walk
 from emulators.flow.decoded import without_tokens
-from emulators.flow.routes import Busy
+from emulators.flow.routes import BusyError
 from emulators.flow.story import Request, Story
 from emulators.requests_io import fingerprint
 
@@ -52,18 +54,18 @@ class ClickVisitor:
             return [person for person, (_, until) in self._tokens.items() if until > time.time() + _SPARE]
 
     def visit(self, person: str, path: str, *, how: str) -> int:
-        """Starts a call and returns the number of its request. Raises Busy, and ValueError for a path that is none."""
+        """Starts a call and returns the number of its request. Raises BusyError, and ValueError for a wrong path."""
         try:
             path = checked_path(path)
         except ClientError as problem:
             raise ValueError(str(problem)) from None
         with self._lock:
             if how == "step-up" and person not in self._claims:
-                raise Busy("The API has not asked this person for claims")
+                raise BusyError("The API has not asked this person for claims")
             if person in self._busy:
-                raise Busy("The last call of this person is still running")
+                raise BusyError("The last call of this person is still running")
             if len(self._busy) >= MAX_AT_ONCE:
-                raise Busy("Too many calls are running")
+                raise BusyError("Too many calls are running")
             self._busy.add(person)
         request = self._story.begin(person, path, how)
         threading.Thread(target=self._run, args=(request, person, path, how), name="visitor", daemon=True).start()
@@ -87,9 +89,8 @@ class ClickVisitor:
         kept, until = self._tokens.get(person, ("", 0.0))
         if how == "call" and until > time.time() + _SPARE:
             return kept
-        token, lifetime = self._sign_in(
-            person, self._claims.get(person) if how == "step-up" else None, how == "consent"
-        )
+        claims = self._claims.get(person) if how == "step-up" else None
+        token, lifetime = self._sign_in(person, claims, consent=how == "consent")
         with self._lock:
             self._tokens[person] = token, time.time() + lifetime
         return token
@@ -102,17 +103,19 @@ class ClickVisitor:
             else:
                 self._claims[person] = claims
 
-    def _sign_in(self, person: str, claims: str | None, consent: bool) -> tuple[str, float]:
+    def _sign_in(self, person: str, claims: str | None, *, consent: bool) -> tuple[str, float]:
         """Authorization code with PKCE. The pages are clicked through as `person`. Raises PlayError."""
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
         scope = self._client["API_SCOPE"]
+        if consent:  # `.default` of the API includes all that the API itself asks for
+            scope = f"{scope.rpartition('/')[0]}/.default"
         asked: dict[str, Any] = json.loads(claims) if claims else {}
         asked["access_token"] = {**asked.get("access_token", {}), **_CAPABLE}
         common = {
             "client_id": self._client["CLIENT_APP_ID"],
             "redirect_uri": _REDIRECT,
-            "scope": f"openid profile {f'{scope.rpartition("/")[0]}/.default' if consent else scope}",
+            "scope": f"openid profile {scope}",
             "claims": json.dumps(asked, separators=(",", ":")),
         }
         query = {
@@ -133,8 +136,6 @@ class ClickVisitor:
         return self._redeem(f"{authority}/token", form)
 
     def _redeem(self, url: str, form: Mapping[str, str]) -> tuple[str, float]:
-        import requests  # its import takes longer than the start of the stack should
-
         with requests.Session() as session:
             session.trust_env = False
             session.proxies = {"https": self._client["HTTPS_PROXY"]}

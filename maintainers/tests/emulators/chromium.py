@@ -108,6 +108,10 @@ class Page:
             more = {"text": text} if text and kind == "keyDown" else {}
             self.send("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, **more)
 
+    def close(self) -> None:
+        """Closes the tab."""
+        self.send("Page.close")
+
     def screenshot(self, file: Path) -> None:
         """The whole page, as PNG."""
         data = self.send("Page.captureScreenshot", captureBeyondViewport=True, format="png")["data"]
