@@ -20,7 +20,9 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROGRAM = next(filter(None, map(shutil.which, _NAMES)), None) if os.name == "posix" else None
+"""The browser, or None: Windows passes no pipes on."""
 BOUND = 30.0
 _FLAGS = (
     "--headless=new",

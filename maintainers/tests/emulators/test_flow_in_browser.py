@@ -32,7 +32,8 @@ CONTRAST = """(() => {
   let seen = 0;
   for (let node; node = walker.nextNode();) {
     const element = node.parentElement;
-    if (!node.data.trim() || !element.checkVisibility() || element.closest("script, style, .hidden-text, .skip")) continue;
+    const unseen = !element.checkVisibility() || element.closest("script, style, .hidden-text, .skip");
+    if (!node.data.trim() || unseen) continue;
     const [one, two] = [light(numbers(getComputedStyle(element).color)), light(solid(element))];
     const ratio = (Math.max(one, two) + .05) / (Math.min(one, two) + .05);
     seen++;
@@ -204,7 +205,8 @@ def test_what_a_screen_reader_needs_is_there(page: Page) -> None:
         "(ids => ids.length === new Set(ids).size)([...document.querySelectorAll('[id]')].map(e => e.id))"
     )
     assert page.evaluate(
-        "[...document.querySelectorAll('[aria-labelledby]')].every(e => document.getElementById(e.getAttribute('aria-labelledby')))"
+        "[...document.querySelectorAll('[aria-labelledby]')]"
+        ".every(e => document.getElementById(e.getAttribute('aria-labelledby')))"
     )
     nodes = page.send("Accessibility.getFullAXTree")["nodes"]
     named = {"button", "link", "radio", "checkbox", "textbox", "DisclosureTriangle"}
