@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -252,7 +253,8 @@ def test_motion_is_respected(page: Page) -> None:
 def test_a_claim_with_markup_is_shown_as_text(browser: Browser, stack: Stack, own: Http) -> None:
     markup = "<img src=x onerror='window.wrong=1'><script>window.wrong=1</script>"
     stack.flow.story.watch()
-    token = stack.issue_access_token("alice", app="graph", scopes=("User.Read",), name=markup, **{markup: markup})
+    claims: dict[str, Any] = {"name": markup, markup: markup}
+    token = stack.issue_access_token("alice", app="graph", scopes=("User.Read",), **claims)
     page = opened_at(browser, stack.sign_in_url)
     assert own.get(ME, token).status_code == 200
     page.wait("document.querySelectorAll('details.decoded').length === 1")
