@@ -440,7 +440,7 @@ def route(request: Json) -> list[tuple[str, str]]:
 
 
 def test_the_banner_names_the_page(running: Serving) -> None:
-    assert f"  Watch it      {running.project.state()['sign_in_url']}   (click" in running.text
+    assert f"  Watch it      {running.project.state()['sign_in_url']}   (every hop" in running.text
 
 
 def test_two_clicks_make_one_exchange(running: Serving) -> None:
