@@ -19,7 +19,7 @@ REDIS_URI = "https://redis.azure.com"
 MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
 """Azure Resource Manager, by either of its names."""
 
-EXPOSED_CLAIMS = frozenset({"idtyp", "acrs"})
+EXPOSED_CLAIMS = frozenset({"idtyp", "acrs", "acct", "xms_act_fct", "xms_sub_fct", "xms_par_app_azp"})
 """The optional claims that the API and the APIs behind it ask for."""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Scopes of OpenID Connect; they belong to no resource of their own."""
@@ -46,6 +46,8 @@ class Application:
     """The scopes that only an administrator can consent to."""
     v1_audience: str | None = None
     """`aud` of its v1 tokens; `api://` and its client id unless given."""
+    for_several_tenants: bool = False
+    """Whether other tenants may install it (signInAudience: AzureADMultipleOrgs)."""
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
@@ -93,6 +95,26 @@ GRAPH = Application(
     admin_only=frozenset({"User.Read.All", "GroupMember.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
+
+
+@dataclass(frozen=True)
+class AgentIdentity:
+    """An agent of Entra Agent ID, and the blueprint that it was made from.
+
+    https://learn.microsoft.com/entra/agent-id/agent-token-claims
+    """
+
+    client_id: str
+    blueprint: str
+    name: str
+
+
+AGENT = AgentIdentity(
+    client_id="a9e47000-6f4d-4e8b-8c37-8d9e0f1a2b3c",
+    blueprint="b1e94000-7a5e-4f9c-9d48-9e0f1a2b3c4d",
+    name="Sample agent",
+)
+"""The agent through which some people call."""
 
 
 @dataclass(frozen=True)

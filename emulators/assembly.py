@@ -11,8 +11,8 @@ from .api_proxy import ApiProxy
 from .azure.services import Emulated
 from .control import Controls, build_sign_in_server
 from .entra.app import build_app
+from .entra.service import CUSTOMER_HOSTS, Entra
 from .entra.service import HOST as ENTRA_HOST
-from .entra.service import Entra
 from .gateway import Tunnel
 from .graph import GRAPH_HOST, Graph
 from .graph_drive import DOWNLOAD_HOST
@@ -28,7 +28,7 @@ from .vault import VAULT_HOST, Vault
 def targets_of(table: Table) -> dict[str, tuple[str, ...]]:
     """Every host name the gateway leads to, and the fault targets behind it."""
     return {
-        ENTRA_HOST: ("entra.discovery", "entra.keys", "entra.token"),
+        **dict.fromkeys((ENTRA_HOST, *CUSTOMER_HOSTS), ("entra.discovery", "entra.keys", "entra.token")),
         GRAPH_HOST: ("graph",),
         DOWNLOAD_HOST: ("downloads",),
         VAULT_HOST: ("vault",),
@@ -85,7 +85,7 @@ def build_site(services: Services, recording: Recording, controls: Controls, tun
     vault = Recorded(services.vault.build_app(), "vault", recording, lambda _: "vault", nobody)
     management = Recorded(services.management.build_app(), "management", recording, lambda _: None, nobody)
     hosts: dict[str, ASGIApp] = {
-        ENTRA_HOST: entra,
+        **dict.fromkeys((ENTRA_HOST, *CUSTOMER_HOSTS), entra),
         GRAPH_HOST: graph,
         DOWNLOAD_HOST: downloads,
         VAULT_HOST: vault,

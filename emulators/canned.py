@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from .applications import Application
 from .entra.service import Entra
-from .entra.verification import TokenError, verify_token
-from .people import CONTOSO, person_by_oid
+from .entra.verification import TokenError, verify_token_of_any
+from .people import person_by_oid
 from .requests_io import bearer, json_reply, note
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -139,12 +139,15 @@ class StandIn:
     def _refusal(self, request: Request) -> Response | None:
         token = bearer(request)
         try:
-            claims = verify_token(token or "", self._entra.keys, CONTOSO, self._entra.now())
+            claims = verify_token_of_any(token or "", self._entra.keys, self._entra.now())
         except TokenError as bad:
             return _refused(request, 401, "invalid_token", bad.reason if token else "no token")
         if claims.get("aud") not in (self._application.client_id, *self._application.identifier_uris):
             return _refused(request, 401, "invalid_token", "the token is for another API")
-        if "scp" not in claims or person_by_oid(claims.get("oid")) is None:
+        if not self._entra.directory.has(claims["tid"], self._application):
+            return _refused(request, 401, "invalid_token", "the API is not in the tenant of the token")
+        person = person_by_oid(claims.get("oid"))
+        if "scp" not in claims or person is None or person.tenant != claims["tid"]:
             return _refused(request, 401, "invalid_token", "the token is not of a user")
         if not set(str(claims["scp"]).split()) & set(self._application.scopes):
             return _refused(request, 403, "insufficient_scope", "the token has no scope of this API")

@@ -23,7 +23,7 @@ from .faults import Faults
 from .flow.guard import OwnPages
 from .flow.routes import Flow
 from .index_page import INDEX_HEADERS, consented_page, index_page
-from .people import PEOPLE
+from .people import EVERYONE
 from .refused_tokens import RefusedTokens
 from .requests_io import json_object, json_reply
 
@@ -96,8 +96,9 @@ async def _switches(request: Request, *known: str) -> dict[str, bool]:
     return options
 
 
-async def _index(_request: Request) -> Response:
-    return HTMLResponse(index_page(), headers=INDEX_HEADERS)
+async def _index(request: Request) -> Response:
+    people = _controls(request).flow.people.values()
+    return HTMLResponse(index_page(people), headers=INDEX_HEADERS)
 
 
 async def _consented(_request: Request) -> Response:
@@ -159,7 +160,7 @@ async def _grant(request: Request) -> Response:
     """Consent given later: `person` lets the API use `scope` of `resource`."""
     try:
         options = await _options(request, {"person", "resource", "scope"})
-        person = _one_of("person", options, PEOPLE)
+        person = _one_of("person", options, EVERYONE)
         controls = _controls(request)
         resource = _application(controls, _one_of("resource", options, controls.refused_tokens))
         scope = _one_of("scope", options, resource.scopes)
@@ -175,7 +176,7 @@ async def _challenge(request: Request) -> Response:
     try:
         options = await _options(request, {"target", "person", "claims"})
         target = _one_of("target", options, {"graph", *controls.azure})
-        person = _one_of("person", options, PEOPLE) if "person" in options else None
+        person = _one_of("person", options, EVERYONE) if "person" in options else None
         claims = options.get("claims")
         if not isinstance(claims, (dict, type(None))):
             raise ValueError('claims must be an object, such as {"access_token": {"acrs": {"value": "c1"}}}')

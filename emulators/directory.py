@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .applications import Application, ManagedIdentity
 from .certificates import Certificate
 from .groups import MEMBERS, group_id
-from .people import ADMIN, CONTOSO, NOT_CONSENTED, PEOPLE, TENANTS, Person
+from .people import ADMIN, CONTOSO, FABRIKAM, NOT_CONSENTED, TENANTS, Person, people_of
 from .registrations import registrations
 from .table import Table
 
@@ -21,7 +21,12 @@ AUTH_CONTEXTS = {"c1": frozenset({"mfa"}), "c2": frozenset({"mfa", "fido"}), "c3
 """Published authentication contexts → the methods their policies want: a second factor, a passkey; c3 has no policy."""
 
 EVERYBODY = "*"
-"""Stands for all people: consent given by an administrator."""
+"""Stands for all people in Contoso: consent given by an administrator."""
+
+
+def everybody_in(tenant: str) -> str:
+    """Stands for all people in this tenant."""
+    return EVERYBODY if tenant == CONTOSO else f"{EVERYBODY}@{tenant}"
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,11 @@ class Secret:
 
     value: str
     expires: float
+
+
+def _graph_alone() -> set[str]:
+    """What every tenant has."""
+    return {"graph"}
 
 
 class Directory:
@@ -47,6 +57,9 @@ class Directory:
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
         self._revoked_at: dict[str, float] = {}
+        self._installed: dict[str, set[str]] = defaultdict(_graph_alone)  # by tenant: keys of applications
+        self._installed[CONTOSO] = set(self.applications)
+        self._disabled: set[tuple[str, str]] = set()  # tenant, key
         self._needs_mfa: set[str] = set()
         self._groups = {person: [group_id(name) for name in names] for person, names in MEMBERS.items()}
         self._names_groups = {"api"} if table.group_membership_claims == "SecurityGroup" else set()
@@ -56,13 +69,19 @@ class Directory:
         for resource in self.applications.values():
             for client, scopes in resource.pre_authorizes.items():
                 self.pre_authorize(resource, self.applications[client], scopes)
-        for person in PEOPLE.values():
-            if NOT_CONSENTED not in person.traits:
-                self.consent(person.name)
+        self.consent_by_people(CONTOSO)
+        if table.for_several_tenants:
+            self.install(FABRIKAM)
         for key, roles in {"api": table.roles, **{api.key: api.roles for api in table.apis}}.items():
             for role, people in roles.items():
                 for name in people:
                     self.assign_role(name, self.applications[key], role)
+
+    def consent_by_people(self, tenant: str) -> None:
+        """Everybody in the tenant consents to what the API calls, but for those who stand for the lack of it."""
+        for person in people_of(tenant):
+            if NOT_CONSENTED not in person.traits:
+                self.consent(person.name)
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -77,6 +96,8 @@ class Directory:
             "_optional_claims",
             "_groups",
             "_names_groups",
+            "_installed",
+            "_disabled",
         )
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
@@ -93,14 +114,47 @@ class Directory:
         return TENANTS.get(name.lower())
 
     def application(self, client_id: str, tenant: str = CONTOSO) -> Application | None:
-        """The registration with this client id in that tenant, or None."""
-        if tenant != CONTOSO:
-            return None
-        return next((app for app in self.applications.values() if app.client_id == client_id.lower()), None)
+        """The application with this client id, if it is installed in that tenant, or None."""
+        wanted = client_id.lower()
+        return next((a for a in self.applications.values() if a.client_id == wanted and self.has(tenant, a)), None)
 
-    def resource(self, identifier: str) -> Application | None:
-        """The registration a scope prefix or audience names, or None."""
-        return next((app for app in self.applications.values() if app.scopes and app.answers_to(identifier)), None)
+    def offered(self, client_id: str) -> Application | None:
+        """The application of another tenant that may be installed anywhere (AzureADMultipleOrgs), or None."""
+        wanted = client_id.lower()
+        known = (app for app in self.applications.values() if app.client_id == wanted and app.for_several_tenants)
+        return next(known, None)
+
+    def resource(self, identifier: str, tenant: str = CONTOSO) -> Application | None:
+        """The application in that tenant that a scope prefix or audience names, or None."""
+        exposed = (app for app in self.applications.values() if app.scopes and app.answers_to(identifier))
+        return next((app for app in exposed if self.has(tenant, app)), None)
+
+    def has(self, tenant: str, app: Application) -> bool:
+        """Whether the tenant has a service principal of the application."""
+        with self._lock:
+            return app.key in self._installed[tenant]
+
+    def install(self, tenant: str, *keys: str) -> None:
+        """Gives the tenant the service principals of these applications, or of all. Its people consent to the API."""
+        with self._lock:
+            self._installed[tenant] |= set(keys or self.applications)
+        if not keys:
+            self.consent_by_people(tenant)
+
+    def remove(self, tenant: str, key: str) -> None:
+        """An administrator of the tenant deletes the service principal of the application."""
+        with self._lock:
+            self._installed[tenant] -= {key}
+
+    def disable(self, tenant: str, key: str) -> None:
+        """An administrator of the tenant switches the application off: nobody there may sign in to it."""
+        with self._lock:
+            self._disabled.add((tenant, key))
+
+    def is_disabled(self, tenant: str, app: Application) -> bool:
+        """Whether that has happened."""
+        with self._lock:
+            return (tenant, app.key) in self._disabled
 
     def ask_for_claim(self, resource: Application, name: str, *, wanted: bool = True) -> None:
         """Changes which optional claims tokens for `resource` carry."""
@@ -112,6 +166,11 @@ class Directory:
         """Whether tokens for `resource` carry this optional claim."""
         with self._lock:
             return name in self._optional_claims[resource.key]
+
+    def optional_claims(self, resource: Application) -> frozenset[str]:
+        """The optional claims in tokens for `resource`."""
+        with self._lock:
+            return frozenset(self._optional_claims[resource.key])
 
     # Credentials
 
@@ -188,7 +247,7 @@ class Directory:
         with self._lock:
             known = self._pre_authorized.get((client.key, resource.key), set())
             own = self._consents.get((person.name, client.key, resource.key), set())
-            everybodys = self._consents.get((EVERYBODY, client.key, resource.key), set())
+            everybodys = self._consents.get((everybody_in(person.tenant), client.key, resource.key), set())
             return frozenset(known | own | everybodys)
 
     # Policies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .applications import API, API_ID, API_IDENTITY, CLIENT_ID
-from .people import CONTOSO
+from .people import CONTOSO, FABRIKAM
 from .table import DownstreamApi, Table
 from .vault import VAULT_HOST
 
@@ -36,7 +36,7 @@ def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[
         "IDENTITY_HEADER": identity_header,
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
-        "AzureAd__TenantId": CONTOSO,
+        **_tenants(table),
         "AzureAd__ClientId": API_ID,
         "AzureAd__Scopes": table.scopes[0],
         "AzureAd__ClientCapabilities__0": "cp1",
@@ -54,12 +54,20 @@ def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[
     }
 
 
-def downstream_settings(api: DownstreamApi) -> dict[str, str]:
+def _tenants(table: Table) -> dict[str, str]:
+    """The settings that say whose users may call."""
+    if not table.for_several_tenants:
+        return {"AzureAd__TenantId": CONTOSO}
+    listed = {f"AzureAd__AllowedTenants__{number}": tenant for number, tenant in enumerate((CONTOSO, FABRIKAM))}
+    return {"AzureAd__TenantId": "organizations", **listed}
+
+
+def downstream_settings(table: Table, api: DownstreamApi) -> dict[str, str]:
     """What an API of the table needs in order to check its tokens."""
     return {
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
-        "AzureAd__TenantId": CONTOSO,
+        **_tenants(table),
         "AzureAd__ClientId": api.client_id,
         "AzureAd__Scopes": api.scopes[0],
         **({"PYTHON_SCRIPT_FILE_NAME": api.app} if api.app else {}),

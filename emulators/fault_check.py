@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .fault import DRIPS, NETWORK, ON_CONNECT, Fault
-from .people import PEOPLE
+from .people import EVERYONE
 
 PERSONAL = frozenset({"entra.token", "graph"})
 """Targets whose requests name a person, in addition to the APIs of the table."""
@@ -66,7 +66,7 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, (list, tuple)) and bool(value) and all(isinstance(kid, str) for kid in value),
         "a list of key ids",
     ),
-    "person": _one_of(PEOPLE),
+    "person": _one_of(EVERYONE),
     "network": _one_of(NETWORK),
 }
 

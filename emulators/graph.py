@@ -16,7 +16,7 @@ from .canned import Canned
 from .continuous_access import RESULT, ContinuousAccess, bearer_challenge
 from .entra.claims_request import MFA_CLAIMS
 from .entra.service import Entra
-from .entra.verification import TokenError, verify_token
+from .entra.verification import TokenError, verify_token_of_any
 from .faults import Fault, Faults
 from .graph_batch import Part, parts_of, run
 from .graph_drive import Drives
@@ -25,7 +25,7 @@ from .graph_mail import Mail
 from .graph_paging import Pages
 from .graph_resources import routes
 from .graph_routes import NOTHING, Call, GraphError, Route, segments_of
-from .people import CONTOSO, Person, person_by_oid
+from .people import Person, person_by_oid
 from .refused_tokens import RefusedTokens
 from .requests_io import bearer, json_reply, note
 
@@ -119,13 +119,13 @@ class Graph:
         if token is None:
             raise GraphError(401, "InvalidAuthenticationToken", "Access token is empty.")
         try:
-            claims = verify_token(token, self._entra.keys, CONTOSO, self._entra.now())
+            claims = verify_token_of_any(token, self._entra.keys, self._entra.now())
         except TokenError as bad:
             raise GraphError(401, "InvalidAuthenticationToken", _explain(bad)) from None
         if str(claims.get("aud", "")).rstrip("/") not in (GRAPH_URI, GRAPH_ID):
             raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
         person = person_by_oid(claims.get("oid"))
-        if person is None or "scp" not in claims:
+        if person is None or person.tenant != claims["tid"] or "scp" not in claims:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
         if not self.refused_tokens.accepts(token):
             raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")

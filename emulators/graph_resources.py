@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from .applications import GRAPH_URI
 from .graph_routes import NOTHING, Call, GraphError, Needs, Route
-from .people import PEOPLE, Person
+from .people import Person, people_of
 
 METADATA = f"{GRAPH_URI}/v1.0/$metadata"
 
@@ -55,7 +55,7 @@ def _me(call: Call) -> dict[str, object] | Response:
 def _user(call: Call) -> dict[str, object] | Response:
     """By id or user principal name, with $select."""
     wanted = call.parameters["id"]
-    found = next((p for p in PEOPLE.values() if wanted in (p.oid, p.upn)), None)
+    found = next((p for p in people_of(call.person.tenant) if wanted in (p.oid, p.upn)), None)
     own = ["User.Read"] if found == call.person else []
     Needs(("User.ReadBasic.All", "User.Read.All", *own)).check(call.scopes)
     if found is None:

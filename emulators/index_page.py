@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
 from .applications import API_ID
 from .entra.pages import page
-from .people import CONTOSO, PEOPLE
+from .people import CONTOSO, PEOPLE, Person
 
 ADMIN_CONSENT = f"/login.microsoftonline.com/{CONTOSO}/adminconsent?client_id={API_ID}"
 _TEMPLATE = (Path(__file__).with_name("flow") / "page.html").read_text(encoding="utf-8")
@@ -37,13 +38,13 @@ INDEX_HEADERS = {
 }
 
 
-def index_page() -> str:
+def index_page(shown: Iterable[Person] = tuple(PEOPLE.values())) -> str:
     """The people of the tenant and what each of them shows, and the place where the requests appear."""
     people = "".join(
         f'<li><button type="button" class="person" data-person="{escape(person.name)}">'
         f"<b>{escape(person.name)}</b> <span>{escape(person.sign_in_name)}</span>"
         f"<small>{escape(person.about)}</small></button></li>"
-        for person in PEOPLE.values()
+        for person in shown
     )
     return _TEMPLATE.replace("<!-- people -->", people).replace("ADMIN_CONSENT", escape(ADMIN_CONSENT))
 

@@ -1,4 +1,4 @@
-"""The people of the emulated tenant. Each stands for one outcome: failures are chosen by person, not by chance."""
+"""The people of the emulated tenants. Each stands for one outcome: failures are chosen by person, not by chance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 CONTOSO = "c0070505-1e9a-4c21-9d5e-3f6a0b7c8d21"
 """Tenant in which the applications are registered and everybody has an account."""
 FABRIKAM = "fab41ca0-52d4-4b6e-8a19-6c3e5d4f7b82"
-"""Home tenant of the guest; no application is registered there."""
+"""Home tenant of the guest. The applications are there only if they are for several tenants."""
+CUSTOMERS = "ec570305-2b6f-4d1a-8c7e-9f0a1b2c3d4e"
+"""A tenant of Entra External ID. The applications are there once a test has put them there."""
 
 TENANTS = {
     CONTOSO: CONTOSO,
@@ -15,6 +17,8 @@ TENANTS = {
     "contoso.onmicrosoft.com": CONTOSO,
     FABRIKAM: FABRIKAM,
     "fabrikam.example": FABRIKAM,
+    CUSTOMERS: CUSTOMERS,
+    "customers.onmicrosoft.com": CUSTOMERS,
 }
 """Every name a tenant can be addressed by → its id."""
 
@@ -26,13 +30,17 @@ NOT_CONSENTED = "not-consented"
 """Has not allowed the API to act for them."""
 BLOCKED = "blocked"
 """Conditional Access refuses any exchange, and nothing the person does changes that."""
+USES_AGENT = "uses-agent"
+"""Where this person calls with the sample client, the client is an agent that calls for the person."""
+AGENT_USER = "agent-user"
+"""The user account of an agent. No person stands behind it."""
 REVOKED = "revoked"
 """An administrator revokes this person's sessions as soon as they exist."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """An account in Contoso. `oid` is its object id there; `home_oid` differs from it for a guest only."""
+    """An account in `tenant`. `oid` is its object id there; `home_oid` differs from it for a guest only."""
 
     name: str
     display_name: str
@@ -43,6 +51,7 @@ class Person:
     traits: frozenset[str] = field(default_factory=frozenset)
     about: str = ""
     guest_home_oid: str | None = None
+    tenant: str = CONTOSO
 
     @property
     def home_oid(self) -> str:
@@ -52,7 +61,12 @@ class Person:
     @property
     def is_guest(self) -> bool:
         """Whether the account is invited from another tenant."""
-        return self.home_tenant != CONTOSO
+        return self.home_tenant != self.tenant
+
+    @property
+    def calls_through_agent(self) -> bool:
+        """Whether an agent takes the part of the sample client."""
+        return not self.traits.isdisjoint({USES_AGENT, AGENT_USER})
 
     @property
     def sign_in_name(self) -> str:
@@ -116,18 +130,59 @@ _EVERYBODY = (
         REVOKED,
     ),
     _member("olga", "Olsen", "019a0000-acbd-4e8f-9a9b-27c8d9eafb0c", "all is well"),
+    _member(
+        "petra",
+        "Paulsen",
+        "9e47a000-bdce-4f9a-8bac-18d9eafb0c1d",
+        "calls through an agent: works, and the log names the agent",
+        USES_AGENT,
+    ),
+    _member(
+        "robin",
+        "Ridge",
+        "40b14000-cedf-4a0b-9cbd-09eafb0c1d2e",
+        "the user account of an agent: refused unless AzureAd__AllowAgentUsers",
+        AGENT_USER,
+    ),
 )
 
 PEOPLE: dict[str, Person] = {person.name: person for person in _EVERYBODY}
-"""Everybody, by short name."""
+"""Everybody in Contoso, by short name."""
+
+
+def _elsewhere(tenant: str, domain: str, name: str, surname: str, oid: str, about: str, *traits: str) -> Person:
+    address, shown = f"{name}@{domain}", f"{name.capitalize()} {surname}"
+    return Person(name, shown, address, address, oid, tenant, frozenset(traits), about, tenant=tenant)
+
+
+_IN_FABRIKAM = (FABRIKAM, "fabrikam.example")
+_ELSEWHERE = (
+    _elsewhere(
+        *_IN_FABRIKAM, "frida", "Fisher", "f41da000-1b2c-4d3e-8f4a-5b6c7d8e9f01", "all is well; an administrator", ADMIN
+    ),
+    _elsewhere(*_IN_FABRIKAM, "felix", "Faber", "fe11c000-2c3d-4e4f-9a5b-6c7d8e9f0a12", "needs MFA", NEEDS_MFA),
+    _elsewhere(
+        *_IN_FABRIKAM, "fiona", "Frank", "f104a000-3d4e-4f5a-8b6c-7d8e9f0a1b23", "has not consented", NOT_CONSENTED
+    ),
+    _elsewhere(
+        CUSTOMERS, "customers.example", "carla", "Costa", "ca41a000-4e5f-4a6b-9c7d-8e9f0a1b2c34", "a customer", ADMIN
+    ),
+)
+EVERYONE: dict[str, Person] = {**PEOPLE, **{person.name: person for person in _ELSEWHERE}}
+"""Everybody in every tenant, by short name."""
+
+
+def people_of(tenant: str) -> list[Person]:
+    """Who has an account in this tenant."""
+    return [person for person in EVERYONE.values() if person.tenant == tenant]
 
 
 def person_by_oid(oid: object) -> Person | None:
-    """The account with this object id in Contoso, or None."""
-    return next((person for person in PEOPLE.values() if person.oid == oid), None)
+    """The account with this object id, or None."""
+    return next((person for person in EVERYONE.values() if person.oid == oid), None)
 
 
 def person_by_sign_in_name(text: str) -> Person | None:
     """The account that signs in under this name (case does not count), or None."""
     wanted = text.strip().lower()
-    return next((p for p in PEOPLE.values() if wanted in (p.sign_in_name.lower(), p.upn.lower(), p.name)), None)
+    return next((p for p in EVERYONE.values() if wanted in (p.sign_in_name.lower(), p.upn.lower(), p.name)), None)

@@ -15,10 +15,17 @@ def registrations(table: Table) -> dict[str, Application]:
     requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis}}
     kinds = {service.kind.application: service.kind for service in table.azure}
     requires |= dict.fromkeys(kinds, (SCOPE,))
+    several = table.for_several_tenants
     applications = (
-        replace(CLIENT, requires=scopes),
-        replace(API, scopes=table.scopes, requires=requires, pre_authorizes={"client": table.scopes}),
-        *(_downstream(api) for api in table.apis),
+        replace(CLIENT, requires=scopes, for_several_tenants=several),
+        replace(
+            API,
+            scopes=table.scopes,
+            requires=requires,
+            pre_authorizes={"client": table.scopes},
+            for_several_tenants=several,
+        ),
+        *(replace(_downstream(api), for_several_tenants=several) for api in table.apis),
         *(_azure(kind) for kind in kinds.values()),
         replace(GRAPH, scopes=tuple(dict.fromkeys((*GRAPH.scopes, *table.graph)))),
     )

@@ -169,7 +169,7 @@ class Stack:
         settings: dict[str, Callable[[], dict[str, str]]] = {
             "api": lambda: api_settings(self.table, identity_url, self.identity.header),
             "client": lambda: client_settings(self.table),
-            **{api.key: partial(downstream_settings, api) for api in self.table.apis},
+            **{api.key: partial(downstream_settings, self.table, api) for api in self.table.apis},
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }
         return {**transport(process, self.ports.gateway, self._ca), **settings[process]()}

@@ -109,6 +109,12 @@ class Table:
     apis: tuple[DownstreamApi, ...] = ()
     azure: tuple[AzureService, ...] = ()
     group_membership_claims: str = "None"
+    sign_in_audience: str = "AzureADMyOrg"
+
+    @property
+    def for_several_tenants(self) -> bool:
+        """Whether other tenants may install the applications. Fabrikam has."""
+        return self.sign_in_audience == "AzureADMultipleOrgs"
 
     @property
     def keys(self) -> tuple[str, ...]:

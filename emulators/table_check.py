@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .applications import API_ID, CLIENT_ID, GRAPH_ID, OIDC_SCOPES, VAULT_ID
 from .azure.declared import KINDS, AzureService
-from .people import PEOPLE
+from .people import EVERYONE, PEOPLE
 from .requests_io import is_guid
 from .table import FILE, DownstreamApi, Table, TableError
 from .table_settings import named_by_settings
@@ -53,6 +53,8 @@ _OUR_NAMES = frozenset(
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 GROUP_CLAIMS = ("None", "SecurityGroup")
 """The values of `groupMembershipClaims` in a manifest that are emulated."""
+AUDIENCES = ("AzureADMyOrg", "AzureADMultipleOrgs")
+"""The values of `signInAudience` in a manifest that are emulated."""
 _CONSENT = {"pre-authorized": True, "asked": False}
 _CLIENT_IDS = (API_ID, CLIENT_ID, GRAPH_ID, VAULT_ID)
 
@@ -121,6 +123,9 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
         f"must be one of {', '.join(GROUP_CLAIMS)}",
         GROUP_CLAIMS[0],
     )
+    audience = top.take(
+        "sign_in_audience", _is_one_of(AUDIENCES), f"must be one of {', '.join(AUDIENCES)}", AUDIENCES[0]
+    )
     graph = top.section("graph")
     permissions = graph.take("permissions", _are_permissions, 'must be a list such as ["User.Read"]', Table.graph)
     graph_run_once = graph.take("run_once", _is_path, 'must be a path of your API, such as "/api/me"')
@@ -137,7 +142,8 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
     if problems:
         where = f"{FILE}: " if content else ""
         raise TableError([problem if problem.startswith("--api") else where + problem for problem in problems])
-    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, tuple(apis), tuple(azure), groups)
+    lists = tuple(apis), tuple(azure)
+    return Table(tuple(scopes), roles, tuple(permissions), graph_run_once, settings, *lists, groups, audience)
 
 
 def _api(name: str, section: _Section, root: Path) -> DownstreamApi:
@@ -201,7 +207,7 @@ def _roles(section: _Section, known: Collection[str] = ()) -> dict[str, tuple[st
             inner.wrong(f'"{role}"', f"is not known: there are {', '.join(known)}")
         elif not known and not _SCOPE.fullmatch(role):
             inner.wrong(repr(role), "must be the value of an app role, without spaces")
-        elif not isinstance(people, list) or any(not isinstance(one, str) or one not in PEOPLE for one in names):
+        elif not isinstance(people, list) or any(not isinstance(one, str) or one not in EVERYONE for one in names):
             inner.wrong(f'"{role}"', f"must be a list of people, of {', '.join(PEOPLE)}, not {people!r}")
         else:
             roles[role] = tuple(names)

@@ -132,6 +132,21 @@ var accessTokenClaims = [
   {
     name: 'acrs'
   }
+  // Whether the user is a guest, for AzureAd__AllowGuests.
+  {
+    name: 'acct'
+  }
+  // Whether an agent calls for the user, and whether the user is the account of an agent, for AzureAd__AllowAgentUsers.
+  // https://learn.microsoft.com/entra/agent-id/agent-token-claims
+  {
+    name: 'xms_act_fct'
+  }
+  {
+    name: 'xms_sub_fct'
+  }
+  {
+    name: 'xms_par_app_azp'
+  }
 ]
 
 // Entra's own id for an assignment to an app as such, and to none of its roles.

@@ -7,6 +7,7 @@
     │   └── ClaimsChallenge          sign in again with these claims (MFA, Conditional Access, step-up)
     ├── Forbidden 403
     │   ├── InsufficientScope · InsufficientRole · UserTokenRequired · ConsentRequired · AccessDenied
+    │   ├── GuestNotAllowed · AgentUserNotAllowed
     ├── ServerMisconfigured 500
     │   └── SettingsError            which settings, by name
     ├── UnsendableError 500          the function's result has no form as a response
@@ -163,6 +164,18 @@ class UserTokenRequired(Forbidden):
     """A genuine token of an application, which was issued without a user (client credentials grant)."""
 
     code, detail = "user_token_required", "This API acts for a signed-in user. An app-only token has no user."
+
+
+class GuestNotAllowed(Forbidden):
+    """A genuine token of a guest of the tenant, where `AzureAd__AllowGuests` is `false`."""
+
+    code, detail = "guest_not_allowed", "This API is for members of the tenant. A guest may not call it."
+
+
+class AgentUserNotAllowed(Forbidden):
+    """A genuine token of the user account of an agent. No person stands behind it. See `AzureAd__AllowAgentUsers`."""
+
+    code, detail = "agent_user_not_allowed", "This API acts for people. The user account of an agent may not call it."
 
 
 class ConsentRequired(Forbidden):

@@ -138,6 +138,7 @@ class _Guard:
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
                 session = await self._kind.open_session(services.sessions, bearer)  # Sessions.open
+                realm = session.access_token.authority.realm  # of several tenants, only now the caller's own
                 context = services.sessions.context(session, bearer, record)
                 with context:
                     self._check_conditions(context, services)
@@ -176,7 +177,7 @@ class _Guard:
             raise InsufficientRole(roles, reason="none of the roles")
         auth_context = self._conditions.auth_context
         if auth_context and auth_context not in context.access_token.auth_contexts():
-            claims, address = auth_context_claims(auth_context), services.settings.authority.authorization_uri
+            claims, address = auth_context_claims(auth_context), context.access_token.authority.authorization_uri
             raise ClaimsChallenge(claims, authorization_uri=address, reason="authentication context")
 
     def _choose_arguments(self, given: dict[str, Any], user: SignedInUser) -> dict[str, Any]:

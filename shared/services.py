@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 from .errors import SettingsError
 from .net import Transport
 from .preload import preload_in_background
-from .settings import Settings
+from .settings import Authority, Settings
 from .telemetry import notes
 
 if TYPE_CHECKING:
-    from .exchange import OnBehalfOf, TokenSource
+    from .exchange import OnBehalfOf, TenantExchanges
+    from .sessions import Exchanger
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -43,7 +44,7 @@ class Services:
     ) -> None:
         # Imported here, and before that in the background, so that the app itself is imported fast:
         from .downstream import DownstreamApis
-        from .exchange import MsalHttpClient, OnBehalfOf
+        from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
         from .sessions import Sessions
         from .validation import AccessTokenValidator, Metadata, SigningKeys
 
@@ -52,18 +53,18 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        self.on_behalf_of = OnBehalfOf(
-            settings.authority,
-            settings.client,
-            MsalHttpClient(settings.authority, entra, now, metadata.fetched_document),
-            now,
-            sleep,
-        )
+        credentials = credential_loads(settings.client, now)
+
+        def on_behalf_of(authority: Authority) -> OnBehalfOf:
+            http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
+            return OnBehalfOf(authority, settings.client, http, now, sleep, credentials=credentials)
+
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
-        exchanger: TokenSource = self.on_behalf_of
-        self._preparations = [self.on_behalf_of.load_credential_early]
+        self.entra = TenantExchanges(on_behalf_of)
+        exchanger: Exchanger = self.entra
+        self._preparations = [credentials.load_early]
         if settings.redis.url.reveal():
-            exchanger, prepare = _add_shared_cache(settings, self.on_behalf_of, now, sleep)
+            exchanger, prepare = _with_shared_cache(settings, self.entra, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -156,16 +157,24 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
         return error
 
 
-def _add_shared_cache(
-    settings: Settings, entra: OnBehalfOf, now: Callable[[], float], sleep: Callable[[float], None]
-) -> tuple[TokenSource, Callable[[], None]]:
+def _with_shared_cache(
+    settings: Settings,
+    entra: TenantExchanges[OnBehalfOf],
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> tuple[Exchanger, Callable[[], None]]:
     """The Redis cache in front of Entra, and the function that starts its warm-up."""
+    from .exchange import TenantExchanges
     from .redis import DistributedCache, RedisStore
 
     place = urlsplit(settings.redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
     store = RedisStore(settings.redis, now)
-    return DistributedCache(settings.authority, entra, store, now, sleep), store.prepare
+
+    def cache(authority: Authority) -> DistributedCache:
+        return DistributedCache(authority, entra.of(authority), store, now, sleep)
+
+    return TenantExchanges(cache), store.prepare
 
 
 services = LazyServices(os.environ)

@@ -24,9 +24,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .errors import ApiError, ServiceUnavailable, Throttled
-from .exchange import DownstreamToken, Origin, Refusal, TokenSource
+from .exchange import DownstreamToken, Origin, Refusal
 from .net import SingleFlight, WaitedTooLongError, result_of
-from .settings import DownstreamApiSettings
+from .settings import Authority, DownstreamApiSettings
 from .telemetry import REPEAT_AFTER_SECONDS, RequestRecord
 from .validation import ValidatedToken
 
@@ -113,6 +113,20 @@ class Validator(Protocol):
     def validate(self, bearer: str) -> ValidatedToken: ...
 
 
+class Exchanger(Protocol):
+    """See TenantExchanges."""
+
+    def exchange(
+        self,
+        assertion: str,
+        scopes: Scopes,
+        *,
+        authority: Authority,
+        correlation_id: str,
+        refusal: Refusal | None = None,
+    ) -> DownstreamToken: ...
+
+
 class KeyCheck(Protocol):
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None: ...
 
@@ -124,7 +138,7 @@ class Sessions:
         self,
         validator: Validator,
         keys: KeyCheck,
-        exchanger: TokenSource,
+        exchanger: Exchanger,
         now: Callable[[], float],
         max_sessions: int,
         max_bytes: int,
@@ -252,7 +266,13 @@ class Sessions:
                 session.reserve_exchange(scopes, self._now())
         try:  # from here on the bearer token is the assertion of the exchange
             session.check_not_throttled(scopes, self._now())
-            token = self._exchanger.exchange(bearer, scopes, correlation_id=correlation_id, refusal=refusal)
+            token = self._exchanger.exchange(
+                bearer,
+                scopes,
+                authority=session.access_token.authority,
+                correlation_id=correlation_id,
+                refusal=refusal,
+            )
         except ApiError as error:
             if isinstance(error, Throttled):
                 session.throttle(scopes, self._now(), error.retry_after)
@@ -281,6 +301,9 @@ class RequestContext:
         self._bearer: str | None = bearer
         self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
         record.user = session.access_token.name_in_log
+        record.agent = agent.client_id if (agent := session.access_token.agent) else ""
+        if session.access_token.authority.among_several:
+            record.tenant = session.access_token.authority.tenant_id
 
     def __enter__(self) -> None:
         self._entered = _current.set(self)

@@ -17,7 +17,7 @@ from .redirects import is_registered
 from .refusals import EntraError
 from .replies import Trace
 from .scopes import RequestedScopes, ResourceScopes, parse_scopes
-from .service import Entra
+from .service import SHARED_TENANTS, Entra
 from .sign_in_pages import begin, refusal_page
 
 
@@ -27,7 +27,7 @@ async def admin_consent(request: Request) -> Response:
     note(request).action = "adminconsent"
     try:
         form = parse_form(request.url.query)
-        tenant, client = entra.client(request.path_params["tenant"], form.require("client_id"))
+        tenant, client = _client(entra, request.path_params["tenant"], form.require("client_id"))
         redirect_uri = form.get("redirect_uri")
         if redirect_uri is not None and not is_registered(client, redirect_uri):
             raise EntraError(50011, redirect_uri=redirect_uri, client=client.name)
@@ -51,6 +51,22 @@ async def admin_consent(request: Request) -> Response:
 
     visit = Visit(tenant, client, scopes, finish, cancel, ask_consent=True, for_everybody=True)
     return begin(entra, request, visit)
+
+
+def _client(entra: Entra, tenant_name: str, client_id: str) -> tuple[str, Application]:
+    """As `Entra.client`, but also an application that the tenant does not have yet: this consent installs it.
+
+    Refuses one that calls an API which the tenant does not have (AADSTS650052).
+    """
+    offered = entra.directory.offered(client_id)
+    if offered is None or tenant_name.lower() in SHARED_TENANTS:
+        return entra.client(tenant_name, client_id)
+    tenant = entra.tenant(tenant_name)
+    for key in offered.requires:
+        resource = entra.directory.applications[key]
+        if not entra.directory.has(tenant, resource):
+            raise EntraError(650052, resource=resource.name, tenant=tenant_name)
+    return tenant, offered
 
 
 def _all(entra: Entra, client: Application) -> RequestedScopes:

@@ -7,10 +7,10 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from ..applications import Application
+from ..applications import AGENT, Application
 from ..certificates import base64url
 from ..groups import MAX_IN_TOKEN
-from ..people import Person
+from ..people import AGENT_USER, Person
 from .verification import issuers
 
 BACKDATE = 300
@@ -32,6 +32,8 @@ class Grant:
     capabilities: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     """Object ids of groups that the token names."""
+    optional_claims: frozenset[str] = frozenset()
+    """Those that the resource asks for."""
     client_proof: str = "0"
     """How the client proved itself: 0 not at all (public), 1 secret, 2 certificate or federated token."""
 
@@ -39,6 +41,11 @@ class Grant:
     def has_mfa(self) -> bool:
         """Whether a second factor was used."""
         return "mfa" in self.methods
+
+    @property
+    def through_agent(self) -> bool:
+        """Whether an agent has got the token, in place of the sample client."""
+        return self.client.key == "client" and self.person.calls_through_agent
 
 
 def pairwise_subject(person: Person, application_id: str) -> str:
@@ -72,7 +79,21 @@ def access_token_claims(grant: Grant, issued: float, lifetime: float, version: i
         "xms_cc": list(grant.capabilities),
     }
     claims.update({name: value for name, value in optional.items() if value})
-    return {**claims, **_groups(grant)}
+    asked = {name: value for name, value in _asked_for(grant).items() if name in grant.optional_claims}
+    return {**claims, **asked, **_groups(grant)}
+
+
+def _asked_for(grant: Grant) -> dict[str, object]:
+    """Optional claims about the user and about agents. Tokens without an agent have numbers of other meanings, too.
+
+    https://learn.microsoft.com/entra/agent-id/agent-token-claims
+    """
+    claims: dict[str, object] = {
+        "acct": int(grant.person.is_guest),
+        "xms_act_fct": "9 11 3" if grant.through_agent else "3 9",
+        "xms_sub_fct": "13 3" if AGENT_USER in grant.person.traits else "2 3",
+    }
+    return {**claims, "xms_par_app_azp": AGENT.blueprint} if grant.through_agent else claims
 
 
 def _groups(grant: Grant) -> dict[str, object]:
@@ -87,8 +108,8 @@ def _version_2(grant: Grant) -> dict[str, object]:
     shape: dict[str, object] = {
         "aud": grant.resource.client_id,
         "iss": issuers(grant.tenant)[1],
-        "azp": grant.client.client_id,
-        "azpacr": grant.client_proof,
+        "azp": AGENT.client_id if grant.through_agent else grant.client.client_id,
+        "azpacr": "2" if grant.through_agent else grant.client_proof,
         "preferred_username": grant.person.sign_in_name,
         "ver": "2.0",
     }
@@ -105,9 +126,9 @@ def _version_1(grant: Grant) -> dict[str, object]:
         "acct": int(person.is_guest),
         "acr": "1",
         "amr": list(grant.methods),
-        "app_displayname": grant.client.name,
-        "appid": grant.client.client_id,
-        "appidacr": grant.client_proof,
+        "app_displayname": AGENT.name if grant.through_agent else grant.client.name,
+        "appid": AGENT.client_id if grant.through_agent else grant.client.client_id,
+        "appidacr": "2" if grant.through_agent else grant.client_proof,
         "family_name": person.surname,
         "given_name": person.given_name,
         "ipaddr": "203.0.113.7",

@@ -11,10 +11,11 @@ import jwt
 
 from ..applications import TOKEN_EXCHANGE_URI, Application
 from ..certificates import Certificate, base64url
+from ..people import CONTOSO
 from .form import Form
 from .refusals import EntraError
 from .replies import stamp
-from .service import HOST, Entra
+from .service import Entra, hosts_of
 from .verification import UNREADABLE, TokenError, header_of, issuers, peek, verify_token
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -55,15 +56,16 @@ def _check_assertion(entra: Entra, tenant: str, client: Application, assertion: 
         header = header_of(assertion)
     except TokenError:
         raise EntraError(50027, reason="it is not a signed JWT") from None
-    if str(peek(assertion).get("iss", "")) in issuers(tenant) or entra.keys.find(header.get("kid")):
-        _check_federated(entra, tenant, client, assertion)
+    if str(peek(assertion).get("iss", "")) in issuers(CONTOSO) or entra.keys.find(header.get("kid")):
+        _check_federated(entra, client, assertion)
     else:
         _check_certificate_assertion(entra, tenant, client, assertion, header)
 
 
-def _check_federated(entra: Entra, tenant: str, client: Application, assertion: str) -> None:
+def _check_federated(entra: Entra, client: Application, assertion: str) -> None:
+    """The managed identity is in the tenant of the registration, whichever tenant the token is for."""
     try:
-        claims = verify_token(assertion, entra.keys, tenant, entra.now())
+        claims = verify_token(assertion, entra.keys, CONTOSO, entra.now())
     except TokenError as bad:
         if bad.reason == "time":
             raise _out_of_time(entra, bad.claims) from None
@@ -72,7 +74,7 @@ def _check_federated(entra: Entra, tenant: str, client: Application, assertion: 
         raise EntraError(700027, reason=str(bad), thumbprint="unknown") from None
     if not entra.directory.federated_subjects(client):
         raise EntraError(70021)
-    if claims["iss"] != issuers(tenant)[1]:
+    if claims["iss"] != issuers(CONTOSO)[1]:
         raise EntraError(700211, issuer=claims["iss"])
     if claims.get("aud") != TOKEN_EXCHANGE_URI:
         raise EntraError(700212, audience=claims.get("aud"))
@@ -129,8 +131,9 @@ def _signed_claims(assertion: str, header: dict[str, Any], certificate: Certific
 
 
 def _audiences(tenant: str) -> tuple[str, ...]:
-    base = f"https://{HOST}/{tenant}"
-    return f"{base}/oauth2/v2.0/token", f"{base}/oauth2/token", f"{base}/v2.0"
+    """The token endpoint and the issuer of this tenant: an assertion for another tenant is refused."""
+    bases = [f"https://{host}/{tenant}" for host in hosts_of(tenant)]
+    return tuple(f"{base}{path}" for base in bases for path in ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0"))
 
 
 def _check_not_replayed(

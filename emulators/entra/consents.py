@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..applications import Application
-from ..directory import EVERYBODY
+from ..directory import everybody_in
 from ..people import Person
 from .records import Permission, Visit
 from .service import Entra
@@ -45,6 +45,8 @@ def missing_permissions(entra: Entra, visit: Visit, person: Person) -> list[Perm
 
 def record_consent(entra: Entra, visit: Visit, person: Person) -> None:
     """Writes into the directory that the person, or an administrator for everybody, has agreed."""
-    who = EVERYBODY if visit.for_everybody else person.name
+    who = everybody_in(visit.tenant) if visit.for_everybody else person.name
+    if visit.for_everybody:
+        entra.directory.install(visit.tenant, visit.client.key)
     for permission in wanted_permissions(entra, visit):
         entra.directory.grant(who, permission.client, permission.resource, permission.scopes)

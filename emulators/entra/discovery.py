@@ -9,7 +9,7 @@ from ..fault import fault_of
 from ..requests_io import json_reply, note
 from .refusals import EntraError
 from .replies import Trace, refusal_reply
-from .service import HOST, SHARED_TENANTS, Entra
+from .service import CUSTOMER_HOSTS, HOST, SHARED_TENANTS, Entra, hosts_of
 from .signing import CLOUD
 from .verification import issuers
 
@@ -19,9 +19,11 @@ CACHEABLE = {"Cache-Control": "max-age=86400, private", "Access-Control-Allow-Or
 def _tenant(entra: Entra, request: Request) -> tuple[str, str]:
     """Path segment and tenant id of the document; a shared endpoint's issuer is a template, as at Entra."""
     name = request.path_params["tenant"].lower()
-    if name in SHARED_TENANTS:
+    if name in SHARED_TENANTS and _host(request) == HOST:
         return name, "{tenantid}"
     tenant = entra.tenant(name)
+    if _host(request) not in hosts_of(tenant):
+        raise EntraError(90002, tenant=name)
     return tenant, tenant
 
 
@@ -36,11 +38,17 @@ async def openid_configuration(request: Request) -> Response:
         note(request).verdict = refused.message
         return refusal_reply(refused, Trace.of(request), entra.now())
     note(request).verdict = f"ok: v{version} metadata"
-    return json_reply(_document(segment, tenant, version), headers=CACHEABLE)
+    return json_reply(_document(_host(request), segment, tenant, version), headers=CACHEABLE)
 
 
-def _document(segment: str, tenant: str, version: int) -> dict[str, object]:
-    base, suffix = f"https://{HOST}/{segment}", "/v2.0" if version == 2 else ""
+def _host(request: Request) -> str:
+    """The name by which the document was asked for: External ID has two. The sign-in server has none of them."""
+    asked = request.headers.get("host", "").lower().removesuffix(":443")
+    return asked if asked in CUSTOMER_HOSTS else HOST
+
+
+def _document(host: str, segment: str, tenant: str, version: int) -> dict[str, object]:
+    base, suffix = f"https://{host}/{segment}", "/v2.0" if version == 2 else ""
     return {
         "token_endpoint": f"{base}/oauth2{suffix}/token",
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],

@@ -32,6 +32,7 @@ KINDS: dict[int, Kind] = {
     50194: Kind(
         REQUEST, "Application '{client}' is registered for one tenant only; use that tenant's endpoint, not /{tenant}."
     ),
+    50059: Kind(REQUEST, "No tenant-identifying information found in the request or implied by any credential."),
     70003: Kind("unsupported_grant_type", "The grant type '{grant}' is not supported."),
     70011: Kind("invalid_scope", "The scope parameter is not valid: {reason}"),
     90002: Kind("invalid_tenant", "Tenant '{tenant}' not found. Check the tenant id and the cloud you sign in to."),
@@ -40,6 +41,9 @@ KINDS: dict[int, Kind] = {
     ),
     90023: Kind(REQUEST, "Unsupported value '{value}' of the parameter '{parameter}'."),
     500011: Kind("invalid_resource", "The resource principal named {resource} was not found in the tenant {tenant}."),
+    650052: Kind(
+        CLIENT, "The app needs access to a service ('{resource}') that your organization '{tenant}' has not enabled."
+    ),
     650053: Kind(
         "invalid_scope",
         "The application '{client}' asked for scope '{scope}' that does not exist on the resource '{resource}'.",
@@ -47,6 +51,7 @@ KINDS: dict[int, Kind] = {
     700016: Kind(
         "unauthorized_client", "Application with identifier '{client}' was not found in the directory '{tenant}'."
     ),
+    7000112: Kind("unauthorized_client", "Application '{client}' is disabled."),
     700054: Kind("unsupported_response_type", "response_type '{value}' is not enabled for the application."),
     900144: Kind(REQUEST, "The request must contain the following parameter: '{parameter}'."),
     900491: Kind("server_error", "The service met an unexpected condition.", 500),

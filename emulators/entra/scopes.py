@@ -68,7 +68,7 @@ def _resolve(directory: Directory, tenant: str, item: str) -> tuple[str, Applica
     prefix, slash, name = item.rpartition("/")
     if not slash:
         return "", directory.applications["graph"], item
-    resource = directory.resource(prefix)
+    resource = directory.resource(prefix, tenant)
     if resource is None:
         raise EntraError(500011, resource=prefix or "(none)", tenant=tenant)
     return prefix, resource, name

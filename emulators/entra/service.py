@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
 from ..directory import AUTH_CONTEXTS, Directory
-from ..people import CONTOSO
+from ..people import CONTOSO, CUSTOMERS
 from .app_claims import app_only_claims, managed_identity_claims
 from .claims import Grant, access_token_claims, id_token_claims
 from .claims_request import ClaimsRequest, parse_claims_request
@@ -16,7 +16,14 @@ from .signing import SigningKeys
 from .stores import ExpiringStore
 
 HOST = "login.microsoftonline.com"
+CUSTOMER_HOSTS = (f"{CUSTOMERS}.ciamlogin.com", "customers.ciamlogin.com")
+"""The two names of the tenant of External ID."""
 SHARED_TENANTS = ("common", "organizations", "consumers")
+
+
+def hosts_of(tenant: str) -> tuple[str, ...]:
+    """The hosts at which this tenant signs in."""
+    return CUSTOMER_HOSTS if tenant == CUSTOMERS else (HOST,)
 
 
 class Entra:
@@ -48,14 +55,19 @@ class Entra:
         return tenant
 
     def client(self, tenant_name: str, client_id: str) -> tuple[str, Application]:
-        """Tenant id and application; refuses an application the tenant does not have, and /common for ours."""
+        """Tenant id and application. Refuses an application that the tenant does not have or has disabled.
+
+        It also refuses /common and the like. For several tenants Entra would ask the person; here each tenant is named.
+        """
         shared = tenant_name.lower() in SHARED_TENANTS
         tenant = CONTOSO if shared else self.tenant(tenant_name)
         client = self.directory.application(client_id, tenant)
         if client is None:
             raise EntraError(700016, client=client_id, tenant=tenant_name)
         if shared:
-            raise EntraError(50194, client=client.name, tenant=tenant_name)
+            raise EntraError(50059 if client.for_several_tenants else 50194, client=client.name, tenant=tenant_name)
+        if self.directory.is_disabled(tenant, client):
+            raise EntraError(7000112, client=client.name)
         return tenant, client
 
     def claims_request(self, text: str | None) -> ClaimsRequest:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..people import PEOPLE, Person
+from ..people import EVERYONE, Person, people_of
 from ..requests_io import note
 from . import pages
 from .consents import missing_permissions, record_consent
@@ -49,8 +49,8 @@ async def consent(request: Request) -> Response:
 
 
 def _choose_account(entra: Entra, visit: Visit, form: Form) -> None:
-    person = PEOPLE.get(form.require("account"))
-    if person is None:
+    person = EVERYONE.get(form.require("account"))
+    if person is None or person.tenant != visit.tenant:
         raise EntraError(50034, tenant=visit.tenant)
     if visit.for_everybody and not entra.directory.is_admin(person):
         raise EntraError(90094)
@@ -99,7 +99,7 @@ def _next(entra: Entra, request: Request, flow: str, visit: Visit) -> Response:
     person = visit.person
     if person is None:
         note(request).verdict = "ok: asks for the account"
-        return pages.account_page(f"{base}/login", flow, visit.client.name, _suggested_first(visit.suggested))
+        return pages.account_page(f"{base}/login", flow, visit.client.name, _suggested_first(visit))
     note(request).person = person.name
     if needed := required_methods(visit.claims) - visit.more_methods:
         what = "passkey" if "fido" in needed else "second factor"
@@ -116,8 +116,8 @@ def _next(entra: Entra, request: Request, flow: str, visit: Visit) -> Response:
     return visit.finish(visit, person)
 
 
-def _suggested_first(suggested: Person | None) -> list[Person]:
-    return sorted(PEOPLE.values(), key=lambda person: person is not suggested)
+def _suggested_first(visit: Visit) -> list[Person]:
+    return sorted(people_of(visit.tenant), key=lambda person: person is not visit.suggested)
 
 
 def refusal_page(entra: Entra, request: Request, refused: EntraError) -> Response:

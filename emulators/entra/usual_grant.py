@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..directory import Directory
-from ..people import CONTOSO, PEOPLE
+from ..people import EVERYONE
 from .claims import Grant
 from .claims_request import ClaimsRequest
 from .decision import issued_contexts
@@ -20,10 +20,10 @@ def usual_grant(
     known = directory.applications
     resource, client = known[app], known["client" if app == "api" else "api"]
     usual = GRAPH_SCOPES if app == "graph" else resource.scopes
-    account = PEOPLE[person]
+    account = EVERYONE[person]
     methods = ("pwd", "mfa") if mfa else ("pwd",)
     return Grant(
-        CONTOSO,
+        account.tenant,
         account,
         client,
         resource,
@@ -32,5 +32,6 @@ def usual_grant(
         methods=methods,
         auth_contexts=issued_contexts(directory, resource, ClaimsRequest(), methods),
         groups=directory.groups_in_token(account, resource),
+        optional_claims=directory.optional_claims(resource),
         client_proof="0" if client.public else "2",
     )

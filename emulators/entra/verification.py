@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 
+from ..people import CUSTOMERS, TENANTS
 from .signing import SigningKeys
 
 
@@ -20,6 +21,8 @@ class TokenError(Exception):
 
 def issuers(tenant: str) -> tuple[str, str]:
     """The issuer of v1 and of v2 tokens of a tenant."""
+    if tenant == CUSTOMERS:
+        return f"https://sts.windows.net/{tenant}/", f"https://{tenant}.ciamlogin.com/{tenant}/v2.0"
     return f"https://sts.windows.net/{tenant}/", f"https://login.microsoftonline.com/{tenant}/v2.0"
 
 
@@ -36,6 +39,15 @@ def verify_token(token: str, keys: SigningKeys, tenant: str, now: float) -> dict
     ):
         raise TokenError("time", "The token is not within its valid time range.", claims)
     return claims
+
+
+def verify_token_of_any(token: str, keys: SigningKeys, now: float) -> dict[str, Any]:
+    """As `verify_token`, for a token of whichever tenant it names; for services that serve every tenant."""
+    claims = _verify_signature(token, keys)
+    tenant = claims.get("tid")
+    if tenant not in TENANTS.values():
+        raise TokenError("issuer", "The tenant is not known.", claims)
+    return verify_token(token, keys, str(tenant), now)
 
 
 def _verify_signature(token: str, keys: SigningKeys) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ..applications import API_IDENTITY
+from ..applications import AGENT, API_IDENTITY
 from ..directory import Directory
-from ..people import CONTOSO, FABRIKAM, PEOPLE
+from ..people import CONTOSO, CUSTOMERS, EVERYONE, FABRIKAM, PEOPLE, Person, people_of
 from ..requests_io import json_object, json_reply
 from ..table import Table
 from .story import Story
@@ -59,6 +59,12 @@ class Flow:
         self._directory = directory
         self._table = table
 
+    @property
+    def people(self) -> dict[str, Person]:
+        """Who can sign in to the client, by short name."""
+        several = people_of(FABRIKAM) if self._table.for_several_tenants else []
+        return {**PEOPLE, **{person.name: person for person in several}}
+
     def hello(self) -> dict[str, Any]:
         """What stays the same while the stack runs."""
         table = self._table
@@ -67,7 +73,8 @@ class Flow:
         apps = self._directory.applications.values()
         names = {app.client_id: app.name for app in apps}
         names |= {uri: app.name for app in apps for uri in app.identifier_uris}
-        names |= {person.oid: person.display_name for person in PEOPLE.values()}
+        names |= {person.oid: person.display_name for person in EVERYONE.values()}
+        names |= {AGENT.client_id: AGENT.name, CUSTOMERS: "Customers"}
         names |= {CONTOSO: "Contoso", FABRIKAM: "Fabrikam", API_IDENTITY.client_id: "the API's managed identity"}
         names |= {API_IDENTITY.principal_id: "the API's managed identity", "https://vault.azure.net": "Key Vault"}
         services = {api.key: api.title for api in table.apis} | {one.key: one.name for one in table.azure}
@@ -77,7 +84,7 @@ class Flow:
             "calls": calls,
             "names": names,
             "services": services,
-            "people": {name: person.display_name for name, person in PEOPLE.items()},
+            "people": {name: person.display_name for name, person in EVERYONE.items()},
         }
 
     def state(self) -> dict[str, Any]:
@@ -129,8 +136,8 @@ class Flow:
         try:
             options = await _options(request, {"person": str, "path": str, "how": str})
             person, path, how = options["person"], options["path"], options["how"]
-            if person not in PEOPLE:
-                raise ValueError(f"person must be one of {', '.join(sorted(PEOPLE))}")
+            if person not in self.people:
+                raise ValueError(f"person must be one of {', '.join(sorted(self.people))}")
             if how not in ("call", "fresh", "step-up", "consent"):
                 raise ValueError("how must be one of call, consent, fresh, step-up")
             if len(path) > MAX_PATH:

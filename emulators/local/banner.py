@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from emulators.local.state import StackState
-from emulators.people import PEOPLE
+from emulators.people import FABRIKAM, PEOPLE, people_of
 from emulators.table import Table
 
 PYTHON = "py" if os.name == "nt" else "python3"
@@ -43,7 +43,10 @@ def banner(
 
 def people(table: Table) -> list[str]:
     """One line each: the name to use in a command, and what it shows."""
-    return [f"  {person.name:<8}{'; '.join([person.about, *_roles(table, person.name)])}" for person in PEOPLE.values()]
+    fabrikam = people_of(FABRIKAM) if table.for_several_tenants else []
+    named = [(person, person.about) for person in PEOPLE.values()]
+    named += [(person, f"of Fabrikam: {person.about}") for person in fabrikam]
+    return [f"  {person.name:<8}{'; '.join([about, *_roles(table, person.name)])}" for person, about in named]
 
 
 def _roles(table: Table, person: str) -> list[str]:

@@ -21,6 +21,7 @@ from emulators.browser import PlayError, walk
 from emulators.flow.decoded import without_tokens
 from emulators.flow.routes import BusyError
 from emulators.flow.story import Request, Story
+from emulators.people import EVERYONE
 from emulators.requests_io import fingerprint
 
 MAX_AT_ONCE = 4
@@ -127,7 +128,7 @@ class ClickVisitor:
             "code_challenge_method": "S256",
             **({"prompt": "consent"} if consent else {}),
         }
-        authority = f"https://login.microsoftonline.com/{self._client['TENANT_ID']}/oauth2/v2.0"
+        authority = f"https://login.microsoftonline.com/{EVERYONE[person].tenant}/oauth2/v2.0"
         arrived, _ = walk(f"{authority}/authorize?{urlencode(query)}", person, self._sign_in_url)
         sent = {name: values[0] for name, values in parse_qs(urlsplit(arrived).query).items()}
         if sent.get("state") != query["state"] or "code" not in sent:

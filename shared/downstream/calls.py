@@ -37,7 +37,7 @@ class DownstreamApis:
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.authority, self.transport, self.now = settings.authority, transport, now
+        self.transport, self.now = transport, now
         self._settings = settings.downstream_apis
         self.threads = ThreadPoolExecutor(settings.waiting_threads, "on-behalf-of")  # starts none before it is used
         self.retries = {name: Retries(ATTEMPTS, sleep) for name in settings.downstream_apis}
@@ -55,6 +55,7 @@ class UserCalls:
 
     def __init__(self, api: DownstreamApiSettings, apis: DownstreamApis, context: RequestContext) -> None:
         self._api, self._apis, self._context = api, apis, context
+        self._authority = context.access_token.authority
         self._retries = apis.retries[api.name.lower()]
 
     @property
@@ -93,14 +94,14 @@ class UserCalls:
         status = refused.status_code
         claims = claims_in(refused) if status == 401 else ""
         if claims:  # such as from continuous access evaluation: one more exchange, with these claims
-            return token_with_claims(self._context, self._api, claims, token, self._apis.authority)
-        if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._apis.authority) is None):
+            return token_with_claims(self._context, self._api, claims, token, self._authority)
+        if status == 401 or (status == 403 and demand_of(refused, self._api.name, self._authority) is None):
             return self._another_token(token, status)
         return None
 
     def error(self, response: Response) -> ApiError:
         """The error for the client, from an error response of the API."""
-        return error_from_api(response, self._api.name, self._apis.authority, self._apis.now())
+        return error_from_api(response, self._api.name, self._authority, self._apis.now())
 
     def error_in(self, response: Response, method: str) -> ApiError | None:
         """Like `error`, but None for a success."""

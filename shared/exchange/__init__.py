@@ -7,7 +7,8 @@ them, and most requests never need them. MSAL is too: it takes a quarter of a se
 from .azure_identity import CONNECT_SECONDS, READ_SECONDS, azure_credential, azure_options, http_session
 from .downstream_token import DownstreamToken, Origin, Refusal, TokenSource
 from .msal_client import MsalHttpClient
-from .on_behalf_of import OnBehalfOf
+from .on_behalf_of import OnBehalfOf, credential_loads
+from .tenants import TenantExchanges
 
 __all__ = [
     "CONNECT_SECONDS",
@@ -17,8 +18,10 @@ __all__ = [
     "OnBehalfOf",
     "Origin",
     "Refusal",
+    "TenantExchanges",
     "TokenSource",
     "azure_credential",
     "azure_options",
+    "credential_loads",
     "http_session",
 ]

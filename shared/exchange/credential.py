@@ -1,4 +1,4 @@
-"""Keeps one MSAL application with a usable client credential: loads it early, reloads it, and survives a rotation.
+"""Keeps one MSAL application of a tenant with a usable client credential, and survives a rotation.
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
@@ -10,6 +10,8 @@
     previous     the certificate before the     After 5 minutes the newest is loaded in the background → current.
                  newest in the vault
 
+The states are those of one tenant, so its refusals change nothing for another. `CredentialLoads` loads for all of them.
+
 A load that fails leaves the state as it is. After a refusal there are 30 seconds between two loads, or 2 seconds after
 a failed load. A circuit breaker stops the loads while a vault is down. Every load runs in the background. If one
 waiting request is out of time, the others still get the result.
@@ -20,29 +22,25 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
-from ..net import CircuitBreaker, CircuitOpenError, SingleFlight, WaitedTooLongError, within
-from ..settings import Authority, ClientSettings, CredentialSettings
+from ..net import SingleFlight, WaitedTooLongError, within
+from ..settings import Authority, ClientSettings
+from .credential_loads import FAILED_COOLDOWN_SECONDS, LOAD_SECONDS, NEVER, CredentialLoads, Sources
 from .msal_client import DiscoveryCache, MsalHttpClient, msal_application
 
 if TYPE_CHECKING:
     from .credential_sources import ClientCredential
 
-LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
 RELOAD_AFTER_SECONDS = 4 * 3600.0  # a rotated certificate is used before Entra refuses the old one
 RETURN_AFTER_SECONDS = 300.0  # from the previous certificate to the newest, which Entra knows by then
 RELOAD_COOLDOWN_SECONDS = 30.0  # between two loads after refusals, to spare the vault
-FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
 
-_LOAD, _EARLY_LOAD = "client credential", "early client credential"
-_NEVER = float("-inf")
+_LOAD = "client credential"
 
 log = logging.getLogger(__name__)
-
-Sources = Sequence[CredentialSettings]
 
 
 class ConfidentialClient(NamedTuple):
@@ -52,13 +50,8 @@ class ConfidentialClient(NamedTuple):
     reload_at: float
     version: str
     """The version of the certificate in the vault; "" if the credential is not from a vault."""
-
-
-class _EarlyLoad(NamedTuple):
-    """The result of the load before the first exchange, and when it ended."""
-
-    result: ClientCredential | ApiError
-    at: float
+    loaded_at: float = NEVER
+    """When the credential was loaded."""
 
 
 class ConfidentialClients:
@@ -71,25 +64,27 @@ class ConfidentialClients:
         http: MsalHttpClient,
         now: Callable[[], float],
         load: Callable[[Sources, Callable[[], float]], ClientCredential],
+        credentials: CredentialLoads | None = None,
     ) -> None:
-        """`load`: see credential_sources.load_client_credential."""
+        """
+        Args:
+            load: see credential_sources.load_client_credential.
+            credentials: the loads that this tenant shares with others.
+        """
         self._authority, self._capabilities, self._http = authority, client.capabilities, http
-        self._now, self._load = now, load
+        self._now = now
+        self._credentials = credentials or CredentialLoads(client.credentials, now, load)
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
         self._vaults = tuple(source for source in self._newest if source.source_type == "KeyVault")
-        self._early: _EarlyLoad | None = None
         self._client: ConfidentialClient | None = None
-        self._next_reload = self._next_return = _NEVER
+        self._next_reload = self._next_return = NEVER
         self._reload_failed = False
-        self._circuit = CircuitBreaker("client credential", now)
-        self._last_failure: ApiError | None = None
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
-        self._early_loads: SingleFlight[str, None] = SingleFlight()
 
     def load_early(self) -> None:
         """Starts to load the credential before the first exchange needs it. Call it once."""
-        self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
+        self._credentials.load_early()
 
     def get(self) -> ConfidentialClient:
         """The application in use. An old one is replaced in the background.
@@ -150,7 +145,7 @@ class ConfidentialClients:
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
-            client, self._reload_failed = self._build(self._newest), False
+            client, self._reload_failed = self._build(self._newest, newer_than=stale.loaded_at), False
         except ApiError:
             self._next_reload, self._reload_failed = self._now() + FAILED_COOLDOWN_SECONDS, True
             raise
@@ -164,7 +159,7 @@ class ConfidentialClients:
         self._next_return = self._now() + RELOAD_COOLDOWN_SECONDS
         try:
             before = tuple(source._replace(version_refused=refused.version) for source in self._vaults)
-            client = self._build(before, RETURN_AFTER_SECONDS)
+            client = self._build(before, RETURN_AFTER_SECONDS, newer_than=self._now() - RETURN_AFTER_SECONDS)
         except ServerMisconfigured:  # no earlier version; credential_sources has logged it
             return refused
         except ApiError:
@@ -173,47 +168,11 @@ class ConfidentialClients:
         log.warning("client credential: Entra does not know the newest certificate yet; using the one before")
         return client
 
-    def _build(self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS) -> ConfidentialClient:
+    def _build(
+        self, sources: Sources, lasts: float = RELOAD_AFTER_SECONDS, newer_than: float = NEVER
+    ) -> ConfidentialClient:
         with within(LOAD_SECONDS, self._now):
-            credential, loaded_at = self._take_credential(sources)
+            credential, at = self._credentials.take(sources, newer_than)
             application = msal_application(self._authority, self._capabilities, credential, self._http, self._discovery)
-        self._client = client = ConfidentialClient(application, loaded_at + lasts, credential.version)
+        self._client = client = ConfidentialClient(application, at + lasts, credential.version, at)
         return client
-
-    def _take_credential(self, sources: Sources) -> tuple[ClientCredential, float]:
-        """A credential and its load time. The first client gets the early one. Later clients get a fresh one."""
-        self._early_loads.join(_EARLY_LOAD)
-        early, self._early = self._early, None
-        if early is None:
-            return self._load_first(sources), self._now()
-        if not isinstance(early.result, ApiError):
-            return early.result, early.at
-        if self._now() < early.at + FAILED_COOLDOWN_SECONDS:
-            raise early.result
-        return self._load_first(sources), self._now()
-
-    def _load_before_first_use(self) -> None:
-        try:
-            with within(LOAD_SECONDS, self._now):
-                result: ClientCredential | ApiError = self._load_first(self._newest)
-        except ApiError as error:
-            result = error
-        self._early = _EarlyLoad(result, self._now())
-
-    def _load_first(self, sources: Sources) -> ClientCredential:
-        """The credential of the first source that has one. After some failures the circuit breaker stops the loads."""
-        try:
-            self._circuit.check()
-        except CircuitOpenError as error:
-            if isinstance(self._last_failure, ServerMisconfigured):
-                raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
-            wait = math.ceil(error.seconds)
-            raise ServiceUnavailable(retry_after=wait, reason="client credential: circuit open") from None
-        try:
-            credential = self._load(sources, self._now)
-        except ApiError as error:
-            self._last_failure = error
-            self._circuit.failed()
-            raise
-        self._circuit.succeeded()
-        return credential

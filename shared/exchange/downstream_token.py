@@ -65,7 +65,10 @@ class Refusal:
 
 
 class TokenSource(Protocol):
-    """A source of downstream tokens: Entra (`OnBehalfOf`), or the Redis cache in front of it (`DistributedCache`)."""
+    """A source of downstream tokens of one tenant.
+
+    It is Entra (`OnBehalfOf`), or the Redis cache in front of it (`DistributedCache`).
+    """
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None

@@ -58,6 +58,13 @@ _MISCONFIGURED = {
     70021,  # no federated credential for the assertion
     700213,  # no federated credential for the assertion's subject
 }
+# Where several tenants may call, the user's tenant lacks this API or an API behind it until an administrator consents.
+_NOT_IN_THE_TENANT = {
+    500011,  # the downstream API is not in the tenant
+    650052,  # the tenant is not subscribed to the downstream API
+    7000112,  # the application is disabled in the tenant
+    700016,  # the application is not in the tenant
+}
 _NEW_TOKEN_NEEDED = {
     50013,  # invalid assertion
     500133,  # the assertion is outside of its valid time range
@@ -86,6 +93,8 @@ def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: 
     if claims:
         return ClaimsChallenge(claims, authorization_uri=authority.authorization_uri, reason=reason)
     if suberror == "consent_required" or error == "consent_required" or _CONSENT & numbers:
+        return ConsentRequired(scopes, admin_consent_url=authority.admin_consent_url, reason=reason)
+    if authority.among_several and _NOT_IN_THE_TENANT & numbers:
         return ConsentRequired(scopes, admin_consent_url=authority.admin_consent_url, reason=reason)
     if suberror in _DENIED_SUBERRORS or _DENIED & numbers:
         return AccessDenied(reason=reason)

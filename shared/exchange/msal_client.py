@@ -74,7 +74,7 @@ class MsalHttpClient:
         document = response.json()
         token_endpoint = document.get("token_endpoint") if isinstance(document, dict) else None
         if isinstance(token_endpoint, str):
-            self._check_host(token_endpoint)
+            self._check_endpoint(token_endpoint)
         return response
 
     def post(
@@ -87,17 +87,17 @@ class MsalHttpClient:
         **_: Any,
     ) -> Response:
         """Sends a token request. `correlation_id` is ours: MSAL passes on arguments that it does not know."""
-        self._check_host(url)
+        self._check_endpoint(url)
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
         return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
 
     def close(self) -> None:
         """Does nothing: the code that made the transport closes it."""
 
-    def _check_host(self, address: str) -> None:
-        """Raises EntraUnavailable for a token endpoint on another host: it would get the user's token."""
-        if not self._authority.own_address(address):
-            raise EntraUnavailable("token endpoint on another host")
+    def _check_endpoint(self, address: str) -> None:
+        """Raises EntraUnavailable for a token endpoint of another host or tenant: it would get the user's token."""
+        if not self._authority.own_token_endpoint(address):
+            raise EntraUnavailable("token endpoint of another host or tenant")
 
     def _send(self, method: str, url: str, **request: Any) -> Response:
         try:
@@ -201,6 +201,7 @@ def msal_application(
             authority.client_id,
             client_credential=credential.for_msal(),
             authority=authority.url,
+            instance_discovery=False,  # otherwise MSAL asks the public cloud about an address that it does not know
             http_client=http,
             http_cache=discovery,
             token_cache=no_token_cache(),

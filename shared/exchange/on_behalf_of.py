@@ -19,6 +19,7 @@ from ..errors import ApiError, ServiceUnavailable
 from ..net import AttemptFailedError, Retries
 from ..settings import Authority, ClientSettings
 from .credential import ConfidentialClient, ConfidentialClients
+from .credential_loads import CredentialLoads
 from .downstream_token import DownstreamToken, Refusal
 from .entra_errors import describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
@@ -48,9 +49,11 @@ class OnBehalfOf:
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
         load: Callable[..., ClientCredential] | None = None,
+        credentials: CredentialLoads | None = None,
     ) -> None:
+        """`credentials`: the loads that this tenant shares with others; see `credential_loads`."""
         self._authority, self._now = authority, now
-        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential)
+        self._clients = ConfidentialClients(authority, client, http, now, load or _load_credential, credentials)
         self._retries = Retries(ATTEMPTS, sleep)
 
     def load_credential_early(self) -> None:
@@ -119,6 +122,11 @@ def _load_credential(sources: Sequence[CredentialSettings], now: Callable[[], fl
     from .credential_sources import load_client_credential
 
     return load_client_credential(sources, now)
+
+
+def credential_loads(client: ClientSettings, now: Callable[[], float]) -> CredentialLoads:
+    """The loads of the client credential, for the `OnBehalfOf` of every tenant."""
+    return CredentialLoads(client.credentials, now, _load_credential)
 
 
 def life_seconds(expires_in: object) -> float:

@@ -1,10 +1,16 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
-from .authority import Authority, normalized
+from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
+from .clouds import GRAPH_HOSTS, cloud_of
 from .credentials import CredentialSettings
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings
 
 __all__ = [
+    "ANY",
+    "GRAPH_HOSTS",
+    "MAX_TENANTS",
+    "ORGANIZATIONS",
+    "PERSONAL_ACCOUNTS",
     "Authority",
     "ClientSettings",
     "CredentialSettings",
@@ -12,5 +18,6 @@ __all__ = [
     "RedisSettings",
     "Settings",
     "TokenSettings",
+    "cloud_of",
     "normalized",
 ]

@@ -1,4 +1,4 @@
-"""One Entra tenant as this API's authority: its issuers, its endpoints, and which addresses are on its own host."""
+"""Entra as this API's authority, of one tenant or of several: issuers, endpoints, and which addresses are its own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,34 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from .clouds import EXTERNAL_ID, cloud_of, host_of, known_cloud
+
+ORGANIZATIONS = "organizations"
+"""In place of a tenant id: the users of several tenants may call, and none has a personal account."""
+ANY = "any"
+"""In place of a list of tenants: every organization may call."""
+PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The tenant of personal accounts. https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference"""
+MAX_TENANTS = 1_000  # how many are remembered, each with what the exchange needs (10 KB)
+
 
 @dataclass(frozen=True)
 class Authority:
     """The tenant `tenant_id` at `instance`, such as https://login.microsoftonline.com, for the app `client_id`.
 
+    `among_several`: the users of other tenants may call as well. Their own administrators set up these tenants. So what
+    is missing in one of them is not a fault of these settings.
     https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
     """
 
     instance: str
     tenant_id: str
     client_id: str
+    among_several: bool = False
+
+    def of_tenant(self, tenant_id: str) -> Authority:
+        """One of several tenants, for the same app."""
+        return Authority(self.instance, tenant_id, self.client_id, among_several=True)
 
     @cached_property
     def url(self) -> str:
@@ -25,21 +42,39 @@ class Authority:
 
     @cached_property
     def issuer(self) -> str:
-        """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens."""
-        return f"{self.url}/v2.0"
+        """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens.
+
+        Of several tenants it is Entra's template: `{tenantid}` stands for the tenant. The host of External ID's issuer
+        is the tenant id, by whichever name the tenant is asked.
+        """
+        tenant = "{tenantid}" if self.tenant_id == ORGANIZATIONS else self.tenant_id
+        if host_of(self.instance).endswith(EXTERNAL_ID):
+            return f"https://{tenant}{EXTERNAL_ID}/{tenant}/v2.0"
+        return f"{self.instance}/{tenant}/v2.0"
 
     @cached_property
-    def token_issuers(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of `ver` and `iss` that an access token of this tenant may have.
+    def v1_issuer(self) -> str:
+        """The issuer of v1.0 tokens.
 
         https://learn.microsoft.com/entra/identity-platform/access-tokens#token-formats
         """
-        return ("1.0", f"https://sts.windows.net/{self.tenant_id}/"), ("2.0", self.issuer)
+        return f"https://{cloud_of(self.instance).v1_issuer}/{self.tenant_id}/"
+
+    def discovered_issuer(self, issuer: object) -> str:
+        """The issuer in a discovery document, if it differs from `issuer` and may; otherwise "".
+
+        It may where the address of Entra is no name of Microsoft, such as a domain of one's own for External ID. Its
+        path must be that of the tenant.
+        """
+        if not isinstance(issuer, str) or known_cloud(self.instance) or self.tenant_id == ORGANIZATIONS:
+            return ""
+        host = host_of(issuer)
+        return issuer if host and issuer == f"https://{host}/{self.tenant_id}/v2.0" else ""
 
     @cached_property
     def discovery_url(self) -> str:
         """The address of the discovery document (OpenID Connect Discovery 1.0 §4)."""
-        return f"{self.issuer}/.well-known/openid-configuration"
+        return f"{self.url}/v2.0/.well-known/openid-configuration"
 
     @cached_property
     def realm(self) -> str:
@@ -57,12 +92,21 @@ class Authority:
         return f"{self.url}/adminconsent?client_id={self.client_id}"
 
     def own_address(self, address: object) -> str:
-        """The address, normalized, if its scheme, host, port and user are the authority's; "" for anything else."""
+        """The address, normalized, if its scheme, host, port and user are the authority's; "" for anything else.
+
+        The host of its issuer counts as well: External ID knows a tenant by two names.
+        """
         try:
             own = normalized(address) if isinstance(address, str) else ""
-            return own if urlsplit(own)[:2] == urlsplit(normalized(self.url))[:2] else ""
+            return own if urlsplit(own)[:2] in (urlsplit(normalized(self.url))[:2], urlsplit(self.issuer)[:2]) else ""
         except ValueError:
             return ""
+
+    def own_token_endpoint(self, address: object) -> str:
+        """As `own_address`. Of several tenants, the endpoint must be that of this tenant: it gets the user's token."""
+        own = self.own_address(address)
+        is_own = not self.among_several or urlsplit(own).path.startswith(f"/{self.tenant_id}/")
+        return own if is_own else ""
 
 
 def normalized(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .clouds import Cloud
 from .environ import EnvironReader, Secret
 
 SOURCE_TYPES = ("KeyVault", "SignedAssertionFromManagedIdentity", "Path", "Base64Encoded", "ClientSecret")
@@ -24,15 +25,15 @@ class CredentialSettings(NamedTuple):
     client_secret: Secret = Secret("")
 
 
-def client_credentials(env: EnvironReader) -> tuple[CredentialSettings, ...]:
-    """All entries, numbered without a gap. Problems are in `env.problems`."""
+def client_credentials(env: EnvironReader, cloud: Cloud) -> tuple[CredentialSettings, ...]:
+    """All entries, numbered without a gap. Problems are in `env.problems`. `cloud`: that of Entra."""
     entries: list[CredentialSettings] = []
     while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
-        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__"))
+        entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__", cloud))
     return tuple(entries)
 
 
-def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
+def _client_credential(env: EnvironReader, at: str, cloud: Cloud) -> CredentialSettings:
     source = env.one_of(at + "SourceType", SOURCE_TYPES)
     if not source:  # one problem is enough: the other variables of a wrong SourceType cannot be judged
         for name in env.children(at.removesuffix("__")):
@@ -49,7 +50,7 @@ def _client_credential(env: EnvironReader, at: str) -> CredentialSettings:
         return CredentialSettings(
             source,
             managed_identity_client_id=env.guid(at + "ManagedIdentityClientId"),
-            token_exchange_url=env.text(at + "TokenExchangeUrl", "api://AzureADTokenExchange"),
+            token_exchange_url=env.text(at + "TokenExchangeUrl", cloud.token_exchange_url),
         )
     if source == "Path":
         path, password = env.text(at + "CertificateDiskPath"), env.secret(at + "CertificatePassword", "")

@@ -13,6 +13,10 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
 
+def is_guid(text: str) -> bool:
+    return _GUID.fullmatch(text) is not None
+
+
 class Secret:
     """A value that must not be shown. Only `reveal()` returns it."""
 
@@ -59,16 +63,16 @@ class EnvironReader:
 
     def guid(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default)
-        if value and not _GUID.fullmatch(value):
+        if value and not is_guid(value):
             self.problems.setdefault(name, "must be a GUID such as 3c1a…-…")
         return value.lower()
 
     def secret(self, name: str, default: str | None = None) -> Secret:
         return Secret(self.text(name, default))
 
-    def flag(self, name: str) -> bool:
-        """`true` or `false`; false when it is not set."""
-        value = self.text(name, "false").lower()
+    def flag(self, name: str, default: str = "false") -> bool:
+        """`true` or `false`."""
+        value = self.text(name, default).lower()
         if value not in ("true", "false"):
             self.problems.setdefault(name, "must be true or false")
         return value == "true"

@@ -6,19 +6,21 @@ Every variable is listed in docs/configuration.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import SettingsError
-from .authority import Authority
+from .authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority
+from .clouds import EXTERNAL_ID, cloud_of, host_of, judge_instance, known_cloud, refuse_mixtures
 from .credentials import CredentialSettings, client_credentials
-from .environ import EnvironReader, Secret, is_redis_url
+from .environ import EnvironReader, Secret, is_guid, is_redis_url
 from .identity_web import judge_web_settings
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
 _INSTANCE = "https://login.microsoftonline.com"
-_AUTHORITY = re.compile(r"(https://[^/]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/v2\.0)?", re.IGNORECASE)
+_TENANT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|organizations"
+_AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECASE)
 _RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
@@ -43,11 +45,17 @@ class RedisSettings(NamedTuple):
 
 
 class TokenSettings(NamedTuple):
-    """Which access tokens of the tenant this API accepts, and whether its log names their users."""
+    """Which access tokens this API accepts, and whether its log names their users.
 
+    `allow_agent_users`: whether the user accounts of agents may call. No person stands behind them.
+    """
+
+    allowed_tenants: tuple[str, ...]  # tenant ids, or ANY; empty: the one tenant of the authority
     audiences: tuple[str, ...]
     allowed_clients: tuple[str, ...]  # empty: all
     enable_pii_logging: bool
+    allow_guests: bool
+    allow_agent_users: bool
 
 
 class ClientSettings(NamedTuple):
@@ -85,13 +93,18 @@ class Settings(NamedTuple):
         settings = cls(
             authority=Authority(instance, tenant_id, client_id),
             tokens=TokenSettings(
+                allowed_tenants=_allowed_tenants(env, instance, tenant_id),
                 audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
                 allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
                 enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
+                allow_guests=env.flag("AzureAd__AllowGuests", "true"),
+                allow_agent_users=env.flag("AzureAd__AllowAgentUsers"),
             ),
             scopes=env.words("AzureAd__Scopes"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
-            client=ClientSettings(client_credentials(env), capabilities=env.words("AzureAd__ClientCapabilities")),
+            client=ClientSettings(
+                client_credentials(env, cloud_of(instance)), capabilities=env.words("AzureAd__ClientCapabilities")
+            ),
             downstream_apis=_downstream_apis(env),
             max_sessions=env.whole_number("TokenCache__MaxSessions", MAX_SESSIONS, 1, 1_000_000),
             max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
@@ -101,6 +114,8 @@ class Settings(NamedTuple):
         )
         if settings.downstream_apis and not settings.client.credentials:
             env.problems["AzureAd__ClientCredentials__0__SourceType"] = "is missing: On-Behalf-Of needs a credential"
+        if env.problems.keys().isdisjoint({"AzureAd__Instance", "AzureAd__Authority"}):
+            refuse_mixtures(env, instance, _addresses(settings))
         judge_web_settings(env)
         env.refuse_unknown("AzureAd", "DownstreamApis", "TokenCache")
         if env.problems:
@@ -124,15 +139,62 @@ def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
     name = "AzureAd__Authority"
     authority = env.https_url(name, "")
     if not authority:
-        return env.https_url("AzureAd__Instance", _INSTANCE), env.guid("AzureAd__TenantId")
+        instance = env.https_url("AzureAd__Instance", _INSTANCE)
+        judge_instance(env, "AzureAd__Instance", instance)
+        return instance, _tenant_id(env)
     match = _AUTHORITY.fullmatch(authority) if name not in env.problems else None
+    judge_instance(env, name, authority)
     if match is None:
         env.problems.setdefault(name, "must be https://login.microsoftonline.com/{tenant id, a GUID}/v2.0")
     of_both = (match[1], match[2].lower()) if match else ("", "")
-    apart = env.https_url("AzureAd__Instance", of_both[0]), env.guid("AzureAd__TenantId", of_both[1])
+    apart = env.https_url("AzureAd__Instance", of_both[0]), _tenant_id(env, of_both[1])
     if match and (apart[0].lower(), apart[1]) != (of_both[0].lower(), of_both[1]):
         env.problems.setdefault(name, "names another tenant or instance than AzureAd__TenantId and AzureAd__Instance")
     return apart
+
+
+def _tenant_id(env: EnvironReader, default: str | None = None) -> str:
+    """A tenant id, or ORGANIZATIONS."""
+    name = "AzureAd__TenantId"
+    if env.says(name, ORGANIZATIONS):
+        return env.text(name).lower()
+    if default == ORGANIZATIONS:
+        return env.text(name, default).lower()
+    if env.says(name, "common") or env.says(name, "consumers"):
+        reason = "would let in personal accounts; give a tenant id, or organizations and AzureAd__AllowedTenants"
+        env.problems[name] = reason
+    return env.guid(name, default)
+
+
+def _allowed_tenants(env: EnvironReader, instance: str, tenant_id: str) -> tuple[str, ...]:
+    """`AzureAd__AllowedTenants`: needed where several tenants may call, and refused where one tenant is set."""
+    name = "AzureAd__AllowedTenants"
+    tenants = tuple(word.lower() for word in env.words(name))
+    if tenant_id != ORGANIZATIONS:
+        if tenants and "AzureAd__TenantId" not in env.problems:
+            env.problems.setdefault(name, "is for AzureAd__TenantId=organizations; one tenant needs no list")
+        return ()
+    if not known_cloud(instance) or host_of(instance).endswith(EXTERNAL_ID):
+        env.problems.setdefault("AzureAd__TenantId", "must be a tenant id: AzureAd__Instance has no other tenants")
+    if not tenants:
+        env.problems.setdefault(name, f"is missing: list the tenants whose users may call, or give the word {ANY}")
+    elif tenants != (ANY,) and not all(is_guid(tenant) for tenant in tenants):
+        env.problems.setdefault(name, f"must be tenant ids (GUIDs), or the word {ANY} alone")
+    elif PERSONAL_ACCOUNTS in tenants:
+        env.problems.setdefault(name, "must not list the tenant of personal accounts; none may call")
+    return tuple(dict.fromkeys(tenants))
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The settings that may name a service of one cloud: name and value."""
+    for number, source in enumerate(settings.client.credentials):
+        at = f"AzureAd__ClientCredentials__{number}__"
+        yield at + "KeyVaultUrl", source.key_vault_url
+        yield at + "TokenExchangeUrl", source.token_exchange_url
+    for api in settings.downstream_apis.values():
+        at = f"DownstreamApis__{api.name}__"
+        yield at + "BaseUrl", api.base_url
+        yield from ((at + "Scopes", scope) for scope in api.scopes)
 
 
 def _redis(env: EnvironReader) -> RedisSettings:

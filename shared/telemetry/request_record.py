@@ -51,6 +51,8 @@ class RequestRecord:
         self._function, self._method, self._trace_id = function, method, trace
         self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
+        self.agent = ""  # the client id of an agent that calls for the user
+        self.tenant = ""  # the id of the user's tenant, where several tenants may call
         self._tokens: list[str] = []
         self._calls: list[str] = []
         self._queued_ms = 0
@@ -92,7 +94,14 @@ class RequestRecord:
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
         code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
-        more = {"tokens": _some_of(self._tokens), "calls": _some_of(self._calls), "queued": queued, "code": code}
+        more = {
+            "tenant": self.tenant,
+            "agent": self.agent,
+            "tokens": _some_of(self._tokens),
+            "calls": _some_of(self._calls),
+            "queued": queued,
+            "code": code,
+        }
         more["reason"] = reason
         for name, value in more.items():
             if value:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _RestResponse: Any = _UntypedResponse
 _RENEW_AT = 1  # seconds since 1970: always due, so that azure-core asks the credential at each call
-_BEARER = re.compile(r"(?i:Bearer) +(\S+)")
+_BEARER = re.compile(r"\s*bearer(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _LONGEST_PAUSE = 1.0  # seconds before another attempt; the storage clients would wait for 15
 
 
@@ -79,14 +79,14 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads i
         bearer = _BEARER.fullmatch(request.headers.get("Authorization") or "")
         if bearer is None:
             return super().send(request, proxies=proxies, **options)
-        credential = self._credential_for(bearer[1], request.url)
+        credential, token = self._issuer_of(bearer[1] or "", request.url)
         rewind = _rewinding(request)
         response = super().send(request, proxies=proxies, **options)
         claims = claims_of(response)
         if not claims:
             return response
         response.internal_response.close()
-        request.headers["Authorization"] = f"Bearer {credential.replacement(bearer[1], claims)}"
+        request.headers["Authorization"] = f"Bearer {credential.replacement(token, claims)}"
         if rewind():
             response = super().send(request, proxies=proxies, **options)
             claims = claims_of(response)
@@ -95,14 +95,15 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads i
             response.internal_response.close()
         raise credential.challenge(claims)
 
-    def _credential_for(self, bearer: str, url: str) -> UserCredential:
+    def _issuer_of(self, bearer: str, url: str) -> tuple[UserCredential, DownstreamToken]:
         """The credential that issued the token, for the host of this address. Two may have issued the same token."""
         error = ServerMisconfigured(reason="the token of a client with azure_options() is not of user.credential(…)")
         for credential in tuple(self._credentials.values()):
-            if credential.has_issued(bearer):
+            token = credential.issued(bearer)
+            if token is not None:
                 try:
                     credential.check_host(url)
-                    return credential
+                    return credential, token
                 except ServerMisconfigured as other_host:
                     error = other_host
         raise error

@@ -18,16 +18,10 @@ from ..errors import BadGateway, ClaimsChallenge, ServerMisconfigured
 from ..exchange import DownstreamToken
 from ..net import requested_claims
 from ..sessions import RequestContext
-from ..settings import Authority, DownstreamApiSettings, normalized
+from ..settings import GRAPH_HOSTS, Authority, DownstreamApiSettings, cloud_of, normalized
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
-
-GRAPH = "https://graph.microsoft.com"
-GRAPH_HOSTS = frozenset(
-    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
-)
-"""https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints"""
 
 _MAX_ISSUED = 16  # tokens of one request; a request has one or two
 _SHOWN = re.compile(r"[A-Za-z0-9:/._-]{1,120}", re.ASCII)  # a server may request any text
@@ -80,9 +74,9 @@ class UserCredential:
         asked = options or {}
         return access_token_info(self._token(scopes, asked.get("claims"), asked.get("tenant_id")))
 
-    def has_issued(self, bearer: str) -> bool:
-        """Whether a client got this token here. It says whose token a request of the client carries."""
-        return any(bearer == each.token for each in tuple(self._issued))
+    def issued(self, bearer: str) -> DownstreamToken | None:
+        """The token, if a client got it here. It says whose token a request of the client carries."""
+        return next((each for each in tuple(self._issued) if each.token == bearer), None)
 
     def check_host(self, url: str) -> None:
         """Before a token is sent to this address.
@@ -100,10 +94,9 @@ class UserCredential:
         if not url.isprintable() or _origin(url) != _origin(self._api.base_url):
             raise ServerMisconfigured(reason=f"a client was to send the token to another host than {setting} names")
 
-    def replacement(self, refused: str, claims: str) -> str:
+    def replacement(self, refused: DownstreamToken, claims: str) -> str:
         """The token for another attempt, after the service refused one with a claims challenge. One more exchange."""
-        known = next(each for each in tuple(self._issued) if each.token == refused)
-        return self._exchanged(claims, known).token
+        return self._exchanged(claims, refused).token
 
     def challenge(self, claims: str) -> ClaimsChallenge:
         """The error for the caller, if another attempt cannot be made or was also refused. 401."""
@@ -134,14 +127,15 @@ class UserCredential:
         return self._noted(token_with_claims(self._context, self._api, claims, refused, self._authority))
 
     def _noted(self, token: DownstreamToken) -> DownstreamToken:
-        if not any(token.token == each.token for each in tuple(self._issued)):
+        if self.issued(token.token) is None:
             self._issued.append(token)
         return token
 
     def _check_resource(self, scopes: tuple[str, ...]) -> None:
         """Raises ServerMisconfigured unless each scope is one of the resource in the setting."""
-        own = {resource_of(scope, self._api.base_url) for scope in self._api.scopes}
-        foreign = [asked for scope in scopes if (asked := resource_of(scope, self._api.base_url)) not in own]
+        graph = graph_of(self._api.base_url, self._authority)
+        own = {resource_of(scope, graph) for scope in self._api.scopes}
+        foreign = [asked for scope in scopes if (asked := resource_of(scope, graph)) not in own]
         if foreign or not scopes:
             shown = foreign[0] if foreign and _SHOWN.fullmatch(foreign[0]) else "another resource"
             name = f"DownstreamApis__{self._api.name}__Scopes"
@@ -201,14 +195,17 @@ def _origin(url: str) -> tuple[str, str]:
     return (scheme, host) if scheme == "https" else ("", "")
 
 
-def resource_of(scope: str, base_url: str) -> str:
+def resource_of(scope: str, graph: str) -> str:
     """The resource of a scope: the part before its last segment, without a slash at the end.
 
-    A scope without a resource, such as `User.Read`, belongs to Microsoft Graph in the cloud of the base URL.
+    A scope without a resource, such as `User.Read`, belongs to Microsoft Graph; see `graph_of`.
     https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
     """
     resource, slash, _ = scope.rpartition("/")
-    if slash:
-        return resource.rstrip("/").lower()
+    return resource.rstrip("/").lower() if slash else graph
+
+
+def graph_of(base_url: str, authority: Authority) -> str:
+    """The address of Microsoft Graph in the cloud of Entra. A cloud has two, and the base URL may be the second."""
     host = urlsplit(base_url).hostname or ""
-    return f"https://{host}" if host in GRAPH_HOSTS else GRAPH
+    return f"https://{host if host in GRAPH_HOSTS else cloud_of(authority.instance).graph[0]}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..downstream import DownstreamApi, DownstreamApis
     from ..sessions import RequestContext
+    from ..validation import Agent
     from .credential import UserCredential
 
 
@@ -61,6 +62,14 @@ class SignedInUser:
         return self._context.access_token.roles()
 
     @property
+    def agent(self) -> Agent | None:
+        """The agent that calls for this user (Entra Agent ID); None if no agent takes part.
+
+        It has `client_id` and `blueprint` (a client id or ""), and `is_user`: the user is the agent's own account.
+        """
+        return self._context.access_token.agent
+
+    @property
     def groups(self) -> frozenset[str]:
         """The object ids of the user's groups, the claim `groups`. The registration of the API must ask for it.
 
@@ -77,7 +86,8 @@ class SignedInUser:
         from .credential import UserCredential
 
         api = self._apis.named(name)
-        return self._credentials.setdefault(api.name, UserCredential(api, self._context, self._apis.authority))
+        credential = UserCredential(api, self._context, self._context.access_token.authority)
+        return self._credentials.setdefault(api.name, credential)
 
 
 class User(SignedInUser):

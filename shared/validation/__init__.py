@@ -4,11 +4,13 @@
 """
 
 from .access_token import AccessTokenValidator, ValidatedToken
+from .kinds_of_user import Agent
 from .metadata import Metadata
 from .signing_keys import SigningKeys
 
 __all__ = [
     "AccessTokenValidator",
+    "Agent",
     "Metadata",
     "SigningKeys",
     "ValidatedToken",

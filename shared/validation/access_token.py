@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken, UserTokenRequired
 from ..settings import Authority, TokenSettings
+from .kinds_of_user import Agent, admitted_agent
+from .tenants import Tenants
 
 if TYPE_CHECKING:
     from .jws import SigningKey
@@ -27,15 +29,25 @@ class Keys(Protocol):
 class ValidatedToken:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    __slots__ = ("expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
 
     def __init__(
-        self, payload: bytes, expires_at: float, scopes: frozenset[str], key_id: str, key: SigningKey, name_in_log: str
+        self,
+        payload: bytes,
+        expires_at: float,
+        scopes: frozenset[str],
+        key_id: str,
+        key: SigningKey,
+        name_in_log: str,
+        authority: Authority,
+        agent: Agent | None = None,
     ) -> None:
         self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
         self.expires_at, self.scopes = expires_at, scopes
         self.key_id, self.key = key_id, key
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
+        self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
+        self.agent = agent  # that calls for the user
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""
@@ -57,8 +69,8 @@ class AccessTokenValidator:
     """Validates access tokens that Entra issued to this API for a signed-in user."""
 
     def __init__(self, authority: Authority, accepted: TokenSettings, keys: Keys, now: Callable[[], float]) -> None:
-        self._authority, self._accepted, self._keys, self._now = authority, accepted, keys, now
-        self._token_issuers = authority.token_issuers
+        self._accepted, self._keys, self._now = accepted, keys, now
+        self._tenants = Tenants(authority, accepted.allowed_tenants)
 
     def validate(self, bearer: str) -> ValidatedToken:
         """Validates a bearer token.
@@ -66,6 +78,7 @@ class AccessTokenValidator:
         Raises:
             InvalidToken: it is malformed, forged, expired, or meant for another API or tenant.
             UserTokenRequired: it is genuine, but app-only: it has no user.
+            GuestNotAllowed, AgentUserNotAllowed: it is genuine, but users of this kind may not call.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
         from .jws import key_id_of, parse_segment
@@ -74,21 +87,29 @@ class AccessTokenValidator:
         key = self._keys.get(key_id)
         payload = key.verify(bearer)
         claims = parse_segment(payload)
-        self._check_issuer(claims, key)
+        authority = self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
         _check_delegated(claims)
-        scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims)
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name)
+        agent = admitted_agent(claims, self._accepted)
+        scopes, name = _split_scopes(claims["scp"]), self._name_in_log(claims, authority)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority, agent)
 
-    def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
-        tenant_id = claims.get("tid")
-        if tenant_id != self._authority.tenant_id:
+    def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
+        """The authority of the token's tenant. That tenant alone decides which issuers the token and its key may have.
+
+        Entra's keys for several tenants include some of a single tenant. So the issuer of the key is compared, too:
+        https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
+        """
+        authority = self._tenants.find(claims.get("tid"))
+        if authority is None:
             raise InvalidToken(reason="tenant")
-        if (claims.get("ver"), claims.get("iss")) not in self._token_issuers:
+        issuer = key.published_by or authority.issuer
+        if (claims.get("ver"), claims.get("iss")) not in (("1.0", authority.v1_issuer), ("2.0", issuer)):
             raise InvalidToken(reason="issuer")
-        if not key.may_sign_for((claims["iss"], self._authority.issuer), tenant_id):
+        if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id):
             raise InvalidToken(reason="issuer of the signing key")
+        return authority
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if claims.get("aud") not in self._accepted.audiences:
@@ -106,11 +127,11 @@ class AccessTokenValidator:
             raise InvalidToken(reason="not yet valid")
         return float(expires_at + LEEWAY_SECONDS)
 
-    def _name_in_log(self, claims: Mapping[str, Any]) -> str:
+    def _name_in_log(self, claims: Mapping[str, Any], authority: Authority) -> str:
         """A pseudonym: only somebody who can look up object ids in the directory can tell who it is."""
         if self._accepted.enable_pii_logging:
             return str(claims["oid"])
-        return hashlib.sha256(f"{self._authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{authority.client_id} {claims['tid']} {claims['oid']}".encode()).hexdigest()[:16]
 
 
 def _is_identifier(value: object) -> bool:

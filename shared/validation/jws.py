@@ -80,10 +80,13 @@ class SigningKey:
 
     `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without
     one. Then it may sign for any issuer.
+    `published_by`: the issuer in the discovery document, if only that document knows it; see
+    Authority.discovered_issuer.
     """
 
     key: RSAPublicKey
     issuers: frozenset[str] = frozenset({""})
+    published_by: str = ""
 
     def verify(self, token: str) -> bytes:
         """The payload of a token that this key has signed. Raises InvalidToken for any other token."""
@@ -98,7 +101,7 @@ class SigningKey:
         return any(issuer == "" or issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers)
 
 
-def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str, SigningKey]:
+def parse_key_set(document: Mapping[str, Any], cloud: object = None, published_by: str = "") -> dict[str, SigningKey]:
     """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Other keys are skipped.
 
     `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
@@ -117,7 +120,7 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None) -> dict[str
         key = _parse_key(entry, cloud)
         if key is not None:
             other = keys.get(entry["kid"], key)
-            keys[entry["kid"]] = SigningKey(key.key, key.issuers | other.issuers)
+            keys[entry["kid"]] = SigningKey(key.key, key.issuers | other.issuers, published_by)
             if other.key != key.key:
                 ambiguous.add(entry["kid"])
     for key_id in ambiguous:  # two keys with one id: neither is used

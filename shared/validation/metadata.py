@@ -67,19 +67,21 @@ class Metadata:
         address, cloud = self._authority.own_address(discovery.get("jwks_uri")), discovery.get("cloud_instance_name")
         if not address:
             raise ForeignKeySetError
-        return parse_key_set(_json_object(self._get(address)), cloud)
+        published_by = self._authority.discovered_issuer(discovery["issuer"])
+        return parse_key_set(_json_object(self._get(address)), cloud, published_by)
 
     def fetched_document(self, address: str) -> Response | None:
         """The discovery document that was last fetched with the keys, if this is its address. Otherwise None."""
         return self._discovery if address == self._authority.discovery_url else None
 
     def _fetch_discovery(self) -> dict[str, Any]:
-        """The discovery document. It must name this authority as its issuer (OpenID Connect Discovery 1.0 §4.3)."""
+        """The discovery document. Its issuer must be this authority's (OpenID Connect Discovery 1.0 §4.3)."""
         response = self._get(self._authority.discovery_url)
         if response.status_code == 400 and _says_unknown_tenant(response):
             raise UnknownTenantError
         document = _json_object(response)
-        if document.get("issuer") != self._authority.issuer:
+        issuer = document.get("issuer")
+        if issuer != self._authority.issuer and not self._authority.discovered_issuer(issuer):
             raise ForeignIssuerError
         token_endpoint = document.get("token_endpoint", self._authority.url)
         if not self._authority.own_address(token_endpoint):

@@ -71,7 +71,7 @@ def test_what_is_not_an_address_is_a_value_error(address: str) -> None:
     [
         ("url", "https://login.example/tenant"),
         ("issuer", "https://login.example/tenant/v2.0"),
-        ("token_issuers", (("1.0", "https://sts.windows.net/tenant/"), ("2.0", "https://login.example/tenant/v2.0"))),
+        ("v1_issuer", "https://sts.windows.net/tenant/"),
         ("discovery_url", "https://login.example/tenant/v2.0/.well-known/openid-configuration"),
         ("realm", "tenant"),
         ("authorization_uri", "https://login.example/tenant/oauth2/v2.0/authorize"),

@@ -10,7 +10,8 @@ import azure.functions as func
 import pytest
 
 from shared.errors import ServiceUnavailable
-from shared.exchange.credential import FAILED_COOLDOWN_SECONDS, RELOAD_AFTER_SECONDS, ConfidentialClients
+from shared.exchange.credential import RELOAD_AFTER_SECONDS, ConfidentialClients
+from shared.exchange.credential_loads import FAILED_COOLDOWN_SECONDS
 from shared.exchange.credential_sources import SecretCredential
 from shared.exchange.msal_client import MsalHttpClient
 from shared.net.deadline import within

@@ -99,7 +99,7 @@ FOREIGN = [
 def test_a_token_endpoint_elsewhere_gets_nothing(entra: Entra, http: MsalHttpClient, address: str) -> None:
     with pytest.raises(EntraUnavailable) as raised:
         http.post(address, data={"assertion": "a user's token"})
-    assert raised.value.reason == "Entra: token endpoint on another host"
+    assert raised.value.reason == "Entra: token endpoint of another host or tenant"
     assert entra.sent == []
 
 

@@ -293,10 +293,13 @@ def test_metadata_without_a_token_endpoint_on_the_authoritys_own_host_is_refused
 def test_msal_keeps_no_token(lab: Lab) -> None:
     services = lab.services()
     lab.me(services, lab.stack.issue_access_token("alice"))
-    client = services.on_behalf_of._clients._client
+    clients = services.entra.of(services.settings.authority)._clients
+    client = clients._client
     assert client is not None
     assert client.msal.token_cache._cache == {}
-    assert not any(str(key).startswith("POST") for key in services.on_behalf_of._clients._discovery)
+    assert not any(
+        str(key).startswith("POST") for key in services.entra.of(services.settings.authority)._clients._discovery
+    )
 
 
 def test_a_throttled_token_waits_as_long_as_entra_asks_and_nobody_else_does(lab: Lab) -> None:

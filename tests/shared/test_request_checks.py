@@ -19,6 +19,7 @@ from shared.errors import BadGateway
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net.transport import Transport
 from shared.sessions import RequestContext, Sessions
+from shared.settings.authority import Authority
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
 from shared.validation.access_token import ValidatedToken
@@ -27,6 +28,7 @@ from tests.support.clock import Clock
 from tests.support.tokens import STRANGER
 from tests.support.wire import Wire, listening
 
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 EVIL = "evil.example"
 TOKEN = "the-users-token"
 
@@ -37,13 +39,19 @@ class Entra:
     key = SigningKey(STRANGER.public_key())
 
     def validate(self, token: str) -> ValidatedToken:
-        return ValidatedToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user")
+        return ValidatedToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user", AUTHORITY)
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return True
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
+        self,
+        assertion: str,
+        scopes: Sequence[str],
+        *,
+        authority: Authority,
+        correlation_id: str,
+        refusal: Refusal | None = None,
     ) -> DownstreamToken:
         return DownstreamToken(TOKEN, 2e9, 2e9)
 

@@ -12,6 +12,7 @@ import pytest
 from shared.errors import ApiError, ServiceUnavailable
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions import ExchangedLately, RequestContext, Scopes, Session, Sessions
+from shared.settings.authority import Authority
 from shared.settings.settings import DownstreamApiSettings
 from shared.telemetry.request_record import RequestRecord
 from shared.validation.access_token import ValidatedToken
@@ -19,8 +20,9 @@ from shared.validation.jws import SigningKey
 from tests.support.tokens import STRANGER
 
 GRAPH = DownstreamApiSettings("Graph", "https://graph.example", ("a", "b"))
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 SESSION = Session(
-    b"digest", ValidatedToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "pseudonym")
+    b"digest", ValidatedToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "pseudonym", AUTHORITY)
 )
 
 

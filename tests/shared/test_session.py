@@ -11,11 +11,14 @@ import pytest
 from shared.errors import ApiError, ServiceUnavailable, Throttled
 from shared.exchange.downstream_token import DownstreamToken, Origin, Refusal
 from shared.sessions import MAX_TOKENS_PER_SESSION, ExchangedLately, Scopes, Session, Sessions
+from shared.settings.authority import Authority
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import finish_background_work
 from tests.support.tokens import STRANGER
+
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 
 SCOPES: Scopes = ("User.Read",)
 LIFE, RENEWED_AFTER = 3600.0, 3300.0
@@ -26,7 +29,7 @@ def token(text: str, at: float = 0.0) -> DownstreamToken:
 
 
 def access_token(key: SigningKey, ends_at: float, payload: bytes = b"{}") -> ValidatedToken:
-    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym")
+    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym", AUTHORITY)
 
 
 @pytest.fixture
@@ -116,7 +119,7 @@ class Entra:
         return key_id == "kid" and key is self.key
 
     def exchange(
-        self, assertion: str, scopes: Any, *, correlation_id: str, refusal: Refusal | None = None
+        self, assertion: str, scopes: Any, *, authority: Authority, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
         self.asked.append((assertion, scopes, correlation_id, refusal))
         self.meanwhile()

@@ -15,11 +15,14 @@ from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net import within
 from shared.services import Services
 from shared.sessions import Scopes, Sessions
+from shared.settings.authority import Authority
 from shared.validation.access_token import ValidatedToken
 from shared.validation.jws import SigningKey
 from tests.support.clock import Clock
 from tests.support.lab import Lab, at_once, finish_background_work
 from tests.support.tokens import STRANGER
+
+AUTHORITY = Authority("https://login.example", "tenant", "client")
 
 
 def test_fifty_threads_with_one_cold_token_cost_one_exchange_per_scope_set(lab: Lab) -> None:
@@ -95,7 +98,13 @@ class Exchanger:
         self.clock, self.calls, self.fail = clock, 0, False
 
     def exchange(
-        self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
+        self,
+        assertion: str,
+        scopes: Sequence[str],
+        *,
+        authority: Authority,
+        correlation_id: str,
+        refusal: Refusal | None = None,
     ) -> DownstreamToken:
         self.calls += 1
         if self.fail:
@@ -111,7 +120,7 @@ class Validator:
 
     def validate(self, token: str) -> ValidatedToken:
         self.calls += 1
-        return ValidatedToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym")
+        return ValidatedToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym", AUTHORITY)
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return key is self.key

@@ -36,7 +36,8 @@ def test_defaults_are_those_of_the_public_cloud_and_of_microsoft_identity_web() 
 
 
 def test_the_pages_of_entra_are_those_of_the_tenant() -> None:
-    settings = Settings.from_environ({**GOOD, "AzureAd__Instance": "https://login.microsoftonline.us/"})
+    ids = {"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT}
+    settings = Settings.from_environ({**ids, "AzureAd__Instance": "https://login.microsoftonline.us/"})
     authority = f"https://login.microsoftonline.us/{TENANT}"
     assert settings.authority.authorization_uri == f"{authority}/oauth2/v2.0/authorize"
     assert settings.authority.admin_consent_url == f"{authority}/adminconsent?client_id={CLIENT}"

@@ -37,7 +37,8 @@ from shared.exchange import DownstreamToken, Refusal
 from shared.net import within
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.user.credential import UserCredential, resource_of
+from shared.settings.authority import Authority
+from shared.user.credential import UserCredential, graph_of, resource_of
 from tests.support.lab import Lab
 from tests.support.wire import RESPONSE, Wire, listening
 
@@ -145,23 +146,33 @@ def test_any_scope_of_the_settings_resource_brings_the_scopes_of_the_setting(
 
 
 @pytest.mark.parametrize(
-    ("scope", "base_url", "resource"),
+    ("scope", "resource"),
     [
-        ("https://vault.azure.net//.default", "", "https://vault.azure.net"),
-        (
-            "https://storage.azure.com/user_impersonation",
-            "https://x.blob.core.windows.net",
-            "https://storage.azure.com",
-        ),
-        ("api://6f0c/Stock.Read", "", "api://6f0c"),
-        ("6f0c/.default", "", "6f0c"),
-        ("User.Read", "", GRAPH),
-        ("User.Read", "https://graph.microsoft.us/v1.0", "https://graph.microsoft.us"),
-        ("User.Read", "https://x.blob.core.windows.net", GRAPH),
+        ("https://vault.azure.net//.default", "https://vault.azure.net"),
+        ("https://storage.azure.com/user_impersonation", "https://storage.azure.com"),
+        ("api://6f0c/Stock.Read", "api://6f0c"),
+        ("6f0c/.default", "6f0c"),
+        ("User.Read", GRAPH),
     ],
 )
-def test_the_resource_of_a_scope(scope: str, base_url: str, resource: str) -> None:
-    assert resource_of(scope, base_url) == resource
+def test_the_resource_of_a_scope(scope: str, resource: str) -> None:
+    assert resource_of(scope, GRAPH) == resource
+
+
+@pytest.mark.parametrize(
+    ("instance", "base_url", "graph"),
+    [
+        ("https://login.microsoftonline.com", "", GRAPH),
+        ("https://login.microsoftonline.com", "https://x.blob.core.windows.net", GRAPH),
+        ("https://login.example", "", GRAPH),
+        ("https://contoso.ciamlogin.com", "", GRAPH),
+        ("https://login.microsoftonline.us", "", "https://graph.microsoft.us"),
+        ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0", "https://dod-graph.microsoft.us"),
+        ("https://login.partner.microsoftonline.cn", "", "https://microsoftgraph.chinacloudapi.cn"),
+    ],
+)
+def test_graph_is_that_of_the_cloud(instance: str, base_url: str, graph: str) -> None:
+    assert graph_of(base_url, Authority(instance, "tenant", "client")) == graph
 
 
 FOREIGN: list[tuple[str, ...]] = [
@@ -330,7 +341,7 @@ def test_a_second_challenge_passes_through_the_client(lab: Lab, send: Any) -> No
     with pytest.raises(ClaimsChallenge) as raised:
         send(user, GRAPH + NAME)
     assert (raised.value.claims, raised.value.reason) == (NBF, "Graph: HTTP 401")
-    assert raised.value.authorization_uri == user._apis.authority.authorization_uri
+    assert raised.value.authorization_uri == user._context.access_token.authority.authorization_uri
     called = [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"]
     assert (len(lab.exchanges(mark)), len(called)) == (1, 2)
 
@@ -497,12 +508,26 @@ def test_two_names_of_one_resource_may_have_a_host_each(lab: Lab) -> None:
 def test_the_options_of_one_user_send_no_token_of_another(lab: Lab) -> None:
     services = lab.services()
     users = [lab.user(services, lab.stack.issue_access_token(person)) for person in ("alice", "olga")]
+    assert users[1].credential("Graph").get_token(DEFAULT).token
     policy = DropsClaims(users[0].credential("Graph"), DEFAULT)
     client: Any = PipelineClient(GRAPH, per_retry_policies=[policy], **users[1].azure_options())
     mark = lab.stack.audit.mark()
     with pytest.raises(ServerMisconfigured, match=r"not of user\.credential"):
         get(client, NAME)
     assert [entry for entry in lab.stack.audit.entries(mark) if entry.service == "graph"] == []
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer {}", "bearer {}", "Bearer\t{}", "Bearer  {}", "Bearer x {}", "Bearer {} x", "Bearer "]
+)
+def test_a_token_that_no_credential_issued_is_not_sent(lab: Lab, value: str) -> None:
+    user = alice(lab)
+    client: Any = PipelineClient(GRAPH, **user.azure_options())
+    header = value.format(user.token("Graph"))  # of the same user, but not by a credential
+    mark = lab.stack.audit.mark()
+    with pytest.raises(ServerMisconfigured, match=r"not of user\.credential"):
+        client.send_request(HttpRequest("GET", GRAPH + NAME, headers={"Authorization": header}))
+    assert lab.stack.audit.entries(mark) == []
 
 
 def test_a_client_with_a_key_of_its_own_sends_it(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import pytest
 
 from emulators.stack import Stack
+from emulators.table import Table
 from shared.validation import signing_keys
 
 from .clock import RunningClock, date_client_assertions
@@ -51,18 +55,16 @@ def leak_watch() -> Iterator[LeakWatch]:
     assert watch.found() == []
 
 
-@pytest.fixture(scope="session")
-def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
+@contextmanager
+def _stack(folder: Path, table: Table) -> Iterator[tuple[Stack, RunningClock]]:
     clock = RunningClock()
-    with Stack.start(tmp_path_factory.mktemp("tenant"), now=clock, table=TABLE) as stack:
+    with Stack.start(folder, now=clock, table=table) as stack:
         stack.vault.certificate_users.clear()  # as in infra/: Key Vault Secrets User is all that the API has
         yield stack, clock
 
 
-@pytest.fixture
-def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """The emulated tenant, reached from this process as the deployed API reaches the real one."""
-    stack, clock = _tenant
+@contextmanager
+def _reached(stack: Stack, clock: RunningClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     environ = stack.environ("api")
     for name in (*_PROXY, *_IDENTITY):
         monkeypatch.setenv(name, environ[name])
@@ -74,6 +76,33 @@ def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) ->
     yield Lab(stack, clock)
     finish_background_work()
     stack.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def _tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
+    with _stack(tmp_path_factory.mktemp("tenant"), TABLE) as both:
+        yield both
+
+
+@pytest.fixture
+def lab(_tenant: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The emulated tenant, reached from this process as the deployed API reaches the real one."""
+    with _reached(*_tenant, monkeypatch) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def _tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, RunningClock]]:
+    with _stack(tmp_path_factory.mktemp("tenants"), replace(TABLE, sign_in_audience="AzureADMultipleOrgs")) as both:
+        yield both
+
+
+@pytest.fixture
+def several(_tenants: tuple[Stack, RunningClock], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The same for an API of several tenants: the users of Contoso and of Fabrikam may call it."""
+    stack, clock = _tenants
+    with stack.directory.unchanged(), _reached(stack, clock, monkeypatch) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

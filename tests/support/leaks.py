@@ -7,13 +7,13 @@ import re
 import traceback
 from types import TracebackType
 
-from emulators.people import PEOPLE
+from emulators.people import EVERYONE
 
 _PATTERNS = {
     "a token": re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}"),
     "a private key": re.compile(r"PRIVATE KEY|MII[A-Za-z0-9+/]{40}"),
     "a claim's value": re.compile(
-        "|".join(re.escape(v) for p in PEOPLE.values() for v in (p.upn, p.mail, p.oid, p.display_name)), re.IGNORECASE
+        "|".join(re.escape(v) for p in EVERYONE.values() for v in (p.upn, p.mail, p.oid, p.display_name)), re.IGNORECASE
     ),
     "a seeded secret": re.compile(r"s3cr3t|hunter2"),
 }

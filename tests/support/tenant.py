@@ -21,9 +21,9 @@ from starlette.requests import Request
 
 from emulators.applications import API, Application
 from emulators.canned import Canned, CannedResponse, StandIn
-from emulators.entra.verification import TokenError, verify_token
+from emulators.entra.verification import TokenError, verify_token_of_any
 from emulators.environment import api_settings
-from emulators.people import CONTOSO, PEOPLE, person_by_oid
+from emulators.people import EVERYONE, PEOPLE, person_by_oid
 from emulators.requests_io import bearer
 from emulators.stack import Stack
 from emulators.table import FILE, TableError, read_table
@@ -174,7 +174,7 @@ class Tenant:
         self.stack.faults.add(_ENTRA if api == "Entra" else self._azure().get(api) or self._key(api), **what)
 
     def _token(self, person: str, scopes: Collection[str] | None, roles: Collection[str] | None, mfa: bool) -> str:
-        if person not in PEOPLE:
+        if person not in EVERYONE:
             raise ValueError(f"there is nobody called {person!r}; there are {', '.join(PEOPLE)}")
         if isinstance(scopes, str) or isinstance(roles, str):
             raise TypeError('scopes and roles are lists, such as scopes=["access_as_user"]')
@@ -191,7 +191,7 @@ class Tenant:
         asked = _ASKED.get(str(problem.get("code"))) if isinstance(problem, dict) else None
         if not (token and asked):
             return ""
-        claims = verify_token(token, self.stack.entra.keys, CONTOSO, self.stack.entra.now())
+        claims = verify_token_of_any(token, self.stack.entra.keys, self.stack.entra.now())
         has = claims.get("roles", ()) if asked == "roles" else str(claims.get("scp", "")).split()
         near = [close for each in has for close in difflib.get_close_matches(each, problem.get(asked, ()), n=1)]
         guess = f"; did you mean {near[0]!r}?" if near else ""
@@ -246,7 +246,7 @@ def _canned_of(stack: Stack) -> dict[str, Canned]:
 
 def _arrived(stack: Stack, canned: Canned, request: Request, body: bytes) -> Arrived:
     try:
-        claims = verify_token(bearer(request) or "", stack.entra.keys, CONTOSO, stack.entra.now())
+        claims = verify_token_of_any(bearer(request) or "", stack.entra.keys, stack.entra.now())
     except TokenError:
         claims = {}
     person = person_by_oid(claims.get("oid"))

@@ -62,6 +62,7 @@ def token_response(
         roles=call.entra.directory.roles(person, wanted.resource),
         methods=methods,
         auth_contexts=issued_contexts(call.entra.directory, wanted.resource, claims, methods),
+        optional_claims=call.entra.directory.optional_claims(wanted.resource),
         capabilities=claims.capabilities if call.entra.directory.asks_for_claim(wanted.resource, "xms_cc") else (),
         groups=call.entra.directory.groups_in_token(person, wanted.resource),
         client_proof=call.client_proof,

@@ -64,6 +64,6 @@ def _assertion_claims(call: Call, assertion: str) -> dict[str, Any]:
 
 def _person(call: Call, claims: dict[str, Any]) -> Person:
     person = person_by_oid(claims.get("oid"))
-    if person is None or claims.get("tid") != call.tenant:
+    if person is None or not claims.get("tid") == call.tenant == person.tenant:
         raise EntraError(50034, tenant=call.tenant)
     return person

@@ -50,7 +50,7 @@ def measure() -> Costs:
         scopes = services.settings.downstream_apis["graph"].scopes
 
         def exchange(bearer: str) -> DownstreamToken:
-            return services.on_behalf_of.exchange(bearer, scopes, correlation_id="")
+            return services.entra.of(services.settings.authority).exchange(bearer, scopes, correlation_id="")
 
         token = exchange(bearers[0])  # the credential is loaded, connections are open
         exchange_seconds = _each(exchange, bearers[:_EXCHANGES], rounds=3)

@@ -62,7 +62,7 @@ def _template(task: Mapping[str, str]) -> Callable[[], object]:
     own = {"TokenCache__Redis__Url": task["redis"]} if task["redis"] else {}
     services, bearer = Services(Settings.from_environ({**os.environ, **own})), task["bearer"]
     session = services.sessions.open(bearer)
-    services.on_behalf_of._clients.get()
+    services.entra.of(services.settings.authority)._clients.get()
     scopes = services.settings.downstream_apis["graph"].scopes
     return lambda: services.sessions.token_for(session, bearer, scopes, correlation_id=str(uuid4()))
 

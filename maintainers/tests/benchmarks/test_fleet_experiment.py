@@ -13,6 +13,7 @@ from maintainers.benchmarks.fleet.dict_store import DictStore
 from maintainers.benchmarks.fleet.fleet import HOUR, Fleet
 from maintainers.benchmarks.fleet.model import SHARED_HIT, SHARED_NEW, answer
 from maintainers.benchmarks.fleet.simulation import Request, requests, simulate
+from shared.exchange import TenantExchanges
 from shared.exchange.downstream_token import DownstreamToken, Refusal, TokenSource
 from shared.redis.cache import DistributedCache
 from shared.sessions import Sessions
@@ -25,6 +26,7 @@ IDS = {
     "AzureAd__TenantId": "4b1c8a52-7f3e-4a0f-9d5e-0c8f6f0b1a2d",
     "AzureAd__ClientId": "9e2d7c41-5b6a-4c3d-8e1f-2a3b4c5d6e7f",
 }
+AUTHORITY = Settings.from_environ(IDS).authority
 SCOPES = ("https://graph.microsoft.com/.default",)
 FREE = Costs(0, 0, 0, 0, 0, 1, 0, 0, "", "")
 WARM_UP, LIVES, SEED = 2, 3, 11
@@ -35,7 +37,9 @@ class Validator:
 
     def validate(self, token: str) -> ValidatedToken:
         ends_at = float(token.split("@")[1])
-        return ValidatedToken(b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "-")
+        return ValidatedToken(
+            b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "-", AUTHORITY
+        )
 
 
 class EveryKeyIsGood:
@@ -67,11 +71,9 @@ def play(fleet: Fleet, *, shared: bool) -> Played:
     """The requests of the simulation, handled by real sessions."""
     clock = Clock()
     began, entra, store = clock.at, CountingEntra(clock), DictStore(clock)
-    exchanger: TokenSource = entra
-    if shared:
-        exchanger = DistributedCache(Settings.from_environ(IDS).authority, entra, store, clock, clock.forward)
+    source: TokenSource = DistributedCache(AUTHORITY, entra, store, clock, clock.forward) if shared else entra
     instances = [
-        Sessions(Validator(), EveryKeyIsGood(), exchanger, clock, int(fleet.sessions), 10**12)
+        Sessions(Validator(), EveryKeyIsGood(), TenantExchanges(lambda _: source), clock, int(fleet.sessions), 10**12)
         for _ in range(fleet.instances)
     ]
     counted: list[Request] = []

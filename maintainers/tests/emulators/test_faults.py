@@ -104,7 +104,10 @@ def test_every_other_request_may_be_hit() -> None:
         ({"status": "503"}, "status must be a whole number from 200 to 599, not '503'"),
         ({"status": 42}, "status must be a whole number from 200 to 599, not 42"),
         ({"status": True}, "status must be .*, not True"),
-        ({"person": "bob"}, "person must be one of alice, maya, connor, greta, blake, rhea, olga, not 'bob'"),
+        (
+            {"person": "bob"},
+            "person must be one of alice, maya, .*, olga, frida, .*, not 'bob'",
+        ),
         ({"person": ["alice"]}, "person must be one of alice"),
         ({"headers": ["Retry-After"]}, "headers must be header names with .*, not .'Retry-After'."),
         ({"headers": {"Retry-After": 7}}, "headers must be"),

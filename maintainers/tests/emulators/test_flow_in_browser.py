@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulators.people import PEOPLE
+from emulators.people import EVERYONE
 from emulators.stack import Stack
 from maintainers.tests.dev.project import Project, Serving
 
@@ -271,5 +271,5 @@ def test_the_page_connects_again(browser: Browser, stack: Stack) -> None:
     listener.loop.call_soon_threadsafe(listener.queue.put_nowait, None)
     page.wait("document.getElementById('connection').textContent !== 'Live'")
     page.wait("document.getElementById('connection').textContent === 'Live'")
-    assert set(page.evaluate("Object.keys(state.hello.people)")) == PEOPLE.keys()
+    assert set(page.evaluate("Object.keys(state.hello.people)")) == EVERYONE.keys()
     page.close()

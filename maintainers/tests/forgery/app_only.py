@@ -26,5 +26,6 @@ CONTROLS: dict[str, Row] = {
     "a user who says so": lambda g: g.with_claims(idtyp="user"),
     "a user who does not say so": lambda g: g.with_claims(idtyp=GONE),
     "the audience by its address": lambda g: g.with_claims(aud=f"api://{g.claims['aud']}"),
+    "unknown numbers about user and client": lambda g: g.with_claims(xms_sub_fct="1 3 5 113", xms_act_fct="9 3"),
     "several scopes": lambda g: g.with_claims(scp="other access_as_user"),
 }

@@ -31,7 +31,7 @@ def main() -> None:
     assertion.time = SimpleNamespace(time=now)  # as tests.support.clock.date_client_assertions
     services = Services(Settings.from_environ(task["environ"]), now=now)
     session = services.sessions.open(task["bearer"])
-    services.on_behalf_of._clients.get()
+    services.entra.of(services.settings.authority)._clients.get()
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
     scopes = services.settings.downstream_apis["graph"].scopes

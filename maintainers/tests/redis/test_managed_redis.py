@@ -156,7 +156,7 @@ def test_a_managed_identity_endpoint_that_hangs_holds_nobody(lab: Lab, proxy: Re
     """The request is over while the identity's token is still waited for; the client credential is there already."""
     services, bearer = with_redis(lab, proxy), lab.stack.issue_access_token("alice")
     graph = services.settings.downstream_apis["graph"].scopes
-    services.on_behalf_of.exchange(bearer, graph, correlation_id=str(uuid.uuid4()))
+    services.entra.of(services.settings.authority).exchange(bearer, graph, correlation_id=str(uuid.uuid4()))
     fault = lab.stack.faults.add("identity", network="hang")
     responses: list[str] = []
 

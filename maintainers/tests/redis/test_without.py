@@ -15,7 +15,7 @@ import function_app, os
 settings = Settings.from_environ(os.environ)
 load(settings)
 services = Services(settings)
-services.on_behalf_of._clients.get()
+services.entra.of(services.settings.authority)._clients.get()
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "redis_entraid")
              or name in ("shared.redis.store", "shared.redis.cache", "shared.redis.sealed")))
 """

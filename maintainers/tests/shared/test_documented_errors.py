@@ -32,10 +32,11 @@ def test_every_code_is_documented_with_its_status() -> None:
 
 
 def documented() -> list[tuple[int, str]]:
-    """AADSTS number → code, from the table of docs/errors.md; the rows whose claims decide are left out."""
+    """AADSTS number → code, from the table of docs/errors.md, less the rows in which more than the number decides."""
     rows = PAGE.partition("## What Entra says")[2].split("\n## ")[0].splitlines()
     found = []
-    for row in filter(lambda row: row.startswith("| ") and "with `claims`" not in row, rows):
+    special = ("with `claims`", "where [several tenants]")
+    for row in filter(lambda row: row.startswith("| ") and not any(each in row for each in special), rows):
         case, reply = row.split("|")[1:3]
         numbers = re.search(r"AADSTS([\d, ]+)", case)
         code = re.search(r"\d{3} `(\w+)`", reply)
@@ -53,3 +54,11 @@ def test_every_number_in_the_table_is_in_the_docs() -> None:
     known = entra_errors._CREDENTIAL | entra_errors._CONSENT | entra_errors._DENIED | entra_errors._APP_ONLY
     known |= entra_errors._BUSY | entra_errors._MISCONFIGURED | entra_errors._NEW_TOKEN_NEEDED
     assert {number for number, _ in documented()} == known
+
+
+def test_every_number_of_several_tenants_is_in_the_docs() -> None:
+    row = next(row for row in PAGE.splitlines() if row.startswith("| where [several tenants]"))
+    assert {int(number) for number in re.findall(r"\d{5,}", row)} == entra_errors._NOT_IN_THE_TENANT
+    theirs = Settings.from_environ(GOOD).authority.of_tenant(GOOD["AzureAd__TenantId"])
+    for number in entra_errors._NOT_IN_THE_TENANT:
+        assert error_from_entra(said("invalid_client", number), SCOPES, theirs).code == "consent_required"

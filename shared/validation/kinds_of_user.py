@@ -1,0 +1,83 @@
+"""What kind of user a token is for: a member or a guest of the tenant; a person, or the account of an agent.
+
+Entra describes agents in claims that hold numbers with spaces between them, in any order. Other numbers than these are
+ignored. https://learn.microsoft.com/entra/agent-id/agent-token-claims
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..errors import AgentUserNotAllowed, GuestNotAllowed, InvalidToken, UserTokenRequired
+from ..settings import TokenSettings
+
+_AGENT_IDENTITY, _AGENT_USER = 11, 13
+_NUMBERS = re.compile(r"[0-9]{1,9}(?: [0-9]{1,9}){0,63}", re.ASCII)
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Agent(NamedTuple):
+    """An agent of Entra Agent ID that calls for a user.
+
+    `blueprint` is the client id of what the agent was made from, or "": use it in logs alone, since many agents share
+    one. `is_user`: the user is the agent's own account, and no person.
+    """
+
+    client_id: str
+    blueprint: str
+    is_user: bool
+
+
+def admitted_agent(claims: Mapping[str, Any], accepted: TokenSettings) -> Agent | None:
+    """The agent in a user's token, if there is one.
+
+    Args:
+        claims: of a validated token with a scope.
+        accepted: which kinds of users may call.
+
+    Raises:
+        GuestNotAllowed: the user is a guest, or the token does not say, and guests may not call.
+        AgentUserNotAllowed: the user is the account of an agent, and these may not call.
+        UserTokenRequired: the token is for an agent itself, and has no user.
+        InvalidToken: a claim about agents is malformed.
+    """
+    if not accepted.allow_guests:
+        _check_member(claims.get("acct"))
+    subject, actor = _numbers_in(claims, "xms_sub_fct"), _numbers_in(claims, "xms_act_fct")
+    if _AGENT_IDENTITY in subject:
+        raise UserTokenRequired(reason="token of an agent without a user")
+    is_user = _AGENT_USER in subject
+    if is_user and not accepted.allow_agent_users:
+        raise AgentUserNotAllowed(reason="account of an agent")
+    if not is_user and _AGENT_IDENTITY not in actor:
+        return None
+    client, blueprint = claims.get("azp" if claims["ver"] == "2.0" else "appid"), claims.get("xms_par_app_azp")
+    if not _is_guid(client):
+        raise InvalidToken(reason="agent without a client id")
+    return Agent(str(client).lower(), str(blueprint).lower() if _is_guid(blueprint) else "", is_user)
+
+
+def _check_member(acct: object) -> None:
+    """`acct` is 0 for a member and 1 for a guest. The registration must ask for this optional claim.
+
+    https://learn.microsoft.com/entra/identity-platform/optional-claims-reference
+    """
+    if acct is None:
+        raise GuestNotAllowed(reason="the token has no claim acct; the registration of the API must ask for it")
+    if type(acct) is not int or acct != 0:  # `type`, because False is an int
+        raise GuestNotAllowed(reason="guest")
+
+
+def _numbers_in(claims: Mapping[str, Any], name: str) -> frozenset[int]:
+    if name not in claims:
+        return frozenset()
+    value = claims[name]
+    if not (isinstance(value, str) and _NUMBERS.fullmatch(value)):
+        raise InvalidToken(reason=f"{name} is malformed")
+    return frozenset(map(int, value.split(" ")))
+
+
+def _is_guid(value: object) -> bool:
+    return isinstance(value, str) and _GUID.fullmatch(value) is not None
