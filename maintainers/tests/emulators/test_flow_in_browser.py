@@ -153,7 +153,10 @@ def test_connor_consents(page: Page) -> None:
     assert "consent" in hops(page)
 
 
-@pytest.mark.parametrize(("name", "status", "why"), [("blake", "403", "blocks"), ("rhea", "401", "revoked")])
+@pytest.mark.parametrize(
+    ("name", "status", "why"),
+    [("blake", "403", "blocks"), ("rhea", "401", "revoked"), ("robin", "403", "agent_user_not_allowed")],
+)
 def test_a_refusal_says_why(name: str, status: str, why: str, page: Page) -> None:
     badge, sentence = told(page, person(name))
     assert (badge.split(" ")[0], why in sentence) == (status, True)
