@@ -191,6 +191,13 @@ def test_the_keyboard_is_enough_and_focus_stays(page: Page) -> None:
     page.wait(f"(r => r && r.number > {before} && r.done)(state.requests.get(state.shown))")
     page.wait("document.querySelectorAll('.hops summary').length > 1")
     assert page.evaluate("document.activeElement.dataset.person") == "alice"
+    for selector in ("#outcome button[data-how=call]", "#history button"):
+        page.evaluate(f"document.querySelector('{selector}').focus()")
+        before = page.evaluate("state.shown")
+        page.evaluate("document.querySelector('button.person[data-person=alice]').click()")
+        page.wait(f"Number(document.querySelector('#request').dataset.number) > {before}")
+        page.wait("document.querySelector('#outcome .badge').textContent === '200 From the cache'")
+        page.wait(f"document.activeElement.matches('{selector}')")
     page.evaluate("document.querySelector('.hops summary').focus()")
     page.key("Enter", 13, "\r")
     assert "The client sends" in page.wait("document.querySelector('.hops details[open] .why')?.innerText")

@@ -457,6 +457,17 @@ def test_two_clicks_make_one_exchange(running: Serving) -> None:
     assert "eyJ" not in events.text
 
 
+def test_the_request_of_a_click_is_told_once(running: Serving) -> None:
+    """The host logs it, too."""
+    url = running.project.state()["sign_in_url"]
+    with listening(url) as events:
+        first, _, last = (call(events, url, "alice") for _ in range(3))
+    numbers = range(first["number"], last["number"] + 1)
+    assert [(events.seen[number]["source"], events.seen[number]["person"]) for number in numbers] == [
+        ("page", "alice")
+    ] * 3
+
+
 def test_a_claims_challenge_is_decoded_and_the_step_up_satisfies_it(running: Serving) -> None:
     url = running.project.state()["sign_in_url"]
     with listening(url) as events:
