@@ -85,23 +85,38 @@ def play(url: str, person: str, server: str) -> None:
 
     Raises PlayError with the page's text when a page refuses to go on.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _KeepRedirects)
-    where, data = local_address(url, server), None
+    where, data = walk(url, person, server)
+    if not where.startswith(server):
+        _fetch(_opener(), where, data)
+
+
+def walk(url: str, person: str, server: str) -> tuple[str, dict[str, str] | None]:
+    """The way through the pages as `play` goes it. Returns where the response to the client goes, and its form.
+
+    A sign-in that ends on a page of the server returns the address of that page.
+    """
+    opener = _opener()
+    where: str = local_address(url, server)
+    data: dict[str, str] | None = None
     for _ in range(MAX_PAGES):
+        if not where.startswith(server):
+            return where, data
         status, headers, text = _fetch(opener, where, data)
         if status in (301, 302, 303):
             where, data = urljoin(where, headers.get("location", "")), None
             continue
-        if not where.startswith(server):
-            return  # the response has reached the client
         page = _Page()
         page.feed(text)
         if status >= 400:
             raise PlayError(" ".join(page.text))
         if page.form is None:
-            return
+            return where, data
         where, data = urljoin(where, page.form.action), _filled(page.form, person)
     raise PlayError("The pages lead in a circle")
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _KeepRedirects)
 
 
 def _filled(form: Form, person: str) -> dict[str, str]:

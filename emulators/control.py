@@ -20,7 +20,9 @@ from .audit import Audit
 from .azure.access import Access
 from .directory import Directory
 from .faults import Faults
-from .index_page import consented_page, index_page
+from .flow.guard import OwnPages
+from .flow.routes import Flow
+from .index_page import INDEX_HEADERS, consented_page, index_page
 from .people import EVERYONE
 from .refused_tokens import RefusedTokens
 from .requests_io import json_object, json_reply
@@ -40,6 +42,7 @@ class Controls:
     directory: Directory
     azure: Mapping[str, Access]
     challenge_by_graph: Callable[..., object]
+    flow: Flow
 
 
 def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
@@ -55,9 +58,13 @@ def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
             Route("/_emulators/grant", _grant, methods=["POST"]),
             Route("/_emulators/challenge", _challenge, methods=["POST"]),
             Route("/_emulators/consented", _consented, methods=["GET", "POST"]),
+            *controls.flow.routes(),
             Mount("/login.microsoftonline.com", entra),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"]),
+            Middleware(OwnPages),
+        ],
     )
     app.state.controls = controls
     return app
@@ -89,8 +96,9 @@ async def _switches(request: Request, *known: str) -> dict[str, bool]:
     return options
 
 
-async def _index(_request: Request) -> Response:
-    return HTMLResponse(index_page(), headers={"Cache-Control": "no-store"})
+async def _index(request: Request) -> Response:
+    people = _controls(request).flow.people.values()
+    return HTMLResponse(index_page(people), headers=INDEX_HEADERS)
 
 
 async def _consented(_request: Request) -> Response:

@@ -66,6 +66,11 @@ class Faults:
             self._faults = [other for other in self._faults if other is not fault]
         _release(fault)
 
+    def active(self) -> tuple[Fault, ...]:
+        """The faults that are on and not used up."""
+        with self._lock:
+            return tuple(fault for fault in self._faults if fault.left != 0)
+
     def clear(self) -> None:
         """Switches every fault off."""
         with self._lock:

@@ -31,6 +31,9 @@ from .environment import (
     transport,
 )
 from .faults import Faults
+from .flow.routes import Flow
+from .flow.story import Story
+from .flow.switches import Switches
 from .graph import Graph
 from .identity import IdentityEndpoint
 from .loopback import PortTaken
@@ -66,6 +69,9 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
+        switches = Switches(self.faults, table, self.graph.challenge)
+        self.flow = Flow(Story(self.audit, self.entra), switches, self.directory, table)
+        """What the start page shows."""
         self.apis = {api.key: ApiProxy(api) for api in table.apis}
         """The APIs of the table, by short name."""
         self.azure = {service.key: emulated(self.entra, service) for service in table.azure}
@@ -121,6 +127,7 @@ class Stack:
             self.directory,
             {key: service.access for key, service in self.azure.items()},
             self.graph.challenge,
+            self.flow,
         )
         site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)

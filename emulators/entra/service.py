@@ -35,6 +35,8 @@ class Entra:
         self.now = now
         self.sign_in_url = ""
         """Where a person's browser reaches the sign-in pages; set once the port is known."""
+        self.on_token: Callable[[str], None] = lambda _: None
+        """Told of each token that was issued, and of each client assertion that was verified."""
         self.lifetime = 3600.0
         self.device_code_interval = 5
         """Seconds a client must wait between two polls with a device code."""
@@ -120,4 +122,6 @@ class Entra:
 
     def _signed(self, claims: Mapping[str, object], version: int) -> str:
         header = {"x5t": self.keys.current.x5t} if version == 1 else {}
-        return self.keys.sign(header, {name: value for name, value in claims.items() if value is not None})
+        token = self.keys.sign(header, {name: value for name, value in claims.items() if value is not None})
+        self.on_token(token)
+        return token

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..requests_io import json_reply, note
+from ..requests_io import fingerprint, json_reply, note
 from .client_authentication import authenticate
 from .form import Form, read_form
 from .grants import authorization_code, client_credentials, device_code, on_behalf_of, refresh_token
@@ -55,6 +55,9 @@ def _grant(entra: Entra, request: Request, form: Form) -> dict[str, object]:
     tenant, client = entra.client(tenant_name, form.require("client_id"))
     written.details["client"] = client.name
     proof = authenticate(entra, tenant, client, form)
+    if assertion := form.get("client_assertion"):
+        written.details["client_assertion"] = fingerprint(assertion)
+        entra.on_token(assertion)
     if "claims" in form:
         entra.claims_request(form["claims"])
         written.details["claims"] = form["claims"][:MAX_CLAIMS]

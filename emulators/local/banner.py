@@ -27,7 +27,7 @@ def banner(
         "",
         f"  API           {state.api_url}{_path(table)}   ({api})",
         *_apis(state, table),
-        f"  Sign-in page  {state.sign_in_url}",
+        f"  Watch it      {state.sign_in_url}   (every hop and token; click a person)",
         *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),
         f"  Logs          .local{os.sep}*.log",
         "",

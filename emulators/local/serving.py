@@ -55,11 +55,13 @@ def serve(
             timeline.leave_out(urlsplit(f"{api_url}{HEALTH}").path)
             wrong = complaint(wrong_settings(api_url))
             notes = [wrong, "The line `setting …` of the API's log says what it must be.", ""] if wrong else []
+        _open_flow_page(tenant, api_url)
         took = time.monotonic() - started
         timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
         if state.api_fault:
             timeline.say(f"{state.api_fault}\n")
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
+        timeline.on_request = tenant.stack.flow.story.host_request
         return _until_stopped(tenant, timeline)
 
 
@@ -116,6 +118,17 @@ def _about_settings(kept: str | None, winning: list[str]) -> list[str]:
         notes.append("So unset these first, or type: python3 dev.py exec -- func start")
     notes.append("Without Core Tools, with breakpoints: python3 dev.py exec -- python -m emulators.functions_host")
     return [*notes, ""]
+
+
+def _open_flow_page(tenant: Running, api_url: str) -> None:
+    """From now on the start page follows the requests, and can make some."""
+    from emulators.local.visitor import ClickVisitor  # it needs the client, which takes a moment to import
+
+    stack, flow = tenant.stack, tenant.stack.flow
+    flow.visitor = ClickVisitor(
+        flow.story, stack.environ("client"), stack.sign_in_url, api_url, changed=flow.publish_state
+    )
+    flow.story.watch()
 
 
 def _show(timeline: Timeline, entry: Entry) -> None:

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from emulators.audit import Entry
@@ -40,6 +40,8 @@ class Timeline:
         self._log_goes_on: dict[str, bool] = {}
         self._loading: dict[str, LoadingErrors] = {}
         self._left_out: list[str] = []
+        self.on_request: Callable[[Entry], None] = lambda _: None
+        """Told of each request that an app logs, as a hop."""
 
     def leave_out(self, path: str) -> None:
         """The next request for this path that an app logs is not shown: it is the stack's own."""
@@ -69,7 +71,9 @@ class Timeline:
             return
         if request and caller:
             status, ms = int(request["status"]), float(request["ms"])
-            self.hop(Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms))
+            entry = Entry(time.time(), caller, app, request["method"], request["path"], "request", status, "", ms)
+            self.on_request(entry)
+            self.hop(entry)
             return
         shown = self._loading.setdefault(app, LoadingErrors(ROOT)).shown(line)
         if shown is None:
