@@ -41,7 +41,7 @@ def azure(project: Project) -> Iterator[str]:
 @project_rule(makers=True)
 def entra(project: Project) -> Iterator[str]:
     """The table of permissions: who may get tokens for what."""
-    table = rows(project.texts[SECURITY], "Who may do what in Entra")
+    table = rows(project.texts[SECURITY], "Permissions")
     said = {(row[0].partition(" (")[0], row[1], row[2]) for row in table if len(row) > 2}
     actual = permissions(project.deployment("certificate-everything-on"))
     for who, api, what in sorted(actual - said):
