@@ -325,7 +325,8 @@ def test_an_address_that_git_may_get(address: str) -> None:
 def test_git_itself_refuses_other_protocols(copy: Path, template: Path, tmp_path: Path) -> None:
     """Such as one that the settings of git put in the place of an address."""
     config = tmp_path / "config"
-    config.write_text('[url "ext::sh -c touch% pwned "]\n  insteadOf = https://example.com/\n', encoding="utf-8")
+    instead = '[url "ext::sh -c touch% pwned "]\n  insteadOf = https://example.com/\n'
+    config.write_text(f'{instead}[protocol "ext"]\n  allow = always\n', encoding="utf-8")
 
     message = refused(copy, "--from", "https://example.com/a", GIT_CONFIG_GLOBAL=str(config))
 
@@ -418,6 +419,16 @@ def test_a_folder_that_is_no_repository(copy: Path, tmp_path: Path) -> None:
 def test_a_newer_tag_that_does_not_descend_from_the_older(template: Path, copy: Path) -> None:
     git(template, "checkout", "-q", "--orphan", "other")
     release(template, "2.1.0", NEWER)
+
+    assert "v2.1.0 does not come after v2.0.0 in the history there" in refused(copy, "--from", str(template))
+
+
+def test_a_newer_tag_on_another_branch(template: Path, copy: Path) -> None:
+    git(template, "checkout", "-q", "-b", "other")
+    release(template, "2.1.0", NEWER)
+    git(template, "checkout", "-q", "main")
+    commit(template, {"requirements.txt": "msal==1.0.0.post1\n"})
+    git(template, "tag", "-f", "v2.0.0")
 
     assert "v2.1.0 does not come after v2.0.0 in the history there" in refused(copy, "--from", str(template))
 

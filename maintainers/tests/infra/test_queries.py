@@ -121,7 +121,10 @@ def test_the_text_of_a_reason_is_never_a_field(lab: Lab, logged: Logged) -> None
     error = ApiError(reason='a "quoted" status=200 code=none tokens=X:miss:1ms \\')
     assert call(lab, "alice", error=error) == 500
 
-    [row] = run(query(LINES) + "\nrequest_lines", traces=logged())
+    [line] = [row["message"] for row in logged() if row["message"].startswith("request ")]
+    head, _, reason = line.partition(" reason=")
+
+    [row] = run(query(LINES) + "\nrequest_lines", traces=[trace(f"request reason={reason} {head[8:]}")])
 
     assert (row["status"], row["code"]) == (500, "internal_error")
     assert row["tokens"].startswith("Graph:")
@@ -290,6 +293,21 @@ def test_the_host_samples_neither_requests_nor_lines() -> None:
     sampling: dict[str, Any] = host["logging"]["applicationInsights"]["samplingSettings"]
 
     assert {"Request", "Trace"} <= {*sampling["excludedTypes"].split(";")}
+
+
+def test_what_is_deployed_has_these_queries() -> None:
+    """By the committed snapshot, which is what the compiler makes of operations.bicep."""
+    snapshot = ROOT / "maintainers" / "tests" / "infra" / "snapshots" / "managed-identity-everything-on.json"
+    made = json.loads(snapshot.read_text(encoding="utf-8"))["predictedResources"]
+    rules = [each["properties"] for each in made if each["type"] == "Microsoft.Insights/scheduledQueryRules"]
+    [workbook] = [each["properties"] for each in made if each["type"] == "Microsoft.Insights/workbooks"]
+    items = json.loads(workbook["serializedData"])["items"]
+    alerts = [each["query"] for rule in rules for each in rule["criteria"]["allOf"]]
+    tables = {item["name"]: item["content"]["query"] for item in items if item["type"] == 3}
+
+    assert sorted(alerts) == sorted(query(name) for name in NAMES if name.startswith("alert-"))
+    assert tables == {name: query(name) for name in tables}
+    assert {*tables} == {name for name in NAMES if not name.startswith("alert-")} - {LINES, "refused-users"}
 
 
 def test_the_page_shows_the_files() -> None:
