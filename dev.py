@@ -29,6 +29,11 @@ and installs what it needs.
       takes the sample of a downstream API out of the project
   python3 dev.py emulators [--port N] [--redis URL] [--origin URL]
       everything except the API; writes local.settings.json for `func start`
+  python3 dev.py upgrade [TAG] [--what] [--from ADDRESS]
+      brings this project up to a newer version of the template, by git;
+      --what prints what changed, security first, and changes nothing;
+      TAG: a version, such as v2.1.0; without it, the newest
+      --from: where the template's repository is, if azure.yaml does not say
   python3 dev.py --version
       the version of the template that this project was made from
 
@@ -124,7 +129,8 @@ TEMPLATE = "azure-functions-on-behalf-of-python"
 LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
-COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, "remove-orders", "token", "call", "exec", "client")
+SCRIPTS = {"remove-orders": "emulators.remove_orders", "upgrade": "emulators.upgrade"}  # need no packages
+COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, *SCRIPTS, "token", "call", "exec", "client")
 MAINTAINERS = ROOT / "maintainers"
 LEVELS = ("requirements-run.txt", "requirements-dev.txt", "maintainers/benchmarks/requirements.txt")
 """What is installed for a command. Each file includes the one before it."""
@@ -168,8 +174,8 @@ def main(argv: list[str]) -> int:
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        if command == "remove-orders":
-            return run([sys.executable, str(ROOT / "emulators" / "remove_orders.py")])
+        if command in SCRIPTS:
+            return run([sys.executable, "-m", SCRIPTS[command], *arguments], timeout=60)
         return dispatch(environment(level(command, arguments)), command, arguments)
     except (SetUpError, OSError) as problem:
         tell(f"dev.py: {problem}")

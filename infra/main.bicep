@@ -75,6 +75,9 @@ param alwaysReadyInstances int = 0
 @description('Share exchanged tokens between instances through Azure Managed Redis, so that a user needs one exchange in the whole fleet and not one per instance. Always paid for. Worth it from about four instances on.')
 param sharedTokenCache bool = false
 
+@description('An e-mail address that gets four alerts. With it the deployment also has a workbook: docs/operations.md. An alert costs a little each month.')
+param alertEmail string = ''
+
 // App registrations of somebody else. The values go together. They are the outputs of registrations.bicep.
 
 @description('Client id of an API that somebody else registered. Then this deployment registers nothing.')
@@ -213,6 +216,7 @@ var resourceGroupName = empty(refusals) ? 'rg-${environmentName}' : fail(join(re
 // Azure refuses to put that id into the old assignment. Delete the old one first (docs/deploy.md, "When it fails").
 var apiIdentityName = 'id-api-${resourceToken}'
 var ordersIdentityName = 'id-orders-${resourceToken}' // <orders/>
+var applicationInsightsName = 'appi-${resourceToken}'
 var keyVaultName = useExistingVault ? last(vaultPath) : 'kv-${resourceToken}'
 var tags = {
   'azd-env-name': environmentName
@@ -252,7 +256,7 @@ module monitoring 'monitoring.bicep' = {
       ordersIdentityName // <orders/>
     ]
     workspaceName: 'log-${resourceToken}'
-    applicationInsightsName: 'appi-${resourceToken}'
+    applicationInsightsName: applicationInsightsName
     location: location
     tags: tags
   }
@@ -260,6 +264,18 @@ module monitoring 'monitoring.bicep' = {
     apiIdentity
     ordersIdentity // <orders/>
   ]
+}
+
+module operations 'operations.bicep' = if (!empty(alertEmail)) {
+  scope: resourceGroup
+  params: {
+    email: alertEmail
+    applicationInsightsName: applicationInsightsName
+    resourceToken: resourceToken
+    location: location
+    tags: tags
+  }
+  dependsOn: [monitoring]
 }
 
 var networkName = 'vnet-${resourceToken}'

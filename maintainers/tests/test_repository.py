@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import shared
+from emulators.upgrade import checked_address, own_address
 from maintainers.tests.dev.project import ROOT, Project
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -42,6 +43,25 @@ def test_the_changelog_keeps_to_its_form() -> None:
 
     assert next(line for line in lines if line.startswith("## ")) == "## [Unreleased]"
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_changelog_is_what_upgrade_reads() -> None:
+    """Sections with security first, and in them entries: `- ` and lines that are indented by two."""
+    for release in re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]:
+        head, *sections = re.split(r"^### ", release, flags=re.MULTILINE)
+        kinds = [section.partition("\n")[0] for section in sections]
+
+        assert re.match(r"\[(Unreleased|\d+\.\d+\.\d+)\]", head), head
+        assert "Security" not in kinds[1:]
+        assert len({*kinds}) == len(kinds)
+        for line in "".join(section.partition("\n")[2] for section in sections).splitlines():
+            assert line == "" or re.match(r"(- |  )\S", line), line
+
+
+def test_the_address_of_the_template_is_one_that_upgrade_takes() -> None:
+    address = own_address(ROOT)
+
+    assert address == "" or checked_address(address) == address
 
 
 def test_each_breaking_change_of_this_version_has_upgrade_notes() -> None:

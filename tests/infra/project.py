@@ -29,6 +29,7 @@ PATTERNS = (
     "infra/*.bicep",
     "infra/*.json",
     "infra/*.sh",
+    "infra/queries/*.kql",
     "infra/hooks/*.py",
     "docs/*.md",
     f"{PARAMETERS}/*.bicepparam",

@@ -33,8 +33,8 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["RUN"], "did you mean python3 dev.py run?"),
         (
             ["frobnicate"],
-            "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, token, call, exec, "
-            "client.",
+            "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, upgrade, token, "
+            "call, exec, client.",
         ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),

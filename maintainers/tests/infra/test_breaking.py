@@ -17,7 +17,7 @@ MAIN, VAULT, APP = "infra/main.bicep", "infra/key-vault.bicep", "infra/function-
 CERTIFICATE, ENTRA = "infra/client-certificate.bicep", "infra/app-registrations.bicep"
 MONITORING, IDENTITY = "infra/monitoring.bicep", "infra/identity.bicep"
 PARAMETERS, LINTER, SCRIPT = "infra/main.parameters.json", "infra/bicepconfig.json", "infra/ensure-certificate.sh"
-CACHE = "infra/token-cache.bicep"
+CACHE, OPERATIONS = "infra/token-cache.bicep", "infra/operations.bicep"
 NETWORK, ENDPOINT, READER = "infra/network.bicep", "infra/private-endpoint.bicep", "infra/vault-reader.bicep"
 CLOUDS, HOOK_OPTIONS = "infra/clouds.json", "infra/hooks/options.py"
 AZURE, SECURITY, DEPLOY = "azure.yaml", "docs/security.md", "docs/deploy.md"
@@ -832,6 +832,91 @@ BREAKS = {
         "displayName: 'Client (${environmentName})'",
         "options",
         "client-b5yrr757no2co: its owners must be",
+    ),
+    # Alerts and the workbook.
+    "alerts that nobody asked for": Break(
+        MAIN,
+        "module operations 'operations.bicep' = if (!empty(alertEmail))",
+        "module operations 'operations.bicep' = if (alertEmail != 'nobody')",
+        "operations",
+        "nobody gave alertEmail",
+        "certificate",
+    ),
+    "alerts for somebody else": Break(
+        OPERATIONS,
+        "emailAddress: email",
+        "emailAddress: 'somebody-${email}'",
+        "operations",
+        "must go to operators@",
+        "managed-identity-everything-on",
+    ),
+    "alert that tells nobody": Break(
+        OPERATIONS,
+        "actionGroups: [actionGroup.id]",
+        "actionGroups: []",
+        "operations",
+        "tells nobody",
+        "managed-identity-everything-on",
+    ),
+    "alert with a gap": Break(
+        OPERATIONS, "window: 'P1D'", "window: 'PT1H'", "operations", "is shorter", "managed-identity-everything-on"
+    ),
+    "alert that is off": Break(
+        OPERATIONS,
+        "enabled: true\n      severity",
+        "enabled: false\n      severity",
+        "operations",
+        "it is off",
+        "managed-identity-everything-on",
+    ),
+    "severity that Azure does not know": Break(
+        OPERATIONS, "severity: 2", "severity: 7", "operations", "from 0 to 3", "managed-identity-everything-on"
+    ),
+    "threshold in the rule": Break(
+        OPERATIONS, "threshold: 0", "threshold: 1", "operations", "in the queries", "managed-identity-everything-on"
+    ),
+    "alert on another resource": Break(
+        OPERATIONS,
+        "scopes: [applicationInsights.id]",
+        "scopes: [resourceGroup().id]",
+        "operations",
+        "does not look at the component",
+        "managed-identity-everything-on",
+    ),
+    "long name of the action group": Break(
+        OPERATIONS,
+        "groupShortName: 'api-alerts'",
+        "groupShortName: 'alerts-of-the-api'",
+        "operations",
+        "1 to 12 letters",
+        "managed-identity-everything-on",
+    ),
+    "workbook without a table": Break(
+        OPERATIONS,
+        "...map(charts,",
+        "...map(take(charts, 2),",
+        "operations",
+        "a table is missing",
+        "managed-identity-everything-on",
+    ),
+    "workbook with its own time": Break(
+        OPERATIONS,
+        "timeContextFromParameter: 'TimeRange'",
+        "timeContextFromParameter: 'Other'",
+        "operations",
+        "a time of its own",
+        "managed-identity-everything-on",
+    ),
+    "workbook without a GUID": Break(
+        OPERATIONS,
+        "name: guid(applicationInsights.id, 'on-behalf-of')",
+        "name: 'workbook-${resourceToken}'",
+        "operations",
+        "must be a GUID",
+        "managed-identity-everything-on",
+    ),
+    "query that is not there": Break(
+        OPERATIONS, "queries/alert-circuit.kql", "queries/alert-circuits.kql", "compiler", "alert-circuits.kql"
     ),
     # What the compiler leaves open.
     "value only Azure knows": Break(

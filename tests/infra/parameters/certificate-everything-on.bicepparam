@@ -11,3 +11,4 @@ param browserOrigins = ['https://app.example.com']
 param serviceManagementReference = 'asset-1'
 param alwaysReadyInstances = 1
 param sharedTokenCache = true
+param alertEmail = 'operators@example.com'
