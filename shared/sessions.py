@@ -350,6 +350,14 @@ class CallerContext:
         self.is_closed = True
 
 
+class JobContext(CallerContext):
+    """No caller: this application calls as itself, outside a request. A user that was kept cannot act in it."""
+
+    def __init__(self, record: RequestRecord) -> None:
+        self.record = record
+        self.is_closed = False
+
+
 class AppRequestContext(CallerContext):
     """An application as the caller. It has no bearer token, so no token can be had in exchange for it."""
 
