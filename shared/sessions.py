@@ -352,6 +352,14 @@ class CallerContext:
         self.is_closed = True
 
 
+class JobContext(CallerContext):
+    """No caller: this application calls as itself, outside a request. A user that was kept cannot act in it."""
+
+    def __init__(self, record: RequestRecord) -> None:
+        self.record = record
+        self.is_closed = False
+
+
 class AppRequestContext(CallerContext):
     """An application as the caller. No bearer token is kept, because tokens of applications are never exchanged."""
 

@@ -18,7 +18,7 @@ from ..errors import ApiError, ClaimsChallenge, ConsentRequired, ServerMisconfig
 from ..exchange import Origin, Refusal
 from ..exchange.client_credentials import AppToken
 from ..net import Response, within
-from ..sessions import current_record
+from ..sessions import JobContext, current_record
 from ..settings import DownstreamApiSettings, Settings
 from ..telemetry import RequestRecord
 from ..user import in_a_thread
@@ -72,16 +72,48 @@ class AsyncAppApi(AsyncCalledApi):
 
     async def _wait(self, call: Callable[..., T], *args: Any) -> T:
         """The result of a blocking call, made in the thread pool for downstream calls."""
+        if current_record() is not None:
+            return await self._in_a_thread(call, *args)
+        with _Job() as job:  # here, and not in the thread: the host drops the log lines of that one
+            result = await self._in_a_thread(call, *args)
+            job.status = getattr(result, "status_code", job.status)
+            return result
+
+    async def _in_a_thread(self, call: Callable[..., T], *args: Any) -> T:
         services: Services = self._services.get()
-        submitted, record = perf_counter(), current_record()
+        submitted = perf_counter()
 
         def run() -> T:
+            record = current_record()
             if record is not None:
                 record.queued(submitted)
             return call(*args)
 
         with within(services.settings.request_timeout, services.now):
             return await in_a_thread(services.apis.threads, run)
+
+
+class _Job:
+    """Calls as the application outside a request: they have a line of their own in the log.
+
+    A piece of a stream is no call, and has no line.
+    """
+
+    def __init__(self) -> None:
+        self.record = RequestRecord("app_api")
+        self._context = JobContext(self.record)
+        self.status = 200
+
+    def __enter__(self) -> _Job:
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._context.__exit__(kind, error, trace)
+        if error is not None:
+            self.status = error.status if isinstance(error, ApiError) else 500
+        if error is not None or self.record.has_calls:
+            self.record.close(self.status, error)
 
 
 class AppCalls(ApiCalls):
@@ -95,18 +127,21 @@ class AppCalls(ApiCalls):
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
         """As for a user, within a deadline. Outside a request it also writes a line to the log."""
         _refuse_in_event_loop()
-        record = None if current_record() else RequestRecord("app_api", request.method)
-        self._own.record = record or current_record() or RequestRecord()
-        try:
-            with within(self._seconds, self._now):
-                response, used = super().send_with_token(request, token)
-        except BaseException as error:
-            if record is not None:
-                record.close(error.status if isinstance(error, ApiError) else 500, error)
-            raise
+        record = current_record()
         if record is not None:
-            record.close(response.status_code)
-        return response, used
+            return self._send_within(record, request, token)
+        with _Job() as job:
+            response, used = self._send_within(job.record, request, token)
+            job.status = response.status_code
+            return response, used
+
+    def _send_within(
+        self, record: RequestRecord, request: Request, token: BearerToken | None
+    ) -> tuple[Response, BearerToken]:
+        self._own.record = record
+        record.method = request.method if record.method == "-" else record.method
+        with within(self._seconds, self._now):
+            return super().send_with_token(request, token)
 
     def error(self, response: Response) -> ApiError:
         """As for a user, but no user can sign in or consent for an application: that is for the operator."""
@@ -117,11 +152,12 @@ class AppCalls(ApiCalls):
 
 
 class AppContext:
-    """Where calls as the application get their token from."""
+    """Where calls as the application get their token from. `record` is set before each call."""
+
+    record: RequestRecord
 
     def __init__(self, services: Services) -> None:
         self._tokens = services.app_tokens()
-        self.record = RequestRecord()
 
     def check(self) -> None:
         """Does nothing: the application may always call."""

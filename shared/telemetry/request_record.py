@@ -48,7 +48,7 @@ class RequestRecord:
         request_thread.set(get_ident())
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
-        self._function, self._method, self._trace_id = function, method, trace
+        self._function, self.method, self._trace_id = function, method, trace
         self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
         self._caller = ""
@@ -66,6 +66,11 @@ class RequestRecord:
     def caller_is_app(self, name: str) -> None:
         """The caller is an application. `name`: its pseudonym, or its object id."""
         self.user, self._caller = name, "app"
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a token was needed, or an API was called."""
+        return bool(self._tokens or self._calls)
 
     def token_was_known(self, api: str) -> None:
         self._tokens.append(f"{api}:hit")
@@ -93,7 +98,7 @@ class RequestRecord:
         if not log.isEnabledFor(level):
             return
         line = (
-            f"function={self._function} method={self._method} status={status} ms={_milliseconds(self._started)} "
+            f"function={self._function} method={self.method} status={status} ms={_milliseconds(self._started)} "
             f"user={self.user} correlation_id={self.correlation_id}"
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None

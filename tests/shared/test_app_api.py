@@ -30,7 +30,9 @@ from shared.exchange import DownstreamToken
 from shared.exchange.client_credentials import AppToken
 from shared.requires_user import RequiresApp, RequiresUser
 from shared.services import LazyServices, Services
+from shared.sessions import JobContext
 from shared.settings.settings import Settings
+from shared.telemetry import RequestRecord
 from shared.validation.access_token import ValidatedAppToken, ValidatedToken
 from tests.support.lab import Lab, at_once, finish_background_work
 
@@ -351,6 +353,47 @@ def test_outside_a_request_each_call_writes_a_line(desk: Desk, caplog: pytest.Lo
     assert len({line.partition("correlation_id=")[2][:36] for line in lines}) == 2
 
 
+def test_outside_a_request_an_awaited_call_writes_its_line_on_the_event_loop(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The Functions host drops what a thread of the app logs."""
+    caplog.set_level(logging.INFO)
+    api = AsyncAppApi("Directory", desk.lazy)
+    asyncio.run(_get(api))
+    with pytest.raises(NotFound):
+        asyncio.run(_get(api, "/users/nobody"))
+    lines = [record for record in caplog.records if record.getMessage().startswith("request ")]
+    assert [line.getMessage().partition(" ms=")[0] for line in lines] == [
+        "request function=app_api method=GET status=200",
+        "request function=app_api method=GET status=404",
+    ]
+    assert {line.thread for line in lines} == {threading.get_ident()}
+    assert "tokens=Directory:miss:" in lines[0].getMessage()
+
+
+def test_a_stream_and_pages_write_one_line_for_each_request(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    api = AsyncAppApi("Directory", desk.lazy)
+
+    async def read() -> bytes:
+        async with api.stream("/users") as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+    async def count() -> int:
+        return len([item async for item in api.items("/users")])
+
+    assert b"Alice" in asyncio.run(read())
+    assert asyncio.run(count()) == len(people_of(CONTOSO))
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("request ")]
+    assert [line.partition(" status=")[0] for line in lines] == ["request function=app_api method=GET"] * 2
+
+
+def test_a_user_that_was_kept_does_not_act_in_a_job(desk: Desk) -> None:
+    user = desk.lab.user(desk.lazy.get(), desk.lab.stack.issue_access_token("alice"))
+    with JobContext(RequestRecord()), pytest.raises(ApiError, match="of another request was used"):
+        user.api("Graph").get("/me")
+
+
 def test_outside_a_request_the_deadline_is_that_of_the_setting(desk: Desk) -> None:
     short = Desk(desk.lab, AzureAd__RequestTimeoutSeconds="1")
     short.names()
@@ -361,8 +404,8 @@ def test_outside_a_request_the_deadline_is_that_of_the_setting(desk: Desk) -> No
         asyncio.run(_get(AsyncAppApi("Directory", short.lazy)))
 
 
-async def _get(api: AsyncAppApi) -> object:
-    return await api.get("/users")
+async def _get(api: AsyncAppApi, path: str = "/users") -> object:
+    return await api.get(path)
 
 
 @pytest.mark.parametrize(
