@@ -41,7 +41,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "user/groups": ("tests/shared/test_groups.py",),
     "user/credential": ("tests/shared/test_user_credential.py",),
     "hosting/response": ("tests/shared/test_what_functions_do.py",),
-    "exchange/credential_failures": ("tests/shared/test_client_credential.py",),
+    "exchange/credential_failures": ("tests/shared/test_client_credential.py", "tests/shared/test_vault_key.py"),
     "downstream/pages": ("tests/shared/test_downstream_pages.py",),
     "downstream/batch": ("tests/shared/test_downstream_batch.py",),
     "hosting/request": ("tests/shared/test_http_request.py",),
