@@ -1,6 +1,7 @@
 """`python3 dev.py upgrade` with this project as the template: an edited copy passes its checks and tests afterwards.
 
-It takes some minutes, because it runs what a person runs: every check, and the whole suite of the copy.
+It runs what a person runs: every check, and the suite of the copy. The copy has deleted most tests of shared/, which take
+minutes and run elsewhere. They stay deleted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from maintainers.tests.dev.project import Project
 from maintainers.tests.dev.template_repository import commit, git
 from maintainers.tests.package.project import copy
 from maintainers.tests.test_make_it_yours import add_what_the_pages_show
+
+KEPT = ("test_layers.py", "test_settings.py", "test_errors.py", "test_requires_app.py", "test_prefetch.py")
 
 
 def text(folder: Path, name: str) -> str:
@@ -50,6 +53,9 @@ def test_an_edited_copy_of_this_project_passes_its_checks_and_tests_after_an_upg
     yours = Project(copy(tmp_path / "yours"))
     assert yours.dev("remove-orders").returncode == 0
     shutil.rmtree(yours.root / "maintainers")
+    for path in (yours.root / "tests" / "shared").glob("test_*.py"):
+        if path.name not in KEPT:
+            path.unlink()
     add_what_the_pages_show(yours.root)
     azure = text(yours.root, "azure.yaml")
     commit_of_the_copy = {"azure.yaml": re.sub(r"^name: .*$", "name: my-app", azure, flags=re.MULTILINE)}
@@ -69,4 +75,5 @@ def test_an_edited_copy_of_this_project_passes_its_checks_and_tests_after_an_upg
     assert text(yours.root, "infra/main.bicep").endswith("// newer\n")
     assert "Stock.Read" in text(yours.root, "infra/app-registrations.bicep") + text(yours.root, "infra/main.bicep")
     assert not (yours.root / "maintainers").exists()
+    assert {path.name for path in (yours.root / "tests" / "shared").glob("test_*.py")} == set(KEPT)
     assert yours.dev("--version").stdout == "azure-functions-on-behalf-of-python 99.0.0\n"
