@@ -1,7 +1,7 @@
 """`python3 dev.py upgrade` with this project as the template: an edited copy passes its checks and tests afterwards.
 
-It runs what a person runs: every check, and the suite of the copy. The copy has deleted most tests of shared/, which take
-minutes and run elsewhere. They stay deleted.
+It runs what a person runs: every check, and the suite of the copy. The copy has deleted most tests of shared/,
+which take minutes and run elsewhere. They stay deleted.
 """
 
 from __future__ import annotations
