@@ -249,7 +249,7 @@ class _Guard:
                 bearer = bearer_token(request)
                 opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
                 context = services.sessions.context(opened, bearer, record)
-                realm = context.access_token.authority.realm  # of several tenants, the caller's is known now
+                realm = context.access_token.authority.realm  # with several tenants, known only now
                 with context:
                     self._check_conditions(context.access_token, services)
                     caller = self._caller(context, services.apis)

@@ -152,7 +152,7 @@ class LazyServices:
         )
 
     def report(self, name: str, problem: str) -> None:
-        """Adds a problem that was found when a function was declared."""
+        """Adds a problem that was found while the app was loaded."""
         self._read_settings()
         with self._lock:
             known = self._settings.problems if isinstance(self._settings, SettingsError) else {}

@@ -1,4 +1,4 @@
-"""Sessions: for each bearer token, the validated token and every downstream token that was exchanged for it.
+"""Sessions: for each bearer token, the validated token and up to 16 downstream tokens exchanged for it.
 
 A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
 token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
@@ -59,7 +59,7 @@ class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: Api
 
 
 class Session:
-    """What is known about one bearer token. It lives at most as long as that token."""
+    """What is known about one bearer token. It ends at the latest 60 seconds after that token."""
 
     __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
 
@@ -77,7 +77,7 @@ class Session:
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
         """Stores the token, if there is room and `instead_of` is still the current one.
 
-        A token that was stored meanwhile may satisfy a claims challenge."""
+        It never replaces a token that was stored meanwhile: that one may satisfy a claims challenge."""
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = token.from_session()
@@ -395,7 +395,7 @@ class RequestContext(CallerContext):
         return self._session.access_token
 
     def check(self) -> None:
-        """Before a call is sent. Raises ApiError when the request is over, or when another one runs here."""
+        """Call this before each call of an API. Raises ApiError when the request is over, or another one runs here."""
         self._open_bearer()
 
     def _open_bearer(self) -> str:
@@ -479,7 +479,8 @@ class ExpiringLru(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """The value, which counts as used now. None if there is none, or if it has expired.
 
-        It takes no lock: under contention a lock cut the lookups of 32 threads to a quarter. Each step is atomic.
+        For a live entry it takes no lock: under contention a lock cut the lookups of 32 threads to a quarter. Each step
+        is atomic.
         """
         entry = self._entries.get(key)
         if entry is None:

@@ -248,7 +248,7 @@ class CallContext(Protocol):
         ...
 
     def check(self) -> None:
-        """Before a call is sent. Raises ApiError when the caller may not call any more."""
+        """Call this before each call is sent. Raises ApiError when the caller may not call any more."""
         ...
 
 

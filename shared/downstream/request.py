@@ -116,8 +116,8 @@ class HttpVerbs(ABC, Generic[R]):
 
         A call that may be repeated is sent up to three times with each token, and gets at most one new token. All
         attempts together end with the deadline of the request, `AzureAd__RequestTimeoutSeconds`. One attempt ends
-        after 15 seconds of silence (or `DownstreamApis__NAME__TimeoutSeconds`), and 3 seconds later in any case. Files
-        get more time.
+        after 15 seconds of silence, or 18 in total. `DownstreamApis__NAME__TimeoutSeconds` replaces the 15. Files get
+        more time.
 
         Args:
             method: GET, HEAD, OPTIONS, POST, PUT, PATCH or DELETE.
@@ -185,7 +185,7 @@ def check_method(method: str) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ValueError for a header that cannot be sent, or that a function may not set. No text quotes a value."""
+    """Raises ValueError for a header that cannot be sent or that a function may not set. It never quotes a value."""
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header has an invalid name")
@@ -270,7 +270,7 @@ def _filled(step: str, texts: Mapping[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         before, value = step[: match.start()], texts[match[1]]
         if before.count("'") % 2:
-            value = value.replace("'", "''")  # it would end the text that it stands in, even as %27
+            value = value.replace("'", "''")  # a single quote would end the quoted text, even as %27
         elif before.count("(") > before.count(")") and not _ARGUMENT.fullmatch(value):
             raise ValueError("a path parameter between parentheses needs quotation marks around it: ('{name}')")
         return quote(value, safe="")

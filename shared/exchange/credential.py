@@ -1,4 +1,4 @@
-"""Keeps one MSAL application of a tenant with a usable client credential, and survives a rotation.
+"""Keeps one MSAL application per tenant, with a usable client credential, and survives a rotation.
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class ConfidentialClient:
-    """An MSAL application around one loaded credential. Its two times change if a reload keeps it.
+    """An MSAL application around one loaded credential. If a reload keeps it, `reload_at` and `loaded_at` change.
 
     `version`: of the certificate in the vault; "" if the credential is not from a vault.
     `loaded_at`: when the credential was loaded.
@@ -146,7 +146,7 @@ class ConfidentialClients:
         `keep`: see _build. Raises ServiceUnavailable if that reload failed.
         """
         current, wait = self._client, self._next_reload - self._now()
-        has_just_run = 0 < wait <= RELOAD_COOLDOWN_SECONDS  # more is left only after the clock was set back
+        has_just_run = 0 < wait <= RELOAD_COOLDOWN_SECONDS  # a longer wait means that the clock was set back
         if current is not None and current is not stale:
             return current
         if current is not None and has_just_run:

@@ -127,7 +127,7 @@ class SignedAssertions:
     def _check_pauses(self) -> None:
         """Raises an error while the vault has asked for a pause, or while the circuit breaker is open."""
         wait = self._busy_until - self._now()
-        if 0 < wait <= MAX_SIGN_PAUSE_SECONDS:  # more is left only after the clock was set back
+        if 0 < wait <= MAX_SIGN_PAUSE_SECONDS:  # a longer wait means that the clock was set back
             raise ServiceUnavailable(retry_after=math.ceil(wait), reason="vault key: the vault asked to wait")
         try:
             self._circuit.check()

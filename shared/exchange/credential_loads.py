@@ -101,7 +101,7 @@ class CredentialLoads:
             return None
         is_another = loaded.at > newer_than and loaded.credential.version != refused
         wait = self._next_reload - self._now()
-        has_just_run = 0 < wait <= SHARED_COOLDOWN_SECONDS  # more is left only after the clock was set back
+        has_just_run = 0 < wait <= SHARED_COOLDOWN_SECONDS  # a longer wait: the clock was set back
         return loaded if is_another or (refused is not None and has_just_run) else None
 
     def _load_before_first_use(self) -> None:

@@ -1,7 +1,7 @@
 """Limits MSAL to the protocol: our transport, a JSON filter, a circuit breaker, and caches that keep no user's data.
 
-By itself, MSAL replays one user's throttling and refusals to the next caller, and keeps every token forever. It also
-logs a response that it cannot parse, token and all.
+By itself, MSAL replays one user's throttling and server errors to the next caller, and keeps every token forever. It
+also logs a response that it cannot parse, token and all.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def msal_application(
 ) -> Any:
     """An `msal.ConfidentialClientApplication` that does the protocol and nothing else.
 
-    To build it fetches Entra's metadata.
+    Building it reads Entra's metadata: the document that was fetched with the keys, or another one from Entra.
 
     Raises:
         ServiceUnavailable: Entra does not respond.

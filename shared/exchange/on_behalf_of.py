@@ -34,7 +34,7 @@ MAX_LIFE_SECONDS = 24 * 3600.0  # of any token
 RENEW_BEFORE_SECONDS = 300.0  # before its end, but never before half its lifetime
 _NUMBER = re.compile(r"\d{1,300}(\.\d{1,300})?(e\+?\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
-ATTEMPTS = 2  # per exchange: the second after a lost connection or a 5xx
+ATTEMPTS = 2  # with each credential: the second after a lost connection or a 5xx
 
 log = logging.getLogger(__name__)
 

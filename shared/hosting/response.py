@@ -1,7 +1,8 @@
 """Turns the result or the exception of a function into an HTTP response that the host can send.
 
 A result that cannot be sent becomes a 500, with one sentence in the log. The host alone would send an empty 500, or
-drop the connection, and log no reason. The sentence names key paths, types and header names, never a value.
+drop the connection, and log no reason. The sentence names key paths, types, header names and statuses, and no other
+value.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def status_code(value: object) -> int:
 
 
 def checked_headers(headers: object) -> dict[str, str]:
-    """The third item of `(body, status, headers)`. Raises UnsendableError unless HTTP can carry it."""
+    """The third item of `(body, status, headers)`. Raises UnsendableError for what cannot be sent or the host sets."""
     if not isinstance(headers, Mapping):
         raise UnsendableError(f"the headers that the function returned are a {type(headers).__name__}; return a dict")
     for name, value in headers.items():

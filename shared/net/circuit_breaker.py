@@ -49,7 +49,7 @@ class CircuitBreaker:
             wait = self._open_until - self._now()
             if self._failures < self._limit:
                 return
-            if 0 < wait <= MAX_OPEN_SECONDS:  # more is left only after the clock was set back
+            if 0 < wait <= MAX_OPEN_SECONDS:  # a longer wait means that the clock was set back
                 raise CircuitOpenError(wait)
             self._is_probing, self._open_until = (
                 True,

@@ -2,8 +2,8 @@
 
     request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
 
-The line has no token, claim, address or text of another service. `user` is a pseudonym, or the object id with
-`AzureAd__EnablePiiLogging`. docs/errors.md explains the fields.
+The line has no token, address or message of another service. Of claims it has ids alone, and of errors codes. `user` is
+a pseudonym, or the object id with `AzureAd__EnablePiiLogging`. docs/errors.md explains the fields.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class RequestRecord:
 
 
 def _code_and_reason(error: BaseException) -> tuple[str, str]:
-    """The code and reason of an error. If it is not an ApiError, only its type: its text may hold anything."""
+    """The code and reason of an error. If it is not an ApiError, only its type. Its text is in the traceback alone."""
     if isinstance(error, ApiError):
         return error.code, json.dumps(error.reason) if error.reason else ""
     return ApiError.code, type(error).__name__

@@ -157,7 +157,7 @@ class User(SignedInUser):
         `azure_options()`.
 
         Args:
-            name: as for `api`. `DownstreamApis__NAME__BaseUrl` may be absent only without `azure_options()`.
+            name: as for `api`. `azure_options()` needs `DownstreamApis__NAME__BaseUrl`, which may be absent otherwise.
 
         Returns:
             An azure-core `TokenCredential`. Its errors are those of `token`, and ServerMisconfigured for a scope of

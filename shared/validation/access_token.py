@@ -118,7 +118,7 @@ class AccessTokenValidator:
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
         """The authority of the token's tenant. That tenant alone decides which issuers the token and its key may have.
 
-        Entra's keys for several tenants include some of a single tenant. So the issuer of the key is compared, too:
+        The key list for several tenants also holds keys of one tenant alone. So the issuer of the key is compared, too:
         https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
         """
         authority = self._tenants.find(claims.get("tid"))
@@ -150,7 +150,7 @@ class AccessTokenValidator:
     def _name_in_log(self, claims: Mapping[str, Any], authority: Authority) -> str:
         """A pseudonym, or the object id itself if `AzureAd__EnablePiiLogging` is on.
 
-        Only somebody who can look up object ids in the directory can tell whose pseudonym it is.
+        Only somebody who knows the object id of a user can tell whose pseudonym it is.
         """
         if self._accepted.enable_pii_logging:
             return str(claims["oid"])
@@ -186,7 +186,8 @@ def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppTok
     """Whose token it is. If it has `idtyp`, that must agree with the other claims. infra/ asks for this claim.
 
     A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. A token
-    that matches both descriptions is refused. An ID token has neither `scp` nor a client.
+    with `scp` whose `sub` is its `oid` is a user's only if `idtyp` is `user`. An ID token has neither `scp` nor a
+    client.
     https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 
     Raises:

@@ -80,7 +80,7 @@ class SigningKey:
 
     `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without
     one. Then it may sign for any issuer, unless several tenants may call.
-    `published_by`: the issuer in the discovery document, where it cannot be told from the settings; otherwise "". See
+    `published_by`: the issuer in the discovery document, if it differs from that of the settings; otherwise "". See
     Authority.discovered_issuer.
     """
 
@@ -97,9 +97,9 @@ class SigningKey:
         return payload
 
     def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:
-        """Whether the key names one of these issuers, compared as whole strings, or, without `by_name`, names none.
+        """Whether the key lists one of these issuers, compared as a whole. Otherwise an empty issuer suffices.
 
-        `by_name`: for several tenants, because their list also holds keys of single tenants.
+        `by_name`: an empty issuer does not suffice. The list for several tenants also holds keys of one tenant.
         """
         named = any(issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers if issuer)
         return named or (not by_name and "" in self.issuers)

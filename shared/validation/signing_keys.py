@@ -10,7 +10,8 @@ What `SigningKeys.get` does, by what is known. The first row that fits counts.
     no key at all              It waits for a fetch. If that brings no key: 503; 500 for an unknown tenant.
     keys of two hours ago      It waits for a fetch, but only 2 s if a fetch failed in the last minute. Then the
                                rows below count.
-    the key                    It returns the key.
+    the key, and the last      It returns the key.
+    list has it
     the key, but the last      It returns the key until a second list, 5 s later, decides. If none comes for two
     list lacks it              hours, it waits 2 s for one: 503 without a list, 401 if that list lacks the key.
     other keys, and the last   It does not wait: 503.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; after twice this time, before the next request
 NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key; the next list decides
-RECENT_SECONDS = 60.0  # how long a failed fetch shortens the waits, and two lists that differ turn a 401 into a 503
+RECENT_SECONDS = 60.0  # so long a failed fetch shortens waits, and two lists that differ turn a 401 into a 503
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
@@ -61,7 +62,7 @@ class _Listing(NamedTuple):
 
 
 class KnownKeys(NamedTuple):
-    """What Entra's key lists of the last minutes say together. Callers pass times in Unix seconds.
+    """What Entra's latest key lists say together. Callers pass times in Unix seconds.
 
     During a rollover Entra's servers disagree for a while: one lists a key, the next does not. So one list withdraws
     no key. A second list that lacks the key, some seconds later, withdraws it.
@@ -70,7 +71,7 @@ class KnownKeys(NamedTuple):
     keys: Mapping[str, SigningKey] = {}
     fetched_at: float = NEVER
     differ_until: float = NEVER
-    """Until then two lists of the last minute differ, so an unknown key id may still be valid."""
+    """Two recent lists differ: until this time an unknown key id may still be valid."""
     missed: Mapping[str, _Miss] = {}
     """Those of `keys` that the last list lacked."""
     recent: tuple[_Listing, ...] = ()
@@ -141,7 +142,7 @@ class SigningKeys:
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
         """Whether the key may still be used. None: the last list is too old; call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # only then can the keys be too old, except just after a failed fetch
+        if now >= self._refresh_at:  # before this time no key is too old, unless a failed fetch moved it
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
@@ -149,7 +150,7 @@ class SigningKeys:
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
     def _choose(self, key_id: str, ended: bool) -> SigningKey:
-        """The key, or the error, after all waiting. `ended`: no fetch is running any more."""
+        """The key, or the error, after all waiting. `ended`: False if the wait for a fetch ran out."""
         known, now = self._known, self._now()
         if known.is_good(key_id, now):
             return known.keys[key_id]
@@ -167,7 +168,7 @@ class SigningKeys:
         raise InvalidToken(reason="unknown signing key")
 
     def _wait_for_news(self, key_id: str, known: KnownKeys, now: float) -> bool:
-        """Waits as the table above says. Returns whether the fetch has ended."""
+        """Waits as the table above says. Returns False if the wait ran out."""
         ended, is_too_old = True, known.is_too_old(now)
         if key_id in known.keys or is_too_old:
             can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= RECENT_SECONDS)
@@ -176,7 +177,7 @@ class SigningKeys:
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
 
     def _wait_for_unknown(self, key_id: str) -> bool:
-        """Fetches the keys for an unknown id, if a fetch is allowed now. Returns whether the fetch has ended."""
+        """Fetches the keys for an unknown id, if a fetch is allowed now. Returns False if the wait ran out."""
         for _ in range(2):  # twice: the first wait may have joined a refresh
             if self._failed_at > NEVER:
                 if self._now() >= self._next_for_unknown:
