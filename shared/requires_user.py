@@ -66,7 +66,7 @@ class _AppConditions(NamedTuple):
 
 
 class _Conditions(NamedTuple):
-    """Who may call one function. None: no user, or no application, may."""
+    """Who may call one function. `users` is None: users may not. `apps` is None: applications may not."""
 
     parameter: str  # of the function, for the caller
     users: _UserConditions | None = None
@@ -254,8 +254,8 @@ class _Guard:
                     self._check_conditions(context.access_token, services)
                     caller = self._caller(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, caller)))
-        # Every exception becomes a response. SystemExit would end the worker and all its requests. A CancelledError
-        # that escapes the function would leave the request without a response.
+        # Every exception in this block becomes a response, unless the event loop cancels the task. SystemExit would end
+        # the worker and all its requests. Another CancelledError would leave the request without a response.
         except BaseException as error:
             if is_being_cancelled(error):  # by the event loop
                 raise

@@ -8,7 +8,7 @@ only the context of the running request, and an exchange that runs, hold it.
 token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
 An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
-separate map. A lookup for a user never reads that map, and an application's token never evicts a user's session.
+separate map. `find`, the lookup where only users may call, never reads that map. No application evicts a session.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
@@ -45,7 +45,7 @@ V = TypeVar("V")
 
 MAX_TOKENS_PER_SESSION = 16
 MAX_APP_TOKENS, MAX_APP_BYTES = 1_000, 4_000_000  # of applications; an application has one token for an hour or so
-ANEW_SECONDS = 60.0  # the minimum between two exchanges after an API refused a token without claims
+ANEW_SECONDS = 60.0  # at least, between two exchanges because an API refused the token without a claims challenge
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
 
@@ -353,7 +353,7 @@ class CallerContext:
 
 
 class JobContext(CallerContext):
-    """No caller: this application calls as itself, outside a request. A user that was kept cannot act in it."""
+    """No caller: this application calls as itself, outside a request. A `User` that was kept gets no token."""
 
     def __init__(self, record: RequestRecord) -> None:
         self.record = record

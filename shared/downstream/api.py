@@ -176,7 +176,7 @@ class CalledApi(HttpVerbs[Response]):
         Raises:
             ValueError: a call cannot be sent, or depends on a call that is not before it. Nothing was sent.
             ApiError: the errors of `request`, if the first `POST /$batch` fails as a whole.
-            BadGateway: the response lacks that of a call, or is not the response of a batch. 502.
+            BadGateway: one of the calls has no response in it, or it is no response to a batch. 502.
         """
         from .batch import send_batch
 

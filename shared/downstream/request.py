@@ -190,7 +190,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header has an invalid name")
         if name.lower().replace("_", "-") in RESERVED:  # CGI and WSGI do not distinguish - and _
-            raise ValueError(f"a call as the user sets these headers itself: {', '.join(sorted(RESERVED))}")
+            raise ValueError(f"a function may not set these headers: {', '.join(sorted(RESERVED))}")
         if not (isinstance(value, str) and _VALUE.fullmatch(value)):
             raise ValueError("a header has a value that cannot be sent")
 
@@ -198,7 +198,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
 def checked_path(path: str, values: Mapping[str, str | int] | None = None) -> str:
     """The path, with the values quoted into its placeholders `{name}`.
 
-    Without `values`, a value that the function put into the path itself may still add a query.
+    Without `values`, a caller's input that the function wrote into the path can still add a query.
 
     Raises:
         ValueError: the path may lead out of the base URL. Or a value cannot be sent, is missing or has no placeholder.

@@ -188,7 +188,7 @@ class ConfidentialClients:
         refused: str | None = None,
         keep: ConfidentialClient | None = None,
     ) -> ConfidentialClient:
-        """A new application. `keep` stays if the vault still has its version: its signed assertions are good."""
+        """A new application, or `keep` if the vault has the same version still: its assertions remain in use."""
         with within(LOAD_SECONDS, self._now):
             credential, at = self._credentials.take(sources, newer_than, refused)
             if keep is not None and _is_same(keep, credential):

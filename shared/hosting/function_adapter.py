@@ -32,7 +32,7 @@ class Guard(Protocol):
 
 
 class Open(Protocol):
-    """How a bearer token is opened: with `Sessions.find` and `Sessions.open`, or with those for any caller."""
+    """How a bearer token is opened: with `Sessions.find` and `open`, or `find_caller` and `open_caller`."""
 
     async def __call__(self, find: Find[T], open_: Callable[[str], T], bearer: str) -> T: ...
 

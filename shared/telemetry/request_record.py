@@ -2,8 +2,9 @@
 
     request function=me method=GET status=200 ms=131 user=… correlation_id=… tokens=Graph:miss:82ms calls=Graph:200:34ms
 
-The line has no token, address or message of another service. Of claims it has ids alone, and of errors codes. `user` is
-a pseudonym, or the object id with `AzureAd__EnablePiiLogging`. docs/errors.md explains the fields.
+The line has no token, address or message of another service. Of claims it holds only ids. Of errors it holds our own
+code and reason. `user` is a pseudonym, or the object id with `AzureAd__EnablePiiLogging`. docs/errors.md explains the
+fields.
 """
 
 from __future__ import annotations

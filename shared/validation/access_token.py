@@ -185,9 +185,9 @@ def _client_of(claims: Mapping[str, Any]) -> object:
 def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppToken]:
     """Whose token it is. If it has `idtyp`, that must agree with the other claims. infra/ asks for this claim.
 
-    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. A token
-    with `scp` whose `sub` is its `oid` is a user's only if `idtyp` is `user`. An ID token has neither `scp` nor a
-    client.
+    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. If a token
+    has `scp`, but its `sub` equals its `oid`, it counts as a user's only when `idtyp` is `user`. An ID token has
+    neither `scp` nor a client.
     https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 
     Raises:

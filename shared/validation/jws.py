@@ -97,9 +97,9 @@ class SigningKey:
         return payload
 
     def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:
-        """Whether the key lists one of these issuers, compared as a whole. Otherwise an empty issuer suffices.
+        """Whether the key lists one of these issuers, as a whole string. Without `by_name`, an empty issuer suffices.
 
-        `by_name`: an empty issuer does not suffice. The list for several tenants also holds keys of one tenant.
+        `by_name` is for several tenants: their key list also holds keys of one tenant alone.
         """
         named = any(issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers if issuer)
         return named or (not by_name and "" in self.issuers)

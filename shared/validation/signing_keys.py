@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; after twice this time, before the next request
 NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key; the next list decides
-RECENT_SECONDS = 60.0  # so long a failed fetch shortens waits, and two lists that differ turn a 401 into a 503
+RECENT_SECONDS = 60.0  # after a failed fetch, waits are shorter; after two lists that differ, a 401 is a 503
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
@@ -142,7 +142,7 @@ class SigningKeys:
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
         """Whether the key may still be used. None: the last list is too old; call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # before this time no key is too old, unless a failed fetch moved it
+        if now >= self._refresh_at:  # the list is never too old before, unless a fetch failed
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None

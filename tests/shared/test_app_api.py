@@ -101,7 +101,7 @@ def test_a_path_that_leads_elsewhere_is_a_value_error_and_costs_no_token(desk: D
 
 
 def test_a_header_of_identity_cannot_be_set(desk: Desk) -> None:
-    with pytest.raises(ValueError, match="sets these headers itself"):
+    with pytest.raises(ValueError, match="may not set these headers"):
         desk.api.get("/users", headers={"Authorization": "Bearer other"})
     assert desk.asked() == 0
 
