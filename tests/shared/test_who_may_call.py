@@ -61,7 +61,10 @@ WORLDS: dict[str, World] = {
     "no tenant, where several may call": World(SEVERAL, {"tid": None}, lets_in=False, realm="organizations"),
     "another tenant": World(claims=OF_FABRIKAM, lets_in=False),
     "another tenant with the issuer of the API's": World(claims={"tid": FABRIKAM}, lets_in=False),
-    "another cloud": World(claims={"iss": f"https://login.microsoftonline.us/{CONTOSO}/v2.0"}, lets_in=False),
+    "US Government": World(claims={"iss": f"https://login.microsoftonline.us/{CONTOSO}/v2.0"}, lets_in=False),
+    "China": World(claims={"iss": f"https://login.partner.microsoftonline.cn/{CONTOSO}/v2.0"}, lets_in=False),
+    "China, version 1.0": World(claims={"iss": f"https://sts.chinacloudapi.cn/{CONTOSO}/"}, lets_in=False),
+    "External ID": World(claims={"iss": f"https://{CONTOSO}.ciamlogin.com/{CONTOSO}/v2.0"}, lets_in=False),
     "a client that is not allowed": World(settings={"AzureAd__AllowedClients": ITSELF}, lets_in=False),
 }
 
