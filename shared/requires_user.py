@@ -239,7 +239,10 @@ class _Guard:
                 services.report(wrong[0], f"{wrong[1]}, and {function} prefetches it")
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse:
-        """Every step of a request, in this order. A step that fails ends it with an error response."""
+        """Every step of a request, in this order. A step that fails ends it with an error response.
+
+        Raises TypeError if the function has no HTTP trigger.
+        """
         request = find_request(arguments, self._function.__name__)
         record, realm = self._start_record(request, arguments), ""
         try:

@@ -76,7 +76,7 @@ class Services:
         )
 
     def app_tokens(self) -> AppTokens:
-        """The tokens of the application. They are made, and their modules imported, at the first call as the app."""
+        """The tokens of the application. The object that holds them is made at the first call as the application."""
         from .app_tokens import AppTokens
         from .exchange.client_credentials import ClientCredentials
 

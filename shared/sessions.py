@@ -45,7 +45,7 @@ V = TypeVar("V")
 
 MAX_TOKENS_PER_SESSION = 16
 MAX_APP_TOKENS, MAX_APP_BYTES = 1_000, 4_000_000  # of applications; an application has one token for an hour or so
-ANEW_SECONDS = 60.0  # at least, between two exchanges because an API refused the token without a claims challenge
+ANEW_SECONDS = 60.0  # the shortest time between two exchanges that follow refusals without claims
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
 

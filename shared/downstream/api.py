@@ -1,8 +1,9 @@
 """Calls one named downstream API, such as Microsoft Graph: gets a token, sends, and repeats what is safe to repeat.
 
 A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py and end in `send` here. `ApiCalls` has
-the steps of each call. Lists, batches and files go through it, too. They are imported inside methods, because few
-functions use them. The token goes to the API's own host alone: https, no redirects, and a path cannot change the host.
+the steps of each call. Lists, batches, downloads and uploads go through it, too. The first three are imported inside
+methods, because few functions use them. The token goes to the API's own host alone: https, no redirects, and a path
+cannot change the host.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ class CalledApi(HttpVerbs[Response]):
         Raises:
             ValueError: a call cannot be sent, or depends on a call that is not before it. Nothing was sent.
             ApiError: the errors of `request`, if the first `POST /$batch` fails as a whole.
-            BadGateway: one of the calls has no response in it, or it is no response to a batch. 502.
+            BadGateway: the response is not that of a batch, or lacks the response to one of the calls. 502.
         """
         from .batch import send_batch
 
@@ -342,7 +343,7 @@ class ApiCalls:
         return None if status == 403 and another.granted == refused.granted else another
 
     def _send(self, url: str, token: BearerToken, request: Request) -> Response:
-        """Sends the call, and repeats it after a failure that may pass, if that is safe. Returns the last response."""
+        """Sends the call, and repeats it after a failure that may pass, if that is safe. Then raises the last error."""
         may_be_repeated = request.idempotent and _can_repeat(request)
 
         def attempt() -> Response:

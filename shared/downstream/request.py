@@ -262,7 +262,7 @@ def _text(value: str | int) -> str:
 
 
 def _filled(step: str, texts: Mapping[str, str]) -> str:
-    """One step of the path with its values quoted, as OData writes them where it has keys or functions.
+    """One step of the path with its values filled in and quoted. OData's rules count in its keys and arguments.
 
     https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html (5.1.1.1.1)
     """

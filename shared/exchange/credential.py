@@ -107,7 +107,9 @@ class ConfidentialClients:
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """A newer application than `refused`, whose credential Entra refused. `refused` itself if there is none.
+        """An application with the newest credential, after Entra refused that of `refused`. It may be the same version.
+
+        `refused` itself, if a reload ran in the last 30 seconds.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.

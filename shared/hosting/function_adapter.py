@@ -78,10 +78,11 @@ def kind_of(function: Function) -> Kind:
 def as_azure_function(guard: Guard, function: Function, kind: Kind, caller: str) -> Function:
     """A function that Azure Functions can index: the name, docstring and parameters of `function`, without `caller`.
 
-    `caller` is the name of its parameter for the caller. The worker compares parameters with bindings. functools.wraps
-    is not used: through its `__wrapped__` the worker would see that parameter, which has no binding. The worker passes
-    `context` to a parameter of that name and of type func.Context. The guard reads the trace from it. The worker passes
-    arguments by name. Tests and decorators above the guard may also pass them by position.
+    `caller` is the name of the parameter that receives the user or the application. The worker compares parameters with
+    bindings. functools.wraps is not used: through its `__wrapped__` the worker would see that parameter, which has
+    no binding. The worker passes `context` to a parameter of that name and of type func.Context. The guard reads
+    the trace from it. The worker passes arguments by name. Tests and decorators above the guard may also pass them
+    by position.
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != caller]

@@ -34,6 +34,7 @@ def reply_to(result: object) -> func.HttpResponse:
     - `str`: plain text.
     - None: 204.
     - `(body, status)` or `(body, status, headers)`: that body (None: an empty one), status and headers.
+      A redirect of an API as the body keeps its own status.
     - bytes: `application/octet-stream`.
     - anything else: JSON; see json_forms.
 
