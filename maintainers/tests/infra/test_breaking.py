@@ -113,8 +113,8 @@ BREAKS = {
     ),
     "Redis deployed and not used": Break(
         MAIN,
-        "union(clientCredentialSettings, tokenCacheSettings, {",
-        "union(clientCredentialSettings, empty(tokenCacheSettings) ? {} : {}, {",
+        "union(clientCredentialSettings, tokenCacheSettings, tenantSettings, {",
+        "union(clientCredentialSettings, empty(tokenCacheSettings) ? {} : {}, tenantSettings, {",
         "settings",
         "Redis__Url",
     ),
@@ -138,7 +138,7 @@ BREAKS = {
     ),
     "parameter of a module missing": Break(
         MAIN,
-        "    applicationInsightsName: 'appi-${resourceToken}'\n",
+        "    applicationInsightsName: applicationInsightsName\n",
         "",
         "compiler",
         'missing the following required properties: "applicationInsightsName"',

@@ -37,7 +37,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "app_tokens": ("tests/shared/test_app_api.py",),
     "application/app_api": ("tests/shared/test_app_api.py",),
-    "application/calling_app": ("tests/shared/test_requires_app.py",),
+    "user/calling_app": ("tests/shared/test_requires_app.py",),
     "user/groups": ("tests/shared/test_groups.py",),
     "user/credential": ("tests/shared/test_user_credential.py",),
     "hosting/response": ("tests/shared/test_what_functions_do.py",),

@@ -49,10 +49,11 @@ def crowd(size: int) -> Iterator[list[Person]]:
     crowd = [member(number) for number in range(size)]
     everybody: tuple[Person, ...] = people._EVERYBODY
     setattr(people, "_EVERYBODY", (*everybody, *crowd))  # noqa: B010 — typed as a tuple of seven
-    people.PEOPLE.update({person.name: person for person in crowd})
+    for known in (people.PEOPLE, people.EVERYONE):
+        known.update({person.name: person for person in crowd})
     try:
         yield crowd
     finally:
         setattr(people, "_EVERYBODY", everybody)  # noqa: B010 — as above
         for person in crowd:
-            del people.PEOPLE[person.name]
+            del people.PEOPLE[person.name], people.EVERYONE[person.name]
