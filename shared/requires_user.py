@@ -258,7 +258,7 @@ class _Guard:
                     caller = self._caller(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, caller)))
         # Every exception in this block becomes a response, unless the event loop cancels the task. SystemExit would end
-        # the worker and all its requests. Another CancelledError would leave the request without a response.
+        # the worker and all its requests. A CancelledError of another task would leave the request without a response.
         except BaseException as error:
             if is_being_cancelled(error):  # by the event loop
                 raise

@@ -8,7 +8,7 @@ only the context of the running request, and an exchange that runs, hold it.
 token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
 
 An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
-separate map. `find`, the lookup where only users may call, never reads that map. No application evicts a session.
+separate map. Functions for users alone use `find`, which never reads it. No application evicts a session.
 
 A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
 That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
@@ -353,7 +353,7 @@ class CallerContext:
 
 
 class JobContext(CallerContext):
-    """No caller: this application calls as itself, outside a request. A `User` that was kept gets no token."""
+    """No caller: this application calls as itself, outside a request. A `User` kept from a request gets no token."""
 
     def __init__(self, record: RequestRecord) -> None:
         self.record = record

@@ -1,9 +1,9 @@
 """Calls one named downstream API, such as Microsoft Graph: gets a token, sends, and repeats what is safe to repeat.
 
 A function uses `DownstreamApi`. Its `get`, `post` and so on are in request.py and end in `send` here. `ApiCalls` has
-the steps of each call. Lists, batches, downloads and uploads go through it, too. The first three are imported inside
-methods, because few functions use them. The token goes to the API's own host alone: https, no redirects, and a path
-cannot change the host.
+the steps of each call. Lists, batches, downloads and uploads go through it, too. pages.py, batch.py and download.py are
+imported inside methods, because few functions use them. The token goes to the API's own host alone: https, no
+redirects, and a path cannot change the host.
 """
 
 from __future__ import annotations

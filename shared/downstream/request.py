@@ -148,9 +148,9 @@ class HttpVerbs(ABC, Generic[R]):
             NotFound: the API responded with 404.
             RequestRejected: the API refused the request itself. Its 4xx is passed on.
             ServerMisconfigured: Entra does not accept this application, or its credential could not be loaded. 500.
-            BadGateway: the API failed, or could not be reached. 502.
+            BadGateway: the API failed, or the connection failed. 502.
             ServiceUnavailable: Entra or the API asks to wait. 503 with `Retry-After`.
-            GatewayTimeout: no response before the deadline. 504.
+            GatewayTimeout: the connection or the response took too long. 504.
         """
         options = CallOptions(
             path_params=path_params, params=params, json=json, data=data, headers=headers, idempotent=idempotent

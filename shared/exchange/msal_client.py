@@ -173,7 +173,7 @@ def reserialized(content: bytes, *, is_token: bool) -> bytes:
 
 
 class DiscoveryCache(dict[str, Any]):
-    """The `http_cache` of MSAL, for discovery only. It would also keep failed POSTs, and replay them to others."""
+    """The `http_cache` of MSAL, for discovery only. In a plain dict MSAL would keep failed POSTs and replay them."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not key.startswith("POST "):

@@ -116,7 +116,7 @@ class AccessTokenValidator:
         return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority, agent)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
-        """The authority of the token's tenant. The issuer of the token, and one of its key, must be that tenant's.
+        """The authority of the token's tenant. Its issuer, and one that its key lists, must be that tenant's.
 
         The key list for several tenants also holds keys of one tenant alone. So the issuer of the key is compared, too:
         https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer

@@ -1,7 +1,7 @@
 """Checks the signature of a token (JWS, RFC 7515) against Entra's published keys.
 
-Of the header, only `kid` selects anything: a published key. `alg` and `typ` must have fixed values, and a header with
-a name in _REFUSED_HEADERS is refused.
+Of the header, only `kid` selects anything: a published key. `alg` must be RS256. `typ` may be left out; otherwise it
+must name a JWT or an access token. A header with a name in _REFUSED_HEADERS is refused.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ What `SigningKeys.get` does, by what is known. The first row that fits counts.
     the key, and the last      It returns the key.
     list has it
     the key, but the last      It returns the key for two hours after the last list that had it, unless a second
-    list lacks it              list, 5 s later, lacks it too. Then it waits 2 s: 503 without a list, or 401.
+    list lacks it              list, 5 s later, lacks it too. After two hours it waits 2 s for a list: 503 or 401.
     other keys, and the last   It does not wait: 503.
     fetch failed
     other keys                 It waits half a second for a fetch. Such fetches start at most every 30 s. If the key
@@ -75,7 +75,7 @@ class KnownKeys(NamedTuple):
     missed: Mapping[str, _Miss] = {}
     """Those of `keys` that the last list lacked."""
     recent: tuple[_Listing, ...] = ()
-    """Those of the last minute."""
+    """The lists of the last minute."""
 
     def is_good(self, key_id: str, now: float) -> bool:
         """Whether the key with this id may be used without another fetch."""
@@ -142,7 +142,7 @@ class SigningKeys:
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
         """Whether the key may still be used. None: the last list is too old; call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # before, no list is two hours old, unless a fetch failed
+        if now >= self._refresh_at:  # earlier, the list is two hours old only after a failure
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
