@@ -33,6 +33,7 @@ from .hosting import (
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
+from .settings import is_guid
 from .telemetry import RequestRecord, notes
 from .user import CallingApp, SignedInUser
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 _BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Function = Callable[..., Any]
 
@@ -199,7 +199,7 @@ class RequiresCaller(_Decorator):
 def _app_conditions(roles: Iterable[str] | None, clients: Iterable[str] | None, decorator: str) -> _AppConditions:
     required = _texts(() if roles is None else roles)
     named = _texts(() if clients is None else clients)
-    if named is None or not all(map(_GUID.fullmatch, named)) or (clients is not None and not named):
+    if named is None or not all(map(is_guid, named)) or (clients is not None and not named):
         raise TypeError(f'write @requires_{decorator}(clients=["…"]), with the client ids of applications, GUIDs')
     if required is None or not all(required) or not (required or named):
         raise TypeError(f'write @requires_{decorator}(roles=["…"]), with one role or more, or name clients=["…"]')

@@ -3,6 +3,7 @@
 from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
 from .clouds import GRAPH_HOSTS, cloud_of
 from .credentials import CredentialSettings
+from .environ import is_guid
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Settings",
     "TokenSettings",
     "cloud_of",
+    "is_guid",
     "normalized",
     "problem_of_api",
 ]

@@ -14,6 +14,7 @@ _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
 
 def is_guid(text: str) -> bool:
+    """Whether it is a GUID, in upper or lower case."""
     return _GUID.fullmatch(text) is not None
 
 

@@ -5,17 +5,16 @@ https://learn.microsoft.com/entra/identity-platform/optional-claims#configure-gr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import BadGateway, ServerMisconfigured
 from ..net import Response
+from ..settings import is_guid
 
 PATH = "/me/checkMemberGroups"  # https://learn.microsoft.com/graph/api/user-checkmembergroups
 MAX_PER_REQUEST = 20
 MAX_GROUPS = 1_000
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def groups_in(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -44,7 +43,7 @@ def questions(groups: Iterable[str]) -> Iterator[dict[str, list[str]]]:
     if isinstance(groups, str):
         raise ValueError("member_of takes a list of groups")
     asked = list(dict.fromkeys(str(group).lower() for group in groups))
-    if len(asked) > MAX_GROUPS or not all(_GUID.fullmatch(group) for group in asked):
+    if len(asked) > MAX_GROUPS or not all(map(is_guid, asked)):
         raise ValueError(f"member_of takes the object ids of groups, which are GUIDs, and at most {MAX_GROUPS}")
     for start in range(0, len(asked), MAX_PER_REQUEST):
         yield {"groupIds": asked[start : start + MAX_PER_REQUEST]}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken
 from ..settings import Authority, TokenSettings
-from .kinds_of_user import Agent, admitted_agent, check_no_user_account
+from .kinds_of_user import Agent, admitted_agent, check_no_user_account, client_of
 from .tenants import Tenants
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ValidatedAppToken(_Validated):
 
     def client_id(self) -> str:
         """The client id of the application (`azp`, or `appid` in version 1.0)."""
-        return str(_client_of(self.claims()))
+        return str(client_of(self.claims()))
 
 
 class AccessTokenValidator:
@@ -134,7 +134,7 @@ class AccessTokenValidator:
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if claims.get("aud") not in self._accepted.audiences:
             raise InvalidToken(reason="audience")
-        client = _client_of(claims)
+        client = client_of(claims)
         if self._accepted.allowed_clients and client not in self._accepted.allowed_clients:
             raise InvalidToken(reason="client application")
 
@@ -177,11 +177,6 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _client_of(claims: Mapping[str, Any]) -> object:
-    """The client that got the token: `azp`, or `appid` in version 1.0."""
-    return claims.get("azp" if claims["ver"] == "2.0" else "appid")
-
-
 def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppToken]:
     """Whose token it is. If it has `idtyp`, that must agree with the other claims. infra/ asks for this claim.
 
@@ -201,7 +196,7 @@ def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppTok
     is_itself = claims["oid"] == claims["sub"]
     if isinstance(scopes, str) and scopes.strip(" ") and (said == "user" or (said == "" and not is_itself)):
         return ValidatedToken
-    is_client = is_itself and _is_identifier(_client_of(claims)) and _OF_A_USER.isdisjoint(claims)
+    is_client = is_itself and _is_identifier(client_of(claims)) and _OF_A_USER.isdisjoint(claims)
     if is_client and said in ("", "app"):
         return ValidatedAppToken
     raise InvalidToken(reason="not an access token of a user or of an application")

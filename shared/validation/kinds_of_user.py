@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import AgentUserNotAllowed, GuestNotAllowed, InvalidToken, UserTokenRequired
-from ..settings import TokenSettings
+from ..settings import TokenSettings, is_guid
 
 _AGENT_IDENTITY, _AGENT_USER = 11, 13
 _NUMBERS = re.compile(r"[0-9]{1,9}(?: [0-9]{1,9}){0,63}", re.ASCII)
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class Agent(NamedTuple):
@@ -53,10 +52,15 @@ def admitted_agent(claims: Mapping[str, Any], accepted: TokenSettings) -> Agent 
         raise AgentUserNotAllowed(reason="account of an agent")
     if not is_user and _AGENT_IDENTITY not in actor:
         return None
-    client, blueprint = claims.get("azp" if claims["ver"] == "2.0" else "appid"), claims.get("xms_par_app_azp")
+    client, blueprint = client_of(claims), claims.get("xms_par_app_azp")
     if not _is_guid(client):
         raise InvalidToken(reason="agent without a client id")
     return Agent(str(client).lower(), str(blueprint).lower() if _is_guid(blueprint) else "", is_user)
+
+
+def client_of(claims: Mapping[str, Any]) -> object:
+    """The client that got the token: `azp`, or `appid` in version 1.0."""
+    return claims.get("azp" if claims["ver"] == "2.0" else "appid")
 
 
 def check_no_user_account(claims: Mapping[str, Any]) -> None:
@@ -87,4 +91,4 @@ def _numbers_in(claims: Mapping[str, Any], name: str) -> frozenset[int]:
 
 
 def _is_guid(value: object) -> bool:
-    return isinstance(value, str) and _GUID.fullmatch(value) is not None
+    return isinstance(value, str) and is_guid(value)
