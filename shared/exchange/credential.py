@@ -89,6 +89,11 @@ class ConfidentialClients:
         self._reload_failed = False
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
 
+    def note_refusal(self, refused: bool) -> None:
+        """Whether Entra refused every credential. Of several tenants, one says nothing about the others."""
+        if not self._authority.among_several:
+            self._credentials.note_refusal(refused)
+
     def load_early(self) -> None:
         """Starts to load the credential before the first exchange needs it. Call it once."""
         self._credentials.load_early()

@@ -1,7 +1,8 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
 from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
-from .clouds import GRAPH_HOSTS, cloud_of
+from .clouds import GRAPH_HOSTS, cloud_of, host_of
+from .scope_names import is_full_name
 from .credentials import CredentialSettings
 from .environ import is_guid
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
@@ -20,6 +21,8 @@ __all__ = [
     "Settings",
     "TokenSettings",
     "cloud_of",
+    "host_of",
+    "is_full_name",
     "is_guid",
     "normalized",
     "problem_of_api",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..net import parse_object
 from ..settings import GRAPH_HOSTS, PERSONAL_ACCOUNTS, is_guid
 
-SEND_THIS_APIS = "the client must ask for a scope of this API, api://…"
+SEND_THIS_APIS = "the client must ask for a scope of this API, api://{client id}/{scope}"
 _ALGORITHMS = frozenset(
     {"none", "EdDSA", *(f"{kind}{bits}" for kind in ("HS", "RS", "ES", "PS") for bits in (256, 384, 512))}
 )
@@ -118,16 +118,16 @@ def _kind_of_audience(audience: str, accepted: Collection[str], client_id: str) 
     bare = {_bare(text) for text in plain}
     if _bare(audience.lower()) in bare:
         if is_guid(audience):
-            return "the bare client id, as in v2.0 tokens, and AzureAd__Audiences has the form api://… alone"
+            return "the bare client id, as in v2.0 tokens, and AzureAd__Audiences has the form api:// alone"
         return (
-            "the form api://… or spn:…, as in v1.0 tokens, and AzureAd__Audiences has the bare form alone; add it, "
+            "the form api:// or spn:, as in v1.0 tokens, and AzureAd__Audiences has the bare form alone; add it, "
             "or set requestedAccessTokenVersion to 2 in the registration"
         )
     if client_id in audience.lower():
         return "another name of this API, with its client id; add it to AzureAd__Audiences"
     if _is_of_microsoft(audience.lower()):
         return _MICROSOFT_API
-    form = "a client id" if is_guid(audience) else "api://…" if audience.startswith("api://") else "an address"
+    form = "a client id" if is_guid(audience) else "api://" if audience.startswith("api://") else "an address"
     return f"another API ({form}); {SEND_THIS_APIS}"
 
 
