@@ -30,7 +30,8 @@ class NotEntraError(MetadataError):
 
     def __init__(self, status: int) -> None:
         super().__init__()
-        self.words = f"HTTP {status}{' without a JSON object' if status == 200 else ''}: {type(self).words}"
+        told = f"HTTP {status}{' without a JSON object' if status == 200 else ''}"
+        self.words = f"{told}: Entra, or a proxy in its place, fails" if status >= 500 else f"{told}: {type(self).words}"
 
 
 class UnknownTenantError(MetadataError):

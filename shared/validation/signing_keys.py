@@ -204,11 +204,8 @@ class SigningKeys:
         return True
 
     def broken_at(self) -> float:
-        """When a fetch last failed and left no key that may be used; NEVER otherwise. Starts nothing."""
-        known = self._known
-        if known.keys and not known.is_too_old(self._now()):
-            return NEVER
-        return NEVER if known.keys and self._failed_at == NEVER else max(self._failed_at, known.fetched_at)
+        """When a fetch last brought no key, while none was known; NEVER otherwise. Starts nothing."""
+        return NEVER if self._known.keys else max(self._failed_at, self._known.fetched_at)
 
     def _refresh(self) -> None:
         if self._now() >= self._refresh_at:  # another thread may just have done it
