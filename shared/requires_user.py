@@ -348,9 +348,12 @@ def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
 
 def bearer_token(request: func.HttpRequest) -> str:
     """The token of the one `Authorization: Bearer` header. Raises MissingToken if there is none, or more than one."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
+    header = request.headers.get("Authorization", "")
+    match = _BEARER.fullmatch(header)  # two headers arrive joined: no match
     if match is None:
-        raise MissingToken(reason="no bearer token")
+        from .validation.refusals import why_no_bearer
+
+        raise MissingToken(reason=f"no bearer token: {why_no_bearer(header)}")
     return match.group(1)
 
 

@@ -55,5 +55,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = waiting.pop(0)
         seen += 1
         yield current
-        inner = (*current.args[:2], *(getattr(current, name, None) for name in ("reason", "inner_exception")))
-        waiting += [each for each in (*inner, current.__cause__, current.__context__) if isinstance(each, BaseException)]
+        named = (getattr(current, name, None) for name in ("reason", "inner_exception", "__cause__", "__context__"))
+        waiting += [each for each in (*current.args[:2], *named) if isinstance(each, BaseException)]

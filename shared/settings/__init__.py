@@ -2,9 +2,9 @@
 
 from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
 from .clouds import GRAPH_HOSTS, cloud_of, host_of
-from .scope_names import is_full_name
 from .credentials import CredentialSettings
 from .environ import is_guid
+from .scope_names import is_full_name
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
 __all__ = [

@@ -15,7 +15,9 @@ _RESERVED = {"openid", "profile", "offline_access"}
 _DEFAULT = ".default"
 _GRAPH = "Microsoft Graph"
 _GRAPH_ID = "00000003-0000-0000-c000-000000000000"
-SHORT_NAME = "must be the short name of the scope, such as access_as_user, as it is in a token; not api://…/access_as_user"
+SHORT_NAME = (
+    "must be the short name of the scope, such as access_as_user, as it is in a token; not api://…/access_as_user"
+)
 
 
 def is_full_name(scope: str) -> bool:

@@ -31,7 +31,8 @@ class NotEntraError(MetadataError):
     def __init__(self, status: int) -> None:
         super().__init__()
         told = f"HTTP {status}{' without a JSON object' if status == 200 else ''}"
-        self.words = f"{told}: Entra, or a proxy in its place, fails" if status >= 500 else f"{told}: {type(self).words}"
+        why = "Entra, or a proxy in its place, fails" if status >= 500 else type(self).words
+        self.words = f"{told}: {why}"
 
 
 class UnknownTenantError(MetadataError):

@@ -29,6 +29,23 @@ _MICROSOFT_HOSTS = (
 _HS256 = "alg HS256: not Entra's, but perhaps that of Static Web Apps or App Service"
 
 
+def why_no_bearer(header: str) -> str:
+    """The reason for an `Authorization` header that holds no one bearer token."""
+    scheme, _, rest = header.strip().partition(" ")
+    words = rest.split()
+    if not header.strip():
+        return "no Authorization header"
+    if scheme.lower() != "bearer":
+        return "Authorization is not Bearer and a token"
+    if not words:
+        return "nothing after Bearer"
+    if "," in rest:
+        return "more than one Authorization header, or a comma in it"
+    if words[0].lower() == "bearer":
+        return "the word Bearer twice"
+    return "a space in the token" if len(words) > 1 else "characters that no token has, such as quotes or brackets"
+
+
 def why_not_compact(token: str, max_chars: int) -> str:
     """The reason for a text that is not three segments of base64url."""
     if len(token) > max_chars:

@@ -44,7 +44,7 @@ class Instance:
         headers = {"Authorization": f"Bearer {self.lab.stack.issue_access_token(person)}"}
         request = func.HttpRequest("GET", "https://localhost/", headers=headers, body=b"")
         reply: func.HttpResponse = self._name(req=request)
-        return reply.status_code
+        return int(reply.status_code)
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body. It has sent nothing and started no thread."""
@@ -164,7 +164,7 @@ def test_keys_that_grew_old_because_nobody_called_are_not_broken(lab: Lab, start
 
 
 def test_both_at_once_and_after_five_minutes_nothing_is_known_any_more(lab: Lab, start: Start) -> None:
-    """Else an instance that gets no requests because it is unhealthy would be unhealthy for ever."""
+    """Else an instance that gets no requests because it is unhealthy would stay unhealthy."""
     instance = start()
     lab.stack.faults.add("vault", status=403)
     lab.stack.faults.add("entra.keys", status=500)

@@ -1,4 +1,4 @@
-"""Why nothing was fetched or loaded has its own words: a misspelled host, a proxy that inspects TLS, nobody signed in."""
+"""Why nothing was fetched or loaded has its own words: a misspelled host, inspected TLS, nobody signed in."""
 
 from __future__ import annotations
 
@@ -76,14 +76,16 @@ KEYS: dict[str, tuple[Callable[[Lab], dict[str, str | None]], type[ApiError], st
     "a page in place of JSON": (a_page, ServiceUnavailable, "NotEntraError: HTTP 200 without a JSON object: what "),
     "a proxy that inspects TLS": (inspected, ServiceUnavailable, f"TransportError: SSLError: {TLS}"),
     "a busy Entra": (busy, ServiceUnavailable, "EntraBusyError: Entra is busy (HTTP 429 or 503)"),
-    "another tenant": (another_tenant, ServerMisconfigured, "UnknownTenantError: Entra knows no tenant with the id in "),
+    "another tenant": (
+        another_tenant,
+        ServerMisconfigured,
+        "UnknownTenantError: Entra knows no tenant with the id in ",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", KEYS)
-def test_why_the_signing_keys_could_not_be_fetched(
-    no_proxy: Lab, caplog: pytest.LogCaptureFixture, case: str
-) -> None:
+def test_why_the_signing_keys_could_not_be_fetched(no_proxy: Lab, caplog: pytest.LogCaptureFixture, case: str) -> None:
     make, kind, told = KEYS[case]
     services = no_proxy.services(**make(no_proxy))
     with pytest.raises(kind) as raised:

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from shared import User
-from shared.errors import InvalidToken
+from shared.errors import InvalidToken, MissingToken
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from tests.support.genuine import GONE, Genuine
@@ -85,6 +85,37 @@ AUDIENCES: dict[str, tuple[str, str, str]] = {  # AzureAd__Audiences, aud
     "spn": (API, f"spn:{API}", "the form api:// or spn:, as in v1.0 tokens, and AzureAd__Audiences has the bare"),
     "another name": (API, f"api://contoso.example/{API}", "another name of this API, with its client id; add it to"),
 }
+
+
+HEADERS = {
+    "": "no Authorization header",
+    " ": "no Authorization header",
+    "Basic aHVudGVyMg==": "Authorization is not Bearer and a token",
+    "hunter2": "Authorization is not Bearer and a token",
+    "Bearer": "nothing after Bearer",
+    "Bearer ": "nothing after Bearer",
+    "Bearer a,Bearer hunter2": "more than one Authorization header, or a comma in it",
+    "Bearer bearer hunter2": "the word Bearer twice",
+    "Bearer hunter2 a": "a space in the token",
+    'Bearer "hunter2"': "characters that no token has, such as quotes or brackets",
+    "Bearer <hunter2>": "characters that no token has, such as quotes or brackets",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_the_header_without_a_token(lab: Lab, caplog: pytest.LogCaptureFixture, header: str) -> None:
+    caplog.set_level("INFO")
+
+    @RequiresUser(LazyServices(lab.environ(), lab.clock))()
+    def hello(req: func.HttpRequest, user: User) -> object:
+        raise AssertionError("must not run")
+
+    request = func.HttpRequest("GET", "https://localhost/", headers={"Authorization": header}, body=b"")
+    reply: func.HttpResponse = hello(req=request)
+    assert (reply.status_code, json.loads(reply.get_body())["detail"]) == (401, MissingToken.detail)
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer realm=")
+    assert f'code=missing_token reason="no bearer token: {HEADERS[header]}"' in caplog.text
+    assert "hunter2" not in caplog.text + reply.get_body().decode()
 
 
 def refused(lab: Lab, make: Make, **settings: str) -> str:
