@@ -225,4 +225,6 @@ def msal_application(
             client_capabilities=list(capabilities) or None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole response
-        raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None
+        raise ServerMisconfigured(
+            reason="Entra does not know AzureAd__TenantId, or AzureAd__Instance is not Entra"
+        ) from None

@@ -73,7 +73,7 @@ class Response:
 
 
 class TransportError(Exception):
-    """No complete response came: refused, reset, broken TLS. Its text names only the type of failure.
+    """No complete response came: refused, reset, broken TLS. Its text names only the kind of failure.
 
     `may_repeat`: another attempt at once might succeed.
     """
@@ -213,7 +213,12 @@ def error_by_kind(error: Exception, cut_short: bool) -> Exception:
     if isinstance(error, ValueError):
         return ValueError("a header or the address is not valid")
     kind = type(error).__name__
-    return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
+    if is_timeout(error):
+        return TransportTimeout(kind, cut_short=cut_short)
+    from .failure_words import words_for
+
+    words = words_for(error)
+    return TransportError(f"{kind}: {words}" if words else kind)
 
 
 def _close(received: BaseHTTPResponse) -> None:
