@@ -11,6 +11,7 @@ from ..result import Result
 GROUPS = (
     "floors",
     "known",
+    "calling",
     "new",
     "exchange",
     "flights",
@@ -21,6 +22,7 @@ GROUPS = (
     "served",
     "waiting",
     "awaiting",
+    "newcomers",
     "imports",
     "start",
     "second_level",
