@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 from .errors import SettingsError
 from .net import Transport
 from .preload import preload_in_background
-from .settings import Authority, Settings, problem_of_api
+from .settings import Authority, RedisSettings, Settings, problem_of_api
 from .telemetry import notes
 
 if TYPE_CHECKING:
+    from .app_tokens import AppTokens
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
-
-if TYPE_CHECKING:
-    from .app_tokens import AppTokens
 
 LAST_STATE_SECONDS = 300.0  # a failure counts for the health check; if no request comes, a repair shows in no other way
 
@@ -70,8 +68,8 @@ class Services:
         self.entra = TenantExchanges(on_behalf_of)
         exchanger: Exchanger = self.entra
         self._preparations = [credentials.load_early]
-        if settings.redis.url.reveal():
-            exchanger, prepare = _with_shared_cache(settings, self.entra, now, sleep)
+        if settings.redis:
+            exchanger, prepare = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -96,7 +94,7 @@ class Services:
         """
         failed_at = {"client credential": self._credentials.broken_at(), "signing keys": self.signing_keys.broken_at()}
         now = self.now()
-        return [name for name, at in failed_at.items() if now < at + LAST_STATE_SECONDS]
+        return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
     def prepare(self) -> None:
         """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
@@ -196,7 +194,7 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
 
 
 def _with_shared_cache(
-    settings: Settings,
+    redis: RedisSettings,
     entra: TenantExchanges[OnBehalfOf],
     now: Callable[[], float],
     sleep: Callable[[float], None],
@@ -205,9 +203,9 @@ def _with_shared_cache(
     from .exchange import TenantExchanges
     from .redis import DistributedCache, RedisStore
 
-    place = urlsplit(settings.redis.url.reveal())
+    place = urlsplit(redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
-    store = RedisStore(settings.redis, now)
+    store = RedisStore(redis, now)
 
     def cache(authority: Authority) -> DistributedCache:
         return DistributedCache(authority, entra.of(authority), store, now, sleep)
