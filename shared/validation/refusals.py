@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..settings import GRAPH_HOSTS, PERSONAL_ACCOUNTS, is_guid
 
 SEND_THIS_APIS = "the client must ask for a scope of this API, api://{client id}/{scope}"
-_ALGORITHMS = frozenset(
+ALGORITHMS = frozenset(
     {"none", "EdDSA", *(f"{kind}{bits}" for kind in ("HS", "RS", "ES", "PS") for bits in (256, 384, 512))}
 )
 _MICROSOFT_API = f"a token for a Microsoft API, such as Graph; {SEND_THIS_APIS}"
@@ -63,7 +63,7 @@ def why_header(header: Mapping[str, Any], expected: str, refused: frozenset[str]
     if algorithm != expected:
         if algorithm == "HS256":
             return f"header: {_HS256}; {SEND_THIS_APIS}"
-        known = isinstance(algorithm, str) and algorithm in _ALGORITHMS
+        known = isinstance(algorithm, str) and algorithm in ALGORITHMS
         told = f"alg {algorithm}" if known else "no alg" if algorithm is None else "an unknown alg"
         return f"header: {told}, and only {expected} is accepted"
     return f"header: {', '.join(sorted(refused & header.keys()))} is not accepted"
