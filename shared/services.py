@@ -94,7 +94,7 @@ class Services:
         """
         failed_at = {"client credential": self._credentials.broken_at(), "signing keys": self.signing_keys.broken_at()}
         now = self.now()
-        return [name for name, at in failed_at.items() if now < at + LAST_STATE_SECONDS]
+        return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
     def prepare(self) -> None:
         """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""

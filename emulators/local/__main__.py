@@ -48,6 +48,10 @@ def _run(argv: Sequence[str], started: float) -> int:
         from emulators.local import commands
 
         return _execute(rest) if command == "exec" else commands.client(rest)
+    if command == "explain":
+        from emulators.local.explain import explain
+
+        return explain(rest)
     options = _parsed(argv)
     if command in ("token", "call"):
         from emulators.local import commands
