@@ -30,10 +30,13 @@ def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
 
 def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[str, str]:
     """App settings of the API, and what the platform gives an app with a managed identity; the table's settings win."""
+    return {"IDENTITY_ENDPOINT": identity_url, "IDENTITY_HEADER": identity_header, **site_settings(table)}
+
+
+def site_settings(table: Table) -> dict[str, str]:
+    """The app settings that infra/ would give the site of the API; the table's settings win."""
     credential, downstream = "AzureAd__ClientCredentials__0__", "DownstreamApis__"
     return {
-        "IDENTITY_ENDPOINT": identity_url,
-        "IDENTITY_HEADER": identity_header,
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
         **_tenants(table),

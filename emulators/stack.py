@@ -28,6 +28,7 @@ from .environment import (
     client_settings,
     downstream_settings,
     script_settings,
+    site_settings,
     transport,
 )
 from .faults import Faults
@@ -41,6 +42,7 @@ from .management import Management
 from .network import ANY_FREE, Network, Ports
 from .recorder import Recording
 from .redis_proxy import RedisProxy
+from .resources.store import usual_resources
 from .table import Table, read_table
 from .vault import Vault
 from .vault_policy import usual_policy
@@ -69,6 +71,8 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
+        self.management = Management(self.entra, self.vault, usual_resources(site_settings(table)))
+        """Azure Resource Manager, with what the template would have deployed."""
         switches = Switches(self.faults, table, self.graph.challenge)
         self.flow = Flow(Story(self.audit, self.entra), switches, self.directory, table)
         """What the start page shows."""
@@ -109,9 +113,7 @@ class Stack:
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(
-            self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra), self.azure
-        )
+        services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, self.management, self.azure)
         self.recording = recording = Recording(self.audit, self.faults, self._now, self._tunnels.caller)
         refused = {
             "graph": self.graph.refused_tokens,
