@@ -19,6 +19,7 @@ from .certificates import Certificate, issue_certificate
 from .connect_request import CALLERS
 from .control import Controls
 from .directory import Directory
+from .entra.azure_cli import azure_cli_token
 from .entra.service import Entra
 from .entra.signing import SigningKeys
 from .entra.usual_grant import usual_grant
@@ -130,6 +131,7 @@ class Stack:
             {key: service.access for key, service in self.azure.items()},
             self.graph.challenge,
             self.flow,
+            partial(azure_cli_token, self.entra),
         )
         site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)
