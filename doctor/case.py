@@ -31,7 +31,7 @@ _REGISTRATION = (
     "id,appId,displayName,signInAudience,identifierUris,isFallbackPublicClient,publicClient,spa,web,api,"
     "requiredResourceAccess,optionalClaims,keyCredentials"
 )
-_PRINCIPAL = "id,appId,displayName,accountEnabled,appRoleAssignmentRequired,oauth2PermissionScopes,appRoles,servicePrincipalNames"
+_PRINCIPAL = "id,appId,displayName,accountEnabled,appRoleAssignmentRequired,oauth2PermissionScopes,appRoles"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 Read = TypeVar("Read")
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
@@ -256,7 +256,7 @@ class Case:
         found = self._vault("/versions", self.reader.listed) or []
         return sorted(found, key=lambda one: (one.get("attributes") or {}).get("created", 0), reverse=True)
 
-    def _vault(self, rest: str, read: Callable[[Service, str, str], Any]) -> Any:
+    def _vault(self, rest: str, read: Callable[[Service, str, str], Read]) -> Read:
         credential = self.credential
         if credential is None:
             raise CannotTellError("the API has no credential", "a credential in the settings")

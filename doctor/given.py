@@ -53,7 +53,7 @@ class Given:
 
 
 def settings_of_azd(given: Given) -> dict[str, str]:
-    """The app settings of the API as infra/main.bicep makes them of the outputs that azd keeps; {} without a client id."""
+    """The app settings that infra/main.bicep makes of the same values that azd puts out; {} without a client id."""
     if not given.text("API_CLIENT_ID"):
         return {}
     clouds = ROOT / "infra" / "clouds.json"

@@ -73,7 +73,7 @@ def permissions(case: Case) -> Findings:
             if not registered:
                 yield Wrong(
                     f"the registration asks for nothing of {needed.api}, and {DEFAULT} is what it asks for",
-                    _add(case, found, [f"ID={'Role' if needed.for_app else 'Scope'}"]),
+                    _add(case, found, [f"{_first(ids)}={'Role' if needed.for_app else 'Scope'}"]),
                 )
             continue
         unknown = [name for name in needed.names if name not in ids]
@@ -152,6 +152,11 @@ def _not_there(case: Case, needed: Needed) -> Wrong:
 def _ids(found: Json, *, for_app: bool) -> dict[str, str]:
     listed = found.get("appRoles" if for_app else "oauth2PermissionScopes") or []
     return {str(one.get("value")): str(one.get("id")) for one in listed if one.get("isEnabled")}
+
+
+def _first(ids: dict[str, str]) -> str:
+    """A permission to begin with: the smallest of Graph, or any."""
+    return ids.get("User.Read") or next(iter(ids.values()), "PERMISSION-ID")
 
 
 def _registered(case: Case, app_id: str, *, for_app: bool) -> list[str]:

@@ -10,13 +10,14 @@ from client.settings import may_receive_tokens
 from ..az import TokenRefusedError
 from ..case import Case
 from ..given import SECTIONS
-from ..reading import Reply
+from ..reading import Json, Reply
 from ..verdicts import CannotTellError, Findings, Wrong, command
 from .surroundings import set_command
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 HEALTH = "/api/health"
 _NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LIST_INDEX = re.compile(r"__\d+$")
 
 
@@ -40,9 +41,7 @@ CODES = {
     "guest_not_allowed": Code("you are a guest, and guests may not call", right="an account that is a member"),
     "agent_user_not_allowed": Code("you are the account of an agent", right="an account of a person"),
     "consent_required": Code("nobody has consented to what the API calls", "{consent}"),
-    "access_denied": Code(
-        "a policy of the tenant blocks you, or the API behind it does; the log has the number", "{log}"
-    ),
+    "access_denied": Code("a policy of the tenant blocks you, or the API behind it does; the log says which", "{log}"),
     "server_misconfigured": Code("settings, registration or credential are wrong; the log names what", "{log}"),
     "internal_error": Code("the function failed; the log has the traceback", "{log}"),
     "downstream_failed": Code("the API behind it failed; the log has its status", "{log}"),
@@ -53,7 +52,7 @@ CODES = {
 
 
 def names(case: Case) -> Findings:
-    """The code accepts the names of the app settings on the site, and none of the settings given here is missing there."""
+    """The code accepts the names of the site's app settings, and no setting that is given here is missing there."""
     deployed = case.site_settings
     ours = [name for name in deployed if name.lower().startswith(SECTIONS)]
     problems = case.problems_of(ours)
@@ -119,7 +118,7 @@ def _explained(case: Case, reply: Reply) -> Wrong:
     if known is None:
         raise CannotTellError(said, "a look at the log of the API")
     words = {
-        "log": _log(case),
+        "log": _log(case, reply.body),
         "client": _client(case),
         "consent": command("az", "ad", "app", "permission", "admin-consent", "--id", case.settings.client_id),
         "preauthorize": f"azd env set DEVELOPER_TOOL_CLIENT_IDS '[\"{AZURE_CLI}\"]' && azd provision",
@@ -142,9 +141,20 @@ def _group(case: Case) -> str:
     return case.given.text("AZURE_RESOURCE_GROUP")
 
 
-def _log(case: Case) -> str:
-    name = case.given.text("AZURE_FUNCTION_NAME") or "NAME"
-    return command("az", "webapp", "log", "tail", "--name", name, "--resource-group", _group(case) or "GROUP")
+def _log(case: Case, body: Json | None = None) -> str:
+    """What shows the lines of a request in Application Insights: by the correlation id in `body`, or the newest."""
+    correlation = str((body or {}).get("correlation_id", ""))
+    try:
+        listed = case.resources(f"{case.group}/providers/Microsoft.Insights/components")
+    except CannotTellError:
+        listed = []
+    name = str(listed[0].get("name")) if listed else "NAME"
+    known = (
+        f"operation_Id == '{correlation.replace('-', '')}'" if _GUID.fullmatch(correlation) else "timestamp > ago(1h)"
+    )
+    query = f"traces | where {known} | project timestamp, message | order by timestamp desc | take 20"
+    where = ("--apps", name, "--resource-group", _group(case) or "GROUP")
+    return command("az", "monitor", "app-insights", "query", *where, "--analytics-query", query)
 
 
 def _client(case: Case) -> str:

@@ -148,4 +148,4 @@ _KNOWN = frozenset(
     for role in (SECRETS_USER, CRYPTO_USER, VAULT_READER, BLOB_OWNER, METRICS_PUBLISHER)
     for one in (role.id, *role.also)
 )
-"""Built-in roles whose rights are known, so that one which is not enough cannot be mistaken for one of the user's own."""
+"""Built-in roles whose rights are known. One of them that is not enough is no role of the user's own making."""
