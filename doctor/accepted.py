@@ -83,7 +83,10 @@ def _facts(found: Any) -> dict[str, Any]:
         "apis": [
             {"name": one.name, "scopes": one.scopes, "for_app": one.for_app} for one in found.downstream_apis.values()
         ],
-        "redis_host": urlsplit(found.redis.url.reveal()).hostname or "",
+        "redis_host": (urlsplit(found.redis.url.reveal()).hostname or "")
+        if found.redis.managed_identity_client_id
+        else "",
+        "redis_identity": found.redis.managed_identity_client_id.lower(),
     }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
+import requests
+
 from .az import az_token
 from .clouds import Cloud, cloud_of
 from .given import Given
@@ -47,6 +49,7 @@ class Case:
         token_for: Callable[[str, str], str] = az_token,
         now: Callable[[], float] = time.time,
         ask: Asked = ask_the_code,
+        session: requests.Session | None = None,
         path: str = "/api/me",
     ) -> None:
         self.given = given
@@ -55,7 +58,7 @@ class Case:
         """A route of the API that any user may call."""
         self._ask = ask
         self._known: dict[str, Any] = {}
-        self.reader = Reader(lambda scope: token_for(scope, self.tenant))
+        self.reader = Reader(lambda scope: token_for(scope, self.tenant), session)
 
     # Settings
 
@@ -206,22 +209,22 @@ class Case:
         return list(found)
 
     @property
-    def identity(self) -> tuple[str, str]:
-        """Client id and principal id of the identity of the site that the credential names.
+    def identity(self) -> str:
+        """The principal id of the identity that the credential names."""
+        return self.identity_named(self.credential.identity if self.credential else "")
 
-        Without a name, as on a laptop: the one that the site itself uses.
-        """
+    def identity_named(self, wanted: str) -> str:
+        """The principal id of an identity of the site, by its client id. Without one: that which the site itself uses."""
         identity: Json = self.site.get("identity") or {}
         assigned = (identity.get("userAssignedIdentities") or {}).values()
         known = {str(one.get("clientId", "")).lower(): str(one.get("principalId", "")) for one in assigned}
-        wanted = self.credential.identity if self.credential else ""
         if not wanted and identity.get("principalId"):
-            return "", str(identity["principalId"])
+            return str(identity["principalId"])
         if not wanted and len(known) == 1:
-            return next(iter(known.items()))
+            return next(iter(known.values()))
         if wanted not in known:
             raise CannotTellError("the site does not have the identity that the settings name", "azd provision")
-        return wanted, known[wanted]
+        return known[wanted]
 
     def resource(self, path: str) -> Json | None:
         """One resource by path, or None."""

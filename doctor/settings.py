@@ -38,7 +38,7 @@ class DownstreamApi(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """`login`: the host name of the cloud's Entra. `redis_host` is "" without a shared token cache."""
+    """`login`: the host name of the cloud's Entra. `redis_host` is "" where no identity signs in to Redis."""
 
     login: str
     discovery_url: str
@@ -52,6 +52,7 @@ class Settings(NamedTuple):
     credentials: tuple[Credential, ...]
     apis: tuple[DownstreamApi, ...]
     redis_host: str
+    redis_identity: str
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Settings:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .applications import API, API_ID, API_IDENTITY, CLIENT_ID
 from .people import CONTOSO, FABRIKAM
+from .resources.store import GROUP, SITE, SUBSCRIPTION, VAULT_NAME
 from .table import DownstreamApi, Table
 from .vault import VAULT_HOST
 
@@ -85,6 +86,18 @@ def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
         "IDENTITY_HEADER": identity_header,
         "VAULT_NAME": VAULT_HOST.partition(".")[0],
         "CERTIFICATE_NAME": CERTIFICATE_NAME,
+    }
+
+
+def doctor_settings(table: Table) -> dict[str, str]:
+    """What `dev.py doctor` is told: the settings of the site, and what azd puts out about a deployment."""
+    return {
+        **site_settings(table),
+        **client_settings(table),
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION.rpartition("/")[2],
+        "AZURE_RESOURCE_GROUP": GROUP.rpartition("/")[2],
+        "AZURE_FUNCTION_NAME": SITE,
+        "KEY_VAULT_ID": f"{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT_NAME}",
     }
 
 

@@ -27,6 +27,7 @@ from .environment import (
     CERTIFICATE_NAME,
     api_settings,
     client_settings,
+    doctor_settings,
     downstream_settings,
     script_settings,
     site_settings,
@@ -172,11 +173,12 @@ class Stack:
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
-        """What a process needs beyond PATH and the like: "api", "client", "script", or an API of the table."""
+        """What a process needs beyond PATH and the like: "api", "client", "doctor", "script", or an API of the table."""
         identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
         settings: dict[str, Callable[[], dict[str, str]]] = {
             "api": lambda: api_settings(self.table, identity_url, self.identity.header),
             "client": lambda: client_settings(self.table),
+            "doctor": lambda: doctor_settings(self.table),
             **{api.key: partial(downstream_settings, self.table, api) for api in self.table.apis},
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }

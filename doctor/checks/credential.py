@@ -80,7 +80,7 @@ def federated(case: Case) -> Findings:
         yield "not used: the credential is no managed identity"
         return
     issuer = f"https://{case.settings.login}/{case.tenant}/v2.0"
-    subject = case.identity[1]
+    subject = case.identity
     records = case.federated
     if any(_fits(one, issuer, subject, credential.audience) for one in records):
         return

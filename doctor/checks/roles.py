@@ -87,7 +87,7 @@ def insights(case: Case) -> Findings:
     if not found:
         raise CannotTellError("the resource group has no Application Insights", "the resource group that has it")
     scopes = [str(one["id"]) for one in found]
-    held = [scope for scope in scopes if METRICS_PUBLISHER.id in case.roles_at(scope, case.identity[1])]
+    held = [scope for scope in scopes if METRICS_PUBLISHER.id in case.roles_at(scope, case.identity)]
     if not held:
         yield from _holds(case, METRICS_PUBLISHER, scopes[0])
 
@@ -96,12 +96,12 @@ def redis(case: Case) -> Findings:
     """The identity may read and write the shared token cache."""
     host = case.settings.redis_host
     if not host:
-        yield "not used: there is no shared token cache"
+        yield "not used: no identity signs in to a shared token cache"
         return
     cache = f"{case.group}/providers/Microsoft.Cache/redisEnterprise/{quote(host.partition('.')[0], safe='')}"
     assigned = case.resources(f"{cache}/databases/default/accessPolicyAssignments")
     users = {((one.get("properties") or {}).get("user") or {}).get("objectId") for one in assigned}
-    principal = case.identity[1]
+    principal = case.identity_named(case.settings.redis_identity)
     if principal not in users:
         add = command(
             *("az", "redisenterprise", "database", "access-policy-assignment", "create"),
@@ -124,7 +124,7 @@ def _vault_path(case: Case) -> str:
 
 def _holds(case: Case, role: Role, scope: str, where: str = "") -> Findings:
     """The identity holds the role, or one that is enough as well. `where`: what to assign it on, if not on `scope`."""
-    principal = case.identity[1]
+    principal = case.identity
     held = case.roles_at(scope, principal)
     if held & {role.id, *role.also}:
         yield role.name

@@ -41,6 +41,7 @@ class Running:
         """What the stack adds to the environment of each process."""
         return {
             "api": api_environ({**self.stack.environ("api"), **self.chosen}),
+            "doctor": {**self.stack.environ("doctor"), **self.chosen},
             **{name: self.stack.environ(name) for name in ("client", *self.stack.table.keys)},
         }
 
