@@ -136,7 +136,8 @@ LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
 SCRIPTS = {"remove-orders": "emulators.remove_orders", "upgrade": "emulators.upgrade"}  # need no packages
-COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, *SCRIPTS, "token", "call", "exec", "client", "doctor")
+CALLING = ("token", "call", "exec", "client", "doctor")
+COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, *SCRIPTS, *CALLING)
 MAINTAINERS = ROOT / "maintainers"
 LEVELS = ("requirements-run.txt", "requirements-dev.txt", "maintainers/benchmarks/requirements.txt")
 """What is installed for a command. Each file includes the one before it."""

@@ -83,11 +83,14 @@ def _facts(found: Any) -> dict[str, Any]:
         "apis": [
             {"name": one.name, "scopes": one.scopes, "for_app": one.for_app} for one in found.downstream_apis.values()
         ],
-        "redis_host": (urlsplit(found.redis.url.reveal()).hostname or "")
-        if found.redis.managed_identity_client_id
-        else "",
+        "redis_host": _host_of_redis(found.redis),
         "redis_identity": found.redis.managed_identity_client_id.lower(),
     }
+
+
+def _host_of_redis(redis: Any) -> str:
+    """ "" where no identity signs in to it. The URL may hold a password."""
+    return (urlsplit(redis.url.reveal()).hostname or "") if redis.managed_identity_client_id else ""
 
 
 if __name__ == "__main__":

@@ -214,7 +214,7 @@ class Case:
         return self.identity_named(self.credential.identity if self.credential else "")
 
     def identity_named(self, wanted: str) -> str:
-        """The principal id of an identity of the site, by its client id. Without one: that which the site itself uses."""
+        """The principal id of an identity of the site, by its client id. Without one: that of the site itself."""
         identity: Json = self.site.get("identity") or {}
         assigned = (identity.get("userAssignedIdentities") or {}).values()
         known = {str(one.get("clientId", "")).lower(): str(one.get("principalId", "")) for one in assigned}

@@ -131,8 +131,9 @@ class Registrations:
 
     def _own(self, call: Call) -> Application:
         """A registration of this tenant. Microsoft's own are in another one."""
-        app = self._directory.application(call.parameters["id"], call.person.tenant)
-        if app is None or app.of_microsoft or call.person.tenant != CONTOSO:
+        wanted, known = call.parameters["id"].lower(), self._directory.applications.values()
+        app = next((one for one in known if one.client_id == wanted and not one.of_microsoft), None)
+        if app is None or call.person.tenant != CONTOSO:
             raise _missing("Application", call.parameters["id"])
         return app
 

@@ -173,7 +173,7 @@ class Stack:
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
-        """What a process needs beyond PATH and the like: "api", "client", "doctor", "script", or an API of the table."""
+        """What a process needs beyond PATH and the like: api, client, doctor, script, or an API of the table."""
         identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
         settings: dict[str, Callable[[], dict[str, str]]] = {
             "api": lambda: api_settings(self.table, identity_url, self.identity.header),

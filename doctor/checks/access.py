@@ -32,6 +32,8 @@ class Needed(NamedTuple):
 def principal(case: Case) -> Findings:
     """The API and its client have service principals, and they are enabled."""
     client = case.given.text("CLIENT_APP_ID")
+    if case.registration_of(case.settings.client_id) is None:
+        raise CannotTellError("the registration of the API is not there", "a registration")
     for what, client_id in (("API", case.settings.client_id), ("client", client.lower())):
         if not client_id:
             continue
@@ -101,7 +103,7 @@ def consent(case: Case) -> Findings:
             raise CannotTellError(f"{needed.api} has no service principal", "a service principal")
         by_id = {value: key for key, value in _ids(found, for_app=needed.for_app).items()}
         asked = [by_id[one] for one in _registered(case, str(found["appId"]), for_app=needed.for_app) if one in by_id]
-        wanted = asked if needed.names == (DEFAULT,) else needed.names
+        wanted = asked if needed.names == (DEFAULT,) else set(needed.names) & set(by_id.values())
         had = _roles_held(case, found, by_id) if needed.for_app else _granted(case, found, by_id)
         missing = sorted(set(wanted) - had)
         if missing:

@@ -41,11 +41,11 @@ def audiences(case: Case) -> Findings:
     """The audiences that the code accepts are those of Entra's tokens."""
     own, accepted = case.settings.client_id, case.settings.audiences
     uris = [str(one) for one in case.registration.get("identifierUris") or ()]
-    expected = [own] if _api(case).get("requestedAccessTokenVersion") == 2 else uris
-    missing = [one for one in expected if one not in accepted]
-    if missing:
+    if _api(case).get("requestedAccessTokenVersion") != 2:
+        raise CannotTellError("the tokens are of version 1, whose audience is what the client asks for", "version 2")
+    if own not in accepted:
         yield Wrong(
-            f"Entra's tokens have the audience {missing[0]}, and AzureAd__Audiences does not list it",
+            "tokens of version 2 have the client id as their audience, and AzureAd__Audiences does not list it",
             set_command(case, "AzureAd__Audiences"),
         )
     known = {own, f"api://{own}", *uris}
