@@ -1,7 +1,8 @@
 """A program: what the code of the API says about settings. JSON on standard input and output.
 
-In: `settings`, by name, and optionally `names`, those of the deployed site. Out: `problems` by name, in the words of
-the code, which hold no value; and `facts`, what the settings mean, without a secret, or null when there are problems.
+In: `settings`, by name, and optionally `names`, those of the deployed site.
+Out: `problems` by name, in the words of the code, which hold no value. And `facts`: what the settings mean, without a
+secret. They are null when there are problems.
 
 It is a program of its own, because only it imports `shared`: a mistake there must not stop the doctor.
 """
