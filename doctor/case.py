@@ -18,7 +18,7 @@ from .settings import Asked, Credential, Settings, ask_the_code
 from .verdicts import CannotTellError
 
 MEMBER = "an account that is a member of the tenant, or the role Directory Readers in Entra"
-READER = "the role Reader on the resource group"
+READER = "the role Reader on the resource or its group"
 VAULT_READER = "the role Key Vault Reader on the vault"
 CONTRIBUTOR = "the role Website Contributor on the site"
 VAULT_VERSION = "7.4"

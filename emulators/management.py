@@ -126,7 +126,7 @@ class Management:
         return found
 
     def _on_vault(self) -> list[RoleAssignment]:
-        vaults = f"{SUBSCRIPTION}/resourceGroups/obo-local/providers/Microsoft.KeyVault/vaults/{VAULT_NAME}"
+        vaults = [one["id"] for one in self.resources.of_type("Microsoft.KeyVault/vaults") if one["name"] == VAULT_NAME]
         holders = {
             "Key Vault Secrets User": self._vault.readers,
             "Key Vault Certificates Officer": self._vault.officers,
@@ -134,7 +134,9 @@ class Management:
             "Key Vault Crypto User": self._vault.crypto_users,
             "Key Vault Reader": self._vault.metadata_readers,
         }
-        return [RoleAssignment(one, role, vaults) for role, ids in holders.items() for one in sorted(ids)]
+        return [
+            RoleAssignment(one, role, vault) for vault in vaults for role, ids in holders.items() for one in sorted(ids)
+        ]
 
     def _caller(self, request: Request) -> str:
         """The object id in a token for ARM. Raises ManagementError."""

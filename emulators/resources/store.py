@@ -66,6 +66,18 @@ class Resources:
         with self._lock:
             return self._documents.get(path.lower())
 
+    def of_type(self, kind: str) -> list[Document]:
+        """Every resource of a type."""
+        with self._lock:
+            return [one for one in self._documents.values() if one["type"] == kind]
+
+    def clear(self) -> None:
+        """Deletes all resources, with their settings and role assignments."""
+        with self._lock:
+            self._documents.clear()
+            self.app_settings.clear()
+            self.assignments.clear()
+
     def below(self, path: str) -> list[Document]:
         """The resources of the list at `path`, such as those of one type in a group."""
         start = f"{path.lower()}/"

@@ -486,7 +486,7 @@ def test_a_guest_is_told_which_rights_it_takes(patient: Patient) -> None:
     assert exit_code(list(verdicts.values())) == 2
     assert verdicts["registration"].right.startswith("an account that is a member")
     assert verdicts["certificate"].right == "the role Key Vault Reader on the vault"
-    assert verdicts["role on the storage"].right == "the role Reader on the resource group"
+    assert verdicts["role on the storage"].right == "the role Reader on the resource or its group"
     assert verdicts["deployed settings"].right == "the role Website Contributor on the site"
     assert "403" in verdicts["registration"].found[0]
 
