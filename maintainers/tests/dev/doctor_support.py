@@ -65,7 +65,8 @@ def ask_here(settings: Mapping[str, str], names: Sequence[str] | None) -> dict[s
     """As `ask_the_code`, without a process of its own. One test starts the process."""
     if names is not None:
         return {"problems": judged_names(settings, list(names)), "facts": None}
-    return json.loads(json.dumps(judged_settings(settings)))  # as it comes out of the process
+    answer: dict[str, Any] = json.loads(json.dumps(judged_settings(settings)))  # as it comes out of the process
+    return answer
 
 
 @dataclass

@@ -138,6 +138,19 @@ def shared_cache(patient: Patient) -> None:
     )
 
 
+def both(*ways: Callable[[Patient], None]) -> Callable[[Patient], None]:
+    def breaks(patient: Patient) -> None:
+        for each in ways:
+            each(patient)
+
+    return breaks
+
+
+def with_policy(patient: Patient) -> None:
+    policy = {"accessPolicyName": "default", "user": {"objectId": API_IDENTITY.principal_id}}
+    patient.stack.management.resources.put(REDIS, properties=policy)
+
+
 def reply(path: str, status: int, /, **body: Any) -> Callable[[Patient], None]:
     return lambda patient: patient.api.replies.update({path: (status, body)})
 
@@ -331,9 +344,9 @@ BREAKAGES = {
     ),
     "vault signs, and no role to sign": Breakage(
         "role on the vault",
-        lambda patient: (
-            patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
-            patient.stack.vault.crypto_users.clear(),
+        both(
+            with_settings(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
+            lambda patient: patient.stack.vault.crypto_users.clear(),
         ),
         "is not Key Vault Crypto User on obo-local",
         "az role assignment create --role 'Key Vault Crypto User'",
@@ -436,13 +449,8 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         by_identity(GOOD),
         lambda patient: rotated(patient),
         lambda patient: patient.stack.directory.require_assignment(api_of(patient), "alice"),
-        lambda patient: (
-            shared_cache(patient),
-            patient.stack.management.resources.put(
-                REDIS, properties={"accessPolicyName": "default", "user": {"objectId": API_IDENTITY.principal_id}}
-            ),
-        ),
-        lambda patient: (several_tenants(patient), patient.stack.directory.change("api", for_several_tenants=True)),
+        both(shared_cache, with_policy),
+        both(several_tenants, changed("api", for_several_tenants=True)),
         lambda patient: patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
     ],
     ids=["managed identity", "rotated", "assigned", "shared cache", "several tenants", "the vault signs"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 
@@ -92,7 +94,8 @@ def test_the_names_of_app_settings_take_more_than_reader(own: Http) -> None:
 def test_role_assignments_at_above_and_below_come_in_pages(http: Http) -> None:
     vault = f"{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT_NAME}"
     url: str | None = f"{ARM}{vault}/{ROLES}&$filter=assignedTo('{API_IDENTITY.principal_id}')"
-    found, pages = [], 0
+    found: list[dict[str, Any]] = []
+    pages = 0
     while url:
         page = http.get(url, token(http.stack)).json()
         found, pages, url = [*found, *page["value"]], pages + 1, page.get("nextLink")
