@@ -20,7 +20,7 @@ UNKNOWN = "is not a setting of this API"
 
 
 def main() -> int:
-    """Reads the question, writes the answer, and returns the exit code."""
+    """Reads the question, writes what the code says, and returns the exit code."""
     logging.disable(logging.CRITICAL)
     question = json.load(sys.stdin)
     settings: dict[str, str] = question["settings"]

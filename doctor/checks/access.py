@@ -107,7 +107,13 @@ def consent(case: Case) -> Findings:
         had = _roles_held(case, found, by_id) if needed.for_app else _granted(case, found, by_id)
         missing = sorted(set(wanted) - had)
         if missing:
-            yield Wrong(f"nobody has consented to {' '.join(missing)} of {needed.api} for you", admin)
+            names = f"{' '.join(missing)} of {needed.api}"
+            what = (
+                f"the API does not hold the role {names}"
+                if needed.for_app
+                else f"nobody has consented to {names} for you"
+            )
+            yield Wrong(what, admin)
 
 
 def _needed(case: Case) -> Iterator[Needed]:

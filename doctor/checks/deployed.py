@@ -75,10 +75,10 @@ def health(case: Case) -> Findings:
     reply = case.reader.send("GET", f"{_base(case)}{HEALTH}")
     if reply.status == 200:
         return
-    if reply.status == 404:
-        yield Wrong(
-            f"the app has no route {HEALTH}: it was not deployed, or it could not be imported", "azd deploy api"
-        )
+    if reply.status == 404 and case.reader.send("GET", f"{_base(case)}{case.path}").status != 404:
+        yield f"not used: the app has no route {HEALTH}"
+    elif reply.status == 404:
+        yield Wrong(f"the app has no route {HEALTH}: it is not deployed, or cannot be imported", "azd deploy api")
     elif isinstance(listed := reply.body.get("settings"), list) and listed:
         for name in listed[:20]:
             if _NAME.fullmatch(str(name)):

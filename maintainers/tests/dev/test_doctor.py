@@ -19,6 +19,7 @@ from emulators.applications import (
     TOKEN_EXCHANGE_URI,
     FederatedCredential,
 )
+from emulators.azure.declared import AzureService
 from emulators.certificates import issue_certificate
 from emulators.directory import ISSUER
 from emulators.environment import CERTIFICATE_NAME
@@ -26,6 +27,7 @@ from emulators.people import CONTOSO, FABRIKAM
 from emulators.resources.roles import READER, RoleAssignment
 from emulators.resources.store import GROUP
 from emulators.stack import Stack
+from emulators.table import DownstreamApi, Table
 
 from .doctor_support import DeployedApi, Patient, refuse, whole_again
 
@@ -387,7 +389,9 @@ BREAKAGES = {
         "says that AzureAd__TenantId is wrong",
         "az functionapp config appsettings set",
     ),
-    "not deployed": Breakage("health", reply("/api/health", 404), "no route /api/health", "azd deploy api"),
+    "not deployed": Breakage(
+        "health", both(reply("/api/health", 404), reply("/api/me", 404)), "no route /api/health", "azd deploy api"
+    ),
     "token refused": Breakage(
         "end to end",
         reply("/api/me", 401, code="invalid_token", correlation_id=NOBODYS),
@@ -452,8 +456,9 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         both(shared_cache, with_policy),
         both(several_tenants, changed("api", for_several_tenants=True)),
         lambda patient: patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
+        reply("/api/health", 404),
     ],
-    ids=["managed identity", "rotated", "assigned", "shared cache", "several tenants", "the vault signs"],
+    ids=["managed identity", "rotated", "assigned", "shared cache", "several tenants", "the vault signs", "no health"],
 )
 def test_other_healthy_tenants_are_well_too(broken: Callable[[Patient], Any], patient: Patient) -> None:
     broken(patient)
@@ -580,3 +585,32 @@ def test_the_command_keeps_what_is_there(patient: Patient) -> None:
     assert len(listed) == 2  # the Azure CLI stays
     assert body["api"]["requestedAccessTokenVersion"] == 2
     assert SYSTEM_IDENTITY.client_id not in found
+
+
+# An API that calls others as the application, and Azure services
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+    """A tenant with roles for applications and an Azure service."""
+    api = DeployedApi()
+    stock = DownstreamApi("Stock", (), url="http://127.0.0.1:9", app_roles=("Stock.Read.All",))
+    files = AzureService("Files", "storage", {"Storage Blob Data Reader": ("alice",)})
+    with Stack.start(tmp_path_factory.mktemp("large"), table=Table(apis=(stock,), azure=(files,))) as stack:
+        yield Patient(stack, api, {**stack.environ("doctor"), "API_BASE_URL": api.url})
+    api.stop()
+
+
+def test_roles_of_the_application_and_azure_services(large: Patient) -> None:
+    directory = large.stack.directory
+    api, stock = directory.applications["api"], directory.applications["stock"]
+    with whole_again(large):
+        assert [one for one in large.verdicts().values() if one.status != OK] == []
+        directory.withdraw_app_roles(api, stock)
+        permissions = large.verdicts()["permissions"]
+        assert permissions.found == ("the registration asks for nothing of Stock, and .default is what it asks for",)
+        assert permissions.commands[0].endswith("=Role")
+    with whole_again(large):
+        directory.forget_consent(api, directory.applications["azure-storage"])
+        consent = large.verdicts()["consent"]
+        assert consent.found == ("nobody has consented to user_impersonation of Files for you",)
