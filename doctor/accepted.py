@@ -13,8 +13,11 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 UNKNOWN = "is not a setting of this API"
 
@@ -57,10 +60,13 @@ def judged_names(settings: Mapping[str, str], names: list[str]) -> dict[str, str
     }
 
 
-def _facts(found: Any) -> dict[str, Any]:
+def _facts(found: Settings) -> dict[str, Any]:
     from shared.settings.clouds import cloud_of
 
     cloud = cloud_of(found.authority.instance)
+    redis = (
+        found.redis if found.redis and found.redis.managed_identity_client_id else None
+    )  # its URL may hold a password
     return {
         "login": cloud.login,
         "discovery_url": found.authority.discovery_url,
@@ -84,14 +90,9 @@ def _facts(found: Any) -> dict[str, Any]:
         "apis": [
             {"name": one.name, "scopes": one.scopes, "for_app": one.for_app} for one in found.downstream_apis.values()
         ],
-        "redis_host": _host_of_redis(found.redis),
-        "redis_identity": found.redis.managed_identity_client_id.lower(),
+        "redis_host": (urlsplit(redis.url.reveal()).hostname or "") if redis else "",
+        "redis_identity": redis.managed_identity_client_id.lower() if redis else "",
     }
-
-
-def _host_of_redis(redis: Any) -> str:
-    """ "" where no identity signs in to it. The URL may hold a password."""
-    return (urlsplit(redis.url.reveal()).hostname or "") if redis.managed_identity_client_id else ""
 
 
 if __name__ == "__main__":
