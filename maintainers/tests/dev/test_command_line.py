@@ -15,19 +15,8 @@ import dev
 from maintainers.tests.dev.project import ROOT, Project
 
 COMMANDS = (
-    "run",
-    "emulators",
-    "test",
-    "check",
-    "fuzz",
-    "mutate",
-    "soak",
-    "bench",
-    "token",
-    "call",
-    "exec",
-    "client",
-    "explain",
+    *("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench"),
+    *("token", "call", "exec", "client", "explain", "doctor"),
 )
 
 
@@ -48,7 +37,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (
             ["frobnicate"],
             "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, upgrade, token, "
-            "call, exec, client, explain.",
+            "call, exec, client, explain, doctor.",
         ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),

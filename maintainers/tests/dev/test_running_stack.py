@@ -92,6 +92,24 @@ def test_a_route_that_is_not_there_is_told_with_what_to_do(stack: Serving, path:
     )
 
 
+def test_the_doctor_finds_nothing_wrong_with_the_running_stack(stack: Serving) -> None:
+    result = stack.project.dev("doctor", "--json")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    checks = json.loads(result.stdout)["checks"]
+    assert [one for one in checks if one["status"] != "ok"] == []
+    assert checks[-1]["found"] == ["GET /api/me: 200"]
+    assert not TOKEN.search(result.stdout)
+
+
+def test_the_doctor_says_what_a_guest_may_not_read(stack: Serving) -> None:
+    result = stack.project.dev("doctor", EMULATORS_PERSON="greta")
+
+    assert result.returncode == 2
+    assert re.search(r"^cannot tell  registration: Microsoft Graph responds 403", result.stdout, re.MULTILINE)
+    assert "it takes an account that is a member of the tenant" in result.stdout
+
+
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
     shown = stack.project.dev("call", "maya", "/api/me")
     answered = stack.project.dev("call", "maya", "--step-up", "/api/me")
