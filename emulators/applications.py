@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .people import CONTOSO
 
 CLIENT_ID = "c11e7a00-64d2-4f0b-9c57-1d2e3f4a5b6c"
+MCP_CLIENT_ID = "3c9c11e4-75e3-4a1c-8d68-2e3f4a5b6c7d"
 API_ID = "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
@@ -71,6 +72,20 @@ CLIENT = Application(
     redirect_uris=("http://localhost",),
     requires={"api": ("access_as_user",)},
 )
+MCP_CLIENT = Application(
+    "mcp client",
+    "Sample MCP client",
+    MCP_CLIENT_ID,
+    public=True,
+    redirect_uris=(
+        "http://localhost",
+        "http://localhost/callback",
+        "http://127.0.0.1",
+        "https://claude.ai/api/mcp/auth_callback",
+    ),
+    requires={"api": ("access_as_user",)},
+)
+"""MCP clients that bring no registration of their own, such as Claude. Entra registers no client on demand."""
 API = Application(
     "api",
     "Sample API",
@@ -79,8 +94,8 @@ API = Application(
     scopes=("access_as_user",),
     redirect_uris=("http://localhost/_emulators/consented",),
     requires={"graph": ("User.Read",)},
-    known_clients=(CLIENT_ID,),
-    pre_authorizes={"client": ("access_as_user",)},
+    known_clients=(CLIENT_ID, MCP_CLIENT_ID),
+    pre_authorizes={"client": ("access_as_user",), "mcp client": ("access_as_user",)},
     optional_claims=EXPOSED_CLAIMS,
 )
 GRAPH = Application(

@@ -31,7 +31,7 @@ async def device_code(request: Request) -> Response:
         tenant, client = entra.client(request.path_params["tenant"], form.require("client_id"))
         if not client.public:
             raise EntraError(7000218)
-        scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"))
+        scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"), form.get("resource"))
         claims = entra.claims_request(form.get("claims"))
     except EntraError as refused:
         note(request).verdict = refused.message

@@ -4,6 +4,7 @@ from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Autho
 from .clouds import GRAPH_HOSTS, cloud_of
 from .credentials import CredentialSettings
 from .environ import is_guid
+from .public_urls import WELL_KNOWN, PublicUrl
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
 __all__ = [
@@ -12,10 +13,12 @@ __all__ = [
     "MAX_TENANTS",
     "ORGANIZATIONS",
     "PERSONAL_ACCOUNTS",
+    "WELL_KNOWN",
     "Authority",
     "ClientSettings",
     "CredentialSettings",
     "DownstreamApiSettings",
+    "PublicUrl",
     "RedisSettings",
     "Settings",
     "TokenSettings",

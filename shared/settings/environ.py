@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .authority import normalized
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 
 
@@ -96,12 +97,18 @@ class EnvironReader:
 
     def words(self, name: str) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
+        return tuple(word for _, word in self.listed(name))
+
+    def listed(self, name: str) -> list[tuple[str, str]]:
+        """The words of such a list, each after the variable that has it."""
         if self._values.get(name.lower()) == "":
             self.problems[name] = "is empty; name something or leave the setting out"
-        listed: list[str] = []
-        while f"{name}__{len(listed)}".lower() in self._values:
-            listed.append(self.text(f"{name}__{len(listed)}"))
-        return tuple(self.text(name, "").split() + listed)
+        found = [(name, word) for word in self.text(name, "").split()]
+        number = 0
+        while f"{name}__{number}".lower() in self._values:
+            found.append((f"{name}__{number}", self.text(f"{name}__{number}")))
+            number += 1
+        return found
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written. From now on they count as known."""
@@ -149,7 +156,7 @@ def is_redis_url(value: str) -> bool:
     except ValueError:
         return False
     names_database = not url.path.strip("/") or url.path.strip("/").isdigit()
-    is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    is_local = url.hostname in LOCAL_HOSTS
     known = url.scheme == "rediss" or (url.scheme == "redis" and is_local)
     return (
         known
