@@ -59,7 +59,11 @@ def address_of(request: func.HttpRequest, urls: Sequence[PublicUrl]) -> PublicUr
 
 
 def metadata_routes(settings: Callable[[], Settings]) -> func.Blueprint:
-    """The routes of the metadata documents, for `app.register_functions`: one document for each public URL."""
+    """The route of the metadata documents (RFC 9728): `/.well-known/oauth-protected-resource`, and more of a path.
+
+    A client that knows the address of the API alone learns there how to sign in. Each `AzureAd__PublicUrls` has its own
+    document. The route is anonymous, and 404 for every other path. host.json must have an empty `routePrefix`.
+    """
     blueprint = func.Blueprint()
 
     @blueprint.route(f"{WELL_KNOWN}/{{*path}}", methods=_METHODS, auth_level=func.AuthLevel.ANONYMOUS)

@@ -35,10 +35,10 @@ class PublicUrl(NamedTuple):
         return f"{self.origin}/{WELL_KNOWN}{self.path}"
 
 
-def public_urls(env: EnvironReader) -> tuple[PublicUrl, ...]:
-    """All addresses. Each wrong one is a problem of its own."""
+def public_urls(env: EnvironReader, setting: str) -> tuple[PublicUrl, ...]:
+    """All addresses in a list. Each wrong one is a problem of its own."""
     found: dict[str, PublicUrl] = {}
-    for name, word in env.listed("AzureAd__PublicUrls"):
+    for name, word in env.listed(setting):
         match = re.fullmatch(_URL, word)
         if match is None or not _is_as_sent(match[2], match[4], match[5]):
             env.problems.setdefault(name, _MUST)

@@ -109,7 +109,7 @@ class Settings(NamedTuple):
                 consent_prompt_clients=_client_ids(env, "AzureAd__ConsentPromptClients"),
             ),
             scopes=env.words("AzureAd__Scopes"),
-            public_urls=public_urls(env),
+            public_urls=public_urls(env, "AzureAd__PublicUrls"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
             client=ClientSettings(
                 client_credentials(env, cloud_of(instance)), capabilities=env.words("AzureAd__ClientCapabilities")
