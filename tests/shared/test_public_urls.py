@@ -237,7 +237,8 @@ def document(provider: LazyServices, path: str, method: str = "GET", host: str =
     """What the route responds to this path below the well-known one."""
     (builder,) = metadata_routes(provider.settings)._function_builders
     function = builder.build(func.AuthLevel.FUNCTION)
-    assert function.get_trigger().auth_level is func.AuthLevel.ANONYMOUS
+    trigger: Any = function.get_trigger()
+    assert trigger.auth_level is func.AuthLevel.ANONYMOUS
     url = f"{host}{DOCUMENT}{path}"
     route = {"path": path.strip("/")} if path else {}
     request = func.HttpRequest(method, url, headers={}, route_params=route, body=b"")
