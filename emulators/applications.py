@@ -39,6 +39,8 @@ class Application:
     """The roles that it offers to applications (appRoles with the member type Application)."""
     token_version: int = 2
     public: bool = False
+    device_codes: bool = False
+    """Whether it is a public client where no redirect URI says so (isFallbackPublicClient)."""
     redirect_uris: tuple[str, ...] = ()
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_clients: tuple[str, ...] = ()
@@ -69,20 +71,16 @@ CLIENT = Application(
     "Sample client",
     CLIENT_ID,
     public=True,
+    device_codes=True,
     redirect_uris=("http://localhost",),
     requires={"api": ("access_as_user",)},
 )
 MCP_CLIENT = Application(
-    "mcp client",
+    "mcp",
     "Sample MCP client",
     MCP_CLIENT_ID,
     public=True,
-    redirect_uris=(
-        "http://localhost",
-        "http://localhost/callback",
-        "http://127.0.0.1",
-        "https://claude.ai/api/mcp/auth_callback",
-    ),
+    redirect_uris=("http://localhost", "http://localhost/callback", "http://127.0.0.1"),
     requires={"api": ("access_as_user",)},
 )
 """MCP clients that bring no registration of their own, such as Claude. Entra registers no client on demand."""
@@ -95,7 +93,7 @@ API = Application(
     redirect_uris=("http://localhost/_emulators/consented",),
     requires={"graph": ("User.Read",)},
     known_clients=(CLIENT_ID, MCP_CLIENT_ID),
-    pre_authorizes={"client": ("access_as_user",), "mcp client": ("access_as_user",)},
+    pre_authorizes={"client": ("access_as_user",), "mcp": ("access_as_user",)},
     optional_claims=EXPOSED_CLAIMS,
 )
 GRAPH = Application(

@@ -11,7 +11,7 @@ from .table import DownstreamApi, Table
 
 
 def registrations(table: Table) -> dict[str, Application]:
-    """By short name: client, mcp client, api, graph, the table's APIs, and the service principals of Azure services."""
+    """By short name: client, mcp, api, graph, the table's APIs, and the service principals of Azure services."""
     scopes = {"api": table.scopes}
     requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis if api.scopes}}
     kinds = {service.kind.application: service.kind for service in table.azure}
@@ -26,7 +26,7 @@ def registrations(table: Table) -> dict[str, Application]:
             scopes=table.scopes,
             app_roles=tuple(table.app_roles),
             requires=requires,
-            pre_authorizes={"client": table.scopes, "mcp client": table.scopes},
+            pre_authorizes={"client": table.scopes, "mcp": table.scopes},
             for_several_tenants=several,
         ),
         *(daemon(name) for name in table.daemons),

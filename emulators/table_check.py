@@ -29,6 +29,7 @@ TAKEN = frozenset(
         "graph",
         "identity",
         "management",
+        "mcp",
         "redis",
         "script",
         "vault",

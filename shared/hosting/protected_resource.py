@@ -98,10 +98,10 @@ def _document(request: func.HttpRequest, settings: Settings) -> func.HttpRespons
     if url is None:
         raise NotFound("No address of this API has this path.", reason="no AzureAd__PublicUrls has this path")
     headers = {"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}"}
-    return func.HttpResponse(json.dumps(_metadata(settings, url)), headers=headers, mimetype="application/json")
+    return func.HttpResponse(json.dumps(metadata(settings, url)), headers=headers, mimetype="application/json")
 
 
-def _metadata(settings: Settings, url: PublicUrl) -> dict[str, Any]:
+def metadata(settings: Settings, url: PublicUrl) -> dict[str, Any]:
     """The document (RFC 9728 §2). A list without entries is left out, as §3.2 demands."""
     authority = settings.authority
     server = f"{authority.url}/v2.0" if authority.tenant_id == ORGANIZATIONS else authority.issuer

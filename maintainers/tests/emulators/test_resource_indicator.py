@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulators.applications import API, API_ID, GRAPH_URI, MCP_CLIENT_ID
+from emulators.applications import API, API_ID, CLIENT_ID, GRAPH_URI, MCP_CLIENT_ID
 from emulators.stack import Stack
 from emulators.table import Table
 
@@ -122,9 +122,11 @@ def test_a_refresh_is_held_to_it(http: Http) -> None:
 
 
 def test_a_device_and_an_exchange_are_held_to_it(http: Http) -> None:
-    device = {"client_id": MCP_CLIENT_ID, "scope": SCOPE, "resource": MCP}
+    device = {"client_id": CLIENT_ID, "scope": SCOPE, "resource": MCP}
     assert_refused(http.post(DEVICE_URL, {**device, "scope": "User.Read"}), *REFUSED)
     assert http.post(DEVICE_URL, device).status_code == 200
+    mcp_client = http.post(DEVICE_URL, {**device, "client_id": MCP_CLIENT_ID})
+    assert_refused(mcp_client, 7000218, "invalid_client", 401)  # it is public by its redirect URIs alone
     token, api = http.stack.issue_access_token("alice"), Http(http.stack)
     assert_refused(api.post(TOKEN_URL, obo_form(http.stack, token, scope=GRAPH_DEFAULT, resource=MCP)), *REFUSED)
     form = obo_form(http.stack, token, scope=GRAPH_DEFAULT, resource=GRAPH_URI)
@@ -141,9 +143,7 @@ def test_a_device_and_an_exchange_are_held_to_it(http: Http) -> None:
         ("http://127.0.0.1:61000/callback", False),
         ("http://localhost:61000/other", False),
         ("https://localhost:61000", False),
-        ("https://claude.ai/api/mcp/auth_callback", True),
-        ("https://claude.ai:8443/api/mcp/auth_callback", False),
-        ("https://claude.ai.example/api/mcp/auth_callback", False),
+        ("https://claude.ai/api/mcp/auth_callback", False),  # until MCP_REDIRECT_URIS adds it
     ],
 )
 def test_an_mcp_client_comes_back_to_this_machine_on_any_port_and_nowhere_else(
