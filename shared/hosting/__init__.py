@@ -3,7 +3,7 @@
 from .declaration import check_declaration
 from .function_adapter import as_azure_function, find_request, is_being_cancelled, kind_of
 from .request import json_body
-from .response import reply_to, reply_to_error
+from .response import prompts_for_consent, reply_to, reply_to_error
 
 __all__ = [
     "as_azure_function",
@@ -12,6 +12,7 @@ __all__ = [
     "is_being_cancelled",
     "json_body",
     "kind_of",
+    "prompts_for_consent",
     "reply_to",
     "reply_to_error",
 ]
