@@ -115,7 +115,7 @@ ROWS = (
         of_peer(1.1),
         "`jwt.decode`, one MSAL application, `requests`",
     ),
-    Row("two-apis", "newcomers", "a new token for two APIs, prefetched", of_peer(1.1), "one exchange"),
+    Row("two-apis", "two_apis", "a new token for two APIs, prefetched", of_peer(1.1), "one exchange"),
     Row("import", "imports", "import of function_app", of_peer(1.5), _HELLO),
     Row(
         "cold",

@@ -23,6 +23,7 @@ GROUPS = (
     "waiting",
     "awaiting",
     "newcomers",
+    "two_apis",
     "imports",
     "start",
     "second_level",
