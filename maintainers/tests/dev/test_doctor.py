@@ -23,6 +23,7 @@ from emulators.azure.declared import AzureService
 from emulators.certificates import issue_certificate
 from emulators.directory import ISSUER
 from emulators.environment import CERTIFICATE_NAME
+from emulators.groups import MEMBERS, group_id
 from emulators.people import CONTOSO, FABRIKAM
 from emulators.resources.roles import READER, RoleAssignment
 from emulators.resources.store import GROUP
@@ -67,6 +68,10 @@ def patient(whole: Patient) -> Iterator[Patient]:
 
 def api_of(patient: Patient) -> Any:
     return patient.stack.directory.applications["api"]
+
+
+def group_of(person: str) -> str:
+    return group_id(MEMBERS[person][0])
 
 
 # Ways to break a tenant
@@ -453,12 +458,22 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         by_identity(GOOD),
         lambda patient: rotated(patient),
         lambda patient: patient.stack.directory.require_assignment(api_of(patient), "alice"),
+        lambda patient: patient.stack.directory.require_assignment(api_of(patient), group_of("alice")),
         both(shared_cache, with_policy),
         both(several_tenants, changed("api", for_several_tenants=True)),
         lambda patient: patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
         reply("/api/health", 404),
     ],
-    ids=["managed identity", "rotated", "assigned", "shared cache", "several tenants", "the vault signs", "no health"],
+    ids=[
+        "managed identity",
+        "rotated",
+        "assigned",
+        "assigned by a group",
+        "shared cache",
+        "several tenants",
+        "the vault signs",
+        "no health",
+    ],
 )
 def test_other_healthy_tenants_are_well_too(broken: Callable[[Patient], Any], patient: Patient) -> None:
     broken(patient)
@@ -486,6 +501,16 @@ def test_a_stronger_role_is_enough_and_an_own_one_is_not_judged(patient: Patient
         identity, "4633458b-17de-408a-b874-0445c86b69e6", f"{on_vault}/secrets/other"
     )
     assert patient.verdicts()["role on the vault"].status == WRONG
+
+
+def test_a_role_on_a_part_is_not_enough(patient: Patient) -> None:
+    without_role("Storage Blob Data Owner")(patient)
+    container = (
+        f"{GROUP}/providers/Microsoft.Storage/storageAccounts/stobolocal/blobServices/default/containers/packages"
+    )
+    role = RoleAssignment(API_IDENTITY.principal_id, "Storage Blob Data Owner", container)
+    patient.stack.management.resources.assignments.append(role)
+    assert patient.verdicts()["role on the storage"].status == WRONG
 
 
 # What cannot be told
