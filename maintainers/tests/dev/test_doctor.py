@@ -394,6 +394,13 @@ BREAKAGES = {
         "says that AzureAd__TenantId is wrong",
         "az functionapp config appsettings set",
     ),
+    "broken credential": Breakage(
+        "health",
+        reply("/api/health", 503, broken=["client credential", MARK]),
+        "its client credential cannot be loaded",
+        "az monitor app-insights query",
+    ),
+    "unhealthy without a reason": Breakage("health", reply("/api/health", 503), "is unhealthy", "az monitor"),
     "not deployed": Breakage(
         "health", both(reply("/api/health", 404), reply("/api/me", 404)), "no route /api/health", "azd deploy api"
     ),
