@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from doctor.checks import CHECKS
 from doctor.report import as_json, exit_code, text
 from doctor.verdicts import OK, UNKNOWN, WRONG, Verdict
 from emulators.applications import (
@@ -29,6 +30,7 @@ from emulators.resources.roles import READER, RoleAssignment
 from emulators.resources.store import GROUP
 from emulators.stack import Stack
 from emulators.table import DownstreamApi, Table
+from maintainers.tests.dev.project import ROOT
 
 from .doctor_support import DeployedApi, Patient, refuse, whole_again
 
@@ -430,11 +432,23 @@ def test_all_is_well_in_a_healthy_tenant(patient: Patient) -> None:
 
     assert [one for one in verdicts.values() if one.status != OK] == []
     assert exit_code(list(verdicts.values())) == 0
-    assert text(list(verdicts.values())).endswith("26 checks: 26 ok, 0 wrong, 0 cannot tell")
+    assert text(list(verdicts.values())).endswith(f"{len(CHECKS)} checks: {len(CHECKS)} ok, 0 wrong, 0 cannot tell")
     entries = patient.entries(mark)
     assert {entry.caller for entry in entries} == {"doctor"}
     assert {entry.service for entry in entries} == {"entra", "graph", "management", "vault"}
     assert len(entries) == len({(entry.path, entry.method) for entry in entries}) or len(entries) < 30
+
+
+def test_the_page_has_every_check_and_their_number() -> None:
+    page = (ROOT / "docs/doctor.md").read_text(encoding="utf-8")
+    rows = page.partition("## The checks")[2].partition("\n## ")[0].splitlines()
+    listed = [name for row in rows if row.startswith("| ") for name in row.split("|")[1].strip().split(", ")]
+    assert set(listed) - {"check"} == {check.name for check in CHECKS}
+    assert f"\n{len(CHECKS)} checks: " in page
+
+
+def test_every_check_is_broken_once() -> None:
+    assert {breakage.check for breakage in BREAKAGES.values()} == {check.name for check in CHECKS}
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
