@@ -22,6 +22,8 @@ READER = "the role Reader on the resource or its group"
 VAULT_READER = "the role Key Vault Reader on the vault"
 CONTRIBUTOR = "the role Website Contributor on the site"
 VAULT_VERSION = "7.4"
+PAGE = 999
+"""As many as Graph gives at a time, of lists that may be long."""
 # The versions that infra/ deploys with.
 VERSIONS = {
     "Microsoft.Web/sites": "2025-03-01",
@@ -148,12 +150,20 @@ class Case:
         return self._of_principal(principal, "appRoleAssignments")
 
     def _of_principal(self, principal: Json, what: str) -> list[Json]:
-        path = f"/v1.0/servicePrincipals(appId='{_guid(principal.get('appId'))}')/{what}"
+        path = f"/v1.0/servicePrincipals(appId='{_guid(principal.get('appId'))}')/{what}?$top={PAGE}"
         return self._once(path, lambda: self.reader.listed(self.cloud.graph, path, MEMBER)) or []
 
-    def grants_to(self, principal: Json) -> list[Json]:
-        """What users and administrators have consented to, for the application of a service principal."""
-        path = f"/v1.0/oauth2PermissionGrants?$filter=clientId%20eq%20'{_guid(principal.get('id'))}'"
+    def grants_for_everybody(self, principal: Json) -> list[Json]:
+        """What administrators have consented to for everybody, for the application of a service principal."""
+        return self._grants(principal, "consentType eq 'AllPrincipals'")
+
+    def grants_for_me(self, principal: Json) -> list[Json]:
+        """What the person has consented to. Those of all people could be very many."""
+        return self._grants(principal, f"principalId eq '{_guid(self.me)}'")
+
+    def _grants(self, principal: Json, condition: str) -> list[Json]:
+        wanted = quote(f"clientId eq '{_guid(principal.get('id'))}' and {condition}", safe="'")
+        path = f"/v1.0/oauth2PermissionGrants?$filter={wanted}"
         return self._once(path, lambda: self.reader.listed(self.cloud.graph, path, MEMBER)) or []
 
     @property
@@ -165,7 +175,7 @@ class Case:
     @property
     def my_groups(self) -> list[str]:
         """The groups that the person is in directly. Nested groups do not count for an assignment."""
-        path = "/v1.0/me/memberOf?$select=id"
+        path = f"/v1.0/me/memberOf?$select=id&$top={PAGE}"
         found = self._once(path, lambda: self.reader.listed(self.cloud.graph, path, MEMBER))
         return [str(one.get("id")) for one in found or ()]
 

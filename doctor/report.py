@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 
 from .verdicts import OK, UNKNOWN, WRONG, Verdict
 
@@ -18,13 +19,14 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 
 def text(verdicts: Sequence[Verdict]) -> str:
-    """One line for each check; below it the command, or the right that it takes. No line of a command is broken."""
+    """One line for each check, or for several with the same verdict. Below it is the command or the right."""
     lines = []
-    for one in verdicts:
-        lines.append(f"{one.status:<11}  {one.name}: {'; '.join(one.found)}")
-        lines += [f"{_INDENT}{each}" for each in one.commands]
-        if one.right:
-            lines.append(f"{_INDENT}it takes {one.right}")
+    for (status, found, commands, right), same in groupby(verdicts, key=lambda one: one[1:]):
+        names = ", ".join(one.name for one in same)
+        lines.append(f"{status:<11}  {names}: {'; '.join(found)}")
+        lines += [f"{_INDENT}{each}" for each in commands]
+        if right:
+            lines.append(f"{_INDENT}it takes {right}")
     counted = [f"{sum(one.status == status for one in verdicts)} {status}" for status in (OK, WRONG, UNKNOWN)]
     return "\n".join((*lines, f"\n{len(verdicts)} checks: {', '.join(counted)}"))
 

@@ -374,19 +374,20 @@ class Directory:
             return resource.key in self._assigned
 
     def require_assignment(self, resource: Application, *people: str) -> None:
-        """Only these people may use the application from now on (appRoleAssignmentRequired)."""
+        """Only these people, and those directly in these groups, may use it from now on (appRoleAssignmentRequired)."""
         with self._lock:
             self._assigned[resource.key] = set(people)
 
     def assigned(self, resource: Application) -> frozenset[str]:
-        """The people who are assigned to the application, and to none of its roles."""
+        """The people and the groups that are assigned to the application, and to none of its roles."""
         with self._lock:
             return frozenset(self._assigned.get(resource.key, ()))
 
     def may_use(self, person: Person, resource: Application) -> bool:
         """False when the application demands an assignment this person does not have."""
         with self._lock:
-            return person.name in self._assigned.get(resource.key, {person.name})
+            assigned = self._assigned.get(resource.key, {person.name})
+            return not assigned.isdisjoint({person.name, *self._groups.get(person.name, ())})
 
     def revoke_sessions(self, person: str, at: float) -> None:
         """Tokens issued to the person before that moment no longer give further tokens."""

@@ -17,6 +17,7 @@ from .directory import EVERYBODY, Directory
 from .graph_documents import NO_ROLE, application_document, role_id, service_principal_document
 from .graph_paging import Pages
 from .graph_routes import Call, GraphError, Needs, Route
+from .groups import GROUPS
 from .people import CONTOSO, EVERYONE
 
 _ANY_DIRECTORY = ("Directory.Read.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All")
@@ -91,6 +92,10 @@ class Registrations:
             _assignment("User", person.oid, person.display_name, app, role)
             for person in people
             for role in (*((NO_ROLE,) if person.name in directory.assigned(app) else ()), *directory.roles(person, app))
+        ]
+        items += [
+            _assignment("Group", one, GROUPS[one], app, NO_ROLE)
+            for one in sorted(directory.assigned(app) & GROUPS.keys())
         ]
         items += [
             _assignment("ServicePrincipal", client.object_id, client.name, app, role)

@@ -187,9 +187,8 @@ def _granted(case: Case, resource: Json, by_id: dict[str, str]) -> set[str]:
     """Scopes of the resource that need no further consent from you."""
     granted = {
         scope
-        for one in case.grants_to(case.principal)
+        for one in (*case.grants_for_everybody(case.principal), *case.grants_for_me(case.principal))
         if one.get("resourceId") == resource.get("id")
-        and (one.get("consentType") == "AllPrincipals" or one.get("principalId") == case.me)
         for scope in str(one.get("scope", "")).split()
     }
     if resource.get("appId") == GRAPH_APP_ID:

@@ -79,6 +79,10 @@ def federated(case: Case) -> Findings:
     if credential is None or credential.source_type != OF_IDENTITY:
         yield "not used: the credential is no managed identity"
         return
+    if not case.tenant:
+        raise CannotTellError(
+            "TENANT_ID is not given, and AzureAd__TenantId is organizations", "TENANT_ID in --env-file"
+        )
     issuer = f"https://{case.settings.login}/{case.tenant}/v2.0"
     subject = case.identity
     records = case.federated

@@ -16,6 +16,8 @@ from .surroundings import set_command
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 HEALTH = "/api/health"
+PARTS = ("client credential", "signing keys")
+"""What the health check may call broken."""
 _NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LIST_INDEX = re.compile(r"__\d+$")
@@ -79,20 +81,33 @@ def health(case: Case) -> Findings:
         yield f"not used: the app has no route {HEALTH}"
     elif reply.status == 404:
         yield Wrong(f"the app has no route {HEALTH}: it is not deployed, or cannot be imported", "azd deploy api")
-    elif isinstance(listed := reply.body.get("settings"), list) and listed:
-        for name in listed[:20]:
-            if _NAME.fullmatch(str(name)):
-                yield Wrong(f"the app says that {name} is wrong", set_command(case, str(name)))
     elif reply.status == 503:
-        yield Wrong("the app is unhealthy; its log says why", _log(case))
+        yield from _unhealthy(case, reply.body)
     else:
         raise CannotTellError(f"the app responds {reply.status}", "a way to the app: a network that it lets in")
+
+
+def _unhealthy(case: Case, body: Json) -> Findings:
+    """What the app says: names of settings, and parts that the last requests found broken."""
+    settings = [one for one in _texts(body, "settings") if _NAME.fullmatch(one)]
+    broken = [one for one in _texts(body, "broken") if one in PARTS]
+    for name in settings:
+        yield Wrong(f"the app says that {name} is wrong", set_command(case, name))
+    for part in broken:
+        yield Wrong(f"the app says that its {part} cannot be loaded; its log says why", _log(case))
+    if not settings and not broken:
+        yield Wrong("the app is unhealthy; its log says why", _log(case))
+
+
+def _texts(body: Json, name: str) -> list[str]:
+    listed = body.get(name)
+    return [str(one) for one in listed[:20]] if isinstance(listed, list) else []
 
 
 def end_to_end(case: Case) -> Findings:
     """A token for the API, and a call as you."""
     base = _base(case)
-    scope = case.given.text("API_SCOPE") or f"{case.settings.client_id}/.default"
+    scope = next(iter(case.given.text("API_SCOPE").split()), f"{case.settings.client_id}/.default")
     try:
         token = case.reader.token(scope)
     except TokenRefusedError as refused:

@@ -53,7 +53,7 @@ def audiences(case: Case) -> Findings:
     if foreign:
         add = command("az", "ad", "app", "update", "--id", own, "--identifier-uris", *uris, *foreign)
         yield Wrong(f"AzureAd__Audiences lists {foreign[0]}, which the registration does not have", add)
-    wanted = case.given.text("API_SCOPE").rpartition("/")[0]
+    wanted = next(iter(case.given.text("API_SCOPE").split()), "").rpartition("/")[0]
     if wanted and wanted not in known:
         add = command("az", "ad", "app", "update", "--id", own, "--identifier-uris", *uris, wanted)
         yield Wrong(f"the client asks for {wanted} (API_SCOPE), which is no identifier URI of the registration", add)
@@ -179,8 +179,8 @@ def _consented(case: Case, client: str) -> bool:
     principal = case.principal_of(client)
     granted = {
         scope
-        for one in (case.grants_to(principal) if principal else ())
-        if one.get("consentType") == "AllPrincipals" and one.get("resourceId") == case.principal.get("id")
+        for one in (case.grants_for_everybody(principal) if principal else ())
+        if one.get("resourceId") == case.principal.get("id")
         for scope in str(one.get("scope", "")).split()
     }
     return set(case.settings.scopes) <= granted

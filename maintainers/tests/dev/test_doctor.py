@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from doctor.checks import CHECKS
 from doctor.report import as_json, exit_code, text
 from doctor.verdicts import OK, UNKNOWN, WRONG, Verdict
 from emulators.applications import (
@@ -23,11 +24,13 @@ from emulators.azure.declared import AzureService
 from emulators.certificates import issue_certificate
 from emulators.directory import ISSUER
 from emulators.environment import CERTIFICATE_NAME
+from emulators.groups import MEMBERS, group_id
 from emulators.people import CONTOSO, FABRIKAM
 from emulators.resources.roles import READER, RoleAssignment
 from emulators.resources.store import GROUP
 from emulators.stack import Stack
 from emulators.table import DownstreamApi, Table
+from maintainers.tests.dev.project import ROOT
 
 from .doctor_support import DeployedApi, Patient, refuse, whole_again
 
@@ -67,6 +70,10 @@ def patient(whole: Patient) -> Iterator[Patient]:
 
 def api_of(patient: Patient) -> Any:
     return patient.stack.directory.applications["api"]
+
+
+def group_of(person: str) -> str:
+    return group_id(MEMBERS[person][0])
 
 
 # Ways to break a tenant
@@ -389,6 +396,13 @@ BREAKAGES = {
         "says that AzureAd__TenantId is wrong",
         "az functionapp config appsettings set",
     ),
+    "broken credential": Breakage(
+        "health",
+        reply("/api/health", 503, broken=["client credential", MARK]),
+        "its client credential cannot be loaded",
+        "az monitor app-insights query",
+    ),
+    "unhealthy without a reason": Breakage("health", reply("/api/health", 503), "is unhealthy", "az monitor"),
     "not deployed": Breakage(
         "health", both(reply("/api/health", 404), reply("/api/me", 404)), "no route /api/health", "azd deploy api"
     ),
@@ -418,11 +432,23 @@ def test_all_is_well_in_a_healthy_tenant(patient: Patient) -> None:
 
     assert [one for one in verdicts.values() if one.status != OK] == []
     assert exit_code(list(verdicts.values())) == 0
-    assert text(list(verdicts.values())).endswith("26 checks: 26 ok, 0 wrong, 0 cannot tell")
+    assert text(list(verdicts.values())).endswith(f"{len(CHECKS)} checks: {len(CHECKS)} ok, 0 wrong, 0 cannot tell")
     entries = patient.entries(mark)
     assert {entry.caller for entry in entries} == {"doctor"}
     assert {entry.service for entry in entries} == {"entra", "graph", "management", "vault"}
     assert len(entries) == len({(entry.path, entry.method) for entry in entries}) or len(entries) < 30
+
+
+def test_the_page_has_every_check_and_their_number() -> None:
+    page = (ROOT / "docs/doctor.md").read_text(encoding="utf-8")
+    rows = page.partition("## The checks")[2].partition("\n## ")[0].splitlines()
+    listed = [name for row in rows if row.startswith("| ") for name in row.split("|")[1].strip().split(", ")]
+    assert set(listed) - {"check"} == {check.name for check in CHECKS}
+    assert f"\n{len(CHECKS)} checks: " in page
+
+
+def test_every_check_is_broken_once() -> None:
+    assert {breakage.check for breakage in BREAKAGES.values()} == {check.name for check in CHECKS}
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
@@ -453,12 +479,22 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         by_identity(GOOD),
         lambda patient: rotated(patient),
         lambda patient: patient.stack.directory.require_assignment(api_of(patient), "alice"),
+        lambda patient: patient.stack.directory.require_assignment(api_of(patient), group_of("alice")),
         both(shared_cache, with_policy),
         both(several_tenants, changed("api", for_several_tenants=True)),
         lambda patient: patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
         reply("/api/health", 404),
     ],
-    ids=["managed identity", "rotated", "assigned", "shared cache", "several tenants", "the vault signs", "no health"],
+    ids=[
+        "managed identity",
+        "rotated",
+        "assigned",
+        "assigned by a group",
+        "shared cache",
+        "several tenants",
+        "the vault signs",
+        "no health",
+    ],
 )
 def test_other_healthy_tenants_are_well_too(broken: Callable[[Patient], Any], patient: Patient) -> None:
     broken(patient)
@@ -486,6 +522,16 @@ def test_a_stronger_role_is_enough_and_an_own_one_is_not_judged(patient: Patient
         identity, "4633458b-17de-408a-b874-0445c86b69e6", f"{on_vault}/secrets/other"
     )
     assert patient.verdicts()["role on the vault"].status == WRONG
+
+
+def test_a_role_on_a_part_is_not_enough(patient: Patient) -> None:
+    without_role("Storage Blob Data Owner")(patient)
+    container = (
+        f"{GROUP}/providers/Microsoft.Storage/storageAccounts/stobolocal/blobServices/default/containers/packages"
+    )
+    role = RoleAssignment(API_IDENTITY.principal_id, "Storage Blob Data Owner", container)
+    patient.stack.management.resources.assignments.append(role)
+    assert patient.verdicts()["role on the storage"].status == WRONG
 
 
 # What cannot be told
