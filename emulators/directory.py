@@ -123,8 +123,6 @@ class Directory:
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
             before["applications"] = dict(self.applications)
-            keys = {key: dict(known) for key, known in self._certificates.items()}  # a private key cannot be copied
-            before["_certificates"] = defaultdict(dict, keys)
         try:
             yield
         finally:

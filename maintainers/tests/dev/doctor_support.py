@@ -140,6 +140,7 @@ def whole_again(patient: Patient) -> Iterator[None]:
         name: copy.deepcopy(getattr(resources, name))
         for name in ("_documents", "app_settings", "assignments", "developers")
     }
+    registered = {key: dict(known) for key, known in stack.directory._certificates.items()}
     environ = dict(patient.environ)
     try:
         with stack.directory.unchanged():
@@ -149,6 +150,8 @@ def whole_again(patient: Patient) -> Iterator[None]:
             getattr(vault, name).clear()
             getattr(vault, name).update(ids)
         vault._secrets = secrets
+        stack.directory._certificates.clear()
+        stack.directory._certificates.update(registered)
         for name, value in azure.items():
             setattr(resources, name, value)
         patient.environ, patient.person, patient.ahead = environ, "alice", 0.0
