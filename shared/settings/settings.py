@@ -269,13 +269,13 @@ def _downstream_apis(env: EnvironReader, own: Collection[str]) -> dict[str, Down
         scopes, base_url = env.words(at + "Scopes"), env.https_url(at + "BaseUrl", "")
         if not scopes:
             env.problems.setdefault(at + "Scopes", "is missing")
-        judge_downstream_scopes(env, at, scopes, base_url, own)
         timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
         for_app = env.flag(at + "RequestAppToken")
         if for_app and scopes and not (len(scopes) == 1 and _OF_AN_APP.fullmatch(scopes[0])):
             env.problems.setdefault(
                 at + "Scopes", f"must be one scope that ends with /.default, because {at}RequestAppToken is true"
             )
+        judge_downstream_scopes(env, at, scopes, base_url, own)
         apis[name.lower()] = DownstreamApiSettings(name, base_url, scopes, timeout, for_app)
     return apis
 
