@@ -43,7 +43,7 @@ def words_for(error: BaseException) -> str:
             return UNKNOWN_NAME
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
-    if any("TLS CA certificate bundle" in str(cause) for cause in causes):
+    if any(isinstance(each, FileNotFoundError) or "TLS CA certificate bundle" in str(each) for each in causes):
         return "TLS: there is no file at the path in REQUESTS_CA_BUNDLE"
     return ""
 

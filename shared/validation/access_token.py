@@ -31,7 +31,7 @@ class Keys(Protocol):
 class _Validated:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "object_id", "payload", "scopes")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class _Validated:
         scopes: frozenset[str],
         key_id: str,
         key: SigningKey,
+        object_id: str,
         name_in_log: str,
         authority: Authority,
         agent: Agent | None = None,
@@ -47,6 +48,7 @@ class _Validated:
         self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
         self.expires_at, self.scopes = expires_at, scopes
         self.key_id, self.key = key_id, key
+        self.object_id = object_id  # `oid`: at hand without parsing, because most functions ask for it
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
         self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
         self.agent = agent  # that calls for the user
@@ -108,12 +110,12 @@ class AccessTokenValidator:
         authority = self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
-        kind, name = _kind_of(claims), self._name_in_log(claims, authority)
+        kind, oid, name = _kind_of(claims), claims["oid"], self._name_in_log(claims, authority)
         if kind is ValidatedAppToken:
             check_no_user_account(claims)
-            return ValidatedAppToken(payload, expires_at, frozenset(), key_id, key, name, authority)
+            return ValidatedAppToken(payload, expires_at, frozenset(), key_id, key, oid, name, authority)
         agent, scopes = admitted_agent(claims, self._accepted), _split_scopes(claims["scp"])
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority, agent)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, oid, name, authority, agent)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
         """The authority of the token's tenant. Its issuer, and one that its key lists, must be that tenant's.

@@ -70,7 +70,7 @@ KEYS: dict[str, tuple[Callable[[Lab], dict[str, str | None]], type[ApiError], st
     "a misspelled host": (
         misspelled,
         ServiceUnavailable,
-        f"TransportError: ConnectionError: {UNKNOWN_NAME}; is AzureAd__Instance spelled right?",
+        f"TransportError: NameResolutionError: {UNKNOWN_NAME}; is AzureAd__Instance spelled right?",
     ),
     "a host that is not Entra": (not_entra, ServiceUnavailable, "NotEntraError: HTTP 404: what responds at AzureAd__"),
     "a page in place of JSON": (a_page, ServiceUnavailable, "NotEntraError: HTTP 200 without a JSON object: what "),
