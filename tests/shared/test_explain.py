@@ -195,7 +195,10 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         assert max(len(part) for members in shape.values() for pair in members.items() for part in pair) < 410
 
 
-@pytest.mark.parametrize("bearer", ["", "a", "a.b", "a.b.c", "....", "\x00", "eyJ.eyJ.x", "é.é.é"])
+TOO_LONG = signed(HEADER, {**CLAIMS, "x": "y" * 40_000})
+
+
+@pytest.mark.parametrize("bearer", ["", "a", "a.b", "a.b.c", "....", "\x00", "eyJ.eyJ.x", "é.é.é", TOO_LONG])
 def test_what_is_no_token_has_no_shape(bearer: str) -> None:
     assert shape_of(bearer, values=True) == {}
     assert checks(bearer)["form"].outcome == FAILED or checks(bearer)["header"].outcome == FAILED

@@ -147,24 +147,17 @@ def test_a_missing_consent_is_explained_and_with_a_flag_given(stack: Serving) ->
 
 
 def test_a_token_is_explained_with_the_settings_and_the_keys_of_the_stack(stack: Serving) -> None:
-    good = stack.project.dev("explain", stack.project.dev("token", "alice").stdout.strip())
+    token = stack.project.dev("token", "alice").stdout.strip()
+    good = stack.project.dev("explain", token)
     assert (good.returncode, good.stderr) == (0, "")
     assert "with the settings of the running local stack:" in good.stdout
     assert "  ok       signature                  seen: a valid one; expected:" in good.stdout
     assert "unknown" not in good.stdout
     assert not TOKEN.search(good.stdout)
 
-    token = stack.project.dev("token", "--app", "daemon").stdout.strip()
-    changed = f"{token.rpartition('.')[0]}.{'A' * 342}"
-    bad = stack.project.dev("explain", changed)
-    assert (bad.returncode, bad.stderr) == (1, "")
-    assert "  FAILED   signature                  seen: InvalidSignatureError\n" in bad.stdout
     other = stack.project.dev("explain", token, "--api", "Orders")
-    assert other.returncode == 1
+    assert (other.returncode, other.stderr) == (1, "")
     assert "  FAILED   audience                   seen: another API (a client id); the client must" in other.stdout
-    nobody = stack.project.dev("explain", token, "--api", "nobody")
-    assert (nobody.returncode, nobody.stdout) == (2, "")
-    assert "the running stack knows no API 'nobody'; there are api, orders" in nobody.stderr
 
 
 def test_every_hop_is_in_the_timeline_and_no_token(stack: Serving) -> None:
