@@ -12,6 +12,8 @@ from .authority import normalized
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
+_REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
+_NO_WORD = re.compile(r"""[,;"'\[\]]""")
 
 
 def is_guid(text: str) -> bool:
@@ -51,6 +53,11 @@ class EnvironReader:
         value = self._values.get(name.lower(), "")
         if _PLACEHOLDER.search(value):
             self.problems[name] = "still holds its placeholder; put the real value there"
+        elif _REFERENCE.match(value):
+            self.problems[name] = (
+                "is a reference that Azure has not resolved; the identity of the app must be allowed to read it "
+                "(Key Vault Secrets User), and the name in it must be right"
+            )
         elif not value and default is None:
             self.problems[name] = "is missing"
         return value or default or ""
@@ -95,6 +102,11 @@ class EnvironReader:
             return value
         return normalized(value).rstrip("/")
 
+    def refuse_path(self, name: str, url: str, where: str) -> None:
+        """Notes a problem for an address with a path. `where`: what its path may have been meant to say."""
+        if name not in self.problems and urlsplit(url).path.strip("/"):
+            self.problems[name] = f"must be an address without a path: {where}"
+
     def words(self, name: str) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
         return tuple(word for _, word in self.listed(name))
@@ -103,12 +115,16 @@ class EnvironReader:
         """The words of such a list, each after the variable that has it."""
         if self._values.get(name.lower()) == "":
             self.problems[name] = "is empty; name something or leave the setting out"
-        found = [(name, word) for word in self.text(name, "").split()]
-        number = 0
-        while f"{name}__{number}".lower() in self._values:
-            found.append((f"{name}__{number}", self.text(f"{name}__{number}")))
-            number += 1
-        return found
+        texts = {name: self.text(name, "")}
+        while f"{name}__{len(texts) - 1}".lower() in self._values:
+            entry = f"{name}__{len(texts) - 1}"
+            texts[entry] = self.text(entry)
+        for entry, text in texts.items():
+            if _NO_WORD.search(text):
+                self.problems.setdefault(
+                    entry, "must be words with spaces between them, without commas, quotes or brackets"
+                )
+        return [(entry, word) for entry, text in texts.items() for word in text.split()]
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written. From now on they count as known."""
