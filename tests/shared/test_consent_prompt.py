@@ -111,6 +111,6 @@ def test_the_setting_is_a_list_of_client_ids() -> None:
     read = Settings.from_environ({**GOOD, f"{NAME}__0": COPILOT.upper(), f"{NAME}__1": TENANT}).tokens
     assert read.consent_prompt_clients == (COPILOT, TENANT)
     assert Settings.from_environ(GOOD).tokens.consent_prompt_clients == ()
-    wrong = problems(**{NAME: f"{COPILOT},{OTHER}"})
+    wrong = problems(**{NAME: f"{COPILOT} Copilot"})
     assert wrong == {NAME: "must be client ids (GUIDs), separated by spaces"}
     assert list(problems(**{NAME: ""})) == [NAME]

@@ -45,6 +45,15 @@ def test_a_token_is_alone_on_stdout_and_opens_the_api(stack: Serving) -> None:
     assert (reply.status_code, reply.json()["displayName"]) == (200, "Alice Ahlberg")
 
 
+def test_a_client_that_knows_the_address_alone_is_told_the_rest(stack: Serving) -> None:
+    url = stack.project.state()["api_url"]
+    for path in ("/api/mcp", ""):
+        document = get(stack, f"/.well-known/oauth-protected-resource{path}", "").json()
+        assert (document["resource"], document["scopes_supported"]) == (f"{url}{path}", [f"{url}{path}/access_as_user"])
+    challenge = get(stack, "/api/me", "").headers["WWW-Authenticate"]
+    assert challenge.endswith(f'resource_metadata="{url}/.well-known/oauth-protected-resource"')
+
+
 def test_a_call_shows_status_headers_and_body(stack: Serving) -> None:
     result = stack.project.dev("call", "alice", "/api/me")
 

@@ -156,6 +156,8 @@ def addresses(deployment: Deployment) -> Iterator[str]:
     for address in (address for address in named if address not in deployment.parameters["publicUrls"]):
         if urlsplit(address).hostname != f"{host}.azurewebsites.net":
             yield f"api: nothing of this deployment is at {address}"
+        if deployment.parameters["allowedTenants"]:
+            yield f"an identifier URI of an app for several tenants must be in a domain of the tenant, not {address}"
 
 
 def _identifier_uris(deployment: Deployment) -> list[str] | None:
