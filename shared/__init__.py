@@ -12,6 +12,7 @@ from .user import AsyncUser, CallingApp, User
 
 if TYPE_CHECKING:
     from .downstream.batch import BatchCall
+    from .mcp import McpServer
 
 __all__ = [
     "ApiError",
@@ -20,6 +21,7 @@ __all__ = [
     "BatchCall",
     "CallingApp",
     "Forbidden",
+    "McpServer",
     "NotFound",
     "User",
     "app_api",
@@ -35,9 +37,13 @@ __version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as
 
 
 def __getattr__(name: str) -> Any:
-    """`BatchCall` is imported where an app names it: it needs the rooms that are loaded in the background."""
+    """These are imported where an app names them. The others would wait for it."""
     if name == "BatchCall":
         from .downstream.batch import BatchCall
 
         return BatchCall
+    if name == "McpServer":
+        from .mcp import McpServer
+
+        return McpServer
     raise AttributeError(name)

@@ -2,7 +2,7 @@
 
 from .async_user import AsyncUser, in_a_thread, validate_in_thread
 from .calling_app import CallingApp
-from .user import SignedInUser, User
+from .user import SignedInUser, User, record_of
 
 __all__ = [
     "AsyncUser",
@@ -10,5 +10,6 @@ __all__ = [
     "SignedInUser",
     "User",
     "in_a_thread",
+    "record_of",
     "validate_in_thread",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..downstream import DownstreamApi, DownstreamApis
     from ..sessions import RequestContext
+    from ..telemetry import RequestRecord
     from ..validation import Agent
     from .credential import UserCredential
 
@@ -88,6 +89,11 @@ class SignedInUser:
         api = self._apis.named(name)
         credential = UserCredential(api, self._context, self._context.access_token.authority)
         return self._credentials.setdefault(api.name, credential)
+
+
+def record_of(user: SignedInUser) -> RequestRecord:
+    """The record of the request in which this user calls."""
+    return user._context.record
 
 
 class User(SignedInUser):
