@@ -87,8 +87,10 @@ def _hints_of(function: Function) -> dict[str, Any]:
 def _fields_of(function: Function, parameters: dict[str, inspect.Parameter], hints: dict[str, Any]) -> Fields:
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     for name, parameter in parameters.items():
-        if parameter.kind not in by_name or name in ("self", "cls"):
-            refuse(function, f"a tool's arguments have names; remove {parameter}, or write each argument by name")
+        if name in ("self", "cls"):
+            refuse(function, "a tool is a function and no method; move it out of the class")
+        if parameter.kind not in by_name:
+            refuse(function, f"{name} is not passed by name; write each argument of its own, without *, ** and /")
         if name not in hints:
             refuse(function, f"the argument {name} has no type; write one, such as {name}: str")
         if hints[name] in _CALLERS:
