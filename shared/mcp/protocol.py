@@ -121,14 +121,14 @@ def _message(body: dict[str, Any], headers: Mapping[str, str]) -> Message:
         )
     meta = params.get("_meta")
     named = isinstance(meta, dict) and _VERSION_KEY in meta
-    version = headers.get(_VERSION)
+    version = _value(headers, _VERSION)
     is_modern = named or method == "server/discover" or (version is not None and version not in LEGACY)
     return Message(method, params, id_ if is_request else None, is_modern)
 
 
 def _check_modern(message: Message, headers: Mapping[str, str]) -> None:
     """The version, and that the headers say what the body says. Of a notification, only the version of the header."""
-    version = headers.get(_VERSION)
+    version = _value(headers, _VERSION)
     if message.id is None:
         _check_version(message, version)
         return
@@ -139,10 +139,10 @@ def _check_modern(message: Message, headers: Mapping[str, str]) -> None:
     if missing:
         raise message.refused(INVALID_PARAMS, f"params._meta lacks {' and '.join(missing)}.")
     said = {_VERSION: message.params["_meta"][_VERSION_KEY], _METHOD: message.method}
-    given = {_VERSION: version, _METHOD: headers.get(_METHOD)}
+    given = {_VERSION: version, _METHOD: _value(headers, _METHOD)}
     name = message.params.get(_NAMED_BY.get(message.method, ""))
     if name is not None:
-        said[_NAME], given[_NAME] = name, _decoded(headers.get(_NAME))
+        said[_NAME], given[_NAME] = name, _decoded(_value(headers, _NAME))
     for header, value in given.items():
         if value is None or value != said[header]:
             raise message.refused(HEADER_MISMATCH, f"The header {header} does not say what the body says.")
@@ -155,6 +155,12 @@ def _check_version(message: Message, version: str | None) -> None:
     if version not in MODERN:
         data = {"supported": list(MODERN), "requested": version}
         raise message.refused(UNSUPPORTED_VERSION, "This version of the protocol is not supported.", data)
+
+
+def _value(headers: Mapping[str, str], name: str) -> str | None:
+    """A header's value without the spaces around it, which are no part of it (RFC 9110 §5.5)."""
+    value = headers.get(name)
+    return None if value is None else value.strip(" \t")
 
 
 def _decoded(header: str | None) -> str | None:

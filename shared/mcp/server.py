@@ -14,7 +14,7 @@ import azure.functions as func
 
 from ..errors import BadRequest, Forbidden, InsufficientScope
 from ..hosting import run_to_end
-from ..user import AsyncUser, SignedInUser, User, record_of
+from ..user import AsyncUser, SignedInUser, User, context_of
 from . import protocol
 from .protocol import Message, Refusal
 from .results import error_of, result_of
@@ -176,7 +176,7 @@ class McpServer:
         tool = self._tools.get(name) if isinstance(name, str) else None
         if tool is None:
             raise message.refused(protocol.INVALID_PARAMS, "There is no such tool. tools/list names them.")
-        record = record_of(user)
+        record = context_of(user).record
         record.tool_called(tool.name)
         if tool.scopes and user.scopes.isdisjoint(tool.scopes):
             raise InsufficientScope(tool.scopes, reason="none of the scopes")

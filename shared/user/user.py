@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..downstream import DownstreamApi, DownstreamApis
     from ..sessions import RequestContext
-    from ..telemetry import RequestRecord
     from ..validation import Agent
     from .credential import UserCredential
 
@@ -91,9 +90,9 @@ class SignedInUser:
         return self._credentials.setdefault(api.name, credential)
 
 
-def record_of(user: SignedInUser) -> RequestRecord:
-    """The record of the request in which this user calls."""
-    return user._context.record
+def context_of(user: SignedInUser) -> RequestContext:
+    """The request in which this user calls, for other rooms of shared/."""
+    return user._context
 
 
 class User(SignedInUser):

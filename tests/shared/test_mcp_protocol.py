@@ -239,6 +239,7 @@ FOR_CALL = modern_headers("tools/call", "greet")
     ("message", "headers", "status", "code"),
     [
         (CALL, modern_headers("tools/call", encoded("greet")), 200, None),
+        (CALL, {name: f" {value}\t" for name, value in FOR_CALL.items()}, 200, None),
         (CALL, modern_headers("tools/call", "who_am_i"), 400, -32020),
         (CALL, modern_headers("tools/call"), 400, -32020),
         (CALL, modern_headers("tools/call", encoded("who_am_i")), 400, -32020),
