@@ -77,6 +77,5 @@ def _of_value(value: object) -> tuple[str, object]:
         return (plain if isinstance(plain, str) else _compact(plain)), plain
 
 
-def _compact(value: object) -> str:
-    """JSON without escapes for letters beyond ASCII: a model reads the text, and pays for each character."""
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+# Made once: json.dumps would make one for each call. A model reads the text, and pays for each character of an escape.
+_compact = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode

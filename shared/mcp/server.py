@@ -127,7 +127,7 @@ class McpServer:
             if message.id is None:
                 return func.HttpResponse(status_code=202)
             if message.method == "tools/call":
-                return message.reply(json.dumps(await self._call(message, user), allow_nan=False))
+                return message.reply(json.dumps(await self._call(message, user)))
             return message.reply(self._result(message), may_be_kept=message.method in _KEPT)
         except Refusal as refusal:
             return refusal.reply()

@@ -49,7 +49,7 @@ async def _awaited(result: Awaitable[object]) -> object:
     return await result
 
 
-def modern_message(method: str, params: Mapping[str, Any] | None = None, **meta: Any) -> dict[str, Any]:
+def modern_message(method: str, params: Any = None, **meta: Any) -> dict[str, Any]:
     """A request of 2026-07-28. `meta` changes what `_meta` holds."""
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": {**META, **meta}}}
 
@@ -57,7 +57,7 @@ def modern_message(method: str, params: Mapping[str, Any] | None = None, **meta:
 def modern_headers(method: str, name: str | None = None, **changes: str | None) -> dict[str, str]:
     """The headers that repeat the body. A change to None leaves one out."""
     named = {"Mcp-Name": name} if name is not None else {}
-    every = {"MCP-Protocol-Version": VERSION, "Mcp-Method": method, **named}
+    every: dict[str, str | None] = {"MCP-Protocol-Version": VERSION, "Mcp-Method": method, **named}
     every.update({header.replace("_", "-"): value for header, value in changes.items()})
     return {header: value for header, value in every.items() if value is not None}
 

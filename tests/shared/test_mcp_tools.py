@@ -228,7 +228,7 @@ def positional(a: str, /) -> None:
     """Cannot be called by name."""
 
 
-def untyped(a) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def untyped(a) -> None:  # type: ignore[no-untyped-def]
     """Has no type."""
 
 
@@ -248,7 +248,7 @@ def text_as_user(user: str) -> None:
     """A model would choose who the user is."""
 
 
-def untyped_user(user) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def untyped_user(user) -> None:  # type: ignore[no-untyped-def]
     """Does not say."""
 
 
@@ -347,6 +347,11 @@ def greet(who: str) -> str:
     return f"Hello, {who}"
 
 
+def wave_at(who: str) -> str:
+    """Waves at somebody."""
+    return f"o/ {who}"
+
+
 async def wave() -> str:
     """Waves."""
     return "o/"
@@ -355,11 +360,13 @@ async def wave() -> str:
 def test_a_server_refuses_what_its_clients_could_not_tell_apart_or_call() -> None:
     tools = McpServer("notes")
     assert tools.tool(greet) is greet
+    greeting: str = tools.tool(scopes=["Notes.Read"])(wave_at)(who="Ann")  # mypy: the function keeps its type
+    assert greeting == "o/ Ann"
     with pytest.raises(TypeError, match="a tool of this name exists already; rename one of them"):
         tools.tool(greet)
     with pytest.raises(TypeError, match="are all def or all async def"):
         tools.tool(wave)
-    for number in range(MAX_TOOLS - 1):
+    for number in range(MAX_TOOLS - 2):
         more = takes(str)
         more.__name__ = f"tool_{number}"
         tools.tool(more)

@@ -18,6 +18,7 @@ GROUPS = (
     "resident",
     "lookups",
     "requests",
+    "mcp",
     "served",
     "waiting",
     "awaiting",
