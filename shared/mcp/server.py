@@ -29,22 +29,21 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 class McpServer:
-    """Tools for AI agents, as the Model Context Protocol describes them. Each acts as the signed-in user.
+    """Tools for AI agents, as the Model Context Protocol (MCP) describes them. Each acts as the signed-in user.
 
-    Declare tools with `@tools.tool`, and one endpoint that calls `tools.handle(req, user)`. docs/mcp.md has an example.
+    Declare tools with `@tools.tool`, and one endpoint that returns `tools.handle(req, user)`.
+
+    Args:
+        name: the name that clients show.
+        instructions: what a model should know about all tools together.
+        version: the version of your tools, which clients show.
+        allowed_origins: web pages that may call, such as `https://app.contoso.com`. A browser names its page in the
+            header `Origin`. Other programs send no such header, and may always call.
     """
 
     def __init__(
         self, name: str, *, instructions: str = "", version: str = "1.0.0", allowed_origins: Iterable[str] = ()
     ) -> None:
-        """
-        Args:
-            name: the name that clients show.
-            instructions: what a model should know about all tools together.
-            version: the version of your tools, which clients show.
-            allowed_origins: web pages that may call, such as `https://app.contoso.com`. A browser names its page in the
-                header `Origin`. Other programs send no such header, and may always call.
-        """
         if isinstance(allowed_origins, str):
             raise TypeError('write McpServer(…, allowed_origins=["https://…"]), with one origin or more')
         self._info = {"name": name, "version": version}
@@ -67,6 +66,7 @@ class McpServer:
         the result: JSON, a text, or the response of a downstream API. What it raises becomes a result that says so.
 
         Args:
+            function: the function below. Python passes it where the decorator has no brackets.
             scopes: the access token must hold one of them. Otherwise the client gets 403 with the scopes, and may ask
                 the user for a token that has one. By default, the scopes of the endpoint suffice.
 

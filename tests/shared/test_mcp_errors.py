@@ -23,7 +23,7 @@ async_tools = McpServer("notes")
 ran: list[str] = []
 
 
-class Teapot(Exception):
+class TeapotError(Exception):
     """Its text must reach nobody."""
 
 
@@ -40,7 +40,7 @@ class OddStatus(Forbidden):
 
 
 FAILURES: dict[str, Callable[[], BaseException]] = {
-    "teapot": lambda: Teapot("a secret text"),
+    "teapot": lambda: TeapotError("a secret text"),
     "odd": Odd,
     "odd_status": OddStatus,
     "not_found": NotFound,
@@ -172,7 +172,7 @@ def test_the_scope_of_the_endpoint_comes_first(lab: Lab, endpoint: Callable[...,
 @pytest.mark.parametrize(
     ("how", "status", "code", "level", "said"),
     [
-        ("teapot", 500, "internal_error", logging.ERROR, "code=internal_error reason=Teapot"),
+        ("teapot", 500, "internal_error", logging.ERROR, "code=internal_error reason=TeapotError"),
         ("recursion", 500, "internal_error", logging.ERROR, "code=internal_error reason=RecursionError"),
         ("odd", 500, "internal_error", logging.ERROR, "code=internal_error reason=TypeError"),
         ("odd_status", 500, "internal_error", logging.ERROR, "OddStatus has the status 99"),

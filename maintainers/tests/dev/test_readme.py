@@ -36,6 +36,7 @@ EXPECTED = {
     "client /api/me": "200 OK",
     "call --app daemon /api/me": "403 Forbidden",
     "token alice": "eyJ",
+    "mcp alice": '{\n  "mcpServers": {',
     "exec -- python -m pip list": "Package",
 }
 ELSEWHERE = {

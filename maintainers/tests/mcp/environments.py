@@ -38,6 +38,6 @@ def python(name: str) -> str:
 
 
 def node_program(name: str) -> tuple[str, dict[str, str]]:
-    """A program that npm installed, and the environment variables with which the Node beside it runs it."""
+    """A program that npm installed, and the environment variables with which the Node of the same folder runs it."""
     programs = environment("node") / "node_modules" / ".bin"
     return str(programs / name), {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}

@@ -13,8 +13,8 @@ from .environments import node_program
 NO_SUCH_TOOL = 4  # checks of tools that sample, elicit, stream or log: this server has none of these
 NO_SUCH_LIST = 3  # checks of lists of prompts, resources and templates
 
-# Scenarios that do not apply: resources, prompts, completion, logging, elicitation, sampling, progress, subscriptions,
-# tasks, sessions, images and audio, `x-mcp-header`, and schemas that no Python type has (json-schema-2020-12).
+# These do not apply: resources, prompts, completion, logging, elicitation, sampling, progress and subscriptions. Nor do
+# tasks, sessions, images, audio, `x-mcp-header`, and json-schema-2020-12, whose schema no Python type has.
 SCENARIOS = [
     ("2025-11-25", "server-initialize", 0),
     ("2025-11-25", "ping", 0),
