@@ -34,8 +34,9 @@ def _modules(settings: Settings) -> list[str]:
     if settings.downstream_apis:
         names += [".exchange.credential_sources", "msal"]
         names += [".application.app_api"] if any(api.for_app for api in settings.downstream_apis.values()) else []
-        names += ["azure.identity"] if sources & _AZURE_IDENTITY or settings.redis.managed_identity_client_id else []
+        identity_of_redis = settings.redis.managed_identity_client_id if settings.redis else ""
+        names += ["azure.identity"] if sources & _AZURE_IDENTITY or identity_of_redis else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
         names += [".exchange.credential_vault_key"] if "SignedAssertionFromVault" in sources else []
-        names += [".redis"] if settings.redis.url.reveal() else []
+        names += [".redis"] if settings.redis else []
     return names

@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 from .errors import SettingsError
 from .net import Transport
 from .preload import preload_in_background
-from .settings import Authority, Settings, problem_of_api
+from .settings import Authority, RedisSettings, Settings, problem_of_api
 from .telemetry import notes
 
 if TYPE_CHECKING:
+    from .app_tokens import AppTokens
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
-
-if TYPE_CHECKING:
-    from .app_tokens import AppTokens
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -68,8 +66,8 @@ class Services:
         self.entra = TenantExchanges(on_behalf_of)
         exchanger: Exchanger = self.entra
         self._preparations = [credentials.load_early]
-        if settings.redis.url.reveal():
-            exchanger, prepare = _with_shared_cache(settings, self.entra, now, sleep)
+        if settings.redis:
+            exchanger, prepare = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._preparations.append(prepare)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
@@ -181,7 +179,7 @@ def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:
 
 
 def _with_shared_cache(
-    settings: Settings,
+    redis: RedisSettings,
     entra: TenantExchanges[OnBehalfOf],
     now: Callable[[], float],
     sleep: Callable[[float], None],
@@ -190,9 +188,9 @@ def _with_shared_cache(
     from .exchange import TenantExchanges
     from .redis import DistributedCache, RedisStore
 
-    place = urlsplit(settings.redis.url.reveal())
+    place = urlsplit(redis.url.reveal())
     log.info("token cache: shared through Redis at %s:%d", place.hostname, place.port or 6379)
-    store = RedisStore(settings.redis, now)
+    store = RedisStore(redis, now)
 
     def cache(authority: Authority) -> DistributedCache:
         return DistributedCache(authority, entra.of(authority), store, now, sleep)

@@ -142,6 +142,7 @@ def test_the_shared_token_cache_is_the_apis_alone_and_off_unless_it_is_asked_for
     on = settings_of(project, WITH_CACHE[kind], "api")
     assert set(on) - set(off) == {"TokenCache__Redis__Url", "TokenCache__Redis__ManagedIdentityClientId"}
     read = Settings.from_environ(on).redis
+    assert read is not None
     assert re.fullmatch(r"rediss://redis-\w{13}\.westeurope\.redis\.azure\.net:10000", read.url.reveal())
     assert read.managed_identity_client_id == API_IDENTITY.client_id
     assert settings_of(project, WITH_CACHE[kind], "orders") == settings_of(project, kind, "orders")

@@ -7,8 +7,7 @@ them, and most requests never need them. MSAL is too: it takes a quarter of a se
 from .azure_identity import CONNECT_SECONDS, READ_SECONDS, azure_credential, azure_options, http_session
 from .downstream_token import DownstreamToken, Origin, Refusal, TokenSource
 from .msal_client import MsalHttpClient
-from .on_behalf_of import OnBehalfOf, credential_loads
-from .tenants import TenantExchanges
+from .on_behalf_of import OnBehalfOf, TenantExchanges, credential_loads
 
 __all__ = [
     "CONNECT_SECONDS",

@@ -125,14 +125,14 @@ def _load(source: CredentialSettings, now: Callable[[], float], authority: Autho
         return SecretCredential(source)
     if source.source_type == "SignedAssertionFromManagedIdentity":
         return FederatedCredential(source)
-    version, password = "", source.certificate_password.reveal()
     if source.source_type == "KeyVault":
         data, version = _read_key_vault(source)
-    elif source.source_type == "Path":
+        return CertificateCredential(source.source_type, load_certificate(data), now, version)
+    if source.source_type == "Path":
         data = Path(source.certificate_disk_path).read_bytes()
     else:
         data = _decode(source.base64_encoded_value.reveal())
-    return CertificateCredential(source.source_type, load_certificate(data, password), now, version)
+    return CertificateCredential(source.source_type, load_certificate(data, source.certificate_password.reveal()), now)
 
 
 def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:

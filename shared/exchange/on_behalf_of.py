@@ -1,4 +1,4 @@
-"""The On-Behalf-Of exchange: the caller's bearer token → an access token for a downstream API, as the same user.
+"""The On-Behalf-Of exchange, at the tenant of each user: bearer token → an access token for a downstream API.
 
 In the protocol, and in this package, the bearer token is called the assertion.
 
@@ -11,17 +11,19 @@ import hashlib
 import logging
 import re
 import sys
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import ApiError, ServiceUnavailable
 from ..net import AttemptFailedError, Retries
-from ..settings import Authority, ClientSettings
+from ..settings import MAX_TENANTS, Authority, ClientSettings
 from .credential import ConfidentialClient, ConfidentialClients
 from .credential_loads import CredentialLoads
-from .downstream_token import DownstreamToken, Refusal
+from .downstream_token import DownstreamToken, Refusal, TokenSource
 from .entra_errors import describe, error_from_entra, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 
@@ -39,6 +41,7 @@ ATTEMPTS = 2  # with each credential: the second after a lost connection or a 5x
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Any], Mapping[str, Any]]
+S = TypeVar("S", bound=TokenSource)
 
 
 class TokenRequests:
@@ -135,6 +138,52 @@ class OnBehalfOf(TokenRequests):
             return response
 
         return self.request(ask, lambda body: error_from_entra(body, scopes, self._authority))
+
+
+class TenantExchanges(Generic[S]):
+    """The sources of downstream tokens by tenant id; of too many, the least recently used one is dropped. Thread-safe.
+
+    Each source has its own discovery, circuit breaker, retries and credential states. So an outage or the refusals of
+    one tenant delay nobody in another. They share the loaded credential, the transport and the Redis connections.
+    """
+
+    def __init__(self, make: Callable[[Authority], S]) -> None:
+        """`make`: a new source of one tenant. It opens no connection."""
+        self._make = make
+        self._sources: OrderedDict[str, S] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def exchange(
+        self,
+        assertion: str,
+        scopes: Sequence[str],
+        *,
+        authority: Authority,
+        correlation_id: str,
+        refusal: Refusal | None = None,
+    ) -> DownstreamToken:
+        """See OnBehalfOf.exchange.
+
+        Args:
+            authority: of the tenant in the validated assertion.
+        """
+        source = self.of(authority)
+        return source.exchange(assertion, scopes, correlation_id=correlation_id, refusal=refusal)
+
+    def of(self, authority: Authority) -> S:
+        """The source of this tenant. It is made at the first call."""
+        tenant_id = authority.tenant_id
+        with self._lock:
+            source = self._sources.get(tenant_id)
+            if source is None:
+                source = self._sources[tenant_id] = self._make(authority)
+            self._sources.move_to_end(tenant_id)
+            if len(self._sources) > MAX_TENANTS:
+                self._sources.popitem(last=False)
+            return source
 
 
 def _load_credential(

@@ -1,6 +1,6 @@
 """The settings: app settings (environment variables) → one frozen `Settings`."""
 
-from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, normalized
+from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, Tenants, normalized
 from .clouds import GRAPH_HOSTS, cloud_of
 from .credentials import CredentialSettings
 from .environ import is_guid
@@ -18,6 +18,7 @@ __all__ = [
     "DownstreamApiSettings",
     "RedisSettings",
     "Settings",
+    "Tenants",
     "TokenSettings",
     "cloud_of",
     "is_guid",

@@ -1,12 +1,13 @@
-"""Entra as this API's authority, of one tenant or of several: issuers, endpoints, and which addresses are its own."""
+"""Entra as this API's authority, of one tenant or of several: whose users may call, issuers, and its own addresses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import re
+from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from .clouds import EXTERNAL_ID, cloud_of, host_of, known_cloud
+from .clouds import EXTERNAL_ID, PUBLIC, host_of, known_cloud
 
 ORGANIZATIONS = "organizations"
 """In place of a tenant id: the users of several tenants may call, and none has a personal account."""
@@ -15,9 +16,9 @@ ANY = "any"
 PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of personal accounts. https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference"""
 MAX_TENANTS = 1_000  # how many are remembered, each with what the exchange needs (10 KB)
+_TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@dataclass(frozen=True)
 class Authority:
     """The tenant `tenant_id` at `instance`, such as https://login.microsoftonline.com, for the app `client_id`.
 
@@ -27,40 +28,33 @@ class Authority:
     https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
     """
 
-    instance: str
-    tenant_id: str
-    client_id: str
-    among_several: bool = False
-    own_signing_key: bool = False
+    def __init__(
+        self,
+        instance: str,
+        tenant_id: str,
+        client_id: str,
+        *,
+        among_several: bool = False,
+        own_signing_key: bool = False,
+    ) -> None:
+        self.instance, self.tenant_id, self.client_id = instance, tenant_id, client_id
+        self.among_several, self.own_signing_key = among_several, own_signing_key
+        cloud = known_cloud(instance)
+        self._is_of_known_cloud = cloud is not None
+        self.url = f"{instance}/{tenant_id}"
+        """The authority's own address, without a slash at its end."""
+        self.issuer = _issuer(instance, tenant_id)
+        """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens."""
+        self.v1_issuer = f"https://{(cloud or PUBLIC).v1_issuer}/{tenant_id}/"
+        """The issuer of v1.0 tokens. https://learn.microsoft.com/entra/identity-platform/access-tokens#token-formats"""
+        self.realm = tenant_id
+        """The realm of a challenge in `WWW-Authenticate` (RFC 6750 §3)."""
+        self.authorization_uri = f"{self.url}/oauth2/v2.0/authorize"
+        """Where a user signs in again, for the challenge of a 401."""
 
     def of_tenant(self, tenant_id: str) -> Authority:
         """One of several tenants, for the same app."""
         return Authority(self.instance, tenant_id, self.client_id, among_several=True)
-
-    @cached_property
-    def url(self) -> str:
-        """The authority's own address, without a slash at its end."""
-        return f"{self.instance}/{self.tenant_id}"
-
-    @cached_property
-    def issuer(self) -> str:
-        """The issuer of v2.0 tokens. Signing keys name it even where they sign v1.0 tokens.
-
-        Of several tenants it is Entra's template: `{tenantid}` stands for the tenant. The host of External ID's issuer
-        is the tenant id, by whichever name the tenant is asked.
-        """
-        tenant = "{tenantid}" if self.tenant_id == ORGANIZATIONS else self.tenant_id
-        if host_of(self.instance).endswith(EXTERNAL_ID):
-            return f"https://{tenant}{EXTERNAL_ID}/{tenant}/v2.0"
-        return f"{self.instance}/{tenant}/v2.0"
-
-    @cached_property
-    def v1_issuer(self) -> str:
-        """The issuer of v1.0 tokens.
-
-        https://learn.microsoft.com/entra/identity-platform/access-tokens#token-formats
-        """
-        return f"https://{cloud_of(self.instance).v1_issuer}/{self.tenant_id}/"
 
     def discovered_issuer(self, issuer: object) -> str:
         """The issuer in a discovery document, if it differs from `issuer` and may; otherwise "".
@@ -68,12 +62,12 @@ class Authority:
         It may where the address of Entra is no name of Microsoft, such as a domain of one's own for External ID. Its
         path must be that of the tenant.
         """
-        if not isinstance(issuer, str) or known_cloud(self.instance) or self.tenant_id == ORGANIZATIONS:
+        if not isinstance(issuer, str) or self._is_of_known_cloud or self.tenant_id == ORGANIZATIONS:
             return ""
         host = host_of(issuer)
         return issuer if host and issuer == f"https://{host}/{self.tenant_id}/v2.0" else ""
 
-    @cached_property
+    @property
     def discovery_url(self) -> str:
         """The address of the discovery document (OpenID Connect Discovery 1.0 §4).
 
@@ -82,17 +76,7 @@ class Authority:
         query = f"?appid={self.client_id}" if self.own_signing_key else ""
         return f"{self.url}/v2.0/.well-known/openid-configuration{query}"
 
-    @cached_property
-    def realm(self) -> str:
-        """The realm of a challenge in `WWW-Authenticate` (RFC 6750 §3)."""
-        return self.tenant_id
-
-    @cached_property
-    def authorization_uri(self) -> str:
-        """Where a user signs in again, for the challenge of a 401."""
-        return f"{self.url}/oauth2/v2.0/authorize"
-
-    @cached_property
+    @property
     def admin_consent_url(self) -> str:
         """The page where an administrator consents to all that this API's registration asks for."""
         return f"{self.url}/adminconsent?client_id={self.client_id}"
@@ -115,6 +99,41 @@ class Authority:
         """
         own = self.own_address(address)
         return own if not self.among_several or own == f"{self.url}/oauth2/v2.0/token" else ""
+
+
+class Tenants:
+    """The tenants whose users may call, and the authority of each. Thread-safe."""
+
+    def __init__(self, authority: Authority, allowed: Collection[str]) -> None:
+        """`allowed`: tenant ids in lower case, or ANY. Empty: the tenant of the authority alone."""
+        listed = [tenant_id for tenant_id in allowed if tenant_id != ANY]
+        self._listed = {tenant_id: authority.of_tenant(tenant_id) for tenant_id in listed}
+        if not allowed:
+            self._listed = {authority.tenant_id: authority}
+        self._of_any = lru_cache(MAX_TENANTS)(authority.of_tenant) if ANY in allowed else None
+
+    def find(self, tenant_id: object) -> Authority | None:
+        """The authority of this tenant, by the claim `tid` of a token whose signature is valid. None: it may not call.
+
+        The claim is compared as it is. Entra writes it in lower case.
+        """
+        if not isinstance(tenant_id, str):
+            return None
+        if self._of_any is None:
+            return self._listed.get(tenant_id)
+        is_organization = _TENANT_ID.fullmatch(tenant_id) and tenant_id != PERSONAL_ACCOUNTS
+        return self._of_any(tenant_id) if is_organization else None
+
+
+def _issuer(instance: str, tenant_id: str) -> str:
+    """The issuer of v2.0 tokens. Of several tenants it is Entra's template: `{tenantid}` stands for the tenant.
+
+    The host of External ID's issuer is the tenant id, by whichever name the tenant is asked.
+    """
+    tenant = "{tenantid}" if tenant_id == ORGANIZATIONS else tenant_id
+    if host_of(instance).endswith(EXTERNAL_ID):
+        return f"https://{tenant}{EXTERNAL_ID}/{tenant}/v2.0"
+    return f"{instance}/{tenant}/v2.0"
 
 
 def normalized(address: str) -> str:

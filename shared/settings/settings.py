@@ -41,7 +41,7 @@ class DownstreamApiSettings(NamedTuple):
 
 
 class RedisSettings(NamedTuple):
-    """`TokenCache__Redis`: the Redis in which all instances share downstream tokens. An empty URL: none."""
+    """`TokenCache__Redis`: the Redis in which all instances share downstream tokens."""
 
     url: Secret  # it may hold a password
     managed_identity_client_id: str
@@ -80,7 +80,7 @@ class Settings(NamedTuple):
     downstream_apis: Mapping[str, DownstreamApiSettings]
     max_sessions: int
     max_session_bytes: int
-    redis: RedisSettings
+    redis: RedisSettings | None
     waiting_threads: int
 
     @classmethod
@@ -222,7 +222,7 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from ((at + "Scopes", scope) for scope in api.scopes)
 
 
-def _redis(env: EnvironReader) -> RedisSettings:
+def _redis(env: EnvironReader) -> RedisSettings | None:
     at = "TokenCache__Redis__"
     url, identity = env.secret(at + "Url", ""), env.guid(at + "ManagedIdentityClientId", "")
     if url.reveal() and not is_redis_url(url.reveal()):
@@ -233,7 +233,7 @@ def _redis(env: EnvironReader) -> RedisSettings:
         env.problems.setdefault(at + "Url", f"must not hold a password when {at}ManagedIdentityClientId is set")
     if identity and not url.reveal():
         env.problems.setdefault(at + "Url", f"is missing; {at}ManagedIdentityClientId is of no use without it")
-    return RedisSettings(url, identity)
+    return RedisSettings(url, identity) if url.reveal() else None
 
 
 def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:

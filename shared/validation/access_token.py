@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidToken
-from ..settings import Authority, TokenSettings
+from ..settings import Authority, Tenants, TokenSettings
 from .kinds_of_user import Agent, admitted_agent, check_no_user_account, client_of
-from .tenants import Tenants
 
 if TYPE_CHECKING:
     from .jws import SigningKey

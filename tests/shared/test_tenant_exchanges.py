@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.exchange import DownstreamToken, Refusal, TenantExchanges, tenants
+from shared.exchange import DownstreamToken, Refusal, TenantExchanges, on_behalf_of
 from shared.settings.authority import ORGANIZATIONS, Authority
 from tests.support.lab import at_once
 
@@ -37,7 +37,7 @@ def test_a_token_is_exchanged_by_the_source_of_its_tenant() -> None:
 
 
 def test_the_least_recently_used_tenant_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenants, "MAX_TENANTS", 2)
+    monkeypatch.setattr(on_behalf_of, "MAX_TENANTS", 2)
     exchanges = TenantExchanges(Source)
     a, b = (exchanges.of(ALL.of_tenant(tenant)) for tenant in ("a", "b"))
     assert exchanges.of(ALL.of_tenant("a")) is a

@@ -19,16 +19,15 @@ from emulators.people import CONTOSO, CUSTOMERS, FABRIKAM
 from shared import User
 from shared.downstream.errors import demand_of
 from shared.errors import InvalidToken, ServiceUnavailable
-from shared.exchange import tenants as exchange_tenants
+from shared.exchange import on_behalf_of
 from shared.exchange.credential import RELOAD_AFTER_SECONDS
 from shared.exchange.entra_errors import error_from_entra
 from shared.exchange.msal_client import EntraUnavailable, MsalHttpClient
 from shared.net.transport import Response, Transport
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices, Services
-from shared.settings.authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority
+from shared.settings.authority import ANY, ORGANIZATIONS, PERSONAL_ACCOUNTS, Authority, Tenants
 from shared.settings.settings import Settings
-from shared.validation.tenants import Tenants
 from tests.support.clock import Clock
 from tests.support.genuine import Genuine, public_jwk
 from tests.support.lab import Lab, at_once, finish_background_work
@@ -500,7 +499,7 @@ def test_refusals_of_the_credential_in_one_tenant_change_nothing_in_another(seve
 
 
 def test_the_number_of_tenants_that_are_remembered_is_bounded(several: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange_tenants, "MAX_TENANTS", 1)
+    monkeypatch.setattr(on_behalf_of, "MAX_TENANTS", 1)
     services = several.services()
     for person in ("alice", "frida", "alice", "frida"):
         assert several.me(services, several.stack.issue_access_token(person)).lower().startswith(person)

@@ -17,8 +17,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_tenants.py",
     ),
     "settings/clouds": ("tests/shared/test_clouds.py", "tests/shared/test_address.py"),
-    "validation/tenants": ("tests/shared/test_tenants.py",),
-    "exchange/tenants": ("tests/shared/test_tenant_exchanges.py",),
     "exchange/credential_loads": (
         "tests/shared/test_credential_loads.py",
         "tests/shared/test_early_credential.py",
@@ -92,6 +90,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_token_response.py",
         "tests/shared/test_exchange_steps.py",
         "tests/shared/test_on_behalf_of.py",
+        "tests/shared/test_tenant_exchanges.py",
     ),
     "net/transport": (
         "tests/shared/test_response.py",

@@ -110,6 +110,7 @@ def test_a_token_that_is_on_its_way_says_nothing_about_redis(
     monkeypatch.setattr(redis_credentials, "FIRST_TOKEN_SECONDS", 0.0)
     services = with_redis(lab, proxy)
     fault = lab.stack.faults.add("identity", network="hang")
+    assert services.settings.redis is not None
     store = RedisStore(services.settings.redis, time.time)
     for _ in range(5):
         with pytest.raises(BackendError, match="NoTokenYetError"):

@@ -181,7 +181,7 @@ def _identities(deployment: Deployment, found: Settings, site: Resource) -> Iter
             yield "AzureAd__ClientCredentials__0__ManagedIdentityClientId is no identity of the site"
     databases = deployment.of_type("Microsoft.Cache/redisEnterprise/databases")
     cached = bool(databases) and service_of(site) == "api"
-    url, identity = found.redis.url.reveal(), found.redis.managed_identity_client_id
+    url, identity = (found.redis.url.reveal(), found.redis.managed_identity_client_id) if found.redis else ("", "")
     names = [database["name"].partition("/")[0] for database in databases]
     right = any(url.startswith(f"rediss://{name}.") for name in names) if cached else not url
     if not right:
