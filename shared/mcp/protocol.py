@@ -62,7 +62,7 @@ class Message(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818 — not a failure of the server
-    """A JSON-RPC error and its HTTP status. Its text repeats nothing that the caller sent."""
+    """A JSON-RPC error and its HTTP status. Of what the caller sent, it repeats the id and the version alone."""
 
     def __init__(
         self, status: int, code: int, text: str, id_: Id | None = None, data: Mapping[str, Any] | None = None
@@ -159,8 +159,7 @@ def _check_version(message: Message, version: str | None) -> None:
 
 def _value(headers: Mapping[str, str], name: str) -> str | None:
     """A header's value without the spaces around it, which are no part of it (RFC 9110 §5.5)."""
-    value = headers.get(name)
-    return None if value is None else value.strip(" \t")
+    return headers[name].strip(" \t") if name in headers else None
 
 
 def _decoded(header: str | None) -> str | None:

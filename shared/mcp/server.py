@@ -117,8 +117,7 @@ class McpServer:
         return function
 
     async def _respond(self, request: func.HttpRequest, user: SignedInUser) -> func.HttpResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and origin not in self._origins:
+        if "Origin" in request.headers and request.headers["Origin"] not in self._origins:
             raise Forbidden("Web pages of this origin may not call these tools.", reason="Origin is not allowed")
         if request.method != "POST":
             return func.HttpResponse(status_code=405, headers={"Allow": "POST"})

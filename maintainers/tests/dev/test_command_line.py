@@ -52,6 +52,8 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["exec"], "which command?"),
         (["token", "alice"], "nothing is running. Type this in another terminal first: python3 dev.py run"),
         (["call", "alice", "/api/me"], "nothing is running."),
+        (["mcp"], "the following arguments are required: PERSON"),
+        (["mcp", "alice"], "nothing is running."),
         (["exec", "--", "python", "-V"], "nothing is running."),
         (["run", "--redis", "redis://10.0.0.7"], "a Redis on this machine, such as redis://127.0.0.1:6379"),
         (["emulators", "--redis", "localhost:6379"], "a Redis on this machine, such as redis://127.0.0.1:6379"),

@@ -28,7 +28,8 @@ _META = {
     "io.modelcontextprotocol/clientCapabilities": {},
     "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
 }
-_CALL = {"name": "add_order", "arguments": _ORDER}
+_TOOL = "add_order"
+_CALL = {"name": _TOOL, "arguments": _ORDER}
 
 
 def measure(quick: bool) -> Iterator[Result]:
@@ -64,7 +65,7 @@ def _request(router: Router, name: str, token: str) -> Invocation:
     if is_mcp:
         params = {**(_CALL if name == "tools/call" else {}), "_meta": _META}
         body = {"jsonrpc": "2.0", "id": 1, "method": name, "params": params}
-        headers |= {"mcp-protocol-version": _VERSION, "mcp-method": name, "mcp-name": _CALL["name"]}
+        headers |= {"mcp-protocol-version": _VERSION, "mcp-method": name, "mcp-name": _TOOL}
     path = f"/api/{'mcp' if is_mcp else name}"
     found = router.match("POST", path)
     if found is None:
