@@ -50,5 +50,5 @@ def mcp(req: func.HttpRequest, user: User) -> func.HttpResponse:
 
 @app.route("api/health", methods=["GET"])
 async def check_health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the settings are right. It names wrong settings, never values. Anonymous; needs no worker thread."""
+    """Whether settings, credential and signing keys are right. It names them, never values. Anonymous; asks nobody."""
     return health()

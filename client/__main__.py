@@ -86,7 +86,8 @@ def _to_open(text: str, settings: Settings) -> str:
     if not address:
         return text
     host = settings.authority_host.removeprefix("https://")
-    return re.sub(rf"https://{re.escape(host)}(/[^\s\"]+/adminconsent)", rf"{address}/{host}\1", text)
+    pages = r"(/[^\s\"]+/(?:adminconsent|oauth2/v2\.0/authorize))"
+    return re.sub(rf"https://{re.escape(host)}{pages}", rf"{address}/{host}\1", text)
 
 
 def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:

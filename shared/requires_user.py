@@ -33,7 +33,7 @@ from .hosting import (
 )
 from .net import auth_context_claims, within
 from .services import LazyServices, Services, services
-from .settings import is_guid
+from .settings import is_full_name, is_guid
 from .telemetry import RequestRecord, notes
 from .user import CallingApp, SignedInUser
 
@@ -126,6 +126,7 @@ class RequiresUser(_Decorator):
         apis = _texts(prefetch)
         if misused or (scopes is not None and named_scopes is None):
             raise TypeError('write @requires_user(scopes=["…"]) or @requires_user()')
+        _check_scope_names(named_scopes, "user")
         if apis is None:
             raise TypeError('write @requires_user(prefetch=["Graph"]), with names of downstream APIs')
         if roles is not None and not (required_roles and all(required_roles)):
@@ -192,6 +193,7 @@ class RequiresCaller(_Decorator):
         named_scopes = None if scopes is None else _texts(scopes)
         if misused or (scopes is not None and named_scopes is None):
             raise TypeError('write @requires_caller(scopes=["…"], roles=["…"])')
+        _check_scope_names(named_scopes, "caller")
         apps = _app_conditions(roles, clients, "caller")
         return self._guarded_by(_Conditions("caller", users=_UserConditions(named_scopes), apps=apps))
 
@@ -204,6 +206,12 @@ def _app_conditions(roles: Iterable[str] | None, clients: Iterable[str] | None, 
     if required is None or not all(required) or not (required or named):
         raise TypeError(f'write @requires_{decorator}(roles=["…"]), with one role or more, or name clients=["…"]')
     return _AppConditions(required, tuple(client.lower() for client in named))
+
+
+def _check_scope_names(scopes: tuple[str, ...] | None, decorator: str) -> None:
+    """Raises TypeError for a name that no token has: everybody would get 403."""
+    if any(map(is_full_name, scopes or ())):
+        raise TypeError(f'write @requires_{decorator}(scopes=["access_as_user"]): the short name, without api://…/')
 
 
 def _texts(given: object) -> tuple[str, ...] | None:
@@ -340,9 +348,12 @@ def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
 
 def bearer_token(request: func.HttpRequest) -> str:
     """The token of the one `Authorization: Bearer` header. Raises MissingToken if there is none, or more than one."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))  # two headers arrive joined: no match
+    header = request.headers.get("Authorization", "")
+    match = _BEARER.fullmatch(header)  # two headers arrive joined: no match
     if match is None:
-        raise MissingToken(reason="no bearer token")
+        from .validation.refusals import why_no_bearer
+
+        raise MissingToken(reason=f"no bearer token: {why_no_bearer(header)}")
     return match.group(1)
 
 
@@ -405,12 +416,18 @@ def _report_at_start(name: str) -> None:
 
 
 def health() -> func.HttpResponse:
-    """The response of a health check. It tests the settings alone, and sends nothing over the network.
+    """The response of a health check. It sends nothing over the network, and starts nothing.
+
+    It tests the settings. Of the client credential and the signing keys it tells how the last requests found them.
 
     Returns:
-        200, or 503 with the names of the settings that are wrong. Never a value.
+        200, or 503 with the names of the settings that are wrong, and with `broken`: "client credential", "signing
+        keys" or both. Never a value.
     """
     notes.enter_request()
-    problems = services.problems()
+    problems, broken = services.problems(), services.broken()
     notes.deliver()
-    return reply_to(({"status": "unhealthy", "settings": sorted(problems)}, 503) if problems else {"status": "healthy"})
+    if not problems and not broken:
+        return reply_to({"status": "healthy"})
+    named = {"settings": sorted(problems), "broken": broken}
+    return reply_to(({"status": "unhealthy", **{kind: names for kind, names in named.items() if names}}, 503))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
 
+LAST_STATE_SECONDS = 300.0  # a failure counts for the health check; if no request comes, a repair shows in no other way
+
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
 # alone would also silence Microsoft's worker and the Azure SDKs that the app itself uses.
@@ -56,7 +58,7 @@ class Services:
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
-        credentials = credential_loads(settings.authority, settings.client, now)
+        self._credentials = credentials = credential_loads(settings.authority, settings.client, now)
 
         def on_behalf_of(authority: Authority) -> OnBehalfOf:
             http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
@@ -84,6 +86,15 @@ class Services:
                 source = ClientCredentials(authority, self.entra.of(authority))
                 self._app_tokens = AppTokens(source, self.now)
             return self._app_tokens
+
+    def broken(self) -> list[str]:
+        """What made the last requests fail, by name. It is read from memory: nothing is sent, and nothing is started.
+
+        After LAST_STATE_SECONDS without a further failure it is not known any more, and not named.
+        """
+        failed_at = {"client credential": self._credentials.broken_at(), "signing keys": self.signing_keys.broken_at()}
+        now = self.now()
+        return [name for name, at in failed_at.items() if now < at + LAST_STATE_SECONDS]
 
     def prepare(self) -> None:
         """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
@@ -125,6 +136,10 @@ class LazyServices:
         """Wrong settings: name → what it must be. They are logged when the settings are first read. Raises nothing."""
         settings = self._read_settings()
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
+
+    def broken(self) -> list[str]:
+        """See Services.broken. Before the first request, nothing is known to be broken."""
+        return self._services.broken() if self._services is not None else []
 
     def preload(self) -> None:
         """Starts to import, in the background, the libraries that the first request needs. Opens no connection."""

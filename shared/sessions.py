@@ -380,15 +380,14 @@ class RequestContext(CallerContext):
         super().__init__(session.access_token, record)
         self._sessions, self._session = sessions, session
         self._bearer: str | None = bearer
-        self._prefetched: dict[str, Callable[[], DownstreamToken]] = {}  # by the name of the API
+        self._prefetched: dict[str, Callable[[], DownstreamToken]] | None = None  # by the name of the API
         record.user = session.access_token.name_in_log
         record.agent = agent.client_id if (agent := session.access_token.agent) else ""
 
     def close(self) -> None:
         """Forgets the bearer token. From now on `token_for` raises ApiError."""
         super().close()
-        self._bearer = None
-        self._prefetched.clear()
+        self._bearer = self._prefetched = None
 
     @property
     def access_token(self) -> ValidatedToken:
@@ -412,7 +411,7 @@ class RequestContext(CallerContext):
             correlation_id = self.record.correlation_id
             wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)
             if wait is not None:
-                self._prefetched[api.name] = wait
+                self._prefetched = {**(self._prefetched or {}), api.name: wait}
 
     def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> DownstreamToken:
         """An access token for this API on behalf of the user.
@@ -421,9 +420,14 @@ class RequestContext(CallerContext):
             ExchangedLately: see Sessions.token_for.
             ApiError: the exchange failed, or the context is closed.
         """
-        bearer, started = self._open_bearer(), perf_counter()
+        bearer = self._open_bearer()
+        wait = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
+        known = self._sessions.known_token(self._session, api.scopes, refusal) if wait is None else None
+        if known is not None:  # most requests
+            self.record.token_was_known(api.name)
+            return known
+        started = perf_counter()
         try:
-            wait = self._prefetched.pop(api.name, None) if refusal is None else None
             token = wait() if wait is not None else self._exchange(bearer, api, refusal)
         except ExchangedLately:
             raise

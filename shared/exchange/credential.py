@@ -86,8 +86,14 @@ class ConfidentialClients:
         self._vaults = tuple(source for source in self._newest if source.source_type in _IN_VAULT)
         self._client: ConfidentialClient | None = None
         self._next_reload = self._next_return = NEVER
-        self._reload_failed = False
+        self._reload_failed = self._is_refused = False
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
+
+    def note_refusal(self, refused: bool) -> None:
+        """Whether Entra refused every credential. Of several tenants, one says nothing about the others."""
+        if (refused or self._is_refused) and not self._authority.among_several:
+            self._is_refused = refused
+            self._credentials.note_refusal(refused)
 
     def load_early(self) -> None:
         """Starts to load the credential before the first exchange needs it. Call it once."""

@@ -53,6 +53,7 @@ class SignedAssertions:
         self._circuit = CircuitBreaker("vault key", now)
         self._last_failure: ApiError | None = None
         self._busy_until = self._again_at = float("-inf")
+        self.broken_at = float("-inf")  # when a request last failed for want of an assertion
 
     def get(self, token_endpoint: str) -> str:
         """An assertion that Entra accepts at this token endpoint.
@@ -75,6 +76,7 @@ class SignedAssertions:
         """Signs a new assertion at once, and keeps it. Raises the errors of the vault and the identity."""
         issued = self._now()
         text = self._make(token_endpoint, issued)
+        self.broken_at = float("-inf")
         with self._lock:
             self._assertions[token_endpoint] = _Assertion(text, issued)
             self._assertions.move_to_end(token_endpoint)
@@ -95,6 +97,9 @@ class SignedAssertions:
             return self._flights.wait_in_background(token_endpoint, lambda: self._renew(token_endpoint))
         except WaitedTooLongError as error:
             raise ServiceUnavailable(reason=str(error)) from None
+        except ApiError:
+            self.broken_at = self._now()
+            raise
 
     def _renew(self, token_endpoint: str) -> str:
         """A new assertion, or the one that another thread has just signed."""

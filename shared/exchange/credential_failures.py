@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ApiError, ServerMisconfigured, ServiceUnavailable
 from ..net import Response
-from ..settings import CredentialSettings
+from ..settings import CredentialSettings, host_of
 from .certificate import CertificateError
 
 CREDENTIAL_RETRY_AFTER_SECONDS = 10  # if the vault or the identity names no time
@@ -30,15 +30,20 @@ _ADVICE_BY_CODE = {
     "ForbiddenByConnection": "the vault takes private connections alone",
     "AccessDenied": "the vault denies the identity access",
     "SecretDisabled": "the newest version in the vault is disabled",
-    "SecretNotFound": "the vault has no certificate of this name",
+    "SecretNotFound": "the vault has no certificate of this name; is KeyVaultCertificateName right?",
     "KeyDisabled": "the version in the vault is disabled",
     "KeyNotFound": "the vault has no key of this name or version",
-    "CertificateNotFound": "the vault has no certificate of this name",
+    "CertificateNotFound": "the vault has no certificate of this name; is KeyVaultCertificateName right?",
     "Throttled": "the vault takes no more requests at the moment",
 }
 _ADVICE_TO_SIGN = {
     "ForbiddenByRbac": "give the identity the roles Key Vault Crypto User and Key Vault Reader",
     "ForbiddenByPolicy": "the vault's access policy must let the identity get certificates, get keys, and sign",
+}
+_ADVICE_BY_FILE: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no file at CertificateDiskPath",
+    PermissionError: "this process may not read the file at CertificateDiskPath",
+    IsADirectoryError: "CertificateDiskPath is a folder",
 }
 _PACKAGES = {"KeyVault": "azure-keyvault-secrets", _SIGNS: "azure-keyvault-keys"}
 
@@ -64,8 +69,10 @@ def is_passing(error: Exception, source: CredentialSettings) -> bool:
     from azure.identity import CredentialUnavailableError
 
     status = _status_of(error)
-    if isinstance(error, CredentialUnavailableError) and not status:  # of a developer's own sign-in, it is final
-        return bool(source.managed_identity_client_id) or source.source_type not in _PACKAGES
+    if _says_nobody_is_signed_in(error, source):
+        return False
+    if isinstance(error, CredentialUnavailableError) and not status:
+        return True
     if isinstance(error, (json.JSONDecodeError, VaultResponseError)):  # a library got a response that is not JSON
         return True
     return isinstance(error, AzureError) and (status in _PASSING_STATUSES or not 400 <= status < 500)
@@ -84,7 +91,9 @@ def describe(error: Exception, source: CredentialSettings) -> str:
         return f"{type(error).__name__}: the package {package} is not installed, put it into requirements.txt"
     status, code = _status_of(error), _vault_code(error)
     own = str(error) if isinstance(error, (CertificateError, VaultResponseError)) else ""
+    own = own or _ADVICE_BY_FILE.get(type(error), "")
     advice = own or _advice_of_vault(source, status, code) or _advice_about_identity(error, source, status)
+    advice = advice or _advice_about_connection(error, source)
     words = [type(error).__name__, *([str(status)] if status else []), *([code] if code else [])]
     return f"{' '.join(words)}{f': {advice}' if advice else ''}"
 
@@ -100,6 +109,12 @@ def says_version_is_unusable(error: Exception) -> bool:
 
 
 def _advice_of_vault(source: CredentialSettings, status: int, code: str) -> str:
+    """What to do about a code of the vault, and which vault it is: the setting may name another one than was meant."""
+    advice = _advice_by_code(source, status, code)
+    return f"{advice} (vault {host_of(source.key_vault_url)})" if advice else ""
+
+
+def _advice_by_code(source: CredentialSettings, status: int, code: str) -> str:
     if source.source_type != _SIGNS:
         return _ADVICE_BY_CODE.get(code, "")
     if status == 403 and not code:
@@ -110,15 +125,38 @@ def _advice_of_vault(source: CredentialSettings, status: int, code: str) -> str:
 def _advice_about_identity(error: Exception, source: CredentialSettings, status: int) -> str:
     from azure.identity import CredentialUnavailableError
 
+    if _says_nobody_is_signed_in(error, source):
+        return "nobody is signed in to Azure, type `az login`; in Azure, ManagedIdentityClientId must name the identity"
     if not isinstance(error, CredentialUnavailableError):
         return ""
-    if not source.managed_identity_client_id and source.source_type in _PACKAGES:
-        return "nobody is signed in to Azure, type `az login`"
     if status != 400:
         return ""
     if not source.managed_identity_client_id:
         return "the app has no system-assigned identity; turn it on, or set ManagedIdentityClientId"
     return "the identity with this client id is not assigned to the app"
+
+
+def _says_nobody_is_signed_in(error: Exception, source: CredentialSettings) -> bool:
+    """Whether no way of a developer to sign in brought a token. DefaultAzureCredential says so with either error."""
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import CredentialUnavailableError
+
+    is_own_sign_in = not source.managed_identity_client_id and source.source_type in _PACKAGES
+    brought_none = isinstance(error, (ClientAuthenticationError, CredentialUnavailableError)) and not _status_of(error)
+    return is_own_sign_in and brought_none
+
+
+def _advice_about_connection(error: Exception, source: CredentialSettings) -> str:
+    """The kind of failure, and the setting that names the host, if it is the vault's."""
+    from ..net.failure_words import UNKNOWN_NAME, words_for
+
+    words = words_for(error)
+    sent = getattr(getattr(error, "inner_exception", None), "request", None)
+    host = host_of(str(getattr(sent, "url", "")))
+    if words and host and host == host_of(source.key_vault_url):
+        hint = "is KeyVaultUrl right, and may this app reach it?" if words == UNKNOWN_NAME else "see KeyVaultUrl"
+        return f"{words} (vault {host}); {hint}"
+    return words
 
 
 def _status_of(error: Exception) -> int:

@@ -56,12 +56,25 @@ class CredentialLoads:
         # Apart, so that a missing certificate before the newest stops no load of the newest:
         self._circuits = {of_newest: CircuitBreaker("client credential", now) for of_newest in (True, False)}
         self._last_failures: dict[bool, ApiError] = {}
+        self._failed_at = self._refused_at = NEVER
         self._early_loads: SingleFlight[str, None] = SingleFlight()
         self._loads: SingleFlight[tuple[CredentialSettings, ...], LoadedCredential] = SingleFlight()
 
     def load_early(self) -> None:
         """Starts to load the credential before the first exchange needs it. Call it once."""
         self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
+
+    def note_refusal(self, refused: bool) -> None:
+        """Entra refused the newest credential, and those that were tried after it; or it accepted one."""
+        self._refused_at = self._now() if refused else NEVER
+
+    def broken_at(self) -> float:
+        """When a request last failed because of the credential; NEVER if none did since one succeeded. Starts nothing.
+
+        A load that fails while a credential is in use makes no request fail.
+        """
+        _, loaded = self._kept.get(True, (None, None))
+        return self._failed_at if loaded is None else max(self._refused_at, loaded.credential.broken_at)
 
     def take(self, sources: Sources, newer_than: float = NEVER, refused: str | None = None) -> LoadedCredential:
         """A credential of these sources.
@@ -128,6 +141,7 @@ class CredentialLoads:
             credential = self._load(sources, self._now)
         except ApiError as error:
             self._last_failures[of_newest] = error
+            self._failed_at = self._now() if of_newest else self._failed_at
             circuit.failed()
             raise
         circuit.succeeded()

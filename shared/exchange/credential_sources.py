@@ -24,11 +24,14 @@ from .certificate import NEWEST_DISABLED, Certificate, CertificateError, load_ce
 from .credential_failures import (
     CREDENTIAL_RETRY_AFTER_SECONDS,
     VaultResponseError,
+    as_api_error,
     describe,
     is_passing,
     says_version_is_disabled,
     seconds_to_wait,
 )
+
+NEVER = float("-inf")
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +46,19 @@ class ClientCredential(Protocol):
         """The id of the version in the vault; "" if the credential is not from a vault."""
         ...
 
+    @property
+    def broken_at(self) -> float:
+        """When a request last failed because no assertion could be had; NEVER if that has not happened since."""
+        ...
+
     def for_msal(self) -> str | dict[str, Any]:
         """What `msal.ConfidentialClientApplication` takes as `client_credential`."""
         ...
 
 
 class CertificateCredential:
+    broken_at = NEVER
+
     def __init__(self, source_type: str, certificate: Certificate, now: Callable[[], float], version: str = "") -> None:
         self.source_type, self._certificate, self.version = source_type, certificate, version
         log_validity(source_type, certificate.not_after, now())
@@ -62,14 +72,25 @@ class FederatedCredential:
 
     version = ""
 
-    def __init__(self, source: CredentialSettings) -> None:
-        self.source_type = source.source_type
+    def __init__(self, source: CredentialSettings, now: Callable[[], float]) -> None:
+        self.source_type, self._source, self._now = source.source_type, source, now
+        self.broken_at = NEVER
         self._scope = f"{source.token_exchange_url}/.default"
         self._identity = managed_identity(source.managed_identity_client_id)
         self._assertion()  # fails here if there is no identity, so that the next source is tried
 
     def for_msal(self) -> dict[str, Any]:
-        return {"client_assertion": self._assertion}
+        return {"client_assertion": self._assertion_for}
+
+    def _assertion_for(self) -> str:
+        """For MSAL. An error of azure-identity becomes one that says what to do."""
+        try:
+            assertion = self._assertion()
+        except Exception as error:  # noqa: BLE001 — errors of several libraries; as_api_error tells what they mean
+            self.broken_at = self._now()
+            raise as_api_error(error, self._source, self._now()) from None
+        self.broken_at = NEVER
+        return assertion
 
     def _assertion(self) -> str:
         token: str = self._identity.get_token(self._scope).token
@@ -77,7 +98,7 @@ class FederatedCredential:
 
 
 class SecretCredential:
-    version = ""
+    version, broken_at = "", NEVER
 
     def __init__(self, source: CredentialSettings) -> None:
         self.source_type, self._secret = source.source_type, source.client_secret
@@ -124,7 +145,7 @@ def _load(source: CredentialSettings, now: Callable[[], float], authority: Autho
     if source.source_type == "ClientSecret":
         return SecretCredential(source)
     if source.source_type == "SignedAssertionFromManagedIdentity":
-        return FederatedCredential(source)
+        return FederatedCredential(source, now)
     if source.source_type == "KeyVault":
         data, version = _read_key_vault(source)
         return CertificateCredential(source.source_type, load_certificate(data), now, version)

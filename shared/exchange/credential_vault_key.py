@@ -78,6 +78,10 @@ class VaultKeyCredential:
         """The id of the version that signs."""
         return self._signer.public.version
 
+    @property
+    def broken_at(self) -> float:
+        return self._assertions.broken_at
+
     def for_msal(self) -> dict[str, Any]:
         return {"client_assertion": self._assertion_for}
 

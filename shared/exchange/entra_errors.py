@@ -32,6 +32,13 @@ _CREDENTIAL = {
     7000274,  # the same, or an invalid signature
     7000277,  # certificate revoked
 }
+# Entra does not accept it either, but another version of it would not help.
+_CREDENTIAL_SETTINGS = {
+    7000215,  # wrong client secret
+    7000222,  # expired client secret
+    70021,  # no federated credential for the assertion
+    700213,  # no federated credential for the assertion's subject
+}
 _CONSENT = {
     65001,  # no consent
     65004,  # the user declined
@@ -53,10 +60,7 @@ _MISCONFIGURED = {
     500131,  # the assertion is for another audience
     90009,  # the scopes are of this API itself
     700016,  # the application is not in the tenant
-    7000215,  # wrong client secret
-    7000222,  # expired client secret
-    70021,  # no federated credential for the assertion
-    700213,  # no federated credential for the assertion's subject
+    *_CREDENTIAL_SETTINGS,
 }
 # Where several tenants may call, the user's tenant lacks this API or an API behind it until an administrator consents.
 _NOT_IN_THE_TENANT = {
@@ -78,6 +82,11 @@ _NEW_TOKEN_ERRORS = {"interaction_required", "invalid_grant", "login_required"}
 def refuses_our_credential(body: Mapping[str, Any]) -> bool:
     """Whether Entra refused the API's own client credential, such as a certificate that was replaced."""
     return bool(_CREDENTIAL & _numbers(body))
+
+
+def refuses_every_credential(body: Mapping[str, Any]) -> bool:
+    """The same, also where the settings or the registration must change."""
+    return bool((_CREDENTIAL | _CREDENTIAL_SETTINGS) & _numbers(body))
 
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
@@ -106,6 +115,8 @@ def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: 
         return ServerMisconfigured(reason=reason)
     if suberror == "bad_token" or error in _NEW_TOKEN_ERRORS or _NEW_TOKEN_NEEDED & numbers:
         return InvalidToken(reason=reason)
+    if error == "access_denied":
+        return AccessDenied(reason=reason)
     return ServerMisconfigured(reason=reason)
 
 

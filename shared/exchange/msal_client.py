@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from ..errors import ServerMisconfigured, ServiceUnavailable, Throttled
 from ..net import (
@@ -82,7 +83,7 @@ class MsalHttpClient:
         self,
         url: str,
         params: Any = None,
-        data: Any = None,
+        data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         correlation_id: str | None = None,
         client_request_id: str | None = None,
@@ -91,13 +92,16 @@ class MsalHttpClient:
         """Sends a token request.
 
         Args:
+            data: the fields of the form. One without a value (None) is left out.
             correlation_id: our own argument. MSAL passes unknown arguments on to this method.
             client_request_id: the same for `acquire_token_for_client`, where MSAL sets `correlation_id` itself.
         """
         self._check_endpoint(url)
         correlation_id = client_request_id or correlation_id
         own = {"client-request-id": correlation_id, "return-client-request-id": "true"} if correlation_id else {}
-        return self._send("POST", url, params=params, data=data, headers={**(headers or {}), **own})
+        form = urlencode({name: value for name, value in (data or {}).items() if value is not None}, doseq=True)
+        sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {}), **own}
+        return self._send("POST", url, params=params, data=form.encode(), headers=sent)
 
     def close(self) -> None:
         """Does nothing: the code that made the transport closes it."""
@@ -221,4 +225,6 @@ def msal_application(
             client_capabilities=list(capabilities) or None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):  # MSAL's text quotes Entra's whole response
-        raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra") from None
+        raise ServerMisconfigured(
+            reason="Entra does not know AzureAd__TenantId, or AzureAd__Instance is not Entra"
+        ) from None

@@ -24,7 +24,7 @@ from ..settings import MAX_TENANTS, Authority, ClientSettings
 from .credential import ConfidentialClient, ConfidentialClients
 from .credential_loads import CredentialLoads
 from .downstream_token import DownstreamToken, Refusal, TokenSource
-from .entra_errors import describe, error_from_entra, refuses_our_credential
+from .entra_errors import describe, error_from_entra, refuses_every_credential, refuses_our_credential
 from .msal_client import EntraUnavailable, MsalHttpClient
 
 if TYPE_CHECKING:
@@ -83,11 +83,15 @@ class TokenRequests:
             if "error" not in body or not refuses_our_credential(body):
                 break
             log.warning("client credential refused (%s)", describe(body))
+            self._clients.note_refusal(True)
             refused, client = client, find_other(client)
             body = body if client is refused else self._ask(client, ask)
         token = body.get("access_token")
         if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+            if refuses_every_credential(body):
+                self._clients.note_refusal(True)
             raise to_error(body)
+        self._clients.note_refusal(False)
         try:
             lifetime = life_seconds(body.get("expires_in"))
         except ValueError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .deadline import seconds_left, within
 
 if TYPE_CHECKING:
-    import requests
+    from urllib3 import BaseHTTPResponse
 
 CONNECT_SECONDS = 3.05  # just over one TCP retransmission
 READ_SECONDS = 15.0  # the longest silence; the whole exchange is limited to CONNECT_SECONDS + READ_SECONDS
@@ -73,7 +73,7 @@ class Response:
 
 
 class TransportError(Exception):
-    """No complete response came: refused, reset, broken TLS. Its text names only the type of failure.
+    """No complete response came: refused, reset, broken TLS. Its text names only the kind of failure.
 
     `may_repeat`: another attempt at once might succeed.
     """
@@ -100,9 +100,9 @@ class ResponseTooLarge(TransportError):
 class OpenResponse(Response):
     """A 2xx response with its body unread. Close it: until then it holds a connection."""
 
-    def __init__(self, received: requests.Response, seconds: float, now: Callable[[], float]) -> None:
+    def __init__(self, received: BaseHTTPResponse, seconds: float, now: Callable[[], float]) -> None:
         """`seconds`: the time for the whole body."""
-        super().__init__(received.status_code, received.headers, b"")
+        super().__init__(received.status, received.headers, b"")
         self._received, self._ends_at, self._now = received, now() + seconds, now
 
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
@@ -113,14 +113,14 @@ class OpenResponse(Response):
             TransportTimeout: the time is over, or the next piece does not come.
             TransportError: the body is not complete.
         """
-        from .deadline_http import RequestException
+        from .deadline_http import HTTPError
 
-        pieces, size = self._received.iter_content(_CHUNK), 0
+        pieces, size = self._received.stream(_CHUNK, decode_content=True), 0
         while True:
             try:
                 with within(self._ends_at - self._now(), self._now):  # each may be read in another thread
                     piece = next(pieces, b"")
-            except (RequestException, OSError) as error:
+            except (HTTPError, OSError) as error:
                 raise error_by_kind(error, cut_short=True) from None
             if not piece:
                 return
@@ -131,7 +131,7 @@ class OpenResponse(Response):
 
     def close(self) -> None:
         """Gives the connection back."""
-        self._received.close()
+        _close(self._received)
 
 
 class Transport:
@@ -140,9 +140,9 @@ class Transport:
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
-        from .deadline_http import deadline_session
+        from .deadline_http import Connections
 
-        self._session = deadline_session()
+        self._connections = Connections()
         self._connect, self._read, self._now = connect, read, now
 
     def send(
@@ -172,7 +172,7 @@ class Transport:
                 the deadline.
             TransportError: no complete response came.
         """
-        from .deadline_http import BearerAuth, RequestException, no_auth
+        from .deadline_http import HTTPError
 
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
@@ -181,19 +181,19 @@ class Transport:
         connect, read = self.timeouts(read)
         if read <= 0:
             raise TransportTimeout("no time left to send it", cut_short=True)
+        own = dict(headers or {})
+        if bearer:
+            own["Authorization"] = f"Bearer {bearer}"
         try:
             with within(whole or connect + read, self._now):
-                return self._response_to(
-                    keep_open,
-                    method,
-                    url,
-                    headers=dict(headers or {}),
-                    auth=BearerAuth(bearer) if bearer else no_auth,
-                    params=dict(params) if params else None,
-                    data=data,
-                    timeout=(connect, read),
-                )
-        except (RequestException, OSError) as error:
+                received = self._connections.send(method, url, own, params, data, (connect, read))
+                if keep_open and 200 <= received.status < 300:
+                    return OpenResponse(received, seconds_left(float("inf")), self._now)
+                try:
+                    return Response(received.status, received.headers, _read_bounded(received))
+                finally:
+                    _close(received)
+        except (HTTPError, OSError) as error:
             raise error_by_kind(error, cut_short) from None
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None
@@ -203,29 +203,33 @@ class Transport:
         return seconds_left(self._connect), seconds_left(read or self._read)
 
     def close(self) -> None:
-        self._session.close()
-
-    def _response_to(self, keep_open: bool, method: str, url: str, **request: Any) -> Response:
-        received = self._session.request(method, url, allow_redirects=False, stream=True, **request)
-        if keep_open and 200 <= received.status_code < 300:
-            return OpenResponse(received, seconds_left(float("inf")), self._now)
-        with received:
-            return Response(received.status_code, received.headers, _read_bounded(received))
+        self._connections.close()
 
 
 def error_by_kind(error: Exception, cut_short: bool) -> Exception:
-    """Our own error for an error of `requests`. Only its type is kept: texts may quote addresses and headers."""
+    """Our own error for an error of urllib3. Only its type is kept: texts may quote addresses and headers."""
     from .deadline_http import is_timeout
 
     if isinstance(error, ValueError):
         return ValueError("a header or the address is not valid")
     kind = type(error).__name__
-    return TransportTimeout(kind, cut_short=cut_short) if is_timeout(error) else TransportError(kind)
+    if is_timeout(error):
+        return TransportTimeout(kind, cut_short=cut_short)
+    from .failure_words import words_for
+
+    words = words_for(error)
+    return TransportError(f"{kind}: {words}" if words else kind)
 
 
-def _read_bounded(received: requests.Response) -> bytes:
+def _close(received: BaseHTTPResponse) -> None:
+    """Gives the connection back if the body was read to its end. Otherwise the connection ends."""
+    received.close()
+    received.release_conn()
+
+
+def _read_bounded(received: BaseHTTPResponse) -> bytes:
     chunks, size = [], 0
-    for chunk in received.iter_content(_CHUNK):
+    for chunk in received.stream(_CHUNK, decode_content=True):
         size += len(chunk)
         if size > MAX_RESPONSE_BYTES:
             raise ResponseTooLarge("response too large")

@@ -6,6 +6,7 @@ https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,7 @@ EXTERNAL_ID = ".ciamlogin.com"
 """The end of the host names of Entra External ID, which is in the public cloud."""
 _B2C = re.compile(r"(.+\.)?b2clogin\.(com|cn|us|de)")
 _INSTANCE = "AzureAd__Instance"
+_NEARLY = 0.85  # how alike two names must be; login.contoso.com and login.microsoftonline.com are 0.67 alike
 
 
 class Cloud(NamedTuple):
@@ -92,6 +94,20 @@ def judge_instance(env: EnvironReader, name: str, instance: str) -> None:
     usual = next((cloud.login for cloud in CLOUDS if host in cloud.other_logins), "")
     if usual:
         env.problems.setdefault(name, f"is an older name; its tokens name another issuer. Write https://{usual}/")
+    meant = _nearly(host) if not usual and known_cloud(instance) is None else ""
+    if meant:
+        env.problems.setdefault(name, f"is misspelled: no cloud of Microsoft has this address. Did you mean {meant}?")
+
+
+def _nearly(host: str) -> str:
+    """The address of Entra whose name is spelled nearly like this one; "" if there is none.
+
+    A domain of one's own is spelled quite differently. A name that is only nearly Entra's may belong to a stranger.
+    """
+    if difflib.get_close_matches(host[-len(EXTERNAL_ID) :], [EXTERNAL_ID], cutoff=_NEARLY):
+        return f"https://NAME{EXTERNAL_ID}/"
+    near = difflib.get_close_matches(host, [cloud.login for cloud in CLOUDS], n=1, cutoff=_NEARLY)
+    return f"https://{near[0]}/" if near else ""
 
 
 def refuse_mixtures(env: EnvironReader, instance: str, addresses: Iterable[tuple[str, str]]) -> None:

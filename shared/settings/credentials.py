@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from .clouds import Cloud
@@ -11,6 +12,10 @@ SOURCE_TYPES = (
     *("KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"),
     *("Path", "Base64Encoded", "ClientSecret"),
 )
+
+
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
+_VAULT_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
 
 
 class CredentialSettings(NamedTuple):
@@ -43,10 +48,15 @@ def _client_credential(env: EnvironReader, at: str, cloud: Cloud) -> CredentialS
             env.text(at + name, "")
         return CredentialSettings(source)
     if source in ("KeyVault", "SignedAssertionFromVault"):
+        url, name = env.https_url(at + "KeyVaultUrl"), env.text(at + "KeyVaultCertificateName")
+        env.refuse_path(at + "KeyVaultUrl", url, f"the certificate is {at}KeyVaultCertificateName")
+        if name and not _VAULT_NAME.fullmatch(name):
+            problem = "must be the name of the certificate alone: letters, digits and dashes"
+            env.problems.setdefault(at + "KeyVaultCertificateName", problem)
         return CredentialSettings(
             source,
-            key_vault_url=env.https_url(at + "KeyVaultUrl"),
-            key_vault_certificate_name=env.text(at + "KeyVaultCertificateName"),
+            key_vault_url=url,
+            key_vault_certificate_name=name,
             managed_identity_client_id=env.guid(at + "ManagedIdentityClientId", ""),
         )
     if source == "SignedAssertionFromManagedIdentity":

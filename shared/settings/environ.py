@@ -11,6 +11,8 @@ from .authority import normalized
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
+_REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
+_NO_WORD = re.compile(r"""[,;"'\[\]]""")
 
 
 def is_guid(text: str) -> bool:
@@ -50,6 +52,11 @@ class EnvironReader:
         value = self._values.get(name.lower(), "")
         if _PLACEHOLDER.search(value):
             self.problems[name] = "still holds its placeholder; put the real value there"
+        elif _REFERENCE.match(value):
+            self.problems[name] = (
+                "is a reference that Azure has not resolved; the identity of the app must be allowed to read it "
+                "(Key Vault Secrets User), and the name in it must be right"
+            )
         elif not value and default is None:
             self.problems[name] = "is missing"
         return value or default or ""
@@ -94,14 +101,25 @@ class EnvironReader:
             return value
         return normalized(value).rstrip("/")
 
+    def refuse_path(self, name: str, url: str, where: str) -> None:
+        """Notes a problem for an address with a path. `where`: what its path may have been meant to say."""
+        if name not in self.problems and urlsplit(url).path.strip("/"):
+            self.problems[name] = f"must be an address without a path: {where}"
+
     def words(self, name: str) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
         if self._values.get(name.lower()) == "":
             self.problems[name] = "is empty; name something or leave the setting out"
-        listed: list[str] = []
-        while f"{name}__{len(listed)}".lower() in self._values:
-            listed.append(self.text(f"{name}__{len(listed)}"))
-        return tuple(self.text(name, "").split() + listed)
+        texts = {name: self.text(name, "")}
+        while f"{name}__{len(texts) - 1}".lower() in self._values:
+            entry = f"{name}__{len(texts) - 1}"
+            texts[entry] = self.text(entry)
+        for entry, text in texts.items():
+            if _NO_WORD.search(text):
+                self.problems.setdefault(
+                    entry, "must be words with spaces between them, without commas, quotes or brackets"
+                )
+        return tuple(word for text in texts.values() for word in text.split())
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written. From now on they count as known."""

@@ -6,7 +6,7 @@ Every variable is listed in docs/configuration.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import SettingsError
@@ -15,6 +15,7 @@ from .clouds import EXTERNAL_ID, PUBLIC, cloud_of, host_of, judge_instance, know
 from .credentials import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_guid, is_redis_url
 from .identity_web import judge_web_settings
+from .scope_names import judge_downstream_scopes, judge_own_scopes
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
 MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
@@ -22,7 +23,6 @@ _INSTANCE = f"https://{PUBLIC.login}"
 _TENANT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|organizations"
 _AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECASE)
 _OF_AN_APP = re.compile(r"[^/\s]\S*/\.default")  # two slashes, if the name of the resource ends with one
-_RESERVED_SCOPES = {"openid", "profile", "offline_access"}
 
 
 class DownstreamApiSettings(NamedTuple):
@@ -93,23 +93,23 @@ class Settings(NamedTuple):
         env = EnvironReader(environ)
         client_id, (instance, tenant_id) = env.guid("AzureAd__ClientId"), _instance_and_tenant(env)
         _check_customers(env, instance, tenant_id)
-        audiences = env.words("AzureAd__Audiences") + env.words("AzureAd__Audience")
+        audiences = _audiences(env, client_id)
         settings = cls(
             authority=Authority(instance, tenant_id, client_id, own_signing_key=_own_signing_key(env, tenant_id)),
             tokens=TokenSettings(
                 allowed_tenants=_allowed_tenants(env, instance, tenant_id),
-                audiences=tuple(dict.fromkeys(audiences)) or (client_id, f"api://{client_id}"),
-                allowed_clients=tuple(word.lower() for word in env.words("AzureAd__AllowedClients")),
+                audiences=audiences,
+                allowed_clients=_allowed_clients(env),
                 enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
                 allow_guests=env.flag("AzureAd__AllowGuests", "true"),
                 allow_agent_users=env.flag("AzureAd__AllowAgentUsers"),
             ),
-            scopes=env.words("AzureAd__Scopes"),
+            scopes=_own_scopes(env),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
             client=ClientSettings(
                 client_credentials(env, cloud_of(instance)), capabilities=env.words("AzureAd__ClientCapabilities")
             ),
-            downstream_apis=_downstream_apis(env),
+            downstream_apis=_downstream_apis(env, {client_id, *audiences}),
             max_sessions=env.whole_number("TokenCache__MaxSessions", MAX_SESSIONS, 1, 1_000_000),
             max_session_bytes=env.whole_number("TokenCache__MaxMegabytes", MAX_SESSION_MEGABYTES, 1, 1_000_000)
             * 1_000_000,
@@ -150,6 +150,7 @@ def _instance_and_tenant(env: EnvironReader) -> tuple[str, str]:
     if not authority:
         instance = env.https_url("AzureAd__Instance", _INSTANCE)
         judge_instance(env, "AzureAd__Instance", instance)
+        env.refuse_path("AzureAd__Instance", instance, "the tenant is AzureAd__TenantId")
         return instance, _tenant_id(env)
     match = _AUTHORITY.fullmatch(authority) if name not in env.problems else None
     judge_instance(env, name, authority)
@@ -201,6 +202,30 @@ def _allowed_tenants(env: EnvironReader, instance: str, tenant_id: str) -> tuple
     return tuple(dict.fromkeys(tenants))
 
 
+def _audiences(env: EnvironReader, client_id: str) -> tuple[str, ...]:
+    """The accepted `aud` values. An audience is an API, never one of its scopes."""
+    given = {name: env.words(name) for name in ("AzureAd__Audiences", "AzureAd__Audience")}
+    for name, words in given.items():
+        if any(word.endswith("/.default") for word in words):
+            env.problems.setdefault(name, "must be the `aud` of a token, which names no scope: leave out /.default")
+    return tuple(dict.fromkeys(word for words in given.values() for word in words)) or (client_id, f"api://{client_id}")
+
+
+def _allowed_clients(env: EnvironReader) -> tuple[str, ...]:
+    name = "AzureAd__AllowedClients"
+    clients = tuple(word.lower() for word in env.words(name))
+    if not all(map(is_guid, clients)):
+        env.problems.setdefault(name, "must be client ids of applications (GUIDs)")
+    return clients
+
+
+def _own_scopes(env: EnvironReader) -> tuple[str, ...]:
+    name = "AzureAd__Scopes"
+    scopes = env.words(name)
+    judge_own_scopes(env, name, scopes)
+    return scopes
+
+
 def _own_signing_key(env: EnvironReader, tenant_id: str) -> bool:
     """`AzureAd__OwnSigningKey`. Of several tenants, each would have a key of its own for the app."""
     name = "AzureAd__OwnSigningKey"
@@ -236,22 +261,22 @@ def _redis(env: EnvironReader) -> RedisSettings | None:
     return RedisSettings(url, identity) if url.reveal() else None
 
 
-def _downstream_apis(env: EnvironReader) -> dict[str, DownstreamApiSettings]:
+def _downstream_apis(env: EnvironReader, own: Collection[str]) -> dict[str, DownstreamApiSettings]:
+    """`own`: this API's client id and audiences."""
     apis = {}
     for name in env.children("DownstreamApis"):
         at = f"DownstreamApis__{name}__"
-        scopes = env.words(at + "Scopes")
+        scopes, base_url = env.words(at + "Scopes"), env.https_url(at + "BaseUrl", "")
         if not scopes:
             env.problems.setdefault(at + "Scopes", "is missing")
-        if _RESERVED_SCOPES.intersection(scopes):
-            env.problems[at + "Scopes"] = "must name scopes of the API; OpenID Connect's own are asked for anyway"
         timeout = env.whole_number(at + "TimeoutSeconds", 15, 1, 200) if env.text(at + "TimeoutSeconds", "") else None
         for_app = env.flag(at + "RequestAppToken")
         if for_app and scopes and not (len(scopes) == 1 and _OF_AN_APP.fullmatch(scopes[0])):
             env.problems.setdefault(
                 at + "Scopes", f"must be one scope that ends with /.default, because {at}RequestAppToken is true"
             )
-        apis[name.lower()] = DownstreamApiSettings(name, env.https_url(at + "BaseUrl", ""), scopes, timeout, for_app)
+        judge_downstream_scopes(env, at, scopes, base_url, own)
+        apis[name.lower()] = DownstreamApiSettings(name, base_url, scopes, timeout, for_app)
     return apis
 
 

@@ -16,6 +16,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from threading import get_ident
 from time import perf_counter
 from typing import Any
@@ -50,7 +51,6 @@ class RequestRecord:
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self.method, self._trace_id = function, method, trace
-        self.correlation_id = f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
         self.user = "-"
         self._caller = ""
         self.agent = ""  # the client id of an agent that calls for the user
@@ -61,6 +61,12 @@ class RequestRecord:
         self._tool = ""
         self._failure: Exception | None = None
         self._started = perf_counter()
+
+    @cached_property
+    def correlation_id(self) -> str:
+        """The trace id as a GUID."""
+        trace = self._trace_id
+        return f"{trace[:8]}-{trace[8:12]}-{trace[12:16]}-{trace[16:20]}-{trace[20:]}"
 
     def traceparent(self) -> str:
         """The `traceparent` header for a downstream call: a new span of the same trace."""

@@ -38,7 +38,7 @@ class CallingApp:
     @property
     def tenant_id(self) -> str:
         """The id of the tenant that issued the token, the claim `tid`."""
-        return str(self.claims["tid"])
+        return self._access_token.authority.tenant_id
 
     @property
     def roles(self) -> frozenset[str]:

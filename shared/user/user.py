@@ -18,7 +18,11 @@ class SignedInUser:
 
     def __init__(self, context: RequestContext, apis: DownstreamApis) -> None:
         self._context, self._apis = context, apis
-        self._credentials: dict[str, UserCredential] = {}  # by the name of the API
+
+    @cached_property
+    def _credentials(self) -> dict[str, UserCredential]:
+        """By the name of the API."""
+        return {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -39,12 +43,12 @@ class SignedInUser:
     @property
     def id(self) -> str:
         """The user's object id, the claim `oid`. Use it together with `tenant_id` as the key of what you store."""
-        return str(self.claims["oid"])
+        return self._context.access_token.object_id
 
     @property
     def tenant_id(self) -> str:
         """The id of the user's tenant, the claim `tid`."""
-        return str(self.claims["tid"])
+        return self._context.access_token.authority.tenant_id
 
     @property
     def name(self) -> str:

@@ -31,7 +31,7 @@ class Keys(Protocol):
 class _Validated:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "payload", "scopes")
+    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "object_id", "payload", "scopes")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class _Validated:
         scopes: frozenset[str],
         key_id: str,
         key: SigningKey,
+        object_id: str,
         name_in_log: str,
         authority: Authority,
         agent: Agent | None = None,
@@ -47,6 +48,7 @@ class _Validated:
         self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
         self.expires_at, self.scopes = expires_at, scopes
         self.key_id, self.key = key_id, key
+        self.object_id = object_id  # `oid`: at hand without parsing, because most functions ask for it
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
         self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
         self.agent = agent  # that calls for the user
@@ -86,6 +88,7 @@ class AccessTokenValidator:
 
     def __init__(self, authority: Authority, accepted: TokenSettings, keys: Keys, now: Callable[[], float]) -> None:
         self._accepted, self._keys, self._now = accepted, keys, now
+        self._client_id = authority.client_id
         self._tenants = Tenants(authority, accepted.allowed_tenants)
 
     def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken:
@@ -107,12 +110,12 @@ class AccessTokenValidator:
         authority = self._check_issuer(claims, key)
         self._check_audience(claims)
         expires_at = self._check_time(claims)
-        kind, name = _kind_of(claims), self._name_in_log(claims, authority)
+        kind, oid, name = _kind_of(claims), claims["oid"], self._name_in_log(claims, authority)
         if kind is ValidatedAppToken:
             check_no_user_account(claims)
-            return ValidatedAppToken(payload, expires_at, frozenset(), key_id, key, name, authority)
+            return ValidatedAppToken(payload, expires_at, frozenset(), key_id, key, oid, name, authority)
         agent, scopes = admitted_agent(claims, self._accepted), _split_scopes(claims["scp"])
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, name, authority, agent)
+        return ValidatedToken(payload, expires_at, scopes, key_id, key, oid, name, authority, agent)
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
         """The authority of the token's tenant. Its issuer, and one that its key lists, must be that tenant's.
@@ -122,20 +125,27 @@ class AccessTokenValidator:
         """
         authority = self._tenants.find(claims.get("tid"))
         if authority is None:
-            raise InvalidToken(reason="tenant")
+            from .refusals import why_tenant
+
+            raise InvalidToken(reason=why_tenant(claims.get("tid"), several=bool(self._accepted.allowed_tenants)))
         issuer = key.published_by or authority.issuer
         if (claims.get("ver"), claims.get("iss")) not in (("1.0", authority.v1_issuer), ("2.0", issuer)):
-            raise InvalidToken(reason="issuer")
+            from .refusals import why_issuer
+
+            issuers = {"1.0": authority.v1_issuer, "2.0": issuer}
+            raise InvalidToken(reason=why_issuer(claims.get("ver"), claims.get("iss"), issuers))
         if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id, by_name=authority.among_several):
-            raise InvalidToken(reason="issuer of the signing key")
+            raise InvalidToken(reason="issuer of the signing key: the key is not one of this tenant")
         return authority
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if claims.get("aud") not in self._accepted.audiences:
-            raise InvalidToken(reason="audience")
+            from .refusals import why_audience
+
+            raise InvalidToken(reason=why_audience(claims, self._accepted.audiences, self._client_id))
         client = client_of(claims)
         if self._accepted.allowed_clients and client not in self._accepted.allowed_clients:
-            raise InvalidToken(reason="client application")
+            raise InvalidToken(reason="client application: not one of AzureAd__AllowedClients")
 
     def _check_time(self, claims: Mapping[str, Any]) -> float:
         issued_at, not_before, expires_at = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
@@ -143,7 +153,7 @@ class AccessTokenValidator:
         if now >= expires_at + LEEWAY_SECONDS:
             raise InvalidToken(reason="expired")
         if now < max(not_before, issued_at) - LEEWAY_SECONDS:
-            raise InvalidToken(reason="not yet valid")
+            raise InvalidToken(reason="not yet valid: the clock of this computer may be slow")
         return float(expires_at + LEEWAY_SECONDS)
 
     def _name_in_log(self, claims: Mapping[str, Any], authority: Authority) -> str:
@@ -198,7 +208,9 @@ def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppTok
     is_client = is_itself and _is_identifier(client_of(claims)) and _OF_A_USER.isdisjoint(claims)
     if is_client and said in ("", "app"):
         return ValidatedAppToken
-    raise InvalidToken(reason="not an access token of a user or of an application")
+    from .refusals import why_no_kind
+
+    raise InvalidToken(reason=why_no_kind(claims))
 
 
 @lru_cache(maxsize=256)

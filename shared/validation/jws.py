@@ -37,10 +37,12 @@ _jws = jwt.PyJWS()
 def key_id_of(token: str) -> str:
     """The `kid` in the header of a token. Raises InvalidToken for a malformed token or a refused header."""
     if len(token) > MAX_TOKEN_CHARS or not _COMPACT_JWS.fullmatch(token):
-        raise InvalidToken(reason="not a compact JWS")
+        from .refusals import why_not_compact
+
+        raise InvalidToken(reason=why_not_compact(token, MAX_TOKEN_CHARS))
     encoded = token[: token.index(".")]
     if len(encoded) > _MAX_HEADER_CHARS:
-        raise InvalidToken(reason="header")
+        raise InvalidToken(reason=f"header: longer than {_MAX_HEADER_CHARS} characters")
     return _key_id_in(encoded)
 
 
@@ -50,14 +52,16 @@ def _key_id_in(encoded: str) -> str:
     try:
         header = parse_segment(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except binascii.Error:
-        raise InvalidToken(reason="header") from None
+        raise InvalidToken(reason="header: not base64url") from None
     key_id = header.get("kid")
     if header.get("alg") != ALGORITHM or _REFUSED_HEADERS & header.keys():
-        raise InvalidToken(reason="header")
+        from .refusals import why_header
+
+        raise InvalidToken(reason=why_header(header, ALGORITHM, _REFUSED_HEADERS))
     if "typ" in header and not _is_type(header["typ"]):
-        raise InvalidToken(reason="type")
+        raise InvalidToken(reason="type: typ names no access token")
     if not isinstance(key_id, str) or len(key_id) > _MAX_KEY_ID_CHARS:
-        raise InvalidToken(reason="key id")
+        raise InvalidToken(reason="key id: no kid, or one that is too long")
     return key_id
 
 
@@ -93,7 +97,9 @@ class SigningKey:
         try:
             payload: bytes = _jws.decode(token, self.key, algorithms=[ALGORITHM])
         except jwt.PyJWTError as error:
-            raise InvalidToken(reason=f"signature: {type(error).__name__}") from None
+            from .refusals import why_signature
+
+            raise InvalidToken(reason=why_signature(token, type(error).__name__)) from None
         return payload
 
     def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:

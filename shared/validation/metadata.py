@@ -16,24 +16,53 @@ DOCUMENT_SECONDS = 5.0  # per document, retries included
 ATTEMPTS = 2
 
 
-class UnknownTenantError(ValueError):
+class MetadataError(ValueError):
+    """A document brings no keys. `words`: why, and which setting to look at. They quote nothing that was read."""
+
+    words = "what responds at AzureAd__Instance is not Entra, or a proxy responds in its place"
+
+    def __str__(self) -> str:
+        return self.words
+
+
+class NotEntraError(MetadataError):
+    """The response has another status than 200, or is not a JSON object."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        told = f"HTTP {status}{' without a JSON object' if status == 200 else ''}"
+        why = "Entra, or a proxy in its place, fails" if status >= 500 else type(self).words
+        self.words = f"{told}: {why}"
+
+
+class UnknownTenantError(MetadataError):
     """Entra has no such tenant (AADSTS90002)."""
 
+    words = "Entra knows no tenant with the id in AzureAd__TenantId; perhaps AzureAd__Instance is of another cloud"
 
-class ForeignIssuerError(ValueError):
+
+class ForeignIssuerError(MetadataError):
     """The discovery document names another issuer."""
 
+    words = "the issuer is another than that of AzureAd__Instance and AzureAd__TenantId"
 
-class ForeignKeySetError(ValueError):
+
+class ForeignKeySetError(MetadataError):
     """The discovery document's `jwks_uri` is not on the authority's own host."""
 
+    words = "the signing keys are at another host than AzureAd__Instance"
 
-class ForeignTokenEndpointError(ValueError):
+
+class ForeignTokenEndpointError(MetadataError):
     """The discovery document's `token_endpoint` is not on the authority's own host."""
 
+    words = "the token endpoint is at another host than AzureAd__Instance"
 
-class EntraBusyError(ValueError):
+
+class EntraBusyError(MetadataError):
     """Entra asks for a pause. `seconds`: its length, 0 if Entra names none."""
+
+    words = "Entra is busy (HTTP 429 or 503)"
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -105,12 +134,30 @@ class Metadata:
 
 def _says_unknown_tenant(response: Response) -> bool:
     """Whether a 400 is AADSTS90002. A proxy may send other errors with status 400."""
-    body = response.json()
+    try:
+        body = response.json()
+    except ValueError:
+        return False
     return isinstance(body, dict) and body.get("error") == "invalid_tenant"
 
 
 def _json_object(response: Response) -> dict[str, Any]:
-    document = response.json() if response.status_code == 200 else None
+    try:
+        document = response.json() if response.status_code == 200 else None
+    except ValueError:
+        document = None
     if not isinstance(document, dict):
-        raise ValueError("not a JSON object")
+        raise NotEntraError(response.status_code)
     return document
+
+
+def why_no_keys(error: Exception) -> str:
+    """The kind of a failure to fetch the keys, for the log, and which setting to look at. It quotes nothing."""
+    if isinstance(error, MetadataError):
+        return f"{type(error).__name__}: {error.words}"
+    if isinstance(error, TransportError):
+        from ..net.failure_words import UNKNOWN_NAME
+
+        hint = "; is AzureAd__Instance spelled right?" if UNKNOWN_NAME in str(error) else ""
+        return f"{type(error).__name__}: {error}{hint}"
+    return f"{type(error).__name__}: {MetadataError.words}"

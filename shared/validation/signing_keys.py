@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidToken, ServerMisconfigured, ServiceUnavailable
 from ..net import WAIT_SECONDS, SingleFlight, TransportError, WaitedTooLongError
-from .metadata import EntraBusyError, UnknownTenantError
+from .metadata import EntraBusyError, UnknownTenantError, why_no_keys
 
 if TYPE_CHECKING:
     from .jws import SigningKey
@@ -121,7 +121,7 @@ class SigningKeys:
         self._known = KnownKeys()
         self._refresh_at = self._next_for_unknown = self._failed_at = NEVER
         self._began_at: float | None = None
-        self._unknown_tenant = False
+        self._unknown_tenant, self._why_failed = False, ""
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def get(self, key_id: str) -> SigningKey:
@@ -155,14 +155,15 @@ class SigningKeys:
         if known.is_good(key_id, now):
             return known.keys[key_id]
         if not known.keys and self._unknown_tenant:
-            raise ServerMisconfigured(reason="Entra does not know the tenant, or the instance is not Entra")
+            raise ServerMisconfigured(reason=f"signing keys: {self._why_failed}")
         if not ended:
             raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
         is_for_all = not known.keys or key_id in known.keys
         due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
         wait = math.ceil(max(1.0, due - now))  # `due` may be minus infinity: no fetch was tried
         if not known.keys or self._failed_at > NEVER:
-            raise ServiceUnavailable(retry_after=wait, reason="signing keys could not be fetched")
+            reason = f"signing keys could not be fetched ({self._why_failed or 'not tried again yet'})"
+            raise ServiceUnavailable(retry_after=wait, reason=reason)
         if key_id in known.keys or now < known.differ_until:
             raise ServiceUnavailable(retry_after=wait, reason="Entra's key lists differ")
         raise InvalidToken(reason="unknown signing key")
@@ -202,6 +203,10 @@ class SigningKeys:
             return False
         return True
 
+    def broken_at(self) -> float:
+        """When a fetch last brought no key, while none was known; NEVER otherwise. Starts nothing."""
+        return NEVER if self._known.keys else max(self._failed_at, self._known.fetched_at)
+
     def _refresh(self) -> None:
         if self._now() >= self._refresh_at:  # another thread may just have done it
             self._fetch()
@@ -226,7 +231,8 @@ class SigningKeys:
         count, now = len(self._known.keys), self._now()
         self._failed_at, self._unknown_tenant = now, isinstance(error, UnknownTenantError)
         next_try = now + (NEXT_FETCH_SECONDS if count else EMPTY_COOLDOWN_SECONDS)
-        log.warning("signing keys: fetch failed (%s); keeping the %d known", type(error).__name__, count)
+        self._why_failed = why_no_keys(error)
+        log.warning("signing keys: fetch failed (%s); keeping the %d known", self._why_failed, count)
         if isinstance(error, EntraBusyError):
             next_try = max(next_try, now + min(error.seconds, MAX_METADATA_RETRY_AFTER_SECONDS))
         self._refresh_at, self._next_for_unknown = max(self._refresh_at, next_try), next_try

@@ -161,7 +161,7 @@ def test_only_rs256(lab: Lab, algorithm: str) -> None:
     genuine = token.rpartition(".")[2]
     for token in (forged, forged + genuine):
         error = refused(lab, token)
-        assert (type(error), error.reason in ("header", "not a compact JWS")) == (InvalidToken, True)
+        assert (type(error), error.reason.partition(":")[0] in ("header", "not a compact JWS")) == (InvalidToken, True)
 
 
 @pytest.mark.parametrize("algorithm", ["PS256", "RS384", "RS512"])
@@ -231,7 +231,7 @@ def test_a_header_member_given_twice_is_refused(lab: Lab) -> None:
 
 def test_an_endless_token_is_refused_without_a_look_at_it(lab: Lab) -> None:
     mark = lab.stack.audit.mark()
-    assert refused(lab, "a" * 1_000_000).reason == "not a compact JWS"
+    assert refused(lab, "a" * 1_000_000).reason == "not a compact JWS: longer than 32768 characters"
     assert lab.stack.audit.entries(mark) == []
 
 
@@ -245,7 +245,7 @@ def test_a_header_has_4_kb_at_the_most(lab: Lab, chars: int, passes: bool) -> No
     if passes:
         assert lab.services().sessions.open(token)
     else:
-        assert refused(lab, token).reason == "header"
+        assert refused(lab, token).reason == "header: longer than 4096 characters"
 
 
 def test_an_async_function_asks_for_its_scope_too(lab: Lab) -> None:
@@ -262,7 +262,10 @@ def test_an_async_function_asks_for_its_scope_too(lab: Lab) -> None:
 def test_an_id_token_is_no_access_token(lab: Lab) -> None:
     api = lab.environ()["AzureAd__ClientId"]
     error = refused(lab, lab.stack.issue_id_token("alice", aud=api))
-    assert (type(error), error.reason) == (InvalidToken, "not an access token of a user or of an application")
+    assert (type(error), error.reason) == (
+        InvalidToken,
+        "not an access token of a user or of an application: an ID token; the client must send its access token",
+    )
 
 
 def test_a_genuine_app_only_token_is_told_what_it_is(lab: Lab) -> None:
@@ -295,7 +298,7 @@ def test_the_list_of_allowed_clients_is_enforced(lab: Lab) -> None:
     assert lab.services(AzureAd__AllowedClients=client.upper()).sessions.open(token)
     with pytest.raises(InvalidToken) as raised:
         lab.services(AzureAd__AllowedClients="3c1a0000-0000-4000-8000-000000000001").sessions.open(token)
-    assert raised.value.reason == "client application"
+    assert raised.value.reason == "client application: not one of AzureAd__AllowedClients"
 
 
 def test_other_audiences_can_be_configured(lab: Lab) -> None:

@@ -134,7 +134,7 @@ def test_credentials_are_tried_in_order_and_the_winner_is_logged(
         at + "Base64EncodedValue": base64.b64encode(certificate.pfx()).decode(),
     }
     assert works(lab, **lab.credential("Path", CertificateDiskPath="/nowhere/client.pfx"), **second)
-    assert "Path could not be loaded (FileNotFoundError)" in caplog.text
+    assert "Path could not be loaded (FileNotFoundError: there is no file at CertificateDiskPath)" in caplog.text
     assert "using Base64Encoded" in caplog.text
 
 

@@ -19,7 +19,7 @@ BEFORE = (CredentialSettings("KeyVault", key_vault_certificate_name="a", version
 
 
 class Credential:
-    source_type = "KeyVault"
+    source_type, broken_at = "KeyVault", float("-inf")
 
     def __init__(self, version: str) -> None:
         self.version = version

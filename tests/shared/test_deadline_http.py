@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import requests
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from shared.net.deadline import within
 from shared.net.deadline_http import (
@@ -138,19 +146,25 @@ def test_an_idle_connection_is_probed_before_azure_forgets_it() -> None:
                 assert connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
 
 
+REFUSED = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # its connection
 READ_TIMEOUT = ReadTimeoutError(None, "https://login.example", "timed out")  # type: ignore[arg-type]  # its pool
 
 
 @pytest.mark.parametrize(
     ("error", "is_one"),
     [
-        (requests.ConnectTimeout(), True),
-        (requests.ReadTimeout("timed out"), True),
-        (requests.ConnectionError(READ_TIMEOUT), True),
-        (requests.ConnectionError(READ_TIMEOUT, "more"), True),
-        (requests.ConnectionError("refused"), False),
-        (requests.ConnectionError("more", READ_TIMEOUT), False),
-        (requests.ConnectionError(), False),
+        (ConnectTimeoutError(), True),
+        (READ_TIMEOUT, True),
+        (TimeoutError("the deadline is over"), True),
+        (ProtocolError("Connection aborted.", TimeoutError()), True),  # while the request was sent
+        (ProxyError("Unable to connect to proxy", ConnectTimeoutError()), True),
+        (ProxyError("Unable to connect to proxy", REFUSED), False),
+        (REFUSED, False),
+        (NameResolutionError("login.example", None, socket.gaierror()), False),  # type: ignore[arg-type]  # its connection
+        (ProtocolError("Connection aborted.", ConnectionResetError()), False),
+        (ProtocolError("Connection aborted."), False),
+        (ProtocolError(), False),
+        (SSLError(TimeoutError()), False),
         (OSError(5, "failed"), False),
     ],
 )

@@ -127,6 +127,10 @@ def test_the_log_gets_the_number_and_the_trace_but_no_prose() -> None:
         ({"error": "invalid_grant"}, InvalidToken),
         ({"error": "login_required"}, InvalidToken),
         ({"error": "unauthorized_client"}, ServerMisconfigured),
+        ({"error": "access_denied"}, AccessDenied),
+        ({"error": "access_denied", "error_codes": [9999999]}, AccessDenied),
+        ({"error": "access_denied", "error_codes": [65004]}, ConsentRequired),
+        ({"error": "access_denied", "error_codes": [7000215]}, ServerMisconfigured),
     ],
 )
 def test_without_a_number_the_words_decide(body: dict[str, Any], kind: type[ApiError]) -> None:

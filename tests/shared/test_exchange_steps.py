@@ -51,6 +51,10 @@ class Clients:
     def __init__(self, *applications: Msal) -> None:
         self._clients = [ConfidentialClient(each, 9e9, "v") for each in applications]
         self.refused: list[tuple[str, int]] = []
+        self.broken = False
+
+    def note_refusal(self, refused: bool) -> None:
+        self.broken = refused
 
     def get(self) -> ConfidentialClient:
         return self._clients[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -69,10 +70,11 @@ def test_a_post_is_sent_with_our_correlation_id_and_msals_headers(entra: Entra, 
         TOKEN_URL, params={"p": "1"}, data={"d": "2"}, headers={"a": "b"}, correlation_id="id", timeout=5
     )
     assert response.status_code == 200
-    headers = {"a": "b", "client-request-id": "id", "return-client-request-id": "true"}
-    assert entra.sent == [("POST", TOKEN_URL, {"params": {"p": "1"}, "data": {"d": "2"}, "headers": headers})]
-    http.post(TOKEN_URL)
-    assert entra.sent[1][2]["headers"] == {}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    headers = {**form, "a": "b", "client-request-id": "id", "return-client-request-id": "true"}
+    assert entra.sent == [("POST", TOKEN_URL, {"params": {"p": "1"}, "data": b"d=2", "headers": headers})]
+    http.post(TOKEN_URL, data={"scope": "a/b c&d=\u00e9", "left out": None})
+    assert entra.sent[1][2] == {"params": None, "data": b"scope=a%2Fb+c%26d%3D%C3%A9", "headers": form}
 
 
 def test_a_get_is_sent_as_it_is_unless_the_response_is_known(entra: Entra) -> None:
@@ -325,9 +327,10 @@ def test_what_msal_sends(entra: Entra, settings: dict[str, str], claims: object)
     assert result["access_token"] == "t"
     (method, url, request) = entra.sent[-1]
     assert (method, url) == ("POST", MICROSOFT)
-    assert set(request["data"]["scope"].split()) == {"https://graph.microsoft.com/.default", "openid", "profile"}
-    assert (request["data"]["assertion"], request["data"]["requested_token_use"]) == ("assertion", "on_behalf_of")
-    assert json.loads(request["data"].get("claims") or "null") == claims
+    form = dict(parse_qsl(request["data"].decode()))
+    assert set(form["scope"].split()) == {"https://graph.microsoft.com/.default", "openid", "profile"}
+    assert (form["assertion"], form["requested_token_use"]) == ("assertion", "on_behalf_of")
+    assert json.loads(form.get("claims") or "null") == claims
 
 
 def test_closing_it_leaves_the_transport_open(http: MsalHttpClient) -> None:

@@ -38,7 +38,7 @@ class Entra:
     key = SigningKey(STRANGER.public_key())
 
     def validate(self, token: str) -> ValidatedToken:
-        return ValidatedToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "user", AUTHORITY)
+        return ValidatedToken(b"{}", 2e9, frozenset({"s"}), "kid", self.key, "oid", "user", AUTHORITY)
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return True

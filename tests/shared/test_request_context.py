@@ -22,7 +22,8 @@ from tests.support.tokens import STRANGER
 GRAPH = DownstreamApiSettings("Graph", "https://graph.example", ("a", "b"))
 AUTHORITY = Authority("https://login.example", "tenant", "client")
 SESSION = Session(
-    b"digest", ValidatedToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "pseudonym", AUTHORITY)
+    b"digest",
+    ValidatedToken(b"{}", 9e9, frozenset(), "kid", SigningKey(STRANGER.public_key()), "oid", "pseudonym", AUTHORITY),
 )
 
 
@@ -31,6 +32,9 @@ class Tokens:
 
     def __init__(self, outcome: DownstreamToken | ApiError) -> None:
         self.outcome, self.asked = outcome, list[tuple[object, ...]]()
+
+    def known_token(self, *_: object) -> None:
+        """None is at hand."""
 
     def token_for(
         self, session: Session, bearer: str, scopes: Scopes, *, correlation_id: str, refusal: Refusal | None = None
@@ -96,6 +100,7 @@ def test_a_closed_context_asks_for_no_token(caplog: pytest.LogCaptureFixture) ->
 def test_a_closed_context_holds_no_prefetched_token() -> None:
     context = context_of(Tokens(DownstreamToken("token", 9e9, 9e9)))
     context.prefetch(GRAPH)
+    assert context._prefetched is not None
     assert context._prefetched.keys() == {"Graph"}
     context.close()
-    assert context._prefetched == {}
+    assert context._prefetched is None

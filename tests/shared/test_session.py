@@ -29,7 +29,7 @@ def token(text: str, at: float = 0.0) -> DownstreamToken:
 
 
 def access_token(key: SigningKey, ends_at: float, payload: bytes = b"{}") -> ValidatedToken:
-    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "pseudonym", AUTHORITY)
+    return ValidatedToken(payload, ends_at, frozenset({"s"}), "kid", key, "oid", "pseudonym", AUTHORITY)
 
 
 @pytest.fixture

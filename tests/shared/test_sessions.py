@@ -120,7 +120,9 @@ class Validator:
 
     def validate(self, token: str) -> ValidatedToken:
         self.calls += 1
-        return ValidatedToken(b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "pseudonym", AUTHORITY)
+        return ValidatedToken(
+            b"{}", self.clock() + 3600, frozenset({"s"}), "kid", self.key, "oid", "pseudonym", AUTHORITY
+        )
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool:
         return key is self.key

@@ -59,7 +59,8 @@ class Population:
     def validate(self, token: str) -> ValidatedToken:  # noqa: ARG002
         """The stand-in for the validator."""
         one = copy(self._model)
-        one.payload = one.payload.replace(self._oid, str(uuid.uuid4()).encode())
+        one.object_id = str(uuid.uuid4())
+        one.payload = one.payload.replace(self._oid, one.object_id.encode())
         return one
 
     def exchange(self, *_: object, **__: object) -> DownstreamToken:

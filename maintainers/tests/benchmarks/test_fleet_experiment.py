@@ -38,7 +38,7 @@ class Validator:
     def validate(self, token: str) -> ValidatedToken:
         ends_at = float(token.split("@")[1])
         return ValidatedToken(
-            b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "-", AUTHORITY
+            b"{}", ends_at, frozenset({"access_as_user"}), "k", cast(SigningKey, object()), "oid", "-", AUTHORITY
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shared.net.deadline_http import Connections
 from tests.support.lab import Lab
 
 from .short_timeouts import ShortTimeouts
@@ -92,7 +93,9 @@ def _without_a_name(service: str, patch: pytest.MonkeyPatch) -> None:
     """DNS fails for the proxy's name, or for a name that is resolved without a proxy.
 
     Without a proxy, the identity endpoint is resolved, and the names that the first request needs at once.
+    The environment of a process does not change while it runs. So pools of connections are made anew here.
     """
+    patch.setattr(Connections, "_pool", lambda made, to: made._new_pool(f"https://{to.netloc}", to.host, to.port))
     if service == "identity":
         patch.setenv("IDENTITY_ENDPOINT", "http://nowhere.invalid/msi/token")
         for name in ("NO_PROXY", "no_proxy"):
