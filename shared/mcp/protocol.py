@@ -53,7 +53,8 @@ class Message(NamedTuple):
         if self.is_modern:
             more = _COMPLETE + (_CACHEABLE if may_be_kept else "")
             result = f"{{{more}{',' if result != '{}' else ''}{result[1:]}"
-        return _json_reply(200, f'{{"jsonrpc":"2.0","id":{json.dumps(self.id)},"result":{result}}}')
+        id_ = self.id if isinstance(self.id, int) else json.dumps(self.id)
+        return _json_reply(200, f'{{"jsonrpc":"2.0","id":{id_},"result":{result}}}')
 
     def refused(self, code: int, text: str, data: Mapping[str, Any] | None = None) -> Refusal:
         """An error for this request. The legacy era sends it with 200, the modern one with a status of its own."""

@@ -126,7 +126,7 @@ class McpServer:
             if message.id is None:
                 return func.HttpResponse(status_code=202)
             if message.method == "tools/call":
-                return message.reply(json.dumps(await self._call(message, user)))
+                return message.reply(await self._call(message, user))
             return message.reply(self._result(message), may_be_kept=message.method in _KEPT)
         except Refusal as refusal:
             return refusal.reply()
@@ -164,8 +164,8 @@ class McpServer:
         given = {"protocolVersion": version, "capabilities": _CAPABILITIES, "serverInfo": self._info}
         return {**given, **self._instructions}
 
-    async def _call(self, message: Message, user: SignedInUser) -> dict[str, Any]:
-        """The result of `tools/call`. A failure of the tool is a result as well, so that the model can read it.
+    async def _call(self, message: Message, user: SignedInUser) -> str:
+        """The result of `tools/call`, as JSON text. A failure of the tool is a result, too: a model can read it.
 
         Raises:
             Refusal: there is no such tool.
@@ -189,7 +189,7 @@ class McpServer:
             return result
 
 
-async def _result_of_tool(tool: Tool, given: object, user: SignedInUser) -> dict[str, Any]:
+async def _result_of_tool(tool: Tool, given: object, user: SignedInUser) -> str:
     try:
         arguments = tool.arguments(given)
     except WrongValue as wrong:

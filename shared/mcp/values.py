@@ -96,9 +96,9 @@ def _name_of(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 
-def _kind(expected: str, *kinds: type) -> Callable[[Any], Any]:
+def _kind(expected: str, kind: type) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        if type(value) in kinds:  # of JSON only: no subclass arrives, and True is no int
+        if isinstance(value, kind):
             return value
         raise WrongValue(f"must be {expected}")
 

@@ -123,6 +123,8 @@ class RequestRecord:
             f"user={self.user} correlation_id={self.correlation_id}"
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
+        if unexpected is not None and error is self._failure:
+            unexpected = _without_text(unexpected)
         code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
         more = {
@@ -140,6 +142,13 @@ class RequestRecord:
             if value:
                 line += f" {name}={value}"
         log.log(level, "request %s", line, exc_info=unexpected)
+
+
+def _without_text(error: BaseException) -> BaseException:
+    """The same traceback, with the type of the error alone: its text may repeat what a model wrote."""
+    kind = type(error).__name__
+    shown = RuntimeError(f"{kind}; its text is left out, because it may repeat an argument of the tool")
+    return shown.with_traceback(error.__traceback__)
 
 
 def _level(status: int) -> int:

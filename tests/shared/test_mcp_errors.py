@@ -40,7 +40,7 @@ class OddStatus(Forbidden):
 
 
 FAILURES: dict[str, Callable[[], BaseException]] = {
-    "teapot": lambda: TeapotError("a secret text"),
+    "teapot": lambda: TeapotError("text-of-the-error"),
     "odd": Odd,
     "odd_status": OddStatus,
     "not_found": NotFound,
@@ -129,6 +129,33 @@ def test_a_failure_of_the_api_behind_is_a_result(lab: Lab, client: McpClient) ->
     assert (refused["status"], refused["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("content_type", "content", "structured"),
+    [
+        ("application/json", '{"name": "é \\u00e9",\n "n": 1}', {"name": "é é", "n": 1}),
+        ("application/vnd.api+json; charset=utf-8", "{}", {}),
+        ("application/json", '{"n": NaN}', None),
+        ("application/json", "[1]", None),
+        ("text/plain", '{"n": 1}', None),
+    ],
+)
+def test_what_an_api_sends_is_the_text_and_an_object_is_structured(
+    lab: Lab, client: McpClient, content_type: str, content: str, structured: object
+) -> None:
+    lab.stack.faults.add("graph", status=200, headers={"Content-Type": content_type}, body=content)
+    found = result_of(client.call("profile"))
+    assert found["content"] == [{"type": "text", "text": content}]
+    assert found.get("structuredContent") == structured
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "code"), [(200, b"\xff", "internal_error"), (302, b"", "downstream_failed")]
+)
+def test_what_is_no_text_is_an_error(lab: Lab, client: McpClient, status: int, content: bytes, code: str) -> None:
+    lab.stack.faults.add("graph", status=status, headers={"Location": "https://x.example/"}, body=content)
+    assert error_of(client.call("profile"))["code"] == code
+
+
 def test_an_async_tool_has_the_same_rule(lab: Lab) -> None:
     @RequiresUser(LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward))()
     async def mcp(req: func.HttpRequest, user: AsyncUser) -> func.HttpResponse:
@@ -195,14 +222,15 @@ def test_a_failure_of_the_tool_is_a_result_and_the_log_says_which(
     reply = client.call("fail", {"how": how}, modern=modern)
     refused = error_of(reply)
     assert (refused["status"], refused["code"]) == (status, code)
-    assert b"secret" not in reply.get_body()
+    assert b"text-of" not in reply.get_body()
     (line,) = lines(caplog)
     assert line.levelno == level
     assert " method=POST status=200 " in line.getMessage()
     assert " tool=fail " in line.getMessage()
     assert said in line.getMessage()
     assert f"correlation_id={refused['correlation_id']} " in line.getMessage()
-    assert "secret" not in line.getMessage()
+    assert "text-of-the-error" not in caplog.text
+    assert ("in fail" in caplog.text) == (how in ("teapot", "recursion"))
     assert (line.exc_info is not None) == (how in ("teapot", "recursion", "odd"))
 
 

@@ -79,7 +79,7 @@ ROWS = (
         of_peer(1.1),
         "a guarded route, the same JSON",
     ),
-    Row("mcp-call", "mcp", "MCP: `tools/call`, known token", of_peer(1.15), "a guarded route, the same work"),
+    Row("mcp-call", "mcp", "MCP: `tools/call` with one call of Graph", of_peer(1.15), "a guarded route, the same work"),
     Row(
         "served",
         "served",

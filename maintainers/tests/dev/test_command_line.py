@@ -34,7 +34,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (
             ["frobnicate"],
             "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, upgrade, token, "
-            "call, exec, client.",
+            "call, mcp, exec, client.",
         ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),

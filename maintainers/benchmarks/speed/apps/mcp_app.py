@@ -25,9 +25,9 @@ def add_order(user: User, item: str, quantity: int = 1) -> object:
 
 
 @tools.tool
-def find_orders(user: User, text: str, newest_first: bool = True) -> object:
-    """Finds orders of the user."""
-    return work(user, text, int(newest_first))
+def my_profile(user: User) -> object:
+    """Who the user is."""
+    return user.api("Graph").get("/me?$select=displayName").json()
 
 
 TOOLS = json.loads(tools._listed())
@@ -53,3 +53,11 @@ def same_call(req: func.HttpRequest, user: User) -> object:
     """The work of a tool, from a plain route."""
     body = json_body(req)
     return work(user, body["item"], body["quantity"])
+
+
+@app.route("profile", methods=["POST"])
+@requires_user(scopes=["access_as_user"])
+def same_profile(req: func.HttpRequest, user: User) -> object:
+    """The work of the other tool, from a plain route."""
+    json_body(req)
+    return user.api("Graph").get("/me?$select=displayName").json()
