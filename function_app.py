@@ -2,9 +2,10 @@
 
 import azure.functions as func
 
-from shared import McpServer, User, health, json_body, requires_user
+from shared import McpServer, User, health, json_body, protected_resource, requires_user
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)  # the access token decides, not a function key
+app.register_functions(protected_resource)  # where clients that know the address alone learn how to sign in (RFC 9728)
 tools = McpServer("contoso-api", instructions="Each tool acts as the signed-in user.")
 
 

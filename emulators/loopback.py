@@ -18,6 +18,13 @@ class PortTaken(OSError):  # noqa: N818 - named for what has happened, as FileNo
         self.what = what
 
 
+def free_port() -> int:
+    """A port on 127.0.0.1 that nothing listens on now."""
+    with bind(0, "any") as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def bind(port: int, what: str) -> socket.socket:
     """A listening socket on 127.0.0.1; port 0 takes any free one. Raises PortTaken."""
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it.

@@ -16,6 +16,7 @@ from shared.application.app_api import AppApi, AsyncAppApi
 from shared.downstream.api import ApiResponse, DownstreamApi
 from shared.downstream.batch import BatchCall, BatchResponse
 from shared.errors import ApiError
+from shared.hosting.protected_resource import metadata_routes
 from shared.net import Response
 from shared.requires_user import RequiresApp, RequiresCaller, RequiresUser
 from shared.user.async_api import AsyncDownstreamApi
@@ -85,6 +86,9 @@ def _decorators() -> Iterator[str]:
     decorators = ("requires_user", "requires_app", "requires_caller")
     for name in (*decorators, "app_api", "async_app_api", "health", "json_body"):
         yield from _entry("@" * (name in decorators) + name, documented()[name])
+    yield "### `protected_resource`\n"
+    yield "```python\napp.register_functions(protected_resource)\n```\n"
+    yield _wrapped(_text(metadata_routes))
 
 
 def _users() -> Iterator[str]:

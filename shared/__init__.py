@@ -11,8 +11,12 @@ from .requires_user import app_api, async_app_api, health, requires_app, require
 from .user import AsyncUser, CallingApp, User
 
 if TYPE_CHECKING:
+    from azure.functions import Blueprint
+
     from .downstream.batch import BatchCall
     from .mcp import McpServer
+
+    protected_resource: Blueprint
 
 __all__ = [
     "ApiError",
@@ -28,6 +32,7 @@ __all__ = [
     "async_app_api",
     "health",
     "json_body",
+    "protected_resource",
     "requires_app",
     "requires_caller",
     "requires_user",
@@ -37,7 +42,7 @@ __version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as
 
 
 def __getattr__(name: str) -> Any:
-    """These are imported where an app names them. The others would wait for it."""
+    """What only some apps use is imported where an app names it. `BatchCall` also needs rooms that are loaded later."""
     if name == "BatchCall":
         from .downstream.batch import BatchCall
 
@@ -46,4 +51,9 @@ def __getattr__(name: str) -> Any:
         from .mcp import McpServer
 
         return McpServer
+    if name == "protected_resource":
+        from .hosting.protected_resource import metadata_routes
+        from .services import services
+
+        return metadata_routes(services.settings)
     raise AttributeError(name)

@@ -124,13 +124,18 @@ class LazyServices:
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.
         """
-        settings = self._read_settings()
-        if isinstance(settings, SettingsError):
-            raise SettingsError(settings.problems)
+        settings = self.settings()
         if self._services is None:
             with self._lock:
                 self._services = self._services or self._build(settings)
         return self._services
+
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError as `get` does."""
+        settings = self._read_settings()
+        if isinstance(settings, SettingsError):
+            raise SettingsError(settings.problems)
+        return settings
 
     def problems(self) -> Mapping[str, str]:
         """Wrong settings: name → what it must be. They are logged when the settings are first read. Raises nothing."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from emulators.audit import Entry
-from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
 from emulators.local.health import PATH as HEALTH
@@ -17,7 +16,7 @@ from emulators.local.loading_errors import brief
 from emulators.local.mcp import PATH as MCP
 from emulators.local.mcp import address as mcp_address
 from emulators.local.ports import DEFAULT_PORT, StackPorts
-from emulators.local.running import Running, up
+from emulators.local.running import Running, address_of, up
 from emulators.local.settings_file import local_settings, overriding
 from emulators.local.shared_cache import address
 from emulators.local.state import FOLDER, ROOT, published, running
@@ -73,7 +72,7 @@ def serve(
 
 def _address_of_func(ports: StackPorts) -> str:
     """Where `func start` will serve the API, as local.settings.json tells it."""
-    return f"http://127.0.0.1:{ports.api or DEFAULT_PORT}{HostJson.read(ROOT / 'host.json').base_path}"
+    return address_of(ports.api or DEFAULT_PORT)
 
 
 def _until_stopped(tenant: Running, timeline: Timeline) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 import azure.functions as func
 
 from ..errors import BadRequest, Forbidden, InsufficientScope
-from ..hosting import run_to_end
+from ..hosting import prompts_for_consent, run_to_end
 from ..user import AsyncUser, SignedInUser, User, context_of
 from . import protocol
 from .protocol import Message, Refusal
@@ -170,12 +170,14 @@ class McpServer:
         Raises:
             Refusal: there is no such tool.
             InsufficientScope: the token lacks the scopes of the tool. The guard sends 403.
+            ConsentRequired: the client is one of `AzureAd__ConsentPromptClients`. The guard sends 401.
         """
         name, given = message.params.get("name"), message.params.get("arguments")
         tool = self._tools.get(name) if isinstance(name, str) else None
         if tool is None:
             raise message.refused(protocol.INVALID_PARAMS, "There is no such tool. tools/list names them.")
-        record = context_of(user).record
+        context = context_of(user)
+        record = context.record
         record.tool_called(tool.name)
         if tool.scopes and user.scopes.isdisjoint(tool.scopes):
             raise InsufficientScope(tool.scopes, reason="none of the scopes")
@@ -183,7 +185,9 @@ class McpServer:
             raise TypeError(f"{tool.name} is {'async ' * tool.is_async}def: write such an endpoint for this McpServer")
         try:
             return await _result_of_tool(tool, {} if given is None else given, user)
-        except Exception as error:  # noqa: BLE001 — whatever a tool raises is its result; the log has the traceback
+        except Exception as error:  # whatever a tool raises is its result; the log has the traceback
+            if prompts_for_consent(error, context.access_token):
+                raise  # the guard sends 401: the client asks its user for consent, and calls again
             result, failure = error_of(error, record.correlation_id)
             record.tool_failed(failure)
             return result

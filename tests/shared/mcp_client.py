@@ -19,15 +19,13 @@ Endpoint = Callable[..., Any]
 class McpClient:
     """Sends single messages, as a client with this token."""
 
-    def __init__(self, endpoint: Endpoint, token: str) -> None:
-        self._endpoint, self._token = endpoint, token
+    def __init__(self, endpoint: Endpoint, token: str, url: str = "http://localhost/api/mcp") -> None:
+        self._endpoint, self._token, self._url = endpoint, token, url
 
     def send(self, body: bytes, headers: Mapping[str, str] | None = None, method: str = "POST") -> func.HttpResponse:
         """The response to these bytes."""
         own = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        given = func.HttpRequest(
-            method, "http://localhost/api/mcp", headers={**own, **(headers or {})}, params={}, body=body
-        )
+        given = func.HttpRequest(method, self._url, headers={**own, **(headers or {})}, params={}, body=body)
         result = self._endpoint(req=given)
         reply = asyncio.run(_awaited(result)) if isinstance(result, Awaitable) else result
         assert isinstance(reply, func.HttpResponse)

@@ -119,6 +119,54 @@ def test_consent_that_is_missing_is_a_result_with_the_address(lab: Lab, endpoint
     assert refused.keys() >= {"status", "code", "detail", "correlation_id", "scopes"}
 
 
+COPILOT = "ab3be6b7-f5df-413d-ac2d-abf1e3fd9c0b"
+
+
+@ERAS
+@pytest.mark.parametrize("endpoint_of", [tools, async_tools], ids=["def", "async def"])
+def test_a_client_that_asks_for_consent_gets_401_and_calls_again_with_the_same_token(
+    lab: Lab, endpoint_of: McpServer, modern: bool
+) -> None:
+    changed = lab.environ(AzureAd__ConsentPromptClients=COPILOT)
+    requires_user = RequiresUser(LazyServices(changed, now=lab.clock, sleep=lab.clock.forward))
+
+    @requires_user()
+    def mcp(req: func.HttpRequest, user: User) -> func.HttpResponse:
+        return tools.handle(req, user)
+
+    @requires_user()
+    async def async_mcp(req: func.HttpRequest, user: AsyncUser) -> func.HttpResponse:
+        return await async_tools.handle(req, user)
+
+    endpoint, tool = (mcp, "profile") if endpoint_of is tools else (async_mcp, "async_profile")
+    with lab.stack.directory.unchanged():
+        copilot = McpClient(endpoint, lab.stack.issue_access_token("connor", azp=COPILOT))
+        reply = copilot.call(tool, modern=modern)
+        assert (reply.status_code, body_of(reply)["code"]) == (401, "consent_required")
+        assert 'error="consent_required"' in reply.headers["WWW-Authenticate"]
+        other = McpClient(endpoint, lab.stack.issue_access_token("connor"))
+        assert error_of(other.call(tool, modern=modern))["status"] == 403
+        lab.stack.directory.consent("connor")
+        assert result_of(copilot.call(tool, modern=modern))["structuredContent"]["displayName"]
+
+
+def test_a_challenge_for_a_scope_names_it_in_full(lab: Lab) -> None:
+    """To Entra, a bare scope is one of Graph."""
+    url = "https://api.contoso.example/api/mcp"
+    changed = lab.environ(AzureAd__PublicUrls=url)
+
+    @RequiresUser(LazyServices(changed, now=lab.clock, sleep=lab.clock.forward))(scopes=["access_as_user"])
+    def mcp(req: func.HttpRequest, user: User) -> func.HttpResponse:
+        return tools.handle(req, user)
+
+    reply = McpClient(mcp, lab.stack.issue_access_token("alice"), url).call("write", {"text": "a"})
+    challenge = reply.headers["WWW-Authenticate"]
+    assert (reply.status_code, body_of(reply)["scopes"]) == (403, ["Notes.Write", "Notes.All"])
+    assert f'scope="{url}/Notes.Write {url}/Notes.All"' in challenge
+    document = "https://api.contoso.example/.well-known/oauth-protected-resource/api/mcp"
+    assert f'resource_metadata="{document}"' in challenge
+
+
 def test_a_token_that_entra_no_longer_takes_is_a_result(lab: Lab, endpoint: Callable[..., Any]) -> None:
     assert error_of(McpClient(endpoint, lab.stack.issue_access_token("rhea")).call("profile"))["status"] == 401
 

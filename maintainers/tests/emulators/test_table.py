@@ -75,7 +75,7 @@ def test_without_a_file_there_is_the_api_alone(tmp_path: Path) -> None:
     read = read_table(tmp_path)
 
     assert read == Table()
-    assert list(registrations(read)) == ["client", "api", "daemon daemon", "graph"]
+    assert list(registrations(read)) == ["client", "mcp", "api", "daemon daemon", "graph"]
     with Stack.start(tmp_path, table=read) as stack, Http(stack).session:
         assert not [name for name in stack.environ("api") if "Orders" in name]
         assert "orders" not in stack.faults.targets
