@@ -21,9 +21,9 @@ def place_order(user: User, item: str, quantity: int = 1) -> object:
     return {"by": user.name, "item": item, "quantity": quantity}
 
 
-def write_note(user: User, text: str) -> str:
+def write_note(user: User, text: str) -> object:
     """Writes a note."""
-    return f"{user.name}: {text}"
+    return {"by": user.name, "note": text}
 
 
 def test_simple_text() -> str:

@@ -60,7 +60,7 @@ def test_a_client_lists_calls_and_understands_each_refusal(
     assert text == {"error": False, "text": "This is a simple text response for testing.", "object": None}
     assert problem_in(wrong)["code"] == "bad_request"
     assert problem_in(failed)["code"] == "internal_error"
-    assert note["text"] == "Alice Ahlberg: hello"
+    assert note["object"] == {"by": "Alice Ahlberg", "note": "hello"}
 
     refused = problem_in(consent["results"][0])
     assert (refused["code"], refused["admin_consent_url"][:8]) == ("consent_required", "https://")
