@@ -79,6 +79,9 @@ While `run` or `emulators` is up, from another terminal:
   python3 dev.py call --app NAME [-X METHOD] [-d BODY] PATH
       the same as an application without a user, such as daemon; [app_roles] in
       local-stack.toml gives it roles
+  python3 dev.py mcp PERSON
+      the configuration of an MCP client that calls the API as that person, with
+      a token: for clients that take a header
   python3 dev.py exec [--api NAME] -- CMD ...
       runs CMD with the environment of the API process, or of an API behind it
   python3 dev.py client [args]
@@ -139,7 +142,7 @@ LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
 SCRIPTS = {"remove-orders": "emulators.remove_orders", "upgrade": "emulators.upgrade"}  # need no packages
-LOCAL_COMMANDS = ("token", "call", "exec", "client", "explain", "doctor")
+LOCAL_COMMANDS = ("token", "call", "mcp", "exec", "client", "explain", "doctor")
 COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, *SCRIPTS, *LOCAL_COMMANDS)
 MAINTAINERS = ROOT / "maintainers"
 LEVELS = ("requirements-run.txt", "requirements-dev.txt", "maintainers/benchmarks/requirements.txt")

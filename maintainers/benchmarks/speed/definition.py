@@ -81,6 +81,14 @@ ROWS = (
         "a hello route that writes a line, too",
     ),
     Row(
+        "mcp-list",
+        "mcp",
+        "MCP: `tools/list`, through the worker library",
+        of_peer(1.1),
+        "a guarded route, the same JSON",
+    ),
+    Row("mcp-call", "mcp", "MCP: `tools/call` with one call of Graph", of_peer(1.15), "a guarded route, the same work"),
+    Row(
         "served",
         "served",
         "the same over loop-back HTTP, through the local host",

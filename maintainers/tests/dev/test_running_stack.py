@@ -54,6 +54,26 @@ def test_a_client_that_knows_the_address_alone_is_told_the_rest(stack: Serving) 
     assert challenge.endswith(f'resource_metadata="{url}/.well-known/oauth-protected-resource"')
 
 
+def test_the_configuration_of_an_mcp_client_opens_the_tools(stack: Serving) -> None:
+    result = stack.project.dev("mcp", "alice")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    (server,) = json.loads(result.stdout)["mcpServers"].values()
+    assert server["url"] == f"{stack.project.state()['api_url']}/api/mcp"
+    assert f"  MCP           {server['url']}   (for AI agents: " in stack.text
+    with requests.Session() as session:
+        session.trust_env = False
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        reply = session.post(server["url"], json=message, headers=server["headers"], timeout=30)
+    assert "my_profile" in [tool["name"] for tool in reply.json()["result"]["tools"]]
+
+
+def test_a_configuration_is_for_a_person_of_the_tenant(stack: Serving) -> None:
+    result = stack.project.dev("mcp", "nobody")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "there is nobody called 'nobody'" in result.stderr
+
+
 def test_a_call_shows_status_headers_and_body(stack: Serving) -> None:
     result = stack.project.dev("call", "alice", "/api/me")
 

@@ -19,6 +19,7 @@ GROUPS = (
     "resident",
     "lookups",
     "requests",
+    "mcp",
     "served",
     "waiting",
     "awaiting",

@@ -39,14 +39,14 @@ async def _measured(tokens: Sequence[str], rounds: int, calls: int) -> Result:
         router = Router(await engine.index(AppLayout.read(APPS, "both_app.py")), "api")
         taken: dict[str, list[float]] = {"known": [], "hello": [], "logged": [], "quiet": []}
         for token in tokens:
-            await _rate(engine, [call(router, "known", token)])
+            await rate(engine, [call(router, "known", token)])
         for number in range(rounds):
             for name in turns(taken, number):
                 quiet = name == "quiet"
                 route = "known" if quiet else name
                 calls_now = [call(router, route, tokens[index % len(tokens)]) for index in range(calls)]
                 with without_its_line() if quiet else nullcontext():
-                    taken[name].append(await _rate(engine, calls_now))
+                    taken[name].append(await rate(engine, calls_now))
     finally:
         engine.close()
     how = f"the {engine.name} engine; {_AT_A_TIME} requests at a time; the log at INFO, thrown away"
@@ -92,7 +92,7 @@ def call(router: Router, name: str, token: str, **headers: str) -> Invocation:
     return invocation(Request("GET", f"/api/{name}", "", tuple(every.items())), b"", *found)
 
 
-async def _rate(engine: Engine, calls: list[Invocation]) -> float:
+async def rate(engine: Engine, calls: list[Invocation]) -> float:
     """Requests per second of processor time, a few at a time. Raises RuntimeError when one fails."""
     waiting = list(calls)
 
