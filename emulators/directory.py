@@ -106,7 +106,6 @@ class Directory:
     def unchanged(self) -> Iterator[None]:
         """At the end of the block, its changes to registrations, consents, policies and assignments are undone."""
         names = (
-            "_federated",
             "_consents",
             "_pre_authorized",
             "_roles",
@@ -123,8 +122,6 @@ class Directory:
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
             before["applications"] = dict(self.applications)
-            keys = {key: dict(known) for key, known in self._certificates.items()}  # a private key cannot be copied
-            before["_certificates"] = defaultdict(dict, keys)
         try:
             yield
         finally:

@@ -21,6 +21,7 @@ from doctor.case import Case
 from doctor.checks import CHECKS
 from doctor.given import Given
 from doctor.verdicts import CannotTellError, Verdict, judged
+from emulators.applications import API
 from emulators.audit import Entry
 from emulators.entra.azure_cli import azure_cli_token
 from emulators.entra.refusals import EntraError
@@ -141,6 +142,7 @@ def whole_again(patient: Patient) -> Iterator[None]:
         for name in ("_documents", "app_settings", "assignments", "developers")
     }
     environ = dict(patient.environ)
+    registered, trusted = stack.directory.certificates(API), stack.directory.federated(API)
     try:
         with stack.directory.unchanged():
             yield
@@ -149,6 +151,11 @@ def whole_again(patient: Patient) -> Iterator[None]:
             getattr(vault, name).clear()
             getattr(vault, name).update(ids)
         vault._secrets = secrets
+        for certificate in stack.directory.certificates(API):
+            stack.directory.unregister_certificate(API, certificate)
+        for certificate in registered:
+            stack.directory.register_certificate(API, certificate)
+        stack.directory.federate(API, *trusted)
         for name, value in azure.items():
             setattr(resources, name, value)
         patient.environ, patient.person, patient.ahead = environ, "alice", 0.0
