@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .people import CONTOSO
 
 CLIENT_ID = "c11e7a00-64d2-4f0b-9c57-1d2e3f4a5b6c"
+MCP_CLIENT_ID = "3c9c11e4-75e3-4a1c-8d68-2e3f4a5b6c7d"
 API_ID = "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
@@ -41,6 +42,8 @@ class Application:
     """The roles that it offers to applications (appRoles with the member type Application)."""
     token_version: int = 2
     public: bool = False
+    device_codes: bool = False
+    """Whether it is a public client where no redirect URI says so (isFallbackPublicClient)."""
     redirect_uris: tuple[str, ...] = ()
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_clients: tuple[str, ...] = ()
@@ -80,9 +83,19 @@ CLIENT = Application(
     "Sample client",
     CLIENT_ID,
     public=True,
+    device_codes=True,
     redirect_uris=("http://localhost",),
     requires={"api": ("access_as_user",)},
 )
+MCP_CLIENT = Application(
+    "mcp",
+    "Sample MCP client",
+    MCP_CLIENT_ID,
+    public=True,
+    redirect_uris=("http://localhost", "http://localhost/callback", "http://127.0.0.1"),
+    requires={"api": ("access_as_user",)},
+)
+"""MCP clients that bring no registration of their own, such as Claude. Entra registers no client on demand."""
 API = Application(
     "api",
     "Sample API",
@@ -91,8 +104,8 @@ API = Application(
     scopes=("access_as_user",),
     redirect_uris=("http://localhost/_emulators/consented",),
     requires={"graph": ("User.Read",)},
-    known_clients=(CLIENT_ID,),
-    pre_authorizes={"client": ("access_as_user",)},
+    known_clients=(CLIENT_ID, MCP_CLIENT_ID),
+    pre_authorizes={"client": ("access_as_user",), "mcp": ("access_as_user",)},
     optional_claims=EXPOSED_CLAIMS,
 )
 GRAPH = Application(

@@ -47,7 +47,7 @@ def _graph_alone() -> set[str]:
 
 
 class Directory:
-    """What administrators and users have set up. Applications have keys: client, api, graph, and those of the table."""
+    """What administrators and users have set up. Applications have keys: client, api, graph … (see registrations)."""
 
     def __init__(self, table: Table) -> None:
         self.applications: dict[str, Application] = registrations(table)

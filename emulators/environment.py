@@ -8,6 +8,7 @@ from .applications import API, API_ID, API_IDENTITY, CLIENT_ID
 from .people import CONTOSO, FABRIKAM
 from .resources.store import GROUP, SITE, SUBSCRIPTION, VAULT_NAME
 from .table import DownstreamApi, Table
+from .table_settings import public_urls
 from .vault import VAULT_HOST
 
 INSTANCE = "https://login.microsoftonline.com/"
@@ -44,6 +45,7 @@ def site_settings(table: Table) -> dict[str, str]:
         "AzureAd__ClientId": API_ID,
         "AzureAd__Scopes": table.scopes[0],
         "AzureAd__ClientCapabilities__0": "cp1",
+        **_public_urls(table),
         f"{credential}SourceType": "KeyVault",
         f"{credential}KeyVaultUrl": f"https://{VAULT_HOST}/",
         f"{credential}KeyVaultCertificateName": CERTIFICATE_NAME,
@@ -57,6 +59,13 @@ def site_settings(table: Table) -> dict[str, str]:
         **{f"{downstream}{service.name}__Scopes": service.full_scopes for service in table.azure},
         **table.settings,
     }
+
+
+def _public_urls(table: Table) -> dict[str, str]:
+    """The addresses of the API, unless the table's settings have them."""
+    if public_urls(table.settings):
+        return {}
+    return {f"AzureAd__PublicUrls__{number}": url for number, url in enumerate(table.public_urls)}
 
 
 def _tenants(table: Table) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = "downstream_app.py"
-FUNCTIONS = ("list_orders", "add_order")
+FUNCTIONS = ("list_orders", "add_order", "place_order")
 """Those of function_app.py that call Orders."""
 JSON_FILES = ("infra/main.parameters.json", "infra/refusals.json", "local.settings.json.example")
 SUFFIXES = (".bicep", ".bicepparam", ".py", ".toml", ".yaml", ".yml")

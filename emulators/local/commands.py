@@ -1,4 +1,4 @@
-"""`token`, `call`, `exec`, `client` and `doctor`: what other terminals do with the running stack."""
+"""`token`, `call`, `mcp`, `exec`, `client` and `doctor`: what other terminals do with the running stack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from emulators.functions_host.core_tools import func_environ
 from emulators.local.az import write_program
 from emulators.local.environment import process_environ
 from emulators.local.errors import LocalError
+from emulators.local.mcp import PATH, address, configuration
 from emulators.local.sign_in import checked_person, client_environ
 from emulators.local.state import FOLDER, ROOT, StackState, running
 
@@ -45,6 +46,20 @@ def call(
     options += ["-X", method] if method else []
     options += [f"--body={body}"] if body is not None else []
     _as_client(person, daemon, *options, "--", path)
+
+
+def mcp(person: str) -> int:
+    """The configuration of an MCP client that calls as that person, alone on standard output."""
+    checked_person(person)
+    state = _needed()
+    if not address(state.api_url):
+        raise LocalError(f"the running API has no route {PATH}; docs/mcp.md shows one", exit_code=1)
+    environ = _client_environ(state, person)
+    given = subprocess.run([*_CLIENT, "--token"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    if given.returncode:
+        return given.returncode  # the client has said why
+    sys.stdout.write(configuration(f"{state.api_url}{PATH}", given.stdout.strip()) + "\n")
+    return 0
 
 
 def execute(command: Sequence[str], process: str = "api") -> NoReturn:

@@ -37,6 +37,7 @@ EXPECTED = {
     "call --app daemon /api/me": "403 Forbidden",
     "doctor": "ok           settings: ",
     "token alice": "eyJ",
+    "mcp alice": '{\n  "mcpServers": {',
     "exec -- python -m pip list": "Package",
 }
 ELSEWHERE = {
