@@ -14,7 +14,10 @@ import pytest
 import dev
 from maintainers.tests.dev.project import ROOT, Project
 
-COMMANDS = ("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench", "token", "call", "exec", "client")
+COMMANDS = (
+    *("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench"),
+    *("token", "call", "exec", "client", "explain", "doctor"),
+)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["run", "--help"], ["call", "-h"]])
@@ -34,7 +37,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (
             ["frobnicate"],
             "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, upgrade, token, "
-            "call, mcp, exec, client.",
+            "call, mcp, exec, client, explain, doctor.",
         ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),

@@ -45,6 +45,15 @@ def test_a_token_is_alone_on_stdout_and_opens_the_api(stack: Serving) -> None:
     assert (reply.status_code, reply.json()["displayName"]) == (200, "Alice Ahlberg")
 
 
+def test_a_client_that_knows_the_address_alone_is_told_the_rest(stack: Serving) -> None:
+    url = stack.project.state()["api_url"]
+    for path in ("/api/mcp", ""):
+        document = get(stack, f"/.well-known/oauth-protected-resource{path}", "").json()
+        assert (document["resource"], document["scopes_supported"]) == (f"{url}{path}", [f"{url}{path}/access_as_user"])
+    challenge = get(stack, "/api/me", "").headers["WWW-Authenticate"]
+    assert challenge.endswith(f'resource_metadata="{url}/.well-known/oauth-protected-resource"')
+
+
 def test_the_configuration_of_an_mcp_client_opens_the_tools(stack: Serving) -> None:
     result = stack.project.dev("mcp", "alice")
 
@@ -112,6 +121,26 @@ def test_a_route_that_is_not_there_is_told_with_what_to_do(stack: Serving, path:
     )
 
 
+def test_the_doctor_finds_nothing_wrong_with_the_running_stack(stack: Serving) -> None:
+    result = stack.project.dev("doctor", "--json")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    checks = json.loads(result.stdout)["checks"]
+    assert [one for one in checks if one["status"] != "ok"] == []
+    assert checks[-1]["found"] == ["GET /api/me: 200"]
+    assert not TOKEN.search(result.stdout)
+
+
+def test_the_doctor_says_what_a_guest_may_not_read(stack: Serving) -> None:
+    result = stack.project.dev("doctor", EMULATORS_PERSON="greta")
+
+    assert result.returncode == 2
+    assert re.search(
+        r"^cannot tell  registration, token version, .*: Microsoft Graph responds 403", result.stdout, re.MULTILINE
+    )
+    assert "it takes an account that is a member of the tenant" in result.stdout
+
+
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
     shown = stack.project.dev("call", "maya", "/api/me")
     answered = stack.project.dev("call", "maya", "--step-up", "/api/me")
@@ -144,6 +173,20 @@ def test_a_missing_consent_is_explained_and_with_a_flag_given(stack: Serving) ->
     assert "contoso.example" in opened.text  # the emulated tenant's page, which asks who is there
     assert (given.returncode, given.stdout.splitlines()[0]) == (0, "200 OK")
     assert (afterwards.returncode, afterwards.stderr) == (0, "")
+
+
+def test_a_token_is_explained_with_the_settings_and_the_keys_of_the_stack(stack: Serving) -> None:
+    token = stack.project.dev("token", "alice").stdout.strip()
+    good = stack.project.dev("explain", token)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "with the settings of the running local stack:" in good.stdout
+    assert "  ok       signature                  seen: a valid one; expected:" in good.stdout
+    assert "unknown" not in good.stdout
+    assert not TOKEN.search(good.stdout)
+
+    other = stack.project.dev("explain", token, "--api", "Orders")
+    assert (other.returncode, other.stderr) == (1, "")
+    assert "  FAILED   audience                   seen: another API (a client id); the client must" in other.stdout
 
 
 def test_every_hop_is_in_the_timeline_and_no_token(stack: Serving) -> None:

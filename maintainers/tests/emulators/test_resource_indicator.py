@@ -117,6 +117,7 @@ def test_a_refresh_is_held_to_it(http: Http) -> None:
     assert (good.status_code, decode(good.json()["access_token"])["aud"]) == (200, API_ID)
     assert_refused(http.post(TOKEN_URL, {**elsewhere, "scope": SCOPE}), *REFUSED)
     assert_refused(http.post(TOKEN_URL, {**again, "scope": "mcp.read", "resource": MCP}), *REFUSED)
+    assert_refused(http.post(TOKEN_URL, {**again, "scope": "openid", "resource": MCP}), *REFUSED)  # a token for Graph
     without = http.post(TOKEN_URL, {**again, "scope": "mcp.read"})  # what a client gets that forgets the resource
     assert_refused(without, 650053, "invalid_scope")
 

@@ -11,6 +11,7 @@ from ..result import Result
 GROUPS = (
     "floors",
     "known",
+    "calling",
     "new",
     "exchange",
     "flights",
@@ -22,6 +23,8 @@ GROUPS = (
     "served",
     "waiting",
     "awaiting",
+    "newcomers",
+    "two_apis",
     "imports",
     "start",
     "second_level",
