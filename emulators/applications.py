@@ -20,6 +20,9 @@ REDIS_URI = "https://redis.azure.com"
 MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
 """Azure Resource Manager, by either of its names."""
 
+MANAGEMENT_ID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+AZURE_CLI_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
 EXPOSED_CLAIMS = frozenset({"idtyp", "acrs", "acct", "xms_act_fct", "xms_sub_fct", "xms_par_app_azp"})
 """The optional claims that the API and the APIs behind it ask for."""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
@@ -53,6 +56,10 @@ class Application:
     """`aud` of its v1 tokens; `api://` and its client id unless given."""
     for_several_tenants: bool = False
     """Whether other tenants may install it (signInAudience: AzureADMultipleOrgs)."""
+    of_microsoft: bool = False
+    """Whether Microsoft has registered it, in a tenant of its own."""
+    spa_redirect_uris: tuple[str, ...] = ()
+    """Redirect URIs of single-page apps."""
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
@@ -60,6 +67,11 @@ class Application:
     def object_id(self) -> str:
         """The object id of its service principal, the `oid` of its own tokens."""
         return f"0b{self.client_id[2:]}"
+
+    @property
+    def registration_id(self) -> str:
+        """The object id of its registration."""
+        return f"0a{self.client_id[2:]}"
 
     def answers_to(self, identifier: str) -> bool:
         """Whether a scope prefix or an audience names this application."""
@@ -112,10 +124,45 @@ GRAPH = Application(
     ),
     token_version=1,
     v1_audience=GRAPH_URI,
+    of_microsoft=True,
     app_roles=("User.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Mail.Read"),
     admin_only=frozenset({"User.Read.All", "GroupMember.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
+
+
+MANAGEMENT = Application(
+    "management",
+    "Windows Azure Service Management API",
+    MANAGEMENT_ID,
+    identifier_uris=MANAGEMENT_URIS,
+    scopes=("user_impersonation",),
+    token_version=1,
+    v1_audience=MANAGEMENT_URIS[0],
+)
+VAULT = Application(
+    "vault",
+    "Azure Key Vault",
+    VAULT_ID,
+    identifier_uris=(VAULT_URI,),
+    scopes=("user_impersonation",),
+    token_version=1,
+    v1_audience=VAULT_URI,
+)
+AZURE_CLI = Application(
+    "azure-cli", "Microsoft Azure CLI", AZURE_CLI_ID, public=True, redirect_uris=("http://localhost",)
+)
+"""Microsoft's own. The API pre-authorizes it, as DEVELOPER_TOOL_CLIENT_IDS does in Azure."""
+
+
+@dataclass(frozen=True)
+class FederatedCredential:
+    """Whose tokens stand for an application (federatedIdentityCredentials)."""
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...] = (TOKEN_EXCHANGE_URI,)
+    name: str = "api-identity"
 
 
 @dataclass(frozen=True)

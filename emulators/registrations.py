@@ -68,5 +68,6 @@ def _azure(kind: Kind) -> Application:
         scopes=(SCOPE,),
         token_version=1,
         v1_audience=kind.resource,
+        of_microsoft=True,
         optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
     )

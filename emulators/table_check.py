@@ -23,6 +23,7 @@ TAKEN = frozenset(
         "api",
         "browser",
         "client",
+        "doctor",
         "downloads",
         "entra",
         "gateway",

@@ -39,7 +39,7 @@ Function = Callable[..., Any]
 
 def page() -> str:
     """The whole page."""
-    parts = [TITLE, *_decorators(), *_users(), *_applications(), *_calls(), *_response(), *_errors()]
+    parts = [TITLE, *_decorators(), *_users(), *_applications(), *_calls(), *_response(), *_tools(), *_errors()]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -53,6 +53,9 @@ def documented() -> dict[str, Function]:
         "async_app_api": shared.async_app_api,
         "health": shared.health,
         "json_body": shared.json_body,
+        "McpServer": shared.McpServer,
+        "McpServer.tool": shared.McpServer.tool,
+        "McpServer.handle": shared.McpServer.handle,
         "User.api": shared.User.api,
         "User.azure_options": shared.User.azure_options,
         "User.credential": shared.User.credential,
@@ -121,6 +124,12 @@ def _response() -> Iterator[str]:
     yield "## The response of a downstream API\n"
     yield from _fields(Response, f"{_text(ApiResponse)} ", _properties(ApiResponse))
     for name in ("json", "retry_after"):
+        yield from _entry(name, documented()[name])
+
+
+def _tools() -> Iterator[str]:
+    yield "## Tools for AI agents\n"
+    for name in ("McpServer", "McpServer.tool", "McpServer.handle"):
         yield from _entry(name, documented()[name])
 
 

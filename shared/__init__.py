@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from azure.functions import Blueprint
 
     from .downstream.batch import BatchCall
+    from .mcp import McpServer
 
     protected_resource: Blueprint
 
@@ -24,6 +25,7 @@ __all__ = [
     "BatchCall",
     "CallingApp",
     "Forbidden",
+    "McpServer",
     "NotFound",
     "User",
     "app_api",
@@ -45,6 +47,10 @@ def __getattr__(name: str) -> Any:
         from .downstream.batch import BatchCall
 
         return BatchCall
+    if name == "McpServer":
+        from .mcp import McpServer
+
+        return McpServer
     if name == "protected_resource":
         from .hosting.protected_resource import metadata_routes
         from .services import services

@@ -94,10 +94,11 @@ class Services:
         """
         failed_at = {"client credential": self._credentials.broken_at(), "signing keys": self.signing_keys.broken_at()}
         now = self.now()
-        return [name for name, at in failed_at.items() if now < at + LAST_STATE_SECONDS]
+        return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
     def prepare(self) -> None:
-        """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
+        """Starts to load what the first token and the first exchange need. Waits for nothing, raises nothing."""
+        self.signing_keys.fetch_early()
         for prepare in self._preparations if self.settings.downstream_apis else ():
             prepare()
 
@@ -119,7 +120,7 @@ class LazyServices:
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, which the first call builds. It also starts to load the client credential, if there are APIs.
+        """The services, which the first call builds. It also starts to load the signing keys and the client credential.
 
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.

@@ -18,6 +18,7 @@ from emulators.local.shared_cache import cache_settings
 from emulators.local.state import ROOT
 from emulators.local.timeline import Timeline
 from emulators.loopback import free_port
+from emulators.resources.store import SITE
 from emulators.stack import Ports, PortTaken, Stack
 from emulators.table import Table, addressed
 
@@ -42,6 +43,7 @@ class Running:
         """What the stack adds to the environment of each process."""
         return {
             "api": api_environ({**self.stack.environ("api"), **self.chosen}),
+            "doctor": {**self.stack.environ("doctor"), **self.chosen},
             **{name: self.stack.environ(name) for name in ("client", *self.stack.table.keys)},
         }
 
@@ -81,6 +83,7 @@ def up(
         table = addressed(table, address_of(api_port))  # the tenant knows the API by its address
         running = Running(_start_stack(command, ports, folder, table), {}, chosen)
         stopping.callback(running.stack.stop)
+        running.stack.management.resources.app_settings[SITE].update(chosen)
         wanted = {name: (port, _ENGINE_BESIDE) for name, port in ports.apps.items()}
         wanted |= {"api": (api_port, engine)} if with_api else {}
         for name, (port, engine_of_app) in wanted.items():

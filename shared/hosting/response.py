@@ -81,10 +81,8 @@ def reply_to_error(
     """
     if not isinstance(error, ApiError):
         error = ApiError()
-    if not 400 <= error.status <= 599:
-        raise UnsendableError(f"{type(error).__name__} has the status {error.status}; an error needs one of 400 to 599")
     reply = func.HttpResponse(
-        json.dumps(_problem(error, correlation_id)),
+        json.dumps(problem(error, correlation_id)),
         status_code=error.status,
         headers=_headers(error, realm, resource),
         mimetype="application/problem+json",
@@ -146,7 +144,10 @@ def _with_body(body: object, status: int, headers: dict[str, str]) -> func.HttpR
     return func.HttpResponse(_json(body), status_code=status, headers=headers, mimetype="application/json")
 
 
-def _problem(error: ApiError, correlation_id: str) -> dict[str, Any]:
+def problem(error: ApiError, correlation_id: str) -> dict[str, Any]:
+    """The members of the problem document of an error (RFC 9457). Raises as `reply_to_error`."""
+    if not 400 <= error.status <= 599:
+        raise UnsendableError(f"{type(error).__name__} has the status {error.status}; an error needs one of 400 to 599")
     members = {"status": error.status, "code": error.code, "detail": error.detail, "correlation_id": correlation_id}
     return {**error.extra, **members}
 

@@ -109,22 +109,23 @@ class EnvironReader:
 
     def words(self, name: str) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
-        return tuple(word for _, word in self.listed(name))
+        listed = self.listed(name)
+        for entry, word in listed:
+            if _NO_WORD.search(word):
+                self.problems.setdefault(
+                    entry, "must be words with spaces between them, without commas, quotes or brackets"
+                )
+        return tuple(word for _, word in listed)
 
     def listed(self, name: str) -> list[tuple[str, str]]:
         """The words of such a list, each after the variable that has it."""
         if self._values.get(name.lower()) == "":
             self.problems[name] = "is empty; name something or leave the setting out"
-        texts = {name: self.text(name, "")}
-        while f"{name}__{len(texts) - 1}".lower() in self._values:
-            entry = f"{name}__{len(texts) - 1}"
-            texts[entry] = self.text(entry)
-        for entry, text in texts.items():
-            if _NO_WORD.search(text):
-                self.problems.setdefault(
-                    entry, "must be words with spaces between them, without commas, quotes or brackets"
-                )
-        return [(entry, word) for entry, text in texts.items() for word in text.split()]
+        found, number = [(name, self.text(name, ""))], 0
+        while f"{name}__{number}".lower() in self._values:
+            found.append((f"{name}__{number}", self.text(f"{name}__{number}")))
+            number += 1
+        return [(entry, word) for entry, text in found for word in text.split()]
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written. From now on they count as known."""

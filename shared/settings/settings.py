@@ -138,7 +138,7 @@ class Settings(NamedTuple):
 
 
 def _client_ids(env: EnvironReader, name: str) -> tuple[str, ...]:
-    ids = tuple(word.lower() for word in env.words(name))
+    ids = tuple(word.lower() for _, word in env.listed(name))
     if not all(map(is_guid, ids)):
         env.problems.setdefault(name, "must be client ids (GUIDs), separated by spaces")
     return ids

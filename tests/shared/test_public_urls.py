@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import azure.functions as func
@@ -217,8 +218,11 @@ def test_a_refusal_that_is_no_challenge_stays_without_one(lab: Lab, provider: La
 
 def test_a_good_token_needs_none_of_this(lab: Lab) -> None:
     program = f"""
-import sys, azure.functions as func, shared
-@shared.requires_user(scopes=["access_as_user"])
+import os, sys, time, azure.functions as func, shared
+from shared.requires_user import RequiresUser
+from shared.services import LazyServices
+provider = LazyServices(os.environ, now=lambda: time.time() + {lab.clock() - time.time()})
+@RequiresUser(provider)(scopes=["access_as_user"])
 def hello(req: func.HttpRequest, user: shared.User) -> str:
     return user.name
 token = {lab.stack.issue_access_token("alice")!r}

@@ -142,7 +142,7 @@ def test_with_a_list_of_clients_no_other_one_gets_in(lab: Lab, strict_targets: l
     assert strict_targets[0].open(genuine.token())
     value = NEARLY[how](genuine.claims["azp"])
     for changes in ({"azp": value}, {"azp": value, "appid": genuine.claims["azp"]}):
-        assert strict_targets[0].refuse(genuine.with_claims(**changes)).reason == "client application"
+        assert strict_targets[0].refuse(genuine.with_claims(**changes)).reason.startswith("client application: ")
 
 
 def test_every_row_is_another_token(target: Target) -> None:
