@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ _GUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 _TENANTS = {CONTOSO: "contoso", FABRIKAM: "fabrikam"}
 _LOGGED = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 _REQUEST = re.compile(r"INFO Host\.Requests: (?P<method>\S+) (?P<path>\S+) (?P<status>\d{3}) (?P<ms>[\d.]+) ms")
+_REFUSED = re.compile(r'INFO Function\.\S+: request .* status=(4\d\d) .* code=(\w+) reason=(".*")')
 _CALLERS = {"api": "client"}  # what calls an API behind it goes through the gateway, which reports it already
 _NARROWEST, _WITH_CLOCK = 80, 110
 _RED, _GREEN, _YELLOW, _DIM = "31", "32", "33", "2"
@@ -63,7 +65,10 @@ class Timeline:
         self.say(line.rstrip())
 
     def logged(self, app: str, line: str) -> None:
-        """A line an app wrote: requests become hops, warnings and errors are shown, the rest is in the log file."""
+        """A line that an app wrote. Requests become hops. Warnings, errors and the reasons of refusals are shown.
+
+        The rest is in the log file.
+        """
         request = _REQUEST.fullmatch(line)
         caller = self._callers.get(app)
         if request and request["path"] in self._left_out:
@@ -79,15 +84,21 @@ class Timeline:
         if shown is None:
             return
         line = shown
+        refused = _REFUSED.fullmatch(line)
+        if refused:
+            self._show(app, f"{refused[1]} {refused[2]}: {json.loads(refused[3])}")
         level = _LOGGED.match(line)
         if level:  # what follows without a level is a traceback and belongs to it
             self._log_goes_on[app] = level[1] in ("WARNING", "ERROR", "CRITICAL")
         if self._log_goes_on.get(app):
-            lead = f"{'':10}{app} log  "
-            first, *more = _wrapped(line, self._width and self._width - len(lead))
-            self.say(f"{'':10}{self._paint(f'{app} log', _YELLOW)}  {first}")
-            for rest in more:
-                self.say(f"{'':{len(lead)}}{rest}")
+            self._show(app, line)
+
+    def _show(self, app: str, line: str) -> None:
+        lead = f"{'':10}{app} log  "
+        first, *more = _wrapped(line, self._width and self._width - len(lead))
+        self.say(f"{'':10}{self._paint(f'{app} log', _YELLOW)}  {first}")
+        for rest in more:
+            self.say(f"{'':{len(lead)}}{rest}")
 
     def say(self, line: str = "") -> None:
         """Any line."""

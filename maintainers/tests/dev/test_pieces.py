@@ -181,6 +181,14 @@ def test_an_apps_warnings_are_shown_with_their_traceback_and_the_rest_is_not() -
     assert shown == [f"api log  {line}" for line in lines[2:6]]
 
 
+def test_the_reason_of_a_refusal_is_shown_without_the_rest_of_its_line() -> None:
+    out = io.StringIO()
+    line = "Function.me.User: request function=me method=GET status={} ms=1 user=- correlation_id=x code={} reason={}"
+    for row in (("401", "invalid_token", '"audience: \\"x\\""'), ("200", "x", '"x"'), ("401", "missing_token", "")):
+        Timeline(out).logged("api", f"INFO {line.format(*row)}")
+    assert out.getvalue() == '          api log  401 invalid_token: audience: "x"\n'
+
+
 def test_a_request_the_host_reports_is_a_hop_once() -> None:
     out = io.StringIO()
     timeline = Timeline(out)
