@@ -32,6 +32,12 @@ and installs what it needs.
   python3 dev.py explain [TOKEN] [--env-file FILE] [--keys FILE] [--values]
       why the API accepts or refuses an access token: each check in order, and
       what to change; offline; without TOKEN it reads standard input, or asks
+  python3 dev.py doctor [--env-file FILE] [--json]
+      why does my tenant refuse? compares settings, app registration, vault,
+      grants, roles and the deployed app, and changes nothing; each difference
+      comes with the command that ends it; az login gives it tokens;
+      FILE: what `azd env get-values` prints, or local.settings.json; without
+      it, the running local stack
   python3 dev.py upgrade [TAG] [--what] [--from ADDRESS]
       brings this project up to a newer version of the template, by git;
       --what prints what changed, security first, and changes nothing;
@@ -73,6 +79,9 @@ While `run` or `emulators` is up, from another terminal:
   python3 dev.py call --app NAME [-X METHOD] [-d BODY] PATH
       the same as an application without a user, such as daemon; [app_roles] in
       local-stack.toml gives it roles
+  python3 dev.py mcp PERSON
+      the configuration of an MCP client that calls the API as that person, with
+      a token: for clients that take a header
   python3 dev.py exec [--api NAME] -- CMD ...
       runs CMD with the environment of the API process, or of an API behind it
   python3 dev.py client [args]
@@ -133,12 +142,12 @@ LOG = ROOT / ".local" / "install.log"
 STACK_COMMANDS = ("run", "emulators")
 MAINTAINERS_COMMANDS = ("fuzz", "mutate", "soak", "bench")
 SCRIPTS = {"remove-orders": "emulators.remove_orders", "upgrade": "emulators.upgrade"}  # need no packages
-LOCAL_COMMANDS = ("token", "call", "exec", "client", "explain")
+LOCAL_COMMANDS = ("token", "call", "mcp", "exec", "client", "explain", "doctor")
 COMMANDS = (*STACK_COMMANDS, "test", "check", *MAINTAINERS_COMMANDS, *SCRIPTS, *LOCAL_COMMANDS)
 MAINTAINERS = ROOT / "maintainers"
 LEVELS = ("requirements-run.txt", "requirements-dev.txt", "maintainers/benchmarks/requirements.txt")
 """What is installed for a command. Each file includes the one before it."""
-OWN_HELP = ("test", "client", "explain", "bench", "mutate")  # their programs explain themselves
+OWN_HELP = ("test", "client", "explain", "doctor", "bench", "mutate")  # their programs explain themselves
 ADVICE = {
     "ensurepip|No module named '?(venv|pip)": "add Python's venv module (Debian: sudo apt install python3-venv)",
     "No space left|Errno 28|not enough space": "make some room on the disk",

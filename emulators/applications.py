@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .people import CONTOSO
 
 CLIENT_ID = "c11e7a00-64d2-4f0b-9c57-1d2e3f4a5b6c"
+MCP_CLIENT_ID = "3c9c11e4-75e3-4a1c-8d68-2e3f4a5b6c7d"
 API_ID = "a9150000-5b3c-4e8d-a1f6-2b4c6d8e0f13"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 VAULT_ID = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
@@ -18,6 +19,9 @@ TOKEN_EXCHANGE_URI = "api://AzureADTokenExchange"
 REDIS_URI = "https://redis.azure.com"
 MANAGEMENT_URIS = ("https://management.azure.com", "https://management.core.windows.net")
 """Azure Resource Manager, by either of its names."""
+
+MANAGEMENT_ID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+AZURE_CLI_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 EXPOSED_CLAIMS = frozenset({"idtyp", "acrs", "acct", "xms_act_fct", "xms_sub_fct", "xms_par_app_azp"})
 """The optional claims that the API and the APIs behind it ask for."""
@@ -38,6 +42,8 @@ class Application:
     """The roles that it offers to applications (appRoles with the member type Application)."""
     token_version: int = 2
     public: bool = False
+    device_codes: bool = False
+    """Whether it is a public client where no redirect URI says so (isFallbackPublicClient)."""
     redirect_uris: tuple[str, ...] = ()
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_clients: tuple[str, ...] = ()
@@ -50,6 +56,10 @@ class Application:
     """`aud` of its v1 tokens; `api://` and its client id unless given."""
     for_several_tenants: bool = False
     """Whether other tenants may install it (signInAudience: AzureADMultipleOrgs)."""
+    of_microsoft: bool = False
+    """Whether Microsoft has registered it, in a tenant of its own."""
+    spa_redirect_uris: tuple[str, ...] = ()
+    """Redirect URIs of single-page apps."""
     optional_claims: frozenset[str] = frozenset()
     """Claims it asks to be put into tokens for it (optionalClaims.accessToken)."""
 
@@ -57,6 +67,11 @@ class Application:
     def object_id(self) -> str:
         """The object id of its service principal, the `oid` of its own tokens."""
         return f"0b{self.client_id[2:]}"
+
+    @property
+    def registration_id(self) -> str:
+        """The object id of its registration."""
+        return f"0a{self.client_id[2:]}"
 
     def answers_to(self, identifier: str) -> bool:
         """Whether a scope prefix or an audience names this application."""
@@ -68,9 +83,19 @@ CLIENT = Application(
     "Sample client",
     CLIENT_ID,
     public=True,
+    device_codes=True,
     redirect_uris=("http://localhost",),
     requires={"api": ("access_as_user",)},
 )
+MCP_CLIENT = Application(
+    "mcp",
+    "Sample MCP client",
+    MCP_CLIENT_ID,
+    public=True,
+    redirect_uris=("http://localhost", "http://localhost/callback", "http://127.0.0.1"),
+    requires={"api": ("access_as_user",)},
+)
+"""MCP clients that bring no registration of their own, such as Claude. Entra registers no client on demand."""
 API = Application(
     "api",
     "Sample API",
@@ -79,8 +104,8 @@ API = Application(
     scopes=("access_as_user",),
     redirect_uris=("http://localhost/_emulators/consented",),
     requires={"graph": ("User.Read",)},
-    known_clients=(CLIENT_ID,),
-    pre_authorizes={"client": ("access_as_user",)},
+    known_clients=(CLIENT_ID, MCP_CLIENT_ID),
+    pre_authorizes={"client": ("access_as_user",), "mcp": ("access_as_user",)},
     optional_claims=EXPOSED_CLAIMS,
 )
 GRAPH = Application(
@@ -99,10 +124,45 @@ GRAPH = Application(
     ),
     token_version=1,
     v1_audience=GRAPH_URI,
+    of_microsoft=True,
     app_roles=("User.Read.All", "User.ReadBasic.All", "GroupMember.Read.All", "Mail.Read"),
     admin_only=frozenset({"User.Read.All", "GroupMember.Read.All"}),
     optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
 )
+
+
+MANAGEMENT = Application(
+    "management",
+    "Windows Azure Service Management API",
+    MANAGEMENT_ID,
+    identifier_uris=MANAGEMENT_URIS,
+    scopes=("user_impersonation",),
+    token_version=1,
+    v1_audience=MANAGEMENT_URIS[0],
+)
+VAULT = Application(
+    "vault",
+    "Azure Key Vault",
+    VAULT_ID,
+    identifier_uris=(VAULT_URI,),
+    scopes=("user_impersonation",),
+    token_version=1,
+    v1_audience=VAULT_URI,
+)
+AZURE_CLI = Application(
+    "azure-cli", "Microsoft Azure CLI", AZURE_CLI_ID, public=True, redirect_uris=("http://localhost",)
+)
+"""Microsoft's own. The API pre-authorizes it, as DEVELOPER_TOOL_CLIENT_IDS does in Azure."""
+
+
+@dataclass(frozen=True)
+class FederatedCredential:
+    """Whose tokens stand for an application (federatedIdentityCredentials)."""
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...] = (TOKEN_EXCHANGE_URI,)
+    name: str = "api-identity"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Collection
 
-CALLERS = frozenset({"api", "client", "browser", "script"})
+CALLERS = frozenset({"api", "client", "browser", "script", "doctor"})
 """The proxy user names that are known, in addition to the APIs of the table."""
 
 

@@ -19,11 +19,12 @@ from .applications import API, Application
 from .audit import Audit
 from .azure.access import Access
 from .directory import Directory
+from .entra.refusals import EntraError
 from .faults import Faults
 from .flow.guard import OwnPages
 from .flow.routes import Flow
 from .index_page import INDEX_HEADERS, consented_page, index_page
-from .people import EVERYONE
+from .people import EVERYONE, Person
 from .refused_tokens import RefusedTokens
 from .requests_io import json_object, json_reply
 
@@ -43,6 +44,7 @@ class Controls:
     azure: Mapping[str, Access]
     challenge_by_graph: Callable[..., object]
     flow: Flow
+    azure_cli_token: Callable[[Person, str], str]
 
 
 def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
@@ -57,6 +59,7 @@ def build_sign_in_server(controls: Controls, entra: ASGIApp) -> Starlette:
             Route("/_emulators/refuse-seen-tokens", _refuse_seen_tokens, methods=["POST"]),
             Route("/_emulators/grant", _grant, methods=["POST"]),
             Route("/_emulators/challenge", _challenge, methods=["POST"]),
+            Route("/_emulators/azure-cli-token", _azure_cli_token, methods=["POST"]),
             Route("/_emulators/consented", _consented, methods=["GET", "POST"]),
             *controls.flow.routes(),
             Mount("/login.microsoftonline.com", entra),
@@ -187,6 +190,19 @@ async def _challenge(request: Request) -> Response:
     else:
         controls.azure[target].demands.add(claims, person=person)
     return json_reply({"challenges": target}, 201)
+
+
+async def _azure_cli_token(request: Request) -> Response:
+    """What `az account get-access-token --scope` would print for `person`: a token for the resource of `scope`."""
+    try:
+        options = await _options(request, {"person", "scope"})
+        person = EVERYONE[_one_of("person", options, EVERYONE)]
+        token = _controls(request).azure_cli_token(person, str(options.get("scope")))
+    except ValueError as problem:
+        return json_reply({"error": str(problem)}, 400)
+    except EntraError as refusal:
+        return json_reply({"error": str(refusal)}, 403)
+    return json_reply({"accessToken": token, "tenant": person.tenant})
 
 
 def _application(controls: Controls, name: str) -> Application:

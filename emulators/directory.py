@@ -6,11 +6,12 @@ import copy
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from .applications import Application, ManagedIdentity
+from .applications import AZURE_CLI, Application, FederatedCredential, ManagedIdentity
 from .certificates import Certificate
 from .groups import MEMBERS, group_id
 from .people import ADMIN, CONTOSO, FABRIKAM, NOT_CONSENTED, TENANTS, Person, people_of
@@ -19,6 +20,9 @@ from .table import Table
 
 AUTH_CONTEXTS = {"c1": frozenset({"mfa"}), "c2": frozenset({"mfa", "fido"}), "c3": frozenset[str]()}
 """Published authentication contexts → the methods their policies want: a second factor, a passkey; c3 has no policy."""
+
+ISSUER = f"https://login.microsoftonline.com/{CONTOSO}/v2.0"
+"""The issuer of the tokens of managed identities."""
 
 EVERYBODY = "*"
 """Stands for all people in Contoso: consent given by an administrator."""
@@ -43,17 +47,18 @@ def _graph_alone() -> set[str]:
 
 
 class Directory:
-    """What administrators and users have set up. Applications have keys: client, api, graph, and those of the table."""
+    """What administrators and users have set up. Applications have keys: client, api, graph … (see registrations)."""
 
     def __init__(self, table: Table) -> None:
-        self.applications: Mapping[str, Application] = registrations(table)
+        self.applications: dict[str, Application] = registrations(table)
         self._lock = threading.RLock()
         self._certificates: dict[str, dict[str, Certificate]] = defaultdict(dict)
         self._secrets: dict[str, list[Secret]] = defaultdict(list)
-        self._federated: dict[str, set[str]] = defaultdict(set)
+        self._federated: dict[str, list[FederatedCredential]] = defaultdict(list)
         self._consents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._pre_authorized: dict[tuple[str, str], set[str]] = {}
-        self._optional_claims = {app.key: set(app.optional_claims) for app in self.applications.values()}
+        self._optional_claims: dict[str, set[str]] = defaultdict(set)
+        self._optional_claims |= {app.key: set(app.optional_claims) for app in self.applications.values()}
         self._roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._app_roles: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._assigned: dict[str, set[str]] = {}
@@ -70,6 +75,7 @@ class Directory:
         for resource in self.applications.values():
             for client, scopes in resource.pre_authorizes.items():
                 self.pre_authorize(resource, self.applications[client], scopes)
+        self.pre_authorize(self.applications["api"], AZURE_CLI, table.scopes)
         self.consent_by_people(CONTOSO)
         if table.for_several_tenants:
             self.install(FABRIKAM)
@@ -98,8 +104,9 @@ class Directory:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """At the end of the block, its changes to consents, policies and assignments are undone."""
+        """At the end of the block, its changes to registrations, consents, policies and assignments are undone."""
         names = (
+            "_federated",
             "_consents",
             "_pre_authorized",
             "_roles",
@@ -115,6 +122,7 @@ class Directory:
         )
         with self._lock:
             before = {name: copy.deepcopy(getattr(self, name)) for name in names}
+            before["applications"] = dict(self.applications)
         try:
             yield
         finally:
@@ -159,6 +167,13 @@ class Directory:
         """An administrator of the tenant deletes the service principal of the application."""
         with self._lock:
             self._installed[tenant] -= {key}
+
+    def change(self, key: str, **changes: Any) -> Application:
+        """Somebody edits the manifest of a registration: fields of `Application`. Returns it as it is now."""
+        with self._lock:
+            changed: Application = replace(self.applications[key], **changes)
+            self.applications[key] = changed
+        return changed
 
     def disable(self, tenant: str, key: str) -> None:
         """An administrator of the tenant switches the application off: nobody there may sign in to it."""
@@ -217,13 +232,17 @@ class Directory:
 
     def trust_identity(self, app: Application, identity: ManagedIdentity) -> None:
         """Adds a federated credential: tokens of this managed identity stand for the application."""
-        with self._lock:
-            self._federated[app.key].add(identity.principal_id)
+        self.federate(app, *self.federated(app), FederatedCredential(ISSUER, identity.principal_id))
 
-    def federated_subjects(self, app: Application) -> frozenset[str]:
-        """Subjects of the application's federated credentials."""
+    def federate(self, app: Application, *credentials: FederatedCredential) -> None:
+        """Gives the application these federated credentials, and takes its others away."""
         with self._lock:
-            return frozenset(self._federated[app.key])
+            self._federated[app.key] = list(dict.fromkeys(credentials))
+
+    def federated(self, app: Application) -> tuple[FederatedCredential, ...]:
+        """The application's federated credentials."""
+        with self._lock:
+            return tuple(self._federated[app.key])
 
     # Consent
 
@@ -248,6 +267,22 @@ class Directory:
         """Lets `client` use exactly these scopes of `resource` without anybody's consent; no scopes end it."""
         with self._lock:
             self._pre_authorized[(client.key, resource.key)] = set(scopes)
+
+    def pre_authorized(self, resource: Application) -> dict[str, frozenset[str]]:
+        """The scopes of `resource` that need nobody's consent, by the client id of the client."""
+        known = {AZURE_CLI.key: AZURE_CLI, **self.applications}
+        with self._lock:
+            pairs = [(pair[0], scopes) for pair, scopes in self._pre_authorized.items() if pair[1] == resource.key]
+        return {known[client].client_id: frozenset(scopes) for client, scopes in pairs if scopes}
+
+    def grants_to(self, client: Application) -> list[tuple[str, Application, tuple[str, ...]]]:
+        """What people (or EVERYBODY) have consented to for the application: who, the resource, and its scopes."""
+        with self._lock:
+            return [
+                (who, self.applications[resource], tuple(sorted(scopes)))
+                for (who, key, resource), scopes in self._consents.items()
+                if key == client.key and scopes
+            ]
 
     def forget_consent(self, client: Application, resource: Application) -> None:
         """Nobody has consented to what `client` may use of `resource`, and `resource` pre-authorizes none of it."""
@@ -337,14 +372,20 @@ class Directory:
             return resource.key in self._assigned
 
     def require_assignment(self, resource: Application, *people: str) -> None:
-        """Only these people may use the application from now on (appRoleAssignmentRequired)."""
+        """Only these people, and those directly in these groups, may use it from now on (appRoleAssignmentRequired)."""
         with self._lock:
             self._assigned[resource.key] = set(people)
+
+    def assigned(self, resource: Application) -> frozenset[str]:
+        """The people and the groups that are assigned to the application, and to none of its roles."""
+        with self._lock:
+            return frozenset(self._assigned.get(resource.key, ()))
 
     def may_use(self, person: Person, resource: Application) -> bool:
         """False when the application demands an assignment this person does not have."""
         with self._lock:
-            return person.name in self._assigned.get(resource.key, {person.name})
+            assigned = self._assigned.get(resource.key, {person.name})
+            return not assigned.isdisjoint({person.name, *self._groups.get(person.name, ())})
 
     def revoke_sessions(self, person: str, at: float) -> None:
         """Tokens issued to the person before that moment no longer give further tokens."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from .applications import API, API_ID, API_IDENTITY, CLIENT_ID
 from .people import CONTOSO, FABRIKAM
+from .resources.store import GROUP, SITE, SUBSCRIPTION, VAULT_NAME
 from .table import DownstreamApi, Table
+from .table_settings import public_urls
 from .vault import VAULT_HOST
 
 INSTANCE = "https://login.microsoftonline.com/"
@@ -30,16 +32,20 @@ def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:
 
 def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[str, str]:
     """App settings of the API, and what the platform gives an app with a managed identity; the table's settings win."""
+    return {"IDENTITY_ENDPOINT": identity_url, "IDENTITY_HEADER": identity_header, **site_settings(table)}
+
+
+def site_settings(table: Table) -> dict[str, str]:
+    """The app settings that infra/ would give the site of the API; the table's settings win."""
     credential, downstream = "AzureAd__ClientCredentials__0__", "DownstreamApis__"
     return {
-        "IDENTITY_ENDPOINT": identity_url,
-        "IDENTITY_HEADER": identity_header,
         "PYTHON_THREADPOOL_THREAD_COUNT": THREADS,
         "AzureAd__Instance": INSTANCE,
         **_tenants(table),
         "AzureAd__ClientId": API_ID,
         "AzureAd__Scopes": table.scopes[0],
         "AzureAd__ClientCapabilities__0": "cp1",
+        **_public_urls(table),
         f"{credential}SourceType": "KeyVault",
         f"{credential}KeyVaultUrl": f"https://{VAULT_HOST}/",
         f"{credential}KeyVaultCertificateName": CERTIFICATE_NAME,
@@ -53,6 +59,13 @@ def api_settings(table: Table, identity_url: str, identity_header: str) -> dict[
         **{f"{downstream}{service.name}__Scopes": service.full_scopes for service in table.azure},
         **table.settings,
     }
+
+
+def _public_urls(table: Table) -> dict[str, str]:
+    """The addresses of the API, unless the table's settings have them."""
+    if public_urls(table.settings):
+        return {}
+    return {f"AzureAd__PublicUrls__{number}": url for number, url in enumerate(table.public_urls)}
 
 
 def _tenants(table: Table) -> dict[str, str]:
@@ -82,6 +95,18 @@ def script_settings(identity_url: str, identity_header: str) -> dict[str, str]:
         "IDENTITY_HEADER": identity_header,
         "VAULT_NAME": VAULT_HOST.partition(".")[0],
         "CERTIFICATE_NAME": CERTIFICATE_NAME,
+    }
+
+
+def doctor_settings(table: Table) -> dict[str, str]:
+    """What `dev.py doctor` is told: the settings of the site, and what azd puts out about a deployment."""
+    return {
+        **site_settings(table),
+        **client_settings(table),
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION.rpartition("/")[2],
+        "AZURE_RESOURCE_GROUP": GROUP.rpartition("/")[2],
+        "AZURE_FUNCTION_NAME": SITE,
+        "KEY_VAULT_ID": f"{GROUP}/providers/Microsoft.KeyVault/vaults/{VAULT_NAME}",
     }
 
 

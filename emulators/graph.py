@@ -24,6 +24,7 @@ from .graph_drive import Drives
 from .graph_groups import Groups
 from .graph_mail import Mail
 from .graph_paging import Pages
+from .graph_registrations import Registrations
 from .graph_resources import routes
 from .graph_routes import APPLICATION, NOTHING, Call, GraphError, Route, segments_of
 from .people import Person, person_by_oid
@@ -48,6 +49,7 @@ class Graph:
         self.drives = Drives(pages, entra.now)
         groups = Groups(pages, entra.directory)
         self._routes = [*routes(), *self.mail.routes(), *self.drives.routes(), *groups.routes()]
+        self._routes += Registrations(pages, entra.directory).routes()
 
     def build_app(self) -> ASGIApp:
         """The ASGI application of graph.microsoft.com."""

@@ -23,7 +23,7 @@ CHECK = Needs(
         "Directory.Read.All",
     )
 )
-_NAMES = frozenset({"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"})
+_NAMES = frozenset({"GroupMember.Read.All", "Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"})
 LIST = Needs(("User.Read", *sorted(_NAMES)))
 
 

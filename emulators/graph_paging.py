@@ -22,11 +22,21 @@ class Pages:
         self._secret = secrets.token_bytes(16)
 
     def page(
-        self, call: Call, path: str, context: str, items: Sequence[Mapping[str, object]], usual: int = 10
+        self,
+        call: Call,
+        path: str,
+        context: str,
+        items: Sequence[Mapping[str, object]],
+        usual: int = 10,
+        *,
+        filtered: bool = False,
     ) -> dict[str, object]:
-        """The page that is asked for. `usual` is its size without $top. Raises GraphError for a bad query."""
+        """The page that is asked for. `usual` is its size without $top. Raises GraphError for a bad query.
+
+        `filtered`: the items are what the caller's $filter has left.
+        """
         query = call.request.query_params
-        if unknown := sorted(set(query) - OPTIONS):
+        if unknown := sorted(set(query) - OPTIONS - ({"$filter"} if filtered else set())):
             raise _bad(f"The query option '{unknown[0]}' is not emulated.")
         top = query.get("$top", str(usual))
         if not (top.isascii() and top.isdecimal() and 1 <= int(top) <= MAX_TOP):
@@ -37,7 +47,8 @@ class Pages:
         if query.get("$count") == "true":
             body["@odata.count"] = len(items)
         if end < len(items):
-            kept = {"$top": top, "$select": query.get("$select"), "$skiptoken": self._token(call, path, end)}
+            kept = {"$top": top, "$select": query.get("$select"), "$filter": query.get("$filter") if filtered else None}
+            kept["$skiptoken"] = self._token(call, path, end)
             asked = "&".join(f"{name}={quote(value, safe=',')}" for name, value in kept.items() if value)
             body["@odata.nextLink"] = f"{GRAPH_URI}/v1.0{path}?{asked}"
         body["value"] = [selected(call, item) for item in items[start:end]]

@@ -10,6 +10,7 @@ from .graph_routes import NOTHING, Call, GraphError, Needs, Route
 from .people import Person, people_of
 
 _OF_OTHERS = ("User.ReadBasic.All", "User.Read.All")
+_OF_ONESELF = Needs(("User.Read", "User.Read.All", "User.ReadWrite.All", "Directory.AccessAsUser.All"))
 METADATA = f"{GRAPH_URI}/v1.0/$metadata"
 
 
@@ -43,7 +44,7 @@ def _selected(request: Request, person: Person) -> dict[str, object]:
 def routes() -> list[Route]:
     """What Graph serves of profiles."""
     return [
-        Route("GET", "/me", "me", Needs(("User.Read",)), _me),
+        Route("GET", "/me", "me", _OF_ONESELF, _me),
         Route("GET", "/users", "users", Needs(_OF_OTHERS), _users, for_apps=True),
         Route("GET", "/users/{id}", "user", NOTHING, _user, for_apps=True),
     ]

@@ -67,7 +67,7 @@ NOTHING = Needs(())
 
 @dataclass(frozen=True)
 class Route:
-    """One method and path below /v1.0. `{name}` stands for one segment, which may end in a colon: `{name}:`."""
+    """One method and path below /v1.0. `{name}` stands for a segment or a part: `{name}:`, `users(id='{name}')`."""
 
     method: str
     path: str
@@ -84,14 +84,15 @@ class Route:
             return None
         found: dict[str, str] = {}
         for pattern, given in zip(wanted, segments, strict=True):
-            if not pattern.startswith("{"):
+            start, brace, rest = pattern.partition("{")
+            if not brace:
                 if pattern != given:
                     return None
                 continue
-            name, _, end = pattern[1:].partition("}")
-            if not given.endswith(end) or given == end:
+            name, _, end = rest.partition("}")
+            if not (given.startswith(start) and given.endswith(end) and len(given) > len(start) + len(end)):
                 return None
-            found[name] = given.removesuffix(end) if end else given
+            found[name] = given[len(start) : len(given) - len(end)]
         return found
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import random
 import socket
 
+_NOT_GIVEN_OUT = range(20_000, 32_000)
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -16,6 +19,17 @@ class PortTaken(OSError):  # noqa: N818 - named for what has happened, as FileNo
         super().__init__(errno.EADDRINUSE, f"port {port} ({what}) is taken by another program")
         self.port = port
         self.what = what
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nothing listens on, for a program that is yet to start.
+
+    It is none of those that systems give out for port 0: another server would soon have it. Raises PortTaken.
+    """
+    for port in random.sample(_NOT_GIVEN_OUT, 20):
+        with contextlib.suppress(PortTaken), bind(port, "any"):
+            return port
+    raise PortTaken(0, "any")
 
 
 def bind(port: int, what: str) -> socket.socket:

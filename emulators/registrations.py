@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from .applications import API, CLIENT, EXPOSED_CLAIMS, GRAPH, Application
+from .applications import API, CLIENT, EXPOSED_CLAIMS, GRAPH, MCP_CLIENT, Application
 from .azure.declared import SCOPE, Kind
 from .table import DownstreamApi, Table
 
 
 def registrations(table: Table) -> dict[str, Application]:
-    """By short name: client, api, graph, those of the table's APIs, and the service principals of Azure services."""
+    """By short name: client, mcp, api, graph, the table's APIs, and the service principals of Azure services."""
     scopes = {"api": table.scopes}
     requires = {"graph": table.graph, **{api.key: api.scopes for api in table.apis if api.scopes}}
     kinds = {service.kind.application: service.kind for service in table.azure}
@@ -19,12 +19,14 @@ def registrations(table: Table) -> dict[str, Application]:
     several = table.for_several_tenants
     applications = (
         replace(CLIENT, requires=scopes, for_several_tenants=several),
+        replace(MCP_CLIENT, requires=scopes, for_several_tenants=several),
         replace(
             API,
+            identifier_uris=(*API.identifier_uris, *table.public_urls),
             scopes=table.scopes,
             app_roles=tuple(table.app_roles),
             requires=requires,
-            pre_authorizes={"client": table.scopes},
+            pre_authorizes={"client": table.scopes, "mcp": table.scopes},
             for_several_tenants=several,
         ),
         *(daemon(name) for name in table.daemons),
@@ -66,5 +68,6 @@ def _azure(kind: Kind) -> Application:
         scopes=(SCOPE,),
         token_version=1,
         v1_audience=kind.resource,
+        of_microsoft=True,
         optional_claims=frozenset({"idtyp", "acrs", "xms_cc"}),
     )

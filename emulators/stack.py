@@ -19,6 +19,7 @@ from .certificates import Certificate, issue_certificate
 from .connect_request import CALLERS
 from .control import Controls
 from .directory import Directory
+from .entra.azure_cli import azure_cli_token
 from .entra.service import Entra
 from .entra.signing import SigningKeys
 from .entra.usual_grant import usual_grant
@@ -26,8 +27,10 @@ from .environment import (
     CERTIFICATE_NAME,
     api_settings,
     client_settings,
+    doctor_settings,
     downstream_settings,
     script_settings,
+    site_settings,
     transport,
 )
 from .faults import Faults
@@ -41,6 +44,7 @@ from .management import Management
 from .network import ANY_FREE, Network, Ports
 from .recorder import Recording
 from .redis_proxy import RedisProxy
+from .resources.store import usual_resources
 from .table import Table, read_table
 from .vault import Vault
 from .vault_policy import usual_policy
@@ -69,6 +73,8 @@ class Stack:
         self.vault = Vault(self.entra)
         self.identity = IdentityEndpoint(self.entra)
         self.graph = Graph(self.entra, self.faults)
+        self.management = Management(self.entra, self.vault, usual_resources(site_settings(table)))
+        """Azure Resource Manager, with what the template would have deployed."""
         switches = Switches(self.faults, table, self.graph.challenge)
         self.flow = Flow(Story(self.audit, self.entra), switches, self.directory, table)
         """What the start page shows."""
@@ -109,9 +115,7 @@ class Stack:
         return stack
 
     def _open(self, ports: Ports, server_certificate: Path) -> None:
-        services = Services(
-            self.entra, self.identity, self.vault, self.graph, self.apis, Management(self.entra), self.azure
-        )
+        services = Services(self.entra, self.identity, self.vault, self.graph, self.apis, self.management, self.azure)
         self.recording = recording = Recording(self.audit, self.faults, self._now, self._tunnels.caller)
         refused = {
             "graph": self.graph.refused_tokens,
@@ -128,6 +132,7 @@ class Stack:
             {key: service.access for key, service in self.azure.items()},
             self.graph.challenge,
             self.flow,
+            partial(azure_cli_token, self.entra),
         )
         site = build_site(services, recording, controls, self._tunnels)
         callers = CALLERS.union(self.table.keys)
@@ -168,11 +173,12 @@ class Stack:
         return f"http://localhost:{self.ports.sign_in}"
 
     def environ(self, process: str) -> dict[str, str]:
-        """What a process needs beyond PATH and the like: "api", "client", "script", or an API of the table."""
+        """What a process needs beyond PATH and the like: api, client, doctor, script, or an API of the table."""
         identity_url = f"http://127.0.0.1:{self.ports.identity}/msi/token"
         settings: dict[str, Callable[[], dict[str, str]]] = {
             "api": lambda: api_settings(self.table, identity_url, self.identity.header),
             "client": lambda: client_settings(self.table),
+            "doctor": lambda: doctor_settings(self.table),
             **{api.key: partial(downstream_settings, self.table, api) for api in self.table.apis},
             "script": lambda: script_settings(identity_url, self.identity.script_header),
         }

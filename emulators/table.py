@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,6 +120,8 @@ class Table:
     graph_app_roles: tuple[str, ...] = ()
     """Roles of Microsoft Graph that the API itself holds (application permissions)."""
     sign_in_audience: str = "AzureADMyOrg"
+    public_urls: tuple[str, ...] = ()
+    """The addresses of the API as its clients write them: in its setting AzureAd__PublicUrls and its registration."""
 
     @property
     def daemons(self) -> tuple[str, ...]:
@@ -135,6 +137,11 @@ class Table:
     def keys(self) -> tuple[str, ...]:
         """The short names of the downstream APIs."""
         return tuple(api.key for api in self.apis)
+
+
+def addressed(table: Table, base_url: str) -> Table:
+    """The table with the addresses of an API at `base_url`: of its MCP endpoint, and of all the rest."""
+    return table if table.public_urls else replace(table, public_urls=(f"{base_url}/api/mcp", base_url))
 
 
 def read_table(root: Path = ROOT, more: Mapping[str, Mapping[str, Any]] | None = None) -> Table:

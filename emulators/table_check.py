@@ -16,19 +16,21 @@ from .azure.declared import KINDS, AzureService
 from .people import EVERYONE, PEOPLE
 from .requests_io import is_guid
 from .table import FILE, DownstreamApi, Table, TableError
-from .table_settings import named_by_settings
+from .table_settings import named_by_settings, public_urls
 
 TAKEN = frozenset(
     (
         "api",
         "browser",
         "client",
+        "doctor",
         "downloads",
         "entra",
         "gateway",
         "graph",
         "identity",
         "management",
+        "mcp",
         "redis",
         "script",
         "vault",
@@ -159,6 +161,7 @@ def checked(content: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], r
         app_roles,
         tuple(graph_app_roles),
         audience,
+        public_urls(settings),
     )
 
 

@@ -1,4 +1,4 @@
-"""APIs that `[settings]` name, with DownstreamApis__NAME__BaseUrl and __Scopes, and no table of their own."""
+"""What `[settings]` say of the tenant: addresses of the API, and APIs that have no table of their own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from .requests_io import is_guid
 from .table import DownstreamApi
 
 _SETTING = re.compile(r"DownstreamApis__([A-Za-z][A-Za-z0-9]{0,29})__(BaseUrl|Scopes)")
+_PUBLIC_URL = re.compile(r"AzureAd__PublicUrls(__\d+)?", re.IGNORECASE)
 _OURS = re.compile(r"login\.microsoftonline\.com|graph\.microsoft\.com|management\.azure\.com|.*\.vault\.azure\.net")
 
 
+def public_urls(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The addresses of the API, if it is given others than those on this machine."""
+    return tuple(url for name, urls in settings.items() if _PUBLIC_URL.fullmatch(name) for url in urls.split())
+
+
 def named_by_settings(settings: Mapping[str, str], known: Collection[str], problems: list[str]) -> list[DownstreamApi]:
-    """Those that are not `known` by their short name. Adds to `problems` what is wrong with them."""
+    """APIs that DownstreamApis__NAME__BaseUrl and __Scopes name, and that are not `known` by their short name.
+
+    Adds to `problems` what is wrong with them.
+    """
     given: dict[str, dict[str, str]] = defaultdict(dict)
     for name, value in settings.items():
         if found := _SETTING.fullmatch(name):

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from .applications import API_IDENTITY, CERTIFICATE_IDENTITY, VAULT_ID, VAULT_URI
 from .entra.service import HOST, Entra
 from .entra.verification import TokenError, verify_token
-from .people import CONTOSO
+from .people import CONTOSO, PEOPLE
 from .requests_io import bearer, json_reply, note
 from .vault_attributes import VAULT_HOST, attributes_of, page_of
 from .vault_certificates import VaultCertificates
@@ -37,7 +37,7 @@ class Vault(VaultContents):
         """
         self.crypto_users = {API_IDENTITY.principal_id}
         """Object ids of the principals with the role Key Vault Crypto User."""
-        self.metadata_readers = {API_IDENTITY.principal_id}
+        self.metadata_readers = {API_IDENTITY.principal_id, PEOPLE["alice"].oid}
         """Object ids of the principals with the role Key Vault Reader: everything but the contents of secrets."""
         self.certificate_service = VaultCertificates(self, self._authorize_for_certificates, self._refuse, entra.now)
         """The part of the interface below /certificates."""

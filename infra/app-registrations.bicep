@@ -2,7 +2,7 @@
 // deletes them. A unique name stays taken until its app is deleted for good.
 // Role: the app registrations. The client calls the API, and the API calls Microsoft Graph and other APIs, always as the user.
 // Managed identities may call the API as themselves, if they are given the role for it.
-// The client and the developer tools get tokens for the API without a prompt (pre-authorization). So does the API for the
+// The clients and the developer tools get tokens for the API without a prompt (pre-authorization). So does the API for the
 // downstream API that is registered here. Microsoft Graph needs consent; `grantAdminConsent` gives it for every user.
 // Reason: all are in one file, joined by symbols. A new app cannot be looked up at once, so an `existing` reference fails.
 
@@ -48,6 +48,15 @@ param developerToolClientIds string[]
 @description('Origins of single-page apps: redirect URIs of the client.')
 param browserOrigins string[]
 
+@description('The addresses of the API as its clients write them: identifier URIs of the API.')
+param publicUrls string[]
+
+@description('Redirect URIs of the MCP client, in addition to those on the machine of the user.')
+param mcpRedirectUris string[]
+
+@description('Client id of Microsoft 365 Copilot, which may then get tokens for the API; empty for none.')
+param copilotClientId string
+
 @description('Service or asset id from an inventory of the tenant; empty for none.')
 param serviceManagementReference string
 
@@ -61,6 +70,7 @@ param environmentName string
 param resourceToken string
 
 var clientUniqueName = 'client-${resourceToken}'
+var mcpUniqueName = 'mcp-${resourceToken}'
 var apiUniqueName = 'api-${resourceToken}'
 var ordersUniqueName = 'orders-${resourceToken}' // <orders/>
 
@@ -133,6 +143,28 @@ var ordersScopeIds = [for scope in ordersScopes: scope.id] // <orders/>
 var ordersScopeValues = [for scope in ordersScopes: scope.value] // <orders/>
 var ordersScopeUris = [for scope in ordersScopes: '${ordersUri}/${scope.value}'] // <orders/>
 var graphScopeValues = [for scope in graphScopes: scope.value]
+
+// MCP clients name the address of the API as the resource of a token. Entra compares it with the identifier URIs, and
+// takes the scopes from the same one (AADSTS9010010). So the address, the URI and the scopes are one string.
+var identifierUris = concat([apiUri], publicUrls)
+
+// Copilot signs users in with its own client id. Its consent page comes back to an address that the API registers.
+var preAuthorizedCopilot = empty(copilotClientId)
+  ? []
+  : [
+      {
+        appId: copilotClientId
+        delegatedPermissionIds: apiScopeIds
+      }
+    ]
+var copilotRedirect = empty(copilotClientId)
+  ? null
+  : {
+      redirectUris: ['https://teams.microsoft.com/api/platform/v1.0/oAuthConsentRedirect']
+    }
+
+// Programs on the machine of the user. The port is theirs to choose: Entra ignores it.
+var loopbackRedirectUris = ['http://localhost', 'http://localhost/callback', 'http://127.0.0.1']
 
 var preAuthorizedDeveloperTools = [
   for clientId in developerToolClientIds: {
@@ -221,7 +253,8 @@ resource apiApp 'Microsoft.Graph/applications@v1.0' = {
   owners: owners
   serviceManagementReference: managementReference
   signInAudience: signInAudience
-  identifierUris: [apiUri]
+  identifierUris: identifierUris
+  web: copilotRedirect
   api: {
     requestedAccessTokenVersion: 2
     oauth2PermissionScopes: apiScopes
@@ -290,6 +323,30 @@ resource clientApp 'Microsoft.Graph/applications@v1.0' = {
   ]
 }
 
+// MCP clients that bring no registration of their own, such as Claude Code. Entra registers no client on demand. It is
+// another app than the client, so that its tokens can be told apart. It cannot sign in with a device code.
+resource mcpApp 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: mcpUniqueName
+  displayName: 'MCP client (${environmentName})'
+  owners: owners
+  serviceManagementReference: managementReference
+  signInAudience: signInAudience
+  publicClient: {
+    redirectUris: concat(loopbackRedirectUris, mcpRedirectUris)
+  }
+  requiredResourceAccess: [
+    {
+      resourceAppId: apiApp.appId
+      resourceAccess: [
+        for scope in apiScopes: {
+          id: scope.id
+          type: 'Scope'
+        }
+      ]
+    }
+  ]
+}
+
 // The APIs again, under the same unique names, now that their callers have client ids. Properties that are not
 // declared remain as they were. `api` is repeated whole, because this is not documented for its parts.
 
@@ -300,15 +357,20 @@ resource apiCallers 'Microsoft.Graph/applications@v1.0' = {
   api: {
     requestedAccessTokenVersion: 2
     oauth2PermissionScopes: apiScopes
-    // Lets one prompt of the client ask for what the API needs as well (`.default` of the API).
-    knownClientApplications: [clientApp.appId]
+    // Lets one prompt of a client ask for what the API needs as well (`.default` of the API).
+    knownClientApplications: [clientApp.appId, mcpApp.appId]
     preAuthorizedApplications: concat(
       [
         {
           appId: clientApp.appId
           delegatedPermissionIds: apiScopeIds
         }
+        {
+          appId: mcpApp.appId
+          delegatedPermissionIds: apiScopeIds
+        }
       ],
+      preAuthorizedCopilot,
       preAuthorizedDeveloperTools
     )
   }
@@ -358,9 +420,14 @@ resource apiServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appRoleAssignmentRequired: assignmentRequired
 }
 
-// No assignment is required for the client, because it has no data and the API checks each user.
+// No assignment is required for the clients, because they have no data and the API checks each user.
 resource clientServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appId: clientApp.appId
+  owners: owners
+}
+
+resource mcpServicePrincipal 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: mcpApp.appId
   owners: owners
 }
 
@@ -419,6 +486,8 @@ output apiClientId string = apiApp.appId
 output apiScope string = '${apiUri}/${apiScopes[0].value}'
 @description('The client id of the client.')
 output clientClientId string = clientApp.appId
+@description('The client id of the MCP client.')
+output mcpClientId string = mcpApp.appId
 // <orders>
 @description('The client id of Orders.')
 output ordersClientId string = ordersApp.appId
@@ -430,6 +499,7 @@ output ordersScopes string = join(ordersScopeUris, ' ')
 output objectIds string = join(
   [
     clientApp.id
+    mcpApp.id
     apiApp.id
     ordersApp.id // <orders/>
   ],

@@ -41,11 +41,23 @@ param purgeProtection bool = false
 @description('Give true to consent for every user to the permissions of the API. An Entra administrator must deploy. Otherwise send an administrator the output ADMIN_CONSENT_URL.')
 param grantAdminConsent bool = false
 
-@description('Client ids of tools that may get tokens for the API during development: 04b07795-8ddb-461a-bbee-02f9e1bf7b46 is the Azure CLI and azd. Leave it empty in production: any program on the same machine can use such a tool.')
+@description('Client ids of tools that may get tokens for the API during development: 04b07795-8ddb-461a-bbee-02f9e1bf7b46 is the Azure CLI and azd, aebc6443-996d-45c2-90f0-388ff96faa56 is VS Code. Name in production only what is used there: any program on the same machine can use such a tool.')
 param developerToolClientIds string[] = []
 
 @description('Origins of single-page apps that call the API, such as https://app.example.com. Each is allowed by CORS and registered as a redirect URI of the client.')
 param browserOrigins string[] = []
+
+@description('Further addresses of the API as clients write them, such as https://api.example.com/api/mcp of a custom domain. MCP clients and other agents learn there how to sign in. Each becomes an identifier URI of the API, so its domain must be verified in the tenant.')
+param publicUrls string[] = []
+
+@description('Does the same for the address of the API on azurewebsites.net. Give false if the tenant refuses it as an identifier URI. With allowedTenants or existingApiClientId it is left out.')
+param publicHostName bool = true
+
+@description('Redirect URIs of the MCP client, such as https://claude.ai/api/mcp/auth_callback, in addition to those on the machine of the user.')
+param mcpRedirectUris string[] = []
+
+@description('Give ab3be6b7-f5df-413d-ac2d-abf1e3fd9c0b, the client id of Microsoft 365 Copilot, to let it call the API for its users.')
+param copilotClientId string = ''
 
 @description('Service or asset id from your own inventory. Give it where the tenant demands one on every app registration.')
 param serviceManagementReference string = ''
@@ -169,6 +181,7 @@ var changesRegistrations = {
   assignedPrincipalIds: !empty(assignedPrincipalIds)
   jobPrincipalIds: !empty(jobPrincipalIds)
   registrationOwnerIds: !empty(registrationOwnerIds)
+  mcpRedirectUris: !empty(mcpRedirectUris)
 }
 
 // Azure evaluates the scope of a module even when it is not deployed. So each part has a value even without a vault.
@@ -375,6 +388,11 @@ module vaultEndpoint 'private-endpoint.bicep' = if (useExistingVault && privateN
   dependsOn: [network]
 }
 
+// The name of the site is known before the site is there, which needs the registrations. An identifier URI of an app for
+// several tenants must be in a domain of this tenant, and azurewebsites.net is not.
+var hostUrl = 'https://func-api-${resourceToken}.azurewebsites.net'
+var registersHost = publicHostName && !useExistingRegistrations && empty(allowedTenants)
+var allPublicUrls = concat(registersHost ? ['${hostUrl}/api/mcp', hostUrl] : [], publicUrls)
 var identityIssuer = '${cloudFacts.loginEndpoint}${tenant().tenantId}/v2.0'
 
 module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistrations) {
@@ -394,6 +412,9 @@ module appRegistrations 'app-registrations.bicep' = if (!useExistingRegistration
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
     browserOrigins: browserOrigins
+    publicUrls: allPublicUrls
+    mcpRedirectUris: mcpRedirectUris
+    copilotClientId: copilotClientId
     serviceManagementReference: serviceManagementReference
     environmentName: environmentName
     resourceToken: resourceToken
@@ -407,6 +428,7 @@ var registered = useExistingRegistrations
       ordersClientId: existingOrdersClientId // <orders/>
       ordersScopes: existingOrdersScopes // <orders/>
       clientClientId: existingClientAppId
+      mcpClientId: ''
     }
   : {
       apiClientId: appRegistrations!.outputs.apiClientId
@@ -414,6 +436,7 @@ var registered = useExistingRegistrations
       ordersClientId: appRegistrations!.outputs.ordersClientId // <orders/>
       ordersScopes: appRegistrations!.outputs.ordersScopes // <orders/>
       clientClientId: appRegistrations!.outputs.clientClientId
+      mcpClientId: appRegistrations!.outputs.mcpClientId
     }
 
 var tenantSettings = empty(allowedTenants)
@@ -492,12 +515,25 @@ var tokenCacheSettings = sharedTokenCache
     }
   : {}
 
+var agentSettings = union(
+  empty(allPublicUrls)
+    ? {}
+    : {
+        AzureAd__PublicUrls: join(allPublicUrls, ' ')
+      },
+  empty(copilotClientId)
+    ? {}
+    : {
+        AzureAd__ConsentPromptClients: copilotClientId
+      }
+)
+
 module api 'function-app.bicep' = {
   scope: resourceGroup
   params: {
     serviceName: 'api'
     identityName: apiIdentityName
-    appSettings: union(clientCredentialSettings, tokenCacheSettings, tenantSettings, {
+    appSettings: union(clientCredentialSettings, tokenCacheSettings, tenantSettings, agentSettings, {
       AzureAd__Instance: cloudFacts.loginEndpoint
       AzureAd__ClientId: registered.apiClientId
       AzureAd__Scopes: 'access_as_user'
@@ -543,6 +579,12 @@ output API_SCOPE string = registered.apiScope
 
 @description('The client id of the client.')
 output CLIENT_APP_ID string = registered.clientClientId
+
+@description('What a person types into an MCP client. Empty when no address of the API is registered.')
+output MCP_URL string = allPublicUrls[?0] ?? ''
+
+@description('The client id for an MCP client. Empty when somebody else registered it.')
+output MCP_CLIENT_ID string = registered.mcpClientId
 
 // <orders>
 @description('The Functions app of Orders.')

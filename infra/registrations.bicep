@@ -34,6 +34,15 @@ param developerToolClientIds string[] = []
 @description('Origins of single-page apps that call the API: redirect URIs of the client.')
 param browserOrigins string[] = []
 
+@description('Addresses of the API as clients write them, such as https://api.example.com/api/mcp. Each becomes an identifier URI of the API. The application team sets them as API_PUBLIC_URLS.')
+param publicUrls string[] = []
+
+@description('Redirect URIs of the MCP client, such as https://claude.ai/api/mcp/auth_callback, in addition to those on the machine of the user.')
+param mcpRedirectUris string[] = []
+
+@description('Client id of Microsoft 365 Copilot, if it may call the API. The application team sets COPILOT_CLIENT_ID as well.')
+param copilotClientId string = ''
+
 @description('Service or asset id from your own inventory. Give it where the tenant demands one on every app registration.')
 param serviceManagementReference string = ''
 
@@ -68,6 +77,9 @@ module appRegistrations 'app-registrations.bicep' = {
     grantAdminConsent: grantAdminConsent
     developerToolClientIds: developerToolClientIds
     browserOrigins: browserOrigins
+    publicUrls: publicUrls
+    mcpRedirectUris: mcpRedirectUris
+    copilotClientId: copilotClientId
     serviceManagementReference: serviceManagementReference
     requireAssignment: requireAssignment
     assignedPrincipalIds: assignedPrincipalIds

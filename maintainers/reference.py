@@ -16,6 +16,7 @@ from shared.application.app_api import AppApi, AsyncAppApi
 from shared.downstream.api import ApiResponse, DownstreamApi
 from shared.downstream.batch import BatchCall, BatchResponse
 from shared.errors import ApiError
+from shared.hosting.protected_resource import metadata_routes
 from shared.net import Response
 from shared.requires_user import RequiresApp, RequiresCaller, RequiresUser
 from shared.user.async_api import AsyncDownstreamApi
@@ -38,7 +39,7 @@ Function = Callable[..., Any]
 
 def page() -> str:
     """The whole page."""
-    parts = [TITLE, *_decorators(), *_users(), *_applications(), *_calls(), *_response(), *_errors()]
+    parts = [TITLE, *_decorators(), *_users(), *_applications(), *_calls(), *_response(), *_tools(), *_errors()]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -52,6 +53,9 @@ def documented() -> dict[str, Function]:
         "async_app_api": shared.async_app_api,
         "health": shared.health,
         "json_body": shared.json_body,
+        "McpServer": shared.McpServer,
+        "McpServer.tool": shared.McpServer.tool,
+        "McpServer.handle": shared.McpServer.handle,
         "User.api": shared.User.api,
         "User.azure_options": shared.User.azure_options,
         "User.credential": shared.User.credential,
@@ -82,6 +86,9 @@ def _decorators() -> Iterator[str]:
     decorators = ("requires_user", "requires_app", "requires_caller")
     for name in (*decorators, "app_api", "async_app_api", "health", "json_body"):
         yield from _entry("@" * (name in decorators) + name, documented()[name])
+    yield "### `protected_resource`\n"
+    yield "```python\napp.register_functions(protected_resource)\n```\n"
+    yield _wrapped(_text(metadata_routes))
 
 
 def _users() -> Iterator[str]:
@@ -117,6 +124,12 @@ def _response() -> Iterator[str]:
     yield "## The response of a downstream API\n"
     yield from _fields(Response, f"{_text(ApiResponse)} ", _properties(ApiResponse))
     for name in ("json", "retry_after"):
+        yield from _entry(name, documented()[name])
+
+
+def _tools() -> Iterator[str]:
+    yield "## Tools for AI agents\n"
+    for name in ("McpServer", "McpServer.tool", "McpServer.handle"):
         yield from _entry(name, documented()[name])
 
 

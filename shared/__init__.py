@@ -11,7 +11,12 @@ from .requires_user import app_api, async_app_api, health, requires_app, require
 from .user import AsyncUser, CallingApp, User
 
 if TYPE_CHECKING:
+    from azure.functions import Blueprint
+
     from .downstream.batch import BatchCall
+    from .mcp import McpServer
+
+    protected_resource: Blueprint
 
 __all__ = [
     "ApiError",
@@ -20,12 +25,14 @@ __all__ = [
     "BatchCall",
     "CallingApp",
     "Forbidden",
+    "McpServer",
     "NotFound",
     "User",
     "app_api",
     "async_app_api",
     "health",
     "json_body",
+    "protected_resource",
     "requires_app",
     "requires_caller",
     "requires_user",
@@ -35,9 +42,18 @@ __version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as
 
 
 def __getattr__(name: str) -> Any:
-    """`BatchCall` is imported where an app names it: it needs the rooms that are loaded in the background."""
+    """What only some apps use is imported where an app names it. `BatchCall` also needs rooms that are loaded later."""
     if name == "BatchCall":
         from .downstream.batch import BatchCall
 
         return BatchCall
+    if name == "McpServer":
+        from .mcp import McpServer
+
+        return McpServer
+    if name == "protected_resource":
+        from .hosting.protected_resource import metadata_routes
+        from .services import services
+
+        return metadata_routes(services.settings)
     raise AttributeError(name)

@@ -199,6 +199,13 @@ class ConsentRequired(Forbidden):
         addresses = {"admin_consent_url": admin_consent_url, "consent_url": consent_url}
         self.extra = {"scopes": list(scopes), **{name: address for name, address in addresses.items() if address}}
 
+    def prompt(self) -> None:
+        """Makes it a 401. Some clients let their user consent then, and call again with the same token."""
+        self.status = Unauthorized.status
+
+    def challenge(self) -> dict[str, str] | None:
+        return {"error": self.code} if self.status == Unauthorized.status else None
+
 
 class AccessDenied(Forbidden):
     """A policy of Entra blocks the user, or the downstream API responded with 403."""

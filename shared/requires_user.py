@@ -28,6 +28,7 @@ from .hosting import (
     find_request,
     is_being_cancelled,
     kind_of,
+    prompts_for_consent,
     reply_to,
     reply_to_error,
 )
@@ -40,6 +41,7 @@ from .user import CallingApp, SignedInUser
 if TYPE_CHECKING:
     from .application.app_api import AppApi, AsyncAppApi
     from .downstream import DownstreamApis
+    from .hosting.protected_resource import Resource
     from .sessions import AppRequestContext, RequestContext, Session, Sessions
     from .validation import ValidatedAppToken, ValidatedToken
 
@@ -232,6 +234,7 @@ class _Guard:
         parameters = inspect.signature(function).parameters
         self._parameters = parameters.keys()
         self._takes_rest = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        self._resources: dict[str, Resource] = {}  # by their URLs
         services.preload()
         if conditions.users is not None:
             self._report_settings(conditions.users, function.__name__)
@@ -252,7 +255,7 @@ class _Guard:
         Raises TypeError if the function has no HTTP trigger.
         """
         request = find_request(arguments, self._function.__name__)
-        record, realm = self._start_record(request, arguments), ""
+        record, realm, token = self._start_record(request, arguments), "", None
         try:
             services = self._services.get()
             realm = services.settings.authority.realm
@@ -260,9 +263,10 @@ class _Guard:
                 bearer = bearer_token(request)
                 opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
                 context = services.sessions.context(opened, bearer, record)
-                realm = context.access_token.authority.realm  # with several tenants, known only now
+                token = context.access_token
+                realm = token.authority.realm  # with several tenants, known only now
                 with context:
-                    self._check_conditions(context.access_token, services)
+                    self._check_conditions(token, services)
                     caller = self._caller(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, caller)))
         # Every exception in this block becomes a response, unless the event loop cancels the task. SystemExit would end
@@ -270,9 +274,29 @@ class _Guard:
         except BaseException as error:
             if is_being_cancelled(error):  # by the event loop
                 raise
-            return _reply_to_failure(record, error, realm)
+            if token is not None:
+                prompts_for_consent(error, token)
+            return _reply_to_failure(record, error, realm, self._resource(request))
         record.close(reply.status_code)
         return reply
+
+    def _resource(self, request: func.HttpRequest) -> Resource | None:
+        """What a challenge says of the address that was called: None if no `AzureAd__PublicUrls` covers it."""
+        if self._services.problems():
+            return None
+        settings = self._services.settings()
+        if not settings.public_urls:
+            return None
+        from .hosting.protected_resource import Resource, address_of
+
+        url = address_of(request, settings.public_urls)
+        if url is None:
+            return None
+        if url.url not in self._resources:
+            users = self._conditions.users
+            scopes = () if users is None else settings.scopes if users.scopes is None else users.scopes
+            self._resources[url.url] = Resource(url, scopes)
+        return self._resources[url.url]
 
     def _start_record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
         """The record continues the host's trace, or that of the caller's `traceparent` header if the host has none."""
@@ -357,11 +381,13 @@ def bearer_token(request: func.HttpRequest) -> str:
     return match.group(1)
 
 
-def _reply_to_failure(record: RequestRecord, error: BaseException, realm: str) -> func.HttpResponse:
+def _reply_to_failure(
+    record: RequestRecord, error: BaseException, realm: str, resource: Resource | None
+) -> func.HttpResponse:
     try:
-        reply = reply_to_error(error, record.correlation_id, realm)
+        reply = reply_to_error(error, record.correlation_id, realm, resource)
     except Exception as unusable:  # noqa: BLE001 — the app may define an error class whose members cannot be sent
-        error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm)
+        error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm, resource)
     record.close(reply.status_code, error)
     return reply
 

@@ -97,7 +97,8 @@ class Services:
         return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
     def prepare(self) -> None:
-        """Starts to load what the first exchange needs. Waits for nothing, raises nothing."""
+        """Starts to load what the first token and the first exchange need. Waits for nothing, raises nothing."""
+        self.signing_keys.fetch_early()
         for prepare in self._preparations if self.settings.downstream_apis else ():
             prepare()
 
@@ -119,18 +120,23 @@ class LazyServices:
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, which the first call builds. It also starts to load the client credential, if there are APIs.
+        """The services, which the first call builds. It also starts to load the signing keys and the client credential.
 
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.
         """
-        settings = self._read_settings()
-        if isinstance(settings, SettingsError):
-            raise SettingsError(settings.problems)
+        settings = self.settings()
         if self._services is None:
             with self._lock:
                 self._services = self._services or self._build(settings)
         return self._services
+
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError as `get` does."""
+        settings = self._read_settings()
+        if isinstance(settings, SettingsError):
+            raise SettingsError(settings.problems)
+        return settings
 
     def problems(self) -> Mapping[str, str]:
         """Wrong settings: name → what it must be. They are logged when the settings are first read. Raises nothing."""

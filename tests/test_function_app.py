@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import function_app
 from tests.support.tenant import Tenant
 
@@ -44,7 +46,40 @@ def test_me_passes_on_that_a_second_factor_is_needed(tenant: Tenant) -> None:
     assert tenant.call(function_app.me, as_="alice", mfa=True).status == 200
 
 
+def tool_call(name: str, **arguments: Any) -> dict[str, Any]:
+    """What an MCP client sends to call a tool."""
+    params = {"name": name, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+def test_my_profile_is_a_tool_for_agents(tenant: Tenant) -> None:
+    tenant.responds("Graph", "GET /me", {"displayName": "Alice Ahlberg"})
+
+    response = tenant.call(function_app.mcp, as_="alice", json=tool_call("my_profile"))
+
+    assert response.status == 200
+    assert response.json()["result"]["structuredContent"] == {"displayName": "Alice Ahlberg"}
+    assert tenant.requests("Graph")[0].user == "alice"
+
+
+def test_tools_are_for_signed_in_users_alone(tenant: Tenant) -> None:
+    response = tenant.call(function_app.mcp, as_=None, json=tool_call("my_profile"))
+
+    assert response.status == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert tenant.requests("Graph") == []
+
+
 # <orders>
+def test_place_order_is_a_tool_for_agents(tenant: Tenant) -> None:
+    tenant.responds("Orders", "POST /orders", {"id": 2}, status=201)
+
+    response = tenant.call(function_app.mcp, as_="olga", json=tool_call("place_order", item="tea"))
+
+    assert response.json()["result"]["structuredContent"] == {"id": 2}
+    assert tenant.requests("Orders")[0].json() == {"item": "tea", "quantity": 1}
+
+
 def test_list_orders_passes_on_what_the_user_may_see(tenant: Tenant) -> None:
     tenant.responds("Orders", "GET /orders", [{"id": 1, "item": "tea"}])
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..applications import Application
+from ..applications import GRAPH, Application
 from ..people import Person, person_by_sign_in_name
 from ..requests_io import note
 from . import pages
@@ -19,7 +19,7 @@ from .records import AuthorizationRequest, Code, Visit
 from .redirects import is_registered
 from .refusals import EntraError
 from .replies import Trace, refusal_body
-from .scopes import parse_scopes
+from .scopes import check_indicator, parse_scopes
 from .service import Entra
 from .sign_in_pages import begin, refusal_page
 
@@ -81,7 +81,8 @@ def _check(entra: Entra, tenant: str, client: Application, form: Form) -> Author
     if mode not in RESPONSE_MODES:
         raise EntraError(90023, parameter="response_mode", value=mode)
     challenge = _code_challenge(client, form)
-    scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"))
+    scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"), form.get("resource"))
+    check_indicator(scopes.resources[0].resource if scopes.resources else GRAPH, form.get("resource"))
     claims = entra.claims_request(form.get("claims"))
     if form.get("prompt") not in PROMPTS:
         raise EntraError(90023, parameter="prompt", value=form["prompt"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from ..applications import TOKEN_EXCHANGE_URI, Application
+from ..applications import Application
 from ..certificates import Certificate, base64url
 from ..people import CONTOSO
 from .form import Form
@@ -72,13 +72,16 @@ def _check_federated(entra: Entra, client: Application, assertion: str) -> None:
         if bad.reason == "issuer":
             raise EntraError(700211, issuer=bad.claims.get("iss")) from None
         raise EntraError(700027, reason=str(bad), thumbprint="unknown") from None
-    if not entra.directory.federated_subjects(client):
+    records = entra.directory.federated(client)
+    if not records:
         raise EntraError(70021)
-    if claims["iss"] != issuers(CONTOSO)[1]:
+    records = tuple(one for one in records if one.issuer == claims["iss"])
+    if not records:
         raise EntraError(700211, issuer=claims["iss"])
-    if claims.get("aud") != TOKEN_EXCHANGE_URI:
+    records = tuple(one for one in records if claims.get("aud") in one.audiences)
+    if not records:
         raise EntraError(700212, audience=claims.get("aud"))
-    if claims.get("sub") not in entra.directory.federated_subjects(client):
+    if claims.get("sub") not in {one.subject for one in records}:
         raise EntraError(700213, subject=claims.get("sub"))
 
 

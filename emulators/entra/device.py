@@ -29,9 +29,9 @@ async def device_code(request: Request) -> Response:
     try:
         form = await read_form(request)
         tenant, client = entra.client(request.path_params["tenant"], form.require("client_id"))
-        if not client.public:
+        if not client.device_codes:
             raise EntraError(7000218)
-        scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"))
+        scopes = parse_scopes(entra.directory, client, tenant, form.get("scope"), form.get("resource"))
         claims = entra.claims_request(form.get("claims"))
     except EntraError as refused:
         note(request).verdict = refused.message

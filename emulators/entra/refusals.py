@@ -55,6 +55,9 @@ KINDS: dict[int, Kind] = {
     700054: Kind("unsupported_response_type", "response_type '{value}' is not enabled for the application."),
     900144: Kind(REQUEST, "The request must contain the following parameter: '{parameter}'."),
     900491: Kind("server_error", "The service met an unexpected condition.", 500),
+    9010010: Kind(
+        "invalid_target", "The resource parameter provided in the request doesn't match with the requested scopes."
+    ),
     9002313: Kind(REQUEST, "Invalid request. Request is malformed or invalid: {reason}"),
     9002325: Kind(REQUEST, "Proof Key for Code Exchange is required: code_challenge with code_challenge_method S256."),
     # How the application proves who it is

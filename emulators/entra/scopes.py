@@ -1,4 +1,4 @@
-"""Requested scopes: which resource they name, and which of its permissions."""
+"""Requested scopes: which resource they name, and which of its permissions. Where `resource` is sent, it must fit."""
 
 from __future__ import annotations
 
@@ -43,8 +43,13 @@ class RequestedScopes:
         return self.resources[0] if self.resources else ResourceScopes(GRAPH, "", ())
 
 
-def parse_scopes(directory: Directory, client: Application, tenant: str, text: str | None) -> RequestedScopes:
-    """Reads a scope parameter; refuses unknown resources and scopes that no resource exposes."""
+def parse_scopes(
+    directory: Directory, client: Application, tenant: str, text: str | None, indicator: str | None = None
+) -> RequestedScopes:
+    """Reads a scope parameter; refuses unknown resources and scopes that no resource exposes.
+
+    `indicator` is the parameter `resource`, which must fit: see `check_indicator`.
+    """
     if not text or not text.strip():
         raise EntraError(900144, parameter="scope")
     found: dict[str, ResourceScopes] = {}
@@ -54,6 +59,7 @@ def parse_scopes(directory: Directory, client: Application, tenant: str, text: s
             oidc.add(item)
             continue
         prefix, resource, name = _resolve(directory, tenant, item)
+        check_indicator(resource, indicator)  # first: Graph is where a name without a prefix belongs, known or not
         if name != DEFAULT and name not in resource.scopes:
             raise EntraError(650053, client=client.name, scope=name, resource=resource.client_id)
         known = found.get(resource.key, ResourceScopes(resource, prefix, ()))
@@ -62,6 +68,15 @@ def parse_scopes(directory: Directory, client: Application, tenant: str, text: s
         if group.default and len(set(group.names)) > 1:
             raise EntraError(70011, reason=".default cannot be combined with other scopes of the same resource.")
     return RequestedScopes(tuple(found.values()), frozenset(oidc))
+
+
+def check_indicator(resource: Application, indicator: str | None) -> None:
+    """The parameter `resource` (RFC 8707) must equal an identifier URI of the application whose scopes are asked for.
+
+    Every character counts, a slash at the end too. Entra has refused all else since March 2026.
+    """
+    if indicator is not None and indicator not in resource.identifier_uris:
+        raise EntraError(9010010)
 
 
 def _resolve(directory: Directory, tenant: str, item: str) -> tuple[str, Application, str]:

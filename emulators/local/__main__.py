@@ -15,7 +15,7 @@ from emulators.local import interrupts
 from emulators.local.errors import LocalError
 from emulators.table import TableError, read_table
 
-_OWN = ("emulators", "shared", "client")
+_OWN = ("emulators", "shared", "client", "doctor")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,18 +44,22 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(argv: Sequence[str], started: float) -> int:
     command, rest = (argv[0], list(argv[1:])) if argv else ("", [])
-    if command in ("exec", "client"):  # whatever follows is not ours to read
+    if command in ("exec", "client", "doctor"):  # whatever follows is not ours to read
         from emulators.local import commands
 
+        if command == "doctor":
+            commands.doctor(rest)
         return _execute(rest) if command == "exec" else commands.client(rest)
     if command == "explain":
         from emulators.local.explain import explain
 
         return explain(rest)
     options = _parsed(argv)
-    if command in ("token", "call"):
+    if command in ("token", "call", "mcp"):
         from emulators.local import commands
 
+        if command == "mcp":
+            return commands.mcp(options.person)
         if command == "token":
             commands.token(getattr(options, "person", None), options.app)
         commands.call(
@@ -138,6 +142,7 @@ def _parser(*, as_app: bool = False) -> tuple[argparse.ArgumentParser, Mapping[s
     call.add_argument("-d", "--body", help="the body, as JSON")
     call.add_argument("--consent", action="store_true", help="give a consent that is missing, instead of showing it")
     call.add_argument("--step-up", action="store_true", help="sign in again for a claims challenge")
+    commands.add_parser("mcp").add_argument("person", metavar="PERSON")
     return parser, commands.choices
 
 

@@ -16,16 +16,25 @@ PYTHON = "py" if os.name == "nt" else "python3"
 
 
 def banner(
-    state: StackState, table: Table, *, started_in: float, api: str, redis: str = "", notes: Sequence[str] = ()
+    state: StackState,
+    table: Table,
+    *,
+    started_in: float,
+    api: str,
+    redis: str = "",
+    mcp: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """Addresses, people, and the commands to try next.
 
-    `api` says what serves the API, `redis` where the one it shares is, if any; `notes` come before the end.
+    `api` says what serves the API, `redis` where the one it shares is, `mcp` where AI agents connect. The last two may
+    be empty. `notes` come before the end.
     """
     lines = [
         f"Ready in {started_in:.1f} s. Everything runs on this machine; nothing leaves it.",
         "",
         f"  API           {state.api_url}{_path(table)}   ({api})",
+        *([f"  MCP           {mcp}   (for AI agents: {PYTHON} dev.py mcp alice)"] if mcp else []),
         *_apis(state, table),
         f"  Watch it      {state.sign_in_url}   (every hop and token; click a person)",
         *([f"  Redis         {redis}   (the API shares its exchanged tokens there)"] if redis else []),

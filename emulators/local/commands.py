@@ -1,4 +1,4 @@
-"""`token`, `call`, `exec` and `client`: what other terminals do with the running stack."""
+"""`token`, `call`, `mcp`, `exec`, `client` and `doctor`: what other terminals do with the running stack."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from emulators.functions_host.core_tools import func_environ
+from emulators.local.az import write_program
 from emulators.local.environment import process_environ
 from emulators.local.errors import LocalError
+from emulators.local.mcp import PATH, address, configuration
 from emulators.local.sign_in import checked_person, client_environ
-from emulators.local.state import ROOT, StackState, running
+from emulators.local.state import FOLDER, ROOT, StackState, running
 
 _CLIENT = (sys.executable, "-m", "client")
 
@@ -46,6 +48,20 @@ def call(
     _as_client(person, daemon, *options, "--", path)
 
 
+def mcp(person: str) -> int:
+    """The configuration of an MCP client that calls as that person, alone on standard output."""
+    checked_person(person)
+    state = _needed()
+    if not address(state.api_url):
+        raise LocalError(f"the running API has no route {PATH}; docs/mcp.md shows one", exit_code=1)
+    environ = _client_environ(state, person)
+    given = subprocess.run([*_CLIENT, "--token"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    if given.returncode:
+        return given.returncode  # the client has said why
+    sys.stdout.write(configuration(f"{state.api_url}{PATH}", given.stdout.strip()) + "\n")
+    return 0
+
+
 def execute(command: Sequence[str], process: str = "api") -> NoReturn:
     """`command` with exactly the environment of the API process, or of an API behind it.
 
@@ -54,8 +70,8 @@ def execute(command: Sequence[str], process: str = "api") -> NoReturn:
     if not command:
         raise LocalError("which command? For instance: python3 dev.py exec -- python -V")
     environs = _needed().environ
-    if process.lower() not in environs:
-        known = ", ".join(name for name in environs if name != "client")
+    if process.lower() not in environs or process.lower() == "doctor":
+        known = ", ".join(name for name in environs if name not in ("client", "doctor"))
         raise LocalError(f"the running stack knows no API {process!r}; there are {known}")
     environ = process_environ(environs[process.lower()])
     _become(command, func_environ(environ) if Path(command[0]).stem == "func" else environ)
@@ -67,6 +83,17 @@ def client(arguments: Sequence[str]) -> NoReturn:
     if state is None or any(argument.split("=")[0] == "--env-file" for argument in arguments):
         _become([*_CLIENT, *arguments], os.environ)
     _become([*_CLIENT, *arguments], _client_environ(state, None))
+
+
+def doctor(arguments: Sequence[str]) -> NoReturn:
+    """The doctor: at the running stack with its `az`, or by its own settings when there is none or a file is named."""
+    program, state = (sys.executable, "-m", "doctor"), running()
+    if state is None or any(argument.split("=")[0] == "--env-file" for argument in arguments):
+        _become([*program, *arguments], os.environ)
+    own = {"API_BASE_URL": state.api_url, "EMULATORS_SIGN_IN_URL": state.sign_in_url}
+    environ = process_environ({**state.environ["doctor"], **own})
+    environ["PATH"] = os.pathsep.join((str(write_program(FOLDER / "bin")), environ["PATH"]))
+    _become([*program, *arguments], environ)
 
 
 def _as_client(person: str | None, daemon: str | None, *arguments: str) -> NoReturn:

@@ -12,13 +12,15 @@ from emulators.functions_host.breakpoints import without_terminal
 from emulators.functions_host.layout import HostJson, LayoutError
 from emulators.local.environment import api_environ, process_environ
 from emulators.local.errors import LocalError
-from emulators.local.ports import StackPorts, port_taken
+from emulators.local.ports import DEFAULT_PORT, StackPorts, port_taken
 from emulators.local.processes import AppProcess
 from emulators.local.shared_cache import cache_settings
 from emulators.local.state import ROOT
 from emulators.local.timeline import Timeline
+from emulators.loopback import free_port
+from emulators.resources.store import SITE
 from emulators.stack import Ports, PortTaken, Stack
-from emulators.table import Table
+from emulators.table import Table, addressed
 
 # Microsoft's worker library where it exists. Never `func` for a second app: both would read one local.settings.json.
 _ENGINE_BESIDE = "worker" if sys.version_info >= (3, 13) else "sdk"
@@ -41,6 +43,7 @@ class Running:
         """What the stack adds to the environment of each process."""
         return {
             "api": api_environ({**self.stack.environ("api"), **self.chosen}),
+            "doctor": {**self.stack.environ("doctor"), **self.chosen},
             **{name: self.stack.environ(name) for name in ("client", *self.stack.table.keys)},
         }
 
@@ -76,10 +79,13 @@ def up(
     _check_host_json()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stopping:
+        api_port = ports.api or (free_port() if with_api else DEFAULT_PORT)
+        table = addressed(table, address_of(api_port))  # the tenant knows the API by its address
         running = Running(_start_stack(command, ports, folder, table), {}, chosen)
         stopping.callback(running.stack.stop)
+        running.stack.management.resources.app_settings[SITE].update(chosen)
         wanted = {name: (port, _ENGINE_BESIDE) for name, port in ports.apps.items()}
-        wanted |= {"api": (ports.api, engine)} if with_api else {}
+        wanted |= {"api": (api_port, engine)} if with_api else {}
         for name, (port, engine_of_app) in wanted.items():
             environ = without_terminal(process_environ(running.environ[name]))
             log, pages = folder / f"{name}.log", origins if name == "api" else ()
@@ -91,6 +97,11 @@ def up(
         for name in ports.apps:
             running.stack.route(name, running.apps[name].url)
         yield running
+
+
+def address_of(port: int) -> str:
+    """What the routes of the API follow, when it is served on this port."""
+    return f"http://127.0.0.1:{port}{HostJson.read(ROOT / 'host.json').base_path}"
 
 
 def _check_host_json() -> None:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from emulators.audit import Entry
-from emulators.functions_host.layout import HostJson
 from emulators.local.banner import banner
 from emulators.local.errors import LocalError
 from emulators.local.health import PATH as HEALTH
 from emulators.local.health import complaint, wrong_settings
 from emulators.local.loading_errors import brief
+from emulators.local.mcp import PATH as MCP
+from emulators.local.mcp import address as mcp_address
 from emulators.local.ports import DEFAULT_PORT, StackPorts
-from emulators.local.running import Running, up
+from emulators.local.running import Running, address_of, up
 from emulators.local.settings_file import local_settings, overriding
 from emulators.local.shared_cache import address
 from emulators.local.state import FOLDER, ROOT, published, running
@@ -46,6 +47,7 @@ def serve(
         api_url = _address_of_func(ports) if alone else tenant.apps["api"].base_url
         state = stopping.enter_context(published(FOLDER, **_where(command, api_url, tenant)))
         notes: list[str] = []
+        mcp = ""
         if alone:
             kept = stopping.enter_context(
                 local_settings(ROOT, tenant.environ["api"], ports.api or DEFAULT_PORT, origins)
@@ -54,10 +56,13 @@ def serve(
         else:
             timeline.leave_out(urlsplit(f"{api_url}{HEALTH}").path)
             wrong = complaint(wrong_settings(api_url))
+            timeline.leave_out(urlsplit(f"{api_url}{MCP}").path)
+            mcp = mcp_address(api_url)
             notes = [wrong, "The line `setting …` of the API's log says what it must be.", ""] if wrong else []
         _open_flow_page(tenant, api_url)
         took = time.monotonic() - started
-        timeline.say(banner(state, table, started_in=took, api=_served_by(tenant), redis=address(redis), notes=notes))
+        told = {"api": _served_by(tenant), "redis": address(redis), "mcp": mcp}
+        timeline.say(banner(state, table, started_in=took, notes=notes, **told))
         if state.api_fault:
             timeline.say(f"{state.api_fault}\n")
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
@@ -67,7 +72,7 @@ def serve(
 
 def _address_of_func(ports: StackPorts) -> str:
     """Where `func start` will serve the API, as local.settings.json tells it."""
-    return f"http://127.0.0.1:{ports.api or DEFAULT_PORT}{HostJson.read(ROOT / 'host.json').base_path}"
+    return address_of(ports.api or DEFAULT_PORT)
 
 
 def _until_stopped(tenant: Running, timeline: Timeline) -> int:

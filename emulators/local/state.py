@@ -23,7 +23,7 @@ _FILE = "stack.json"
 class StackState:
     """Where everything is; `apis` are those behind the API, by short name.
 
-    `environ` holds what the stack adds to the environment of "api", of "client", and of each of `apis`.
+    `environ` holds what the stack adds to the environment of "api", of "client", of "doctor", and of each of `apis`.
     """
 
     command: str

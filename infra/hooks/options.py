@@ -20,6 +20,7 @@ OF_THE_REGISTRATIONS = (
     "developerToolClientIds",
     "grantAdminConsent",
     "jobPrincipalIds",
+    "mcpRedirectUris",
     "registrationOwnerIds",
     "requireAssignment",
     "serviceManagementReference",

@@ -26,7 +26,7 @@ import package_requirements
 
 SCRIPT = "function_app.py"
 KEYS = ("*.pem", "*.pfx", "*.p12", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
-WORKSHOP = ("client", "dev", "emulators", "infra", "maintainers", "tests")
+WORKSHOP = ("client", "dev", "doctor", "emulators", "infra", "maintainers", "tests")
 SHORT_NAMES = ("appconfiguration", "batch", "cosmos", "eventgrid", "eventhub", "identity", "servicebus")
 """The modules in `azure` whose package is named after them alone."""
 # A private key in a file of any name, also as text of a JSON or YAML file; the words alone are no key.

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from . import ROOT
@@ -36,16 +37,25 @@ def say(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
 
-def measure(key: str, module: str, options: Sequence[str], measured: Measured, started: float, what: str = "") -> None:
+def measure(
+    key: str,
+    module: str,
+    options: Sequence[str],
+    measured: Measured,
+    started: float,
+    what: str = "",
+    *,
+    root: Path = ROOT,
+) -> None:
     """Runs `python -m module key options`, and tells the person at the terminal when it begins and when it is done.
 
-    `what` is measured, in words, where the key does not say it.
+    `what` is measured, in words, where the key does not say it. `root`: the folder whose code is measured.
 
     A child says what went wrong and ends with 0; if it does not, that is a problem of its own.
     """
     command = [sys.executable, "-m", module, key, *options]
     _tell(f"measuring {what or key} …", started)
-    with _started(command) as child:
+    with _started(command, root) as child:
         try:
             said, complaint = child.communicate(timeout=_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -71,14 +81,14 @@ def stop() -> None:
 
 
 @contextlib.contextmanager
-def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+def _started(command: Sequence[str], root: Path) -> Iterator[subprocess.Popen[str]]:
     """A child that Ctrl-C in the terminal does not reach, and that is nevertheless ended by it: in order."""
     with _starting:
         if _stopped.is_set():  # by another thread, a moment ago
             raise KeyboardInterrupt
         child = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

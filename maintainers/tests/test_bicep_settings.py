@@ -140,7 +140,9 @@ def test_the_shared_token_cache_is_the_apis_alone_and_off_unless_it_is_asked_for
 
     off = settings_of(project, kind, "api")
     on = settings_of(project, WITH_CACHE[kind], "api")
-    assert set(on) - set(off) == {"TokenCache__Redis__Url", "TokenCache__Redis__ManagedIdentityClientId"}
+    of_copilot = {"AzureAd__ConsentPromptClients"}
+    cache = {"TokenCache__Redis__Url", "TokenCache__Redis__ManagedIdentityClientId"}
+    assert set(on) - set(off) - of_copilot == cache
     read = Settings.from_environ(on).redis
     assert read is not None
     assert re.fullmatch(r"rediss://redis-\w{13}\.westeurope\.redis\.azure\.net:10000", read.url.reveal())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("client", "emulators", "infra", "maintainers", "shared", "tests")
+FOLDERS = ("client", "doctor", "emulators", "infra", "maintainers", "shared", "tests")
 
 
 def sources() -> list[Path]:

@@ -20,6 +20,7 @@ DONE = [
     "client",
     "dev.py",
     "docs",
+    "doctor",
     "downstream_app.py",
     "emulators",
     "function_app.py",

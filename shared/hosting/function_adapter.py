@@ -1,7 +1,7 @@
 """Adapts a guard to the signature that Azure Functions indexes and calls, for `def` and `async def` functions.
 
 A guard is one coroutine for both. `Kind` has the steps that differ. For `def` no step waits for an event loop, so
-`_run_to_end` runs the coroutine without one. `is_being_cancelled` tells the event loop's cancellation from an error.
+`run_to_end` runs the coroutine without one. `is_being_cancelled` tells the event loop's cancellation from an error.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _make_entry(guard: Guard, name_arguments: Callable[..., dict[str, Any]], cal
     def entry(*values: Any, **named: Any) -> func.HttpResponse:
         arguments = name_arguments(values, named) if values or caller in named else named
         with worker_trace(arguments.get("context")):
-            return _run_to_end(guard.respond(arguments))
+            return run_to_end(guard.respond(arguments))
 
     return entry
 
@@ -143,7 +143,7 @@ def _name_arguments(
     return {**given, **named}
 
 
-def _run_to_end(response: Coroutine[Any, Any, T]) -> T:
+def run_to_end(response: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that never waits for an event loop: one `send` runs it to its end."""
     try:
         response.send(None)

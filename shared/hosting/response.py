@@ -11,13 +11,17 @@ import json
 import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from ..errors import ApiError, BadGateway, UnsendableError
+from ..errors import ApiError, BadGateway, ConsentRequired, UnsendableError
 from ..net import Response
+
+if TYPE_CHECKING:
+    from ..validation import ValidatedAppToken, ValidatedToken
+    from .protected_resource import Resource
 
 MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
@@ -52,23 +56,35 @@ def reply_to(result: object) -> func.HttpResponse:
     return _with_body(result, 200, {})
 
 
-def reply_to_error(error: BaseException, correlation_id: str, realm: str = "") -> func.HttpResponse:
+def prompts_for_consent(error: BaseException, token: ValidatedToken | ValidatedAppToken) -> bool:
+    """Whether this failure is sent as 401 because the caller's client is one of `AzureAd__ConsentPromptClients`.
+
+    Its status is 401 from then on. Any other failure, and any other client's, stays as it is.
+    """
+    if not (isinstance(error, ConsentRequired) and token.prompts_for_consent):
+        return False
+    error.prompt()
+    return True
+
+
+def reply_to_error(
+    error: BaseException, correlation_id: str, realm: str = "", resource: Resource | None = None
+) -> func.HttpResponse:
     """Any failure as problem+json (RFC 9457), with `WWW-Authenticate` and `Retry-After` where they belong.
 
     Args:
         realm: the tenant, for the challenge of a 401 or 403.
+        resource: what the challenge says of the address that was called.
 
     Raises:
         Exception: an error class of the app's own, whose status or members cannot be sent.
     """
     if not isinstance(error, ApiError):
         error = ApiError()
-    if not 400 <= error.status <= 599:
-        raise UnsendableError(f"{type(error).__name__} has the status {error.status}; an error needs one of 400 to 599")
     reply = func.HttpResponse(
-        json.dumps(_problem(error, correlation_id)),
+        json.dumps(problem(error, correlation_id)),
         status_code=error.status,
-        headers=_headers(error, realm),
+        headers=_headers(error, realm, resource),
         mimetype="application/problem+json",
     )
     return sendable(reply)
@@ -128,16 +144,21 @@ def _with_body(body: object, status: int, headers: dict[str, str]) -> func.HttpR
     return func.HttpResponse(_json(body), status_code=status, headers=headers, mimetype="application/json")
 
 
-def _problem(error: ApiError, correlation_id: str) -> dict[str, Any]:
+def problem(error: ApiError, correlation_id: str) -> dict[str, Any]:
+    """The members of the problem document of an error (RFC 9457). Raises as `reply_to_error`."""
+    if not 400 <= error.status <= 599:
+        raise UnsendableError(f"{type(error).__name__} has the status {error.status}; an error needs one of 400 to 599")
     members = {"status": error.status, "code": error.code, "detail": error.detail, "correlation_id": correlation_id}
     return {**error.extra, **members}
 
 
-def _headers(error: ApiError, realm: str) -> dict[str, str]:
+def _headers(error: ApiError, realm: str, resource: Resource | None) -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
     parameters = error.challenge()
     if parameters is not None:
         pairs = {"realm": realm, **parameters}
+        if resource is not None:
+            pairs |= resource.parameters(parameters.get("scope"))
         headers["WWW-Authenticate"] = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

@@ -20,7 +20,7 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import certifi
 import requests
@@ -30,7 +30,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, P
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ProxyError
 from urllib3.exceptions import TimeoutError as AnyTimeoutError
-from urllib3.util import Url, parse_url
+from urllib3.util import parse_url
 from urllib3.util.request import ACCEPT_ENCODING
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -53,7 +53,7 @@ class Connections:
     def __init__(self) -> None:
         self._session, self._adapter = requests.Session(), DeadlineAdapter()
         self._lock = threading.Lock()
-        self._pools: dict[tuple[str, int | None], HTTPConnectionPool] = {}
+        self._pools: dict[str, HTTPConnectionPool] = {}  # by host and port
 
     def send(
         self,
@@ -75,13 +75,13 @@ class Connections:
             HTTPError, OSError: no response came.
             ValueError: the address, a header or the method is not valid. The text may quote it.
         """
-        address = parse_url(url)
-        if address.scheme != "https" or not address.host:
+        address = urlsplit(url)
+        if address.scheme != "https":
             raise ValueError("only https:// addresses are called")
-        sent = {**_usual_headers(headers), **headers}
+        sent = _usual_headers(headers)
         if hasattr(body, "len"):
             sent["Content-Length"] = str(body.len)
-        return self._pool(address).urlopen(
+        return self._pool(address.netloc).urlopen(
             method,
             _target(address, params),
             body=body,
@@ -99,23 +99,26 @@ class Connections:
         self._pools.clear()
         self._adapter.close()
 
-    def _pool(self, address: Url) -> HTTPConnectionPool:
-        place = address.host or "", address.port
-        pool = self._pools.get(place)
+    def _pool(self, netloc: str) -> HTTPConnectionPool:
+        pool = self._pools.get(netloc)
         if pool is None:
             with self._lock:  # two first requests must not make two pools
-                pool = self._pools.get(place) or self._new_pool(f"https://{address.netloc}", *place)
+                pool = self._pools.get(netloc) or self._new_pool(netloc)
                 if len(self._pools) >= _MAX_HOSTS:
                     self._pools.clear()
-                self._pools[place] = pool
+                self._pools[netloc] = pool
         return pool
 
-    def _new_pool(self, origin: str, host: str, port: int | None) -> HTTPConnectionPool:
+    def _new_pool(self, netloc: str) -> HTTPConnectionPool:
+        origin = f"https://{netloc}"
+        address = parse_url(origin)
+        if not address.host:
+            raise ValueError("an address without a host")
         environment = self._session.merge_environment_settings(origin, {}, None, None, None)
         proxy, authorities = select_proxy(origin, environment["proxies"]), environment["verify"]
         context = _tls_context(certifi.where() if authorities is True else str(authorities))
         pool: HTTPConnectionPool = self._adapter.manager(proxy).connection_from_host(
-            host, port, "https", {"ssl_context": context}
+            address.host, address.port, "https", {"ssl_context": context}
         )
         return pool
 
@@ -132,17 +135,19 @@ def _tls_context(authorities: str) -> SSLContext:
 
 
 def _usual_headers(own: Mapping[str, str]) -> dict[str, str]:
+    """Those that every request has, unless `own` has them, and `own`."""
     names = {name.lower() for name in own}
-    usual = {"Accept": "*/*", "Accept-Encoding": ACCEPT_ENCODING}
-    return {name: value for name, value in usual.items() if name.lower() not in names}
+    usual = {} if "accept" in names else {"Accept": "*/*"}
+    if "accept-encoding" not in names:
+        usual["Accept-Encoding"] = ACCEPT_ENCODING
+    return {**usual, **own}
 
 
-def _target(address: Url, params: Mapping[str, Any] | None) -> str:
-    """Path and query."""
-    given = {name: value for name, value in (params or {}).items() if value is not None}
-    if not given:
-        return address.request_uri
-    return f"{address.request_uri}{'?' if address.query is None else '&'}{urlencode(given, doseq=True)}"
+def _target(address: SplitResult, params: Mapping[str, Any] | None) -> str:
+    """Path and query. urllib3 quotes the characters that cannot be sent."""
+    target = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
+    given = {name: value for name, value in params.items() if value is not None} if params else None
+    return f"{target}{'&' if address.query else '?'}{urlencode(given, doseq=True)}" if given else target
 
 
 def deadline_session() -> requests.Session:
@@ -220,7 +225,8 @@ class _DeadlineReader(io.RawIOBase):
             left = seconds_left(timeout)
             if left <= 0:
                 raise TimeoutError("the deadline is over")
-            self._socket.settimeout(left)
+            if left < timeout:  # each `settimeout` is a system call
+                self._socket.settimeout(left)
         return self._reader.readinto(buffer)
 
     def close(self) -> None:

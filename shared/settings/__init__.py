@@ -4,6 +4,7 @@ from .authority import ANY, MAX_TENANTS, ORGANIZATIONS, PERSONAL_ACCOUNTS, Autho
 from .clouds import GRAPH_HOSTS, cloud_of, host_of
 from .credentials import CredentialSettings
 from .environ import is_guid
+from .public_urls import WELL_KNOWN, PublicUrl
 from .scope_names import is_full_name
 from .settings import ClientSettings, DownstreamApiSettings, RedisSettings, Settings, TokenSettings, problem_of_api
 
@@ -13,10 +14,12 @@ __all__ = [
     "MAX_TENANTS",
     "ORGANIZATIONS",
     "PERSONAL_ACCOUNTS",
+    "WELL_KNOWN",
     "Authority",
     "ClientSettings",
     "CredentialSettings",
     "DownstreamApiSettings",
+    "PublicUrl",
     "RedisSettings",
     "Settings",
     "Tenants",

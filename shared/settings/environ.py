@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .authority import normalized
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 _REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
 _NO_WORD = re.compile(r"""[,;"'\[\]]""")
@@ -108,18 +109,23 @@ class EnvironReader:
 
     def words(self, name: str) -> tuple[str, ...]:
         """A list: `NAME="a b"`, or `NAME__0=a` and `NAME__1=b`; empty when neither is set."""
-        if self._values.get(name.lower()) == "":
-            self.problems[name] = "is empty; name something or leave the setting out"
-        texts = {name: self.text(name, "")}
-        while f"{name}__{len(texts) - 1}".lower() in self._values:
-            entry = f"{name}__{len(texts) - 1}"
-            texts[entry] = self.text(entry)
-        for entry, text in texts.items():
-            if _NO_WORD.search(text):
+        listed = self.listed(name)
+        for entry, word in listed:
+            if _NO_WORD.search(word):
                 self.problems.setdefault(
                     entry, "must be words with spaces between them, without commas, quotes or brackets"
                 )
-        return tuple(word for text in texts.values() for word in text.split())
+        return tuple(word for _, word in listed)
+
+    def listed(self, name: str) -> list[tuple[str, str]]:
+        """The words of such a list, each after the variable that has it."""
+        if self._values.get(name.lower()) == "":
+            self.problems[name] = "is empty; name something or leave the setting out"
+        found, number = [(name, self.text(name, ""))], 0
+        while f"{name}__{number}".lower() in self._values:
+            found.append((f"{name}__{number}", self.text(f"{name}__{number}")))
+            number += 1
+        return [(entry, word) for entry, text in found for word in text.split()]
 
     def given(self, name: str) -> list[str]:
         """The variables of this name and below it, as they are written. From now on they count as known."""
@@ -167,7 +173,7 @@ def is_redis_url(value: str) -> bool:
     except ValueError:
         return False
     names_database = not url.path.strip("/") or url.path.strip("/").isdigit()
-    is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    is_local = url.hostname in LOCAL_HOSTS
     known = url.scheme == "rediss" or (url.scheme == "redis" and is_local)
     return (
         known

@@ -15,6 +15,7 @@ from .clouds import EXTERNAL_ID, PUBLIC, cloud_of, host_of, judge_instance, know
 from .credentials import CredentialSettings, client_credentials
 from .environ import EnvironReader, Secret, is_guid, is_redis_url
 from .identity_web import judge_web_settings
+from .public_urls import PublicUrl, public_urls
 from .scope_names import judge_downstream_scopes, judge_own_scopes
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
@@ -59,6 +60,7 @@ class TokenSettings(NamedTuple):
     enable_pii_logging: bool
     allow_guests: bool
     allow_agent_users: bool
+    consent_prompt_clients: tuple[str, ...] = ()  # client ids that get 401, not 403, when consent is missing
 
 
 class ClientSettings(NamedTuple):
@@ -75,6 +77,7 @@ class Settings(NamedTuple):
     """The tenant that issues the access tokens for this API."""
     tokens: TokenSettings
     scopes: tuple[str, ...]
+    public_urls: tuple[PublicUrl, ...]  # empty: nothing is said of them
     request_timeout: float  # seconds
     client: ClientSettings
     downstream_apis: Mapping[str, DownstreamApiSettings]
@@ -103,8 +106,10 @@ class Settings(NamedTuple):
                 enable_pii_logging=env.flag("AzureAd__EnablePiiLogging"),
                 allow_guests=env.flag("AzureAd__AllowGuests", "true"),
                 allow_agent_users=env.flag("AzureAd__AllowAgentUsers"),
+                consent_prompt_clients=_client_ids(env, "AzureAd__ConsentPromptClients"),
             ),
             scopes=_own_scopes(env),
+            public_urls=public_urls(env, "AzureAd__PublicUrls"),
             request_timeout=env.whole_number("AzureAd__RequestTimeoutSeconds", 60, 1, 200),
             client=ClientSettings(
                 client_credentials(env, cloud_of(instance)), capabilities=env.words("AzureAd__ClientCapabilities")
@@ -130,6 +135,13 @@ class Settings(NamedTuple):
         if env.problems:
             raise SettingsError(env.problems)
         return settings
+
+
+def _client_ids(env: EnvironReader, name: str) -> tuple[str, ...]:
+    ids = tuple(word.lower() for _, word in env.listed(name))
+    if not all(map(is_guid, ids)):
+        env.problems.setdefault(name, "must be client ids (GUIDs), separated by spaces")
+    return ids
 
 
 def _waiting_threads(environ: Mapping[str, str]) -> int:

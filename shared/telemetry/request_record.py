@@ -58,6 +58,8 @@ class RequestRecord:
         self._tokens: list[str] = []
         self._calls: list[str] = []
         self._queued_ms = 0
+        self._tool = ""
+        self._failure: Exception | None = None
         self._started = perf_counter()
 
     @cached_property
@@ -94,6 +96,14 @@ class RequestRecord:
         """A downstream call of an `async def` function waited for a thread. `since`: perf_counter() at its start."""
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
+    def tool_called(self, name: str) -> None:
+        """The request calls this tool. `name`: of a tool that the app declares, never what a caller sent."""
+        self._tool = name
+
+    def tool_failed(self, error: Exception) -> None:
+        """The tool failed. The caller gets the error as the tool's result, with status 200."""
+        self._failure = error
+
     def close(self, status: int, error: BaseException | None = None) -> None:
         """Writes the line, then the operator notes. For an unexpected error it adds the traceback."""
         self._write_line(status, error)
@@ -101,7 +111,11 @@ class RequestRecord:
             notes.deliver()
 
     def _write_line(self, status: int, error: BaseException | None) -> None:
-        level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
+        if error is None and self._failure is not None:
+            error = self._failure
+            level = _level(error.status if isinstance(error, ApiError) else ApiError.status)
+        else:
+            level = _level(status)
         if not log.isEnabledFor(level):
             return
         line = (
@@ -109,9 +123,12 @@ class RequestRecord:
             f"user={self.user} correlation_id={self.correlation_id}"
         )
         unexpected = error if error is not None and not isinstance(error, ApiError) else None
+        if unexpected is not None and error is self._failure:
+            unexpected = _without_text(unexpected)
         code, reason = _code_and_reason(error) if error is not None else ("", "")
         queued = f"{self._queued_ms}ms" if self._queued_ms else ""
         more = {
+            "tool": self._tool,
             "caller": self._caller,
             "tenant": self.tenant,
             "agent": self.agent,
@@ -125,6 +142,17 @@ class RequestRecord:
             if value:
                 line += f" {name}={value}"
         log.log(level, "request %s", line, exc_info=unexpected)
+
+
+def _without_text(error: BaseException) -> BaseException:
+    """The same traceback, with the type of the error alone: its text may repeat what a model wrote."""
+    kind = type(error).__name__
+    shown = RuntimeError(f"{kind}; its text is left out, because it may repeat an argument of the tool")
+    return shown.with_traceback(error.__traceback__)
+
+
+def _level(status: int) -> int:
+    return logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
 
 
 def _code_and_reason(error: BaseException) -> tuple[str, str]:

@@ -94,6 +94,11 @@ class SignedInUser:
         return self._credentials.setdefault(api.name, credential)
 
 
+def context_of(user: SignedInUser) -> RequestContext:
+    """The request in which this user calls, for other rooms of shared/."""
+    return user._context
+
+
 class User(SignedInUser):
     """The signed-in user, for `def` functions."""
 

@@ -31,7 +31,10 @@ class Keys(Protocol):
 class _Validated:
     """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
 
-    __slots__ = ("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "object_id", "payload", "scopes")
+    __slots__ = (
+        *("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "object_id", "payload"),
+        *("prompts_for_consent", "scopes"),
+    )
 
     def __init__(
         self,
@@ -44,6 +47,8 @@ class _Validated:
         name_in_log: str,
         authority: Authority,
         agent: Agent | None = None,
+        *,
+        prompts_for_consent: bool = False,
     ) -> None:
         self.payload = payload  # the claims as they came: a tenth of the memory of a parsed dict
         self.expires_at, self.scopes = expires_at, scopes
@@ -52,6 +57,7 @@ class _Validated:
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
         self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
         self.agent = agent  # that calls for the user
+        self.prompts_for_consent = prompts_for_consent  # the client is one of AzureAd__ConsentPromptClients
 
     def claims(self) -> dict[str, Any]:
         """The claims, parsed anew at each call."""
@@ -115,7 +121,10 @@ class AccessTokenValidator:
             check_no_user_account(claims)
             return ValidatedAppToken(payload, expires_at, frozenset(), key_id, key, oid, name, authority)
         agent, scopes = admitted_agent(claims, self._accepted), _split_scopes(claims["scp"])
-        return ValidatedToken(payload, expires_at, scopes, key_id, key, oid, name, authority, agent)
+        prompts = client_of(claims) in self._accepted.consent_prompt_clients
+        return ValidatedToken(
+            payload, expires_at, scopes, key_id, key, oid, name, authority, agent, prompts_for_consent=prompts
+        )
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
         """The authority of the token's tenant. Its issuer, and one that its key lists, must be that tenant's.

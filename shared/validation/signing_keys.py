@@ -124,6 +124,10 @@ class SigningKeys:
         self._unknown_tenant, self._why_failed = False, ""
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
+    def fetch_early(self) -> None:
+        """Starts the first fetch before a token needs a key, so that it runs while libraries are imported."""
+        self._fetches.run_in_background(_FETCH, self._refresh)
+
     def get(self, key_id: str) -> SigningKey:
         """The key with this id.
 

@@ -55,6 +55,7 @@ def _certificates() -> list[dict[str, str]]:
 _IDENTITY = "<Microsoft.ManagedIdentity/userAssignedIdentities>"
 _STORAGE = "<Microsoft.Storage/storageAccounts>"
 _SITE = "<Microsoft.Web/sites>"
+_ID = "reference('<symbol>').id"
 _REDIS = "<Microsoft.Cache/redisEnterprise>"
 
 _BASE_URL = f"format('https://{{0}}{{1}}', reference({_SITE}).defaultHostName, '<path>')"
@@ -81,7 +82,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     ),
     "reference('<symbol>').appId": lambda symbol: app_id(_registration(symbol)),
     "reference('<symbol>').id": lambda symbol: object_id(_registration(symbol)),
-    "join(createArray(reference('<symbol>').id, reference('<symbol>').id, reference('<symbol>').id), ' ')": (
+    f"join(createArray({', '.join(4 * [_ID])}), ' ')": (
         lambda *symbols: " ".join(object_id(_registration(symbol)) for symbol in symbols)
     ),
     "reference(<Microsoft.Resources/deploymentScripts>).outputs.pem": lambda name: (

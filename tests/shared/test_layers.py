@@ -23,7 +23,7 @@ LAYERS = [
     "user",
     "application",
     "hosting services",
-    "requires_user",
+    "requires_user mcp",
 ]
 
 
@@ -52,21 +52,26 @@ def test_a_module_of_shared_imports_only_from_the_layers_below_it(path: Path) ->
     outside = "." * len(parts)  # what a relative import of another package begins with
     foreign = {name.removeprefix(outside) for name in imports(path) if name.startswith(outside)}
     assert {name for name in foreign if layer_of(name.split(".")[0]) >= layer_of(parts[0])} == set()
-    assert not any(name.split(".")[0] in ("shared", "emulators", "client", "tests") for name in imports(path))
+    assert not any(name.split(".")[0] in ("shared", "emulators", "client", "doctor", "tests") for name in imports(path))
 
 
 def test_azure_functions_and_the_environment_stay_where_they_belong() -> None:
     users = {path for path in MODULES if any(name.startswith("azure.functions") for name in imports(path))}
-    assert {path.relative_to(SHARED).parts[0] for path in users} <= {"hosting", "requires_user.py"}
+    assert {path.relative_to(SHARED).parts[0] for path in users} <= {"hosting", "mcp", "requires_user.py"}
     readers = {path for path in MODULES if re.search(r"\bos\.(environ|getenv)\b", path.read_text(encoding="utf-8"))}
     assert readers <= {SHARED / "services.py"}
 
 
-@pytest.mark.parametrize("folder", ["emulators", "client"])
+@pytest.mark.parametrize("folder", ["emulators", "client", "doctor"])
 def test_emulators_and_client_share_no_code_with_what_they_check(folder: str) -> None:
-    forbidden = {"shared", "function_app", "downstream_app", "emulators", "client"} - {folder}
+    forbidden = {"shared", "function_app", "downstream_app", "emulators", "client", "doctor"} - {folder}
+    may = {
+        ROOT / "emulators/local": {"client"},  # it drives the client
+        ROOT / "doctor": {"client"},  # its files of settings, its bounded session
+        ROOT / "doctor/accepted.py": {"client", "shared"},  # a program of its own, which asks the code
+    }
     for path in (ROOT / folder).rglob("*.py"):
-        allowed = {"client"} if path.is_relative_to(ROOT / "emulators/local") else set()  # it drives the client
+        allowed = set().union(*(names for place, names in may.items() if path.is_relative_to(place)))
         assert not {name.split(".")[0] for name in imports(path)} & (forbidden - allowed), path
 
 
@@ -96,7 +101,7 @@ def test_the_rule_for_entry_points_leaves_a_persons_own_imports_alone(line: str,
 
 def breaches(source: str) -> set[str]:
     """Imports of the inside of shared, and of what is not deployed."""
-    workshop = {"dev", "emulators", "maintainers", "tests"}
+    workshop = {"dev", "doctor", "emulators", "maintainers", "tests"}
     return {name for name in imported(source) if name.startswith("shared.") or name.split(".")[0] in workshop}
 
 

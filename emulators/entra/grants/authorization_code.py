@@ -12,7 +12,7 @@ from ..decision import check_claims
 from ..records import Code, SignIn
 from ..redirects import same_redirect
 from ..refusals import EntraError
-from ..scopes import RequestedScopes, parse_scopes
+from ..scopes import RequestedScopes, check_indicator, parse_scopes
 from .call import Call, token_response
 
 
@@ -46,10 +46,12 @@ def _check_binding(call: Call, kept: Code) -> None:
 
 def _scopes(call: Call, asked: RequestedScopes, client: Application) -> RequestedScopes:
     """The scopes of the redemption; those of the sign-in when it names none. OpenID scopes come from the sign-in."""
-    if "scope" not in call.form:
-        return asked
-    named = parse_scopes(call.entra.directory, client, call.tenant, call.form["scope"])
-    return RequestedScopes(named.resources or asked.resources, named.oidc | asked.oidc)
+    named = asked
+    if "scope" in call.form:
+        named = parse_scopes(call.entra.directory, client, call.tenant, call.form["scope"], call.indicator)
+    requested = RequestedScopes(named.resources or asked.resources, named.oidc | asked.oidc)
+    check_indicator(requested.one_resource().resource, call.indicator)
+    return requested
 
 
 def _token_response(call: Call, kept: Code, person: Person, requested: RequestedScopes) -> dict[str, object]:

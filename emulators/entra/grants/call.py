@@ -14,7 +14,7 @@ from ..claims_request import ClaimsRequest
 from ..decision import issued_contexts, permitted_scopes
 from ..form import Form
 from ..records import RefreshGrant
-from ..scopes import RequestedScopes, ResourceScopes
+from ..scopes import RequestedScopes, ResourceScopes, check_indicator
 from ..service import Entra
 
 REFRESH_LIFETIME = 90 * 24 * 3600.0
@@ -36,6 +36,11 @@ class Call:
         """The call's `claims` parameter."""
         return self.entra.claims_request(self.form.get("claims"))
 
+    @property
+    def indicator(self) -> str | None:
+        """The call's `resource` parameter (RFC 8707)."""
+        return self.form.get("resource")
+
     def concerns(self, person: Person) -> None:
         """Tells the audit trail whom the call is about, also when it is refused later."""
         self.note.person = person.name
@@ -52,6 +57,7 @@ def token_response(
 ) -> dict[str, object]:
     """Issues the tokens and describes them as Entra's reply does."""
     wanted = requested.one_resource()
+    check_indicator(wanted.resource, call.indicator)
     permitted = _permitted(call, person, requested, wanted)
     grant = Grant(
         call.tenant,

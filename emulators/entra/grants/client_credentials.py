@@ -20,7 +20,7 @@ def issue(call: Call) -> dict[str, object]:
         if item.rpartition("/")[2] != DEFAULT:
             raise EntraError(1002012, scope=item)
     directory = call.entra.directory
-    resource = parse_scopes(directory, call.client, call.tenant, text).one_resource().resource
+    resource = parse_scopes(directory, call.client, call.tenant, text, call.indicator).one_resource().resource
     roles = directory.app_roles(call.client, resource)
     if not roles and directory.requires_assignment(resource):
         raise EntraError(501051, client=call.client.name, resource=resource.name)

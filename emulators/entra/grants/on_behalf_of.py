@@ -29,7 +29,7 @@ def exchange(call: Call) -> dict[str, object]:
     claims = _assertion_claims(call, assertion)
     person = _person(call, claims)
     call.concerns(person)
-    requested = parse_scopes(call.entra.directory, call.client, call.tenant, call.form.get("scope"))
+    requested = parse_scopes(call.entra.directory, call.client, call.tenant, call.form.get("scope"), call.indicator)
     wanted = requested.one_resource()
     if wanted.resource == call.client:
         raise EntraError(90009, client=call.client.name)

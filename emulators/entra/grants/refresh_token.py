@@ -19,7 +19,7 @@ def refresh(call: Call) -> dict[str, object]:
     call.concerns(kept.person)
     if kept.client != call.client or kept.tenant != call.tenant:
         raise EntraError(70000, reason="the refresh token was given to another application")
-    requested = parse_scopes(call.entra.directory, call.client, call.tenant, call.form.get("scope"))
+    requested = parse_scopes(call.entra.directory, call.client, call.tenant, call.form.get("scope"), call.indicator)
     resource = requested.one_resource().resource
     check_not_revoked(call.entra, kept.person, kept.issued)
     check_assigned(call.entra, kept.person, resource)

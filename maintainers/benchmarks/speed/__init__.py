@@ -6,6 +6,7 @@ in a process of its own, one after the other. The emulated tenant is another pro
     definition.py      the table: rows, peers, floors, targets
     targets.py         what is aimed at
     command.py         runs one process per group, prints the table
+    against.py         the same rows at another commit, in turns
     child.py           one group's process
     rows/              the measurements
     rounds.py          timing in turns; result.py: medians, spreads and ratios

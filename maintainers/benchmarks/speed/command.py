@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from maintainers.benchmarks import ROOT, child, document
 from maintainers.benchmarks.named import named
 
-from .definition import FLOORS, ROWS, chosen
+from .against import NoCommit, as_table, compare
+from .definition import FLOORS, ROWS, Row, chosen
 from .measured import Measured
 from .rows import GROUPS
 from .tables import as_blocks, as_json, as_markdown
@@ -23,6 +25,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     rows, measured = chosen(options.row), Measured(options.quick)
     started = time.monotonic()
+    if options.against:
+        return _compare(options.against, rows, started, quick=options.quick)
     own = ["--quick"] if options.quick else []
     for group in GROUPS:
         if any(row.group == group for row in rows):
@@ -40,6 +44,16 @@ def main(arguments: list[str]) -> int:
     return 1 if measured.problems else 0
 
 
+def _compare(reference: str, rows: Sequence[Row], started: float, *, quick: bool) -> int:
+    try:
+        sides = compare(reference, rows, started, quick=quick)
+    except NoCommit as reason:
+        print(f"dev.py bench: --against {reference}: {reason}", file=sys.stderr)
+        return 2
+    print(as_table(sides, rows))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     rows = {row.key: row.title for row in (*ROWS, *FLOORS)}
     parser = argparse.ArgumentParser(
@@ -51,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--markdown", action="store_true", help="as a table also on a terminal")
     parser.add_argument("--quick", action="store_true", help="a few calls of each, only to see that it runs")
+    against = "measures each row at this commit, too, in turns, and prints both; three times as long"
+    parser.add_argument("--against", metavar="REF", help=against)
     parser.add_argument("--update-docs", action="store_true", help=f"puts the whole table into {DOCUMENT}")
     only = "only this, of those below (all); rows of one group are measured together, shown is what you name"
     parser.add_argument("--row", action="append", default=[], choices=rows, metavar="ROW", help=only)

@@ -67,11 +67,11 @@ def _cells(measured: Measured, row: Row) -> list[str]:
     if result is None:
         return [row.title, *[MISSING] * 5, _target(row), "not measured"]
     unit = result.unit
-    peer = f"{_amount(result.peer.median, unit)}: {row.peer}" if result.peer else MISSING
-    floor = f"{_amount(result.floor.median, unit)}: {row.floor}" if result.floor else MISSING
+    peer = f"{amount(result.peer.median, unit)}: {row.peer}" if result.peer else MISSING
+    floor = f"{amount(result.floor.median, unit)}: {row.floor}" if result.floor else MISSING
     is_met = "" if measured.quick else {True: "yes", False: "**no**", None: MISSING}[measured.is_met(row)]
     ratios = [_ratio(result.to_peer), _ratio(result.to_floor)]
-    return [row.title, _amount(result.ours.median, unit), peer, floor, *ratios, _target(row), is_met]
+    return [row.title, amount(result.ours.median, unit), peer, floor, *ratios, _target(row), is_met]
 
 
 def _target(row: Row) -> str:
@@ -82,8 +82,8 @@ def _floor(measured: Measured, row: Row) -> str:
     result = measured.results.get(row.key)
     if result is None:
         return MISSING
-    low, high = (_amount(value, result.unit) for value in (result.ours.low, result.ours.high))
-    return f"{_amount(result.ours.median, result.unit)} ({low} to {high})"
+    low, high = (amount(value, result.unit) for value in (result.ours.low, result.ours.high))
+    return f"{amount(result.ours.median, result.unit)} ({low} to {high})"
 
 
 def _ratio(spread: Spread | None) -> str:
@@ -91,14 +91,15 @@ def _ratio(spread: Spread | None) -> str:
         return MISSING
     if spread.low == spread.high:
         return f"{spread.median:.2g}" if abs(spread.median) < 100 else f"{spread.median:.0f}"
-    return f"{_short(spread.median)} ({_short(spread.low)} to {_short(spread.high)})"
+    return f"{ratio(spread.median)} ({ratio(spread.low)} to {ratio(spread.high)})"
 
 
-def _short(value: float) -> str:
+def ratio(value: float) -> str:
+    """A ratio with two digits that count."""
     return f"{value:.2f}" if 0.1 <= abs(value) < 100 else f"{value:.0f}" if abs(value) >= 100 else f"{value:.4f}"
 
 
-def _amount(value: float, unit: str) -> str:
+def amount(value: float, unit: str) -> str:
     """A figure with three digits that count."""
     if unit == "time":
         factor, name = next(

@@ -28,11 +28,6 @@ def of_peer_at_least(least: float) -> Target:
     return Target(f"≥ {least:g} {TIMES} peer", lambda result: _median(result.to_peer) >= least)
 
 
-def below_floor() -> Target:
-    """Less than the floor."""
-    return Target(f"< 1 {TIMES} floor", lambda result: _median(result.to_floor) < 1)
-
-
 def of_floor(most: float) -> Target:
     """At most so many times the floor."""
     return Target(f"≤ {most:g} {TIMES} floor", lambda result: _median(result.to_floor) <= most)

@@ -20,9 +20,9 @@ class Tenant:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def tokens(self, count: int) -> list[str]:
-        """Genuine tokens, each of them new."""
-        found: list[str] = self._ask("tokens", count=count)
+    def tokens(self, count: int, padding: int = 0) -> list[str]:
+        """Genuine tokens, each of them new, with so many further characters in a claim."""
+        found: list[str] = self._ask("tokens", count=count, padding=padding)
         return found
 
     def graph_token(self) -> str:

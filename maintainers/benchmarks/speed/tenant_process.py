@@ -26,9 +26,10 @@ class Tenant:
         """Of the API's process."""
         return self._stack.environ("api")
 
-    def tokens(self, count: int) -> list[str]:
-        """Genuine tokens for the API; no two are the same."""
-        return [self._stack.issue_access_token("alice", lifetime=86400, groups=_GROUPS) for _ in range(count)]
+    def tokens(self, count: int, padding: int = 0) -> list[str]:
+        """Genuine tokens for the API; no two are the same. `padding`: so many further characters in a claim."""
+        more: dict[str, Any] = {"padding": "x" * padding} if padding else {}
+        return [self._stack.issue_access_token("alice", lifetime=86400, groups=_GROUPS, **more) for _ in range(count)]
 
     def graph_token(self) -> str:
         """A genuine token for Graph, as an exchange would bring it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-_PARTS = ("client", "emulators", "shared", "dev.py", "function_app.py", "downstream_app.py", "host.json")
+_PARTS = ("client", "doctor", "emulators", "shared", "dev.py", "function_app.py", "downstream_app.py", "host.json")
 _FILES = ("requirements.txt", "requirements-run.txt", "requirements-dev.txt", "local-stack.toml")
 
 

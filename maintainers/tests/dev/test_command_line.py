@@ -15,19 +15,8 @@ import dev
 from maintainers.tests.dev.project import ROOT, Project
 
 COMMANDS = (
-    "run",
-    "emulators",
-    "test",
-    "check",
-    "fuzz",
-    "mutate",
-    "soak",
-    "bench",
-    "token",
-    "call",
-    "exec",
-    "client",
-    "explain",
+    *("run", "emulators", "test", "check", "fuzz", "mutate", "soak", "bench"),
+    *("token", "call", "exec", "client", "explain", "doctor"),
 )
 
 
@@ -48,7 +37,7 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (
             ["frobnicate"],
             "there are run, emulators, test, check, fuzz, mutate, soak, bench, remove-orders, upgrade, token, "
-            "call, exec, client, explain.",
+            "call, mcp, exec, client, explain, doctor.",
         ),
         (["check", "--fx"], "check takes nothing, --fix, --infra, --infra --renew or --package, not --fx"),
         (["run", "--port", "http"], "'http' is not a port"),
@@ -66,6 +55,8 @@ def test_help_explains_every_command(project: Project, arguments: list[str]) -> 
         (["exec"], "which command?"),
         (["token", "alice"], "nothing is running. Type this in another terminal first: python3 dev.py run"),
         (["call", "alice", "/api/me"], "nothing is running."),
+        (["mcp"], "the following arguments are required: PERSON"),
+        (["mcp", "alice"], "nothing is running."),
         (["exec", "--", "python", "-V"], "nothing is running."),
         (["run", "--redis", "redis://10.0.0.7"], "a Redis on this machine, such as redis://127.0.0.1:6379"),
         (["emulators", "--redis", "localhost:6379"], "a Redis on this machine, such as redis://127.0.0.1:6379"),

@@ -94,7 +94,7 @@ def test_the_local_stack_installs_its_own_packages_and_the_tests_add_theirs(bare
 @pytest.mark.parametrize(
     ("command", "level"),
     [
-        *[([command], 0) for command in ("run", "emulators", "token", "call", "exec", "client")],
+        *[([command], 0) for command in ("run", "emulators", "token", "call", "exec", "client", "doctor")],
         (["exec", "--", "func", "start"], 0),
         (["check", "--package"], 0),
         *[(["check", *rest], 1) for rest in ([], ["--fix"], ["--infra"], ["--infra", "--renew"])],

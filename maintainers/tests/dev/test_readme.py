@@ -35,7 +35,9 @@ EXPECTED = {
     """call alice -X POST -d '{"item": "chair", "quantity": 1}' /api/orders""": "201 Created",
     "client /api/me": "200 OK",
     "call --app daemon /api/me": "403 Forbidden",
+    "doctor": "ok           settings: ",
     "token alice": "eyJ",
+    "mcp alice": '{\n  "mcpServers": {',
     "exec -- python -m pip list": "Package",
 }
 ELSEWHERE = {

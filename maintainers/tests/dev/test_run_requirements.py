@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from maintainers.tests.dev.project import ROOT
 
-FOLDERS = ("emulators", "client", "infra/hooks", "shared")
+FOLDERS = ("emulators", "client", "doctor", "infra/hooks", "shared")
 BY_NAME = {"multipart": "python-multipart", "azure_functions_runtime": "azure-functions-runtime"}
 """What is imported by name alone: starlette reads forms with the one, the worker engine finds the other."""
 

@@ -45,6 +45,35 @@ def test_a_token_is_alone_on_stdout_and_opens_the_api(stack: Serving) -> None:
     assert (reply.status_code, reply.json()["displayName"]) == (200, "Alice Ahlberg")
 
 
+def test_a_client_that_knows_the_address_alone_is_told_the_rest(stack: Serving) -> None:
+    url = stack.project.state()["api_url"]
+    for path in ("/api/mcp", ""):
+        document = get(stack, f"/.well-known/oauth-protected-resource{path}", "").json()
+        assert (document["resource"], document["scopes_supported"]) == (f"{url}{path}", [f"{url}{path}/access_as_user"])
+    challenge = get(stack, "/api/me", "").headers["WWW-Authenticate"]
+    assert challenge.endswith(f'resource_metadata="{url}/.well-known/oauth-protected-resource"')
+
+
+def test_the_configuration_of_an_mcp_client_opens_the_tools(stack: Serving) -> None:
+    result = stack.project.dev("mcp", "alice")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    (server,) = json.loads(result.stdout)["mcpServers"].values()
+    assert server["url"] == f"{stack.project.state()['api_url']}/api/mcp"
+    assert f"  MCP           {server['url']}   (for AI agents: " in stack.text
+    with requests.Session() as session:
+        session.trust_env = False
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        reply = session.post(server["url"], json=message, headers=server["headers"], timeout=30)
+    assert "my_profile" in [tool["name"] for tool in reply.json()["result"]["tools"]]
+
+
+def test_a_configuration_is_for_a_person_of_the_tenant(stack: Serving) -> None:
+    result = stack.project.dev("mcp", "nobody")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "there is nobody called 'nobody'" in result.stderr
+
+
 def test_a_call_shows_status_headers_and_body(stack: Serving) -> None:
     result = stack.project.dev("call", "alice", "/api/me")
 
@@ -90,6 +119,26 @@ def test_a_route_that_is_not_there_is_told_with_what_to_do(stack: Serving, path:
         f"The running API has no route GET {path}. After a change, stop `dev.py run` and start it again. "
         "A path is what @app.route says, as in /api/me.\n"
     )
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_running_stack(stack: Serving) -> None:
+    result = stack.project.dev("doctor", "--json")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    checks = json.loads(result.stdout)["checks"]
+    assert [one for one in checks if one["status"] != "ok"] == []
+    assert checks[-1]["found"] == ["GET /api/me: 200"]
+    assert not TOKEN.search(result.stdout)
+
+
+def test_the_doctor_says_what_a_guest_may_not_read(stack: Serving) -> None:
+    result = stack.project.dev("doctor", EMULATORS_PERSON="greta")
+
+    assert result.returncode == 2
+    assert re.search(
+        r"^cannot tell  registration, token version, .*: Microsoft Graph responds 403", result.stdout, re.MULTILINE
+    )
+    assert "it takes an account that is a member of the tenant" in result.stdout
 
 
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from emulators.applications import API
 from emulators.azure.declared import KINDS
+from emulators.environment import api_settings
 from emulators.people import CONTOSO, PEOPLE
 from emulators.registrations import registrations
 from emulators.stack import Stack
-from emulators.table import ROOT, DownstreamApi, Table, TableError, read_table
+from emulators.table import ROOT, DownstreamApi, Table, TableError, addressed, read_table
 
 from .support import GRAPH_DEFAULT, TOKEN_URL, Http, decode, obo_form
 
@@ -75,7 +77,7 @@ def test_without_a_file_there_is_the_api_alone(tmp_path: Path) -> None:
     read = read_table(tmp_path)
 
     assert read == Table()
-    assert list(registrations(read)) == ["client", "api", "daemon daemon", "graph"]
+    assert list(registrations(read)) == ["client", "mcp", "api", "daemon daemon", "graph"]
     with Stack.start(tmp_path, table=read) as stack, Http(stack).session:
         assert not [name for name in stack.environ("api") if "Orders" in name]
         assert "orders" not in stack.faults.targets
@@ -327,3 +329,17 @@ def test_an_api_of_the_command_line_is_named_by_its_option(tmp_path: Path) -> No
 
 def test_this_repositorys_table_names_people_of_the_tenant() -> None:
     assert {name for api in read_table().apis for people in api.roles.values() for name in people} <= PEOPLE.keys()
+
+
+def test_the_addresses_of_the_api_are_those_of_this_machine_or_of_the_settings(tmp_path: Path) -> None:
+    """The setting and the registration have the same ones."""
+    here = addressed(read_table(tmp_path), "http://127.0.0.1:7071")
+    own = table(tmp_path, '[settings]\nAzureAd__PublicUrls = "https://a.example/api/mcp https://a.example"')
+    own = addressed(own, "http://127.0.0.1:7071")
+    for read, base in ((here, "http://127.0.0.1:7071"), (own, "https://a.example")):
+        uris = registrations(read)["api"].identifier_uris
+        assert uris[2:] == (f"{base}/api/mcp", base)
+        settings = api_settings(read, "http://127.0.0.1/msi/token", "header")
+        found = {name: value for name, value in settings.items() if "PublicUrls" in name}
+        assert tuple(" ".join(found.values()).split()) == uris[2:]
+    assert registrations(Table())["api"].identifier_uris == API.identifier_uris

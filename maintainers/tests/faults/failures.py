@@ -95,7 +95,7 @@ def _without_a_name(service: str, patch: pytest.MonkeyPatch) -> None:
     Without a proxy, the identity endpoint is resolved, and the names that the first request needs at once.
     The environment of a process does not change while it runs. So pools of connections are made anew here.
     """
-    patch.setattr(Connections, "_pool", lambda made, to: made._new_pool(f"https://{to.netloc}", to.host, to.port))
+    patch.setattr(Connections, "_pool", lambda made, netloc: made._new_pool(netloc))
     if service == "identity":
         patch.setenv("IDENTITY_ENDPOINT", "http://nowhere.invalid/msi/token")
         for name in ("NO_PROXY", "no_proxy"):

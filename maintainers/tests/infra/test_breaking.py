@@ -113,8 +113,8 @@ BREAKS = {
     ),
     "Redis deployed and not used": Break(
         MAIN,
-        "union(clientCredentialSettings, tokenCacheSettings, tenantSettings, {",
-        "union(clientCredentialSettings, empty(tokenCacheSettings) ? {} : {}, tenantSettings, {",
+        "union(clientCredentialSettings, tokenCacheSettings, tenantSettings, agentSettings, {",
+        "union(clientCredentialSettings, empty(tokenCacheSettings) ? {} : {}, tenantSettings, agentSettings, {",
         "settings",
         "Redis__Url",
     ),
@@ -173,7 +173,11 @@ BREAKS = {
         ENTRA, "isEnabled: true", "enabled: true", "compiler", '"enabled" from source declaration "apiScopes"'
     ),
     "misspelled property of Graph": Break(
-        ENTRA, "identifierUris: [apiUri]", "identifierUri: [apiUri]", "compiler", '"identifierUri" is not allowed'
+        ENTRA,
+        "identifierUris: identifierUris",
+        "identifierUri: identifierUris",
+        "compiler",
+        '"identifierUri" is not allowed',
     ),
     "misspelled property in one branch": Break(APP, "instanceCount:", "count:", "compiler", '"count" is not allowed'),
     "property at the wrong level": Break(
@@ -815,6 +819,82 @@ BREAKS = {
         "resourceId: ordersServicePrincipal.id\n    principalId: principalId\n    appRoleId: apiAppRoles",
         "options",
         "a role of the API is given on another app",
+    ),
+    "an address of the API is no identifier URI": Break(
+        ENTRA,
+        "concat([apiUri], publicUrls)",
+        "concat([apiUri], take(publicUrls, 1))",
+        "options",
+        "they must be the same",
+    ),
+    "an identifier URI is spelled in another way": Break(
+        MAIN,
+        "    publicUrls: allPublicUrls\n",
+        "    publicUrls: map(allPublicUrls, each => toUpper(each))\n",
+        "options",
+        "they must be the same",
+    ),
+    "an address of the API is not in the setting": Break(
+        MAIN,
+        "AzureAd__PublicUrls: join(allPublicUrls, ' ')",
+        "AzureAd__PublicUrls: join(take(allPublicUrls, 2), ' ')",
+        "options",
+        "lacks https://api.example.com/api/mcp of publicUrls",
+        "certificate-everything-on",
+    ),
+    "an address that no client writes": Break(
+        MAIN,
+        "'${hostUrl}/api/mcp'",
+        "'${hostUrl}/api/mcp/'",
+        "settings",
+        "AzureAd__PublicUrls: must be an https:// address",
+    ),
+    "the address of another app": Break(
+        MAIN, "'https://func-api-", "'https://func-orders-", "options", "nothing of this deployment is at"
+    ),
+    "a person is told another address": Break(
+        MAIN, "= allPublicUrls[?0]", "= allPublicUrls[?1]", "options", "MCP_URL is"
+    ),
+    "an address without a verified domain for several tenants": Break(
+        MAIN, " && empty(allowedTenants)\n", "\n", "options", "in a domain of the tenant", "several-tenants"
+    ),
+    "Copilot is not pre-authorized": Break(
+        ENTRA,
+        "      preAuthorizedCopilot,\n",
+        "      take(preAuthorizedCopilot, 0),\n",
+        "options",
+        "must be pre-authorized",
+        "certificate-everything-on",
+    ),
+    "the consent page of Copilot elsewhere": Break(
+        ENTRA,
+        "https://teams.microsoft.com/api/platform/",
+        "https://teams.example.com/api/platform/",
+        "options",
+        "the redirect URIs for the web are",
+        "certificate-everything-on",
+    ),
+    "redirect URIs for the web without Copilot": Break(
+        ENTRA,
+        "  web: copilotRedirect",
+        "  web: copilotRedirect ?? { redirectUris: [] }",
+        "options",
+        "for the web are []",
+    ),
+    "Copilot gets 403": Break(
+        MAIN,
+        "AzureAd__ConsentPromptClients: copilotClientId",
+        "AzureAd__ConsentPromptClients: guid(copilotClientId)",
+        "options",
+        "AzureAd__ConsentPromptClients must be",
+        "certificate-everything-on",
+    ),
+    "an MCP client on another machine without TLS": Break(
+        ENTRA,
+        "'http://127.0.0.1'",
+        "'http://192.168.0.1'",
+        "hardening",
+        "the redirect URI http://192.168.0.1 is no https",
     ),
     "nobody assigned": Break(
         ENTRA,

@@ -42,6 +42,7 @@ CHANGES: dict[str, Any] = {
     "assignedPrincipalIds": [ID],
     "jobPrincipalIds": [ID],
     "registrationOwnerIds": [ID],
+    "mcpRedirectUris": ["https://claude.ai/api/mcp/auth_callback"],
 }
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {

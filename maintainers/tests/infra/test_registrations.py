@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,18 @@ from emulators.applications import GRAPH, Application
 from emulators.directory import Directory
 from emulators.people import CONTOSO, PEOPLE
 from emulators.registrations import registrations
-from emulators.table import read_table
+from emulators.table import addressed, read_table
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id
 from tests.infra.project import Deployment, Project, at
 from tests.infra.rules import laptop
 from tests.infra.rules.documents import GRAPH_SCOPES
 
-TABLE = read_table()
+TABLE = addressed(read_table(), "https://HOST")
 APPLICATIONS = registrations(TABLE)
-API, CLIENT, ORDERS = APPLICATIONS["api"], APPLICATIONS["client"], APPLICATIONS["orders"]
+API, CLIENT, ORDERS, MCP = (APPLICATIONS[key] for key in ("api", "client", "orders", "mcp"))
 HERE, THERE = "local-stack.toml", "infra/app-registrations.bicep"
-KEYS = ("client", "api", "orders")
+KEYS = ("client", "mcp", "api", "orders")
 # What the laptop has and Azure does not, with the reason.
 ONLY_HERE: dict[tuple[str, str], tuple[set[str], str]] = {
     ("api", "redirect URIs"): (
@@ -55,7 +56,7 @@ def emulated(app: Application) -> Registration:
         "known clients": {clients[each] for each in app.known_clients},
         "optional claims": set(app.optional_claims),
         "redirect URIs": set(app.redirect_uris),
-        "public client": {str(app.public)},
+        "public client": {str(app.device_codes)},
     }
 
 
@@ -108,7 +109,9 @@ def _audience(uri: str, tenant: str, client_id: str) -> str:
     """The form of an audience: names, tenants and client ids differ from one place to another."""
     if uri == f"api://{client_id}":
         return "api://CLIENT-ID"
-    return "api://TENANT/NAME" if uri.startswith(f"api://{tenant}/") else uri
+    if uri.startswith(f"api://{tenant}/"):
+        return "api://TENANT/NAME"
+    return re.sub(r"^https://func-api-\w+\.azurewebsites\.net", "https://HOST", uri)
 
 
 def differences(local: Mapping[str, Application], azure: Mapping[str, Registration]) -> list[str]:
@@ -156,7 +159,9 @@ def test_what_is_only_here_is_there_no_more_than_it_is_needed(project: Project) 
         (API, {"known_clients": ()}, "api: known clients: 'client' is in"),
         (ORDERS, {"optional_claims": frozenset({"idtyp"})}, "orders: optional claims: 'acrs' is in"),
         (CLIENT, {"redirect_uris": ()}, "client: redirect URIs: 'http://localhost' is in"),
-        (CLIENT, {"public": False}, "client: public client: 'False' is in"),
+        (MCP, {"redirect_uris": ("http://localhost",)}, "mcp: redirect URIs: 'http://127.0.0.1' is in"),
+        (API, {"identifier_uris": API.identifier_uris[:2]}, "api: audiences: 'https://HOST' is in"),
+        (CLIENT, {"device_codes": False}, "client: public client: 'False' is in"),
         (ORDERS, {"identifier_uris": ("api://orders",)}, "orders: audiences: 'api://orders' is in"),
         (API, {"token_version": 1}, "api: token version: '1' is in"),
     ],
@@ -190,13 +195,15 @@ def test_a_scope_in_the_bicep_alone_is_named_with_what_to_do(project: Project, t
     assert differences(LOCAL, deployed(copy.deployment("certificate"))) == [
         f"api: scopes: 'api.planted' is in {THERE} alone: add it to {HERE}",
         f"api: pre-authorized clients: 'client: api.planted' is in {THERE} alone: add it to {HERE}",
+        f"api: pre-authorized clients: 'mcp: api.planted' is in {THERE} alone: add it to {HERE}",
         f"client: required permissions: 'api: api.planted' is in {THERE} alone: add it to {HERE}",
+        f"mcp: required permissions: 'api: api.planted' is in {THERE} alone: add it to {HERE}",
     ]
 
 
 def test_a_registration_on_one_side_alone_is_named(project: Project) -> None:
     azure = deployed(project.deployment("certificate"))
-    assert differences({"api": API, "client": CLIENT}, azure) == [
+    assert differences({"api": API, "client": CLIENT, "mcp": MCP}, azure) == [
         f"the registration orders is in {THERE} alone: add it to {HERE}"
     ]
     assert differences({**LOCAL, "stock": ORDERS}, azure) == [

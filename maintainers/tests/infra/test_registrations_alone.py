@@ -42,6 +42,8 @@ def test_they_are_those_of_a_deployment_of_everything(project: Project) -> None:
         for each in drop:
             for scope in each["properties"].get("api", {}).get("oauth2PermissionScopes", []):
                 scope.pop("id")
+            uris = each["properties"].get("identifierUris", [])  # the team gives the addresses, if there are any
+            each["properties"]["identifierUris"] = [uri for uri in uris if uri.startswith("api://")]
             for key in ("appRoles", "requiredResourceAccess", "keyCredentials"):
                 each["properties"].pop(key, None)
             for caller in each["properties"].get("api", {}).get("preAuthorizedApplications", []):

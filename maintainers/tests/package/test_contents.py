@@ -142,7 +142,7 @@ def littered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_package_of_a_fresh_clone(takes: Takes, tmp_path: Path) -> None:
     fresh = copy(tmp_path / "fresh")
     assert of_the_template(fresh) <= takes(fresh)
-    workshop = {"client", "docs", "emulators", "infra", "maintainers", "tests"}
+    workshop = {"client", "docs", "doctor", "emulators", "infra", "maintainers", "tests"}
     assert {name for name in takes(fresh) if name.split("/")[0] in workshop or name.split("/")[0][0] == "."} == set()
     stays = {
         "dev.py",

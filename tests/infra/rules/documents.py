@@ -14,6 +14,7 @@ SECURITY = "docs/security.md"
 GRAPH = "00000003-0000-0000-c000-000000000000"
 REGISTRATIONS = {  # by the beginning of the unique name
     "client": "client",
+    "mcp": "MCP client",
     "api": "API",
     "orders": "Orders",  # <orders/>
 }
@@ -82,6 +83,7 @@ def permissions(deployment: Deployment) -> set[tuple[str, str, str]]:
     """Who may get tokens for what, with which permissions, by the app registrations."""
     apps = [app["properties"] for app in deployment.of_type("Microsoft.Graph/applications")]
     labels = {app_id(key): name for key, name in REGISTRATIONS.items()}
+    labels[deployment.parameters["copilotClientId"]] = "Microsoft 365 Copilot"
     scopes = {each["id"]: each["value"] for app in apps for each in at(app, "api.oauth2PermissionScopes") or ()}
     scopes |= GRAPH_SCOPES
     found = set()

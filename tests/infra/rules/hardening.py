@@ -59,6 +59,9 @@ SECRET = re.compile(r"secret|password|connection_?string|sas|account_?key|access
 SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessSignature|InstrumentationKey=|\bsig=|-----BEGIN (?!CERTIFICATE)", re.IGNORECASE
 )
+LOOPBACK = re.compile(
+    r"http://(localhost|127\.0\.0\.1)(/[\w/-]*)?"
+)  # a program on the machine of the user listens there
 READS_KEYS = re.compile(r"\b(list[A-Z]\w*|getSecret|newGuid)\(|\.(InstrumentationKey|primarySharedKey|primaryKey)\b")
 
 
@@ -101,7 +104,7 @@ def origins(deployment: Deployment) -> Iterator[str]:
     for app in deployment.of_type("Microsoft.Graph/applications"):
         for kind in ("web", "spa", "publicClient"):
             for uri in at(app, f"properties.{kind}.redirectUris") or ():
-                if not uri.startswith("https://") and uri != "http://localhost":
+                if not uri.startswith("https://") and not (kind == "publicClient" and LOOPBACK.fullmatch(uri)):
                     yield f"{label(app)}: the redirect URI {uri} is no https address"
 
 

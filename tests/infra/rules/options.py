@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from shared.errors import SettingsError
+from shared.hosting.protected_resource import metadata
+from shared.settings.settings import Settings
 from tests.infra.bicep import TENANT
 from tests.infra.open_values import app_id, object_id
 from tests.infra.project import MAIN, Deployment, at, label
 from tests.infra.rules import deployment_rule
-from tests.infra.rules.settings import settings_by_service
+from tests.infra.rules.settings import service_of, settings_by_service
 
 APPS, PRINCIPALS = "Microsoft.Graph/applications", "Microsoft.Graph/servicePrincipals"
 ASSIGNMENTS = "Microsoft.Graph/appRoleAssignedTo"
@@ -17,6 +21,7 @@ CALLED = {
     "apiServicePrincipal": "api",
     "ordersServicePrincipal": "orders",  # <orders/>
 }
+COPILOTS_PAGE = "https://teams.microsoft.com/api/platform/v1.0/oAuthConsentRedirect"
 OF_A_VAULT = ("Microsoft.KeyVault/vaults", "Microsoft.Resources/deploymentScripts")
 
 
@@ -119,6 +124,69 @@ def tenants(deployment: Deployment) -> Iterator[str]:
         wanted = [TENANT, *listed] if listed and listed != ["any"] else listed
         if allowed != wanted or settings["AzureAd__TenantId"] != ("organizations" if listed else TENANT):
             yield f"{service}: AzureAd__TenantId and AzureAd__AllowedTenants do not say {wanted or TENANT}"
+
+
+@deployment_rule()
+def addresses(deployment: Deployment) -> Iterator[str]:
+    """An address of the API is one string in four places: what a person types, metadata, scopes, identifier URI.
+
+    Entra refuses a client whose `resource` is no identifier URI of the app whose scopes it asks for (AADSTS9010010).
+    """
+    settings = settings_by_service(deployment)["api"]
+    try:
+        found = Settings.from_environ(settings)
+    except SettingsError:
+        return  # said by the rule for settings
+    documents = [metadata(found, url) for url in found.public_urls]
+    named = [document["resource"] for document in documents]
+    typed = deployment.outputs["MCP_URL"]
+    if typed != (named[0] if named else ""):
+        yield f"{MAIN}: MCP_URL is {typed!r}, and the first address in AzureAd__PublicUrls is {named[:1]}"
+    for document in documents:
+        prefixes = {scope.rpartition("/")[0] for scope in document.get("scopes_supported", ())}
+        if prefixes != {document["resource"]}:
+            yield f"api: the scopes of {document['resource']} must begin with it, and begin with {sorted(prefixes)}"
+    for address in deployment.parameters["publicUrls"]:
+        if address not in named:
+            yield f"api: AzureAd__PublicUrls lacks {address} of publicUrls"
+    uris = _identifier_uris(deployment)
+    if uris is not None and uris != named:
+        yield f"the identifier URIs of the API are {uris}, and AzureAd__PublicUrls are {named}: they must be the same"
+    host = next(site["name"] for site in deployment.of_type("Microsoft.Web/sites") if service_of(site) == "api")
+    for address in (address for address in named if address not in deployment.parameters["publicUrls"]):
+        if urlsplit(address).hostname != f"{host}.azurewebsites.net":
+            yield f"api: nothing of this deployment is at {address}"
+        if deployment.parameters["allowedTenants"]:
+            yield f"an identifier URI of an app for several tenants must be in a domain of the tenant, not {address}"
+
+
+def _identifier_uris(deployment: Deployment) -> list[str] | None:
+    """Those of the API that are addresses. None if somebody else has registered it."""
+    for app in deployment.of_type(APPS):
+        if at(app, "properties.uniqueName").startswith("api-") and at(app, "properties.identifierUris"):
+            return [uri for uri in at(app, "properties.identifierUris") if not uri.startswith("api://")]
+    return None
+
+
+@deployment_rule()
+def copilot(deployment: Deployment) -> Iterator[str]:
+    """Microsoft 365 Copilot may call if it was asked for: registered, with its consent page, and in the setting."""
+    client = deployment.parameters["copilotClientId"]
+    setting = settings_by_service(deployment)["api"].get("AzureAd__ConsentPromptClients", "")
+    if setting != client:
+        yield f"api: AzureAd__ConsentPromptClients must be {client!r} and is {setting!r}"
+    for app in deployment.of_type(APPS):
+        if not at(app, "properties.uniqueName").startswith("api-"):
+            continue
+        pages = at(app, "properties.web.redirectUris")
+        if pages is not None and pages != ([COPILOTS_PAGE] if client else None):
+            yield f"{label(app)}: the redirect URIs for the web are {pages}"
+        callers = at(app, "properties.api.preAuthorizedApplications")
+        if client and callers is not None and client not in [caller["appId"] for caller in callers]:
+            yield f"{label(app)}: {client} must be pre-authorized"
+    declared = [at(app, "properties.web.redirectUris") for app in deployment.of_type(APPS)]
+    if client and declared and [COPILOTS_PAGE] not in declared:
+        yield f"{COPILOTS_PAGE} must be a redirect URI of the API"
 
 
 @deployment_rule()

@@ -7,7 +7,7 @@ from shared import AsyncUser, User, requires_user
 
 PATH = "/me?$select=id"
 GRAPH = f"https://graph.microsoft.com/v1.0{PATH}"
-CALLERS = 64
+CALLERS = 100
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 session = requests.Session()

@@ -1,4 +1,4 @@
-"""The first exchange of a token without its POST: processor time of this process alone."""
+"""The first exchange of a token: processor time of this process alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from shared.settings.settings import Settings
 
 from ..msal_peer import AUTHORITY, MsalPeer
 from ..population import SCOPES
-from ..raw import signing
 from ..result import Result, compared
 from ..tenant import tenant
 
@@ -32,33 +31,31 @@ _ENDPOINT = f"{AUTHORITY}/oauth2/v2.0/token"
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """Each round: some exchanges of ours, as many POSTs of the same form by `requests` alone, and the peers'.
+    """Each round: some exchanges of ours, as many POSTs of the same form by `requests` alone, and the peer's.
 
-    An `OnBehalfOfCredential` belongs to one assertion, so there is a fresh one for every caller. One MSAL application
-    that is kept for all is noted.
+    The peer is one MSAL application that is kept for all, which signs once in ten minutes. An `OnBehalfOfCredential`
+    belongs to one assertion. So there would be a fresh one for every caller, which is noted.
     """
     rounds, each = (2, 2) if quick else (9, 16)
     with tenant() as there:
         services = Services(Settings.from_environ(os.environ))
         session, pfx = requests.Session(), there.pfx()
         certificate, msal = load_certificate(pfx), MsalPeer(pfx)
-        sign = signing(certificate.key)
         _exchange(services, there.tokens(1)[0])  # loads the credential
         msal.exchange(there.tokens(1)[0])
-        ours, peer, kept, floor = [], [], [], []
+        ours, peer, fresh, floor = [], [], [], []
         for _ in range(rounds):
             tokens = there.tokens(each)
             for token in tokens:
                 services.sessions.open(token)  # validated: that is another row
             forms = [_form(token, certificate) for token in tokens]
-            bare = _processor(lambda form: session.post(_ENDPOINT, data=form, timeout=30).raise_for_status(), forms)
-            ours.append(_processor(lambda token: _exchange(services, token), tokens) - bare)
-            peer.append(_processor(lambda token: _fresh(pfx, token), tokens[:2]) - bare)
-            kept.append(_processor(msal.exchange, tokens) - bare)
-            floor.append(_processor(lambda _: sign(), range(20)))
-    note = "one MSAL application for all, which signs once in ten minutes"
-    if not quick:  # a few exchanges less a few POSTs can come to less than nothing
-        note += f": {median(kept) * 1e6:.0f} µs"
+            ours.append(_processor(lambda token: _exchange(services, token), tokens))
+            fresh.append(_processor(lambda token: _fresh(pfx, token), tokens[:2]))
+            peer.append(_processor(msal.exchange, tokens))
+            floor.append(
+                _processor(lambda form: session.post(_ENDPOINT, data=form, timeout=30).raise_for_status(), forms)
+            )
+    note = f"a fresh `OnBehalfOfCredential` for each caller: {median(fresh) * 1e3:.0f} ms"
     yield compared("exchange", "time", ours, peer, floor, note)
 
 

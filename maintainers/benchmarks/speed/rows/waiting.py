@@ -26,37 +26,38 @@ def measure(quick: bool) -> Iterator[Result]:
     yield compared_routes("waiting", "waits", "bare", quick)
 
 
-def compared_routes(row: str, ours: str, peer: str, quick: bool) -> Result:
+def compared_routes(row: str, ours: str, peer: str, quick: bool, callers: int = CALLERS) -> Result:
     """Both routes of one app in turns, in a process that has one core to itself where the system can arrange it."""
     rounds, each = (1, 1) if quick else (7, 8)
     with tenant() as there:
-        graph, tokens = there.graph_token(), there.tokens(4 if quick else CALLERS)
+        graph, tokens = there.graph_token(), there.tokens(4 if quick else callers)
         there.delays(graph=GRAPH_SECONDS)
         core = _one_core()
         logging.basicConfig(level="INFO", stream=open(os.devnull, "w", encoding="utf-8"), force=True)  # noqa: SIM115
-        taken = asyncio.run(_measured((ours, peer), tokens, graph, rounds, each))
-    ideal = CALLERS / GRAPH_SECONDS
+        taken = asyncio.run(_measured((ours, peer), tokens, graph, rounds, each, callers))
+    ideal = callers / GRAPH_SECONDS
     note = (
-        f"{CALLERS} callers, Graph answers after {GRAPH_SECONDS * 1000:.0f} ms, {core}; without any work: {ideal:.0f}/s"
+        f"{callers} callers, Graph answers after {GRAPH_SECONDS * 1000:.0f} ms, {core}; without any work: {ideal:.0f}/s"
     )
     return compared(row, "rate", taken[ours], taken[peer], note=note)
 
 
 async def _measured(
-    routes: Sequence[str], tokens: Sequence[str], graph: str, rounds: int, each: int
+    routes: Sequence[str], tokens: Sequence[str], graph: str, rounds: int, each: int, callers: int
 ) -> dict[str, list[float]]:
     engine = in_process_engine()
     taken: dict[str, list[float]] = {name: [] for name in routes}
     try:
         router = Router(await engine.index(AppLayout.read(APPS, "waiting_app.py")), "api")
         for name in routes:  # from now on tokens are known and connections open
-            await _rate(engine, [call(router, name, token, **{"x-graph": f"Bearer {graph}"}) for token in tokens])
+            every = [call(router, name, token, **{"x-graph": f"Bearer {graph}"}) for token in tokens]
+            await _rate(engine, every, callers)
         for number in range(rounds):
             for name in turns(taken, number):
                 calls = [
                     call(router, name, token, **{"x-graph": f"Bearer {graph}"}) for token in tokens for _ in range(each)
                 ]
-                taken[name].append(await _rate(engine, calls))
+                taken[name].append(await _rate(engine, calls, callers))
     finally:
         engine.close()
     return taken
@@ -70,8 +71,8 @@ def _one_core() -> str:
     return "one core"
 
 
-async def _rate(engine: Engine, calls: list[Invocation]) -> float:
-    """Responses per second with CALLERS requests in flight. Raises RuntimeError for one that is not 200."""
+async def _rate(engine: Engine, calls: list[Invocation], callers: int) -> float:
+    """Responses per second with so many requests in flight. Raises RuntimeError for one that is not 200."""
 
     async def caller() -> None:
         while calls:
@@ -80,5 +81,5 @@ async def _rate(engine: Engine, calls: list[Invocation]) -> float:
                 raise RuntimeError("not answered with 200")
 
     count, started = len(calls), perf_counter()
-    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    await asyncio.gather(*(caller() for _ in range(callers)))
     return count / (perf_counter() - started)
