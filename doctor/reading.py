@@ -136,6 +136,8 @@ class Reader:
             raise CannotTellError(said, "a place in the network that the vault lets in")
         if reply.status == 403:
             raise CannotTellError(said, right)
+        if reply.status == 400 and "/me" in url:
+            raise CannotTellError(said, "a sign-in of a person: az login. An application has no /me")
         if reply.status == 401:
             raise CannotTellError(said, "a new sign-in: az login")
         raise CannotTellError(said, "another try, some minutes later")

@@ -106,7 +106,6 @@ class Directory:
     def unchanged(self) -> Iterator[None]:
         """At the end of the block, its changes to registrations, consents, policies and assignments are undone."""
         names = (
-            "_federated",
             "_consents",
             "_pre_authorized",
             "_roles",

@@ -104,7 +104,9 @@ def consent(case: Case) -> Findings:
         by_id = {value: key for key, value in _ids(found, for_app=needed.for_app).items()}
         asked = [by_id[one] for one in _registered(case, str(found["appId"]), for_app=needed.for_app) if one in by_id]
         wanted = asked if needed.names == (DEFAULT,) else set(needed.names) & set(by_id.values())
-        had = _roles_held(case, found, by_id) if needed.for_app else _granted(case, found, by_id)
+        had = _roles_held(case, found, by_id) if needed.for_app else _granted_to_everybody(case, found, by_id)
+        if not needed.for_app and not set(wanted) <= had:
+            had |= _scopes_of(case.grants_for_me(case.principal), found)
         missing = sorted(set(wanted) - had)
         if missing:
             names = f"{' '.join(missing)} of {needed.api}"
@@ -183,14 +185,9 @@ def _add(case: Case, found: Json, permissions: list[str]) -> str:
     return command(*base, "--api", str(found.get("appId")), "--api-permissions", *permissions)
 
 
-def _granted(case: Case, resource: Json, by_id: dict[str, str]) -> set[str]:
-    """Scopes of the resource that need no further consent from you."""
-    granted = {
-        scope
-        for one in (*case.grants_for_everybody(case.principal), *case.grants_for_me(case.principal))
-        if one.get("resourceId") == resource.get("id")
-        for scope in str(one.get("scope", "")).split()
-    }
+def _granted_to_everybody(case: Case, resource: Json, by_id: dict[str, str]) -> set[str]:
+    """Scopes of the resource that no user has to consent to: by an administrator, or pre-authorized."""
+    granted = _scopes_of(case.grants_for_everybody(case.principal), resource)
     if resource.get("appId") == GRAPH_APP_ID:
         return granted
     registration = case.registration_of(str(resource.get("appId")))
@@ -202,6 +199,11 @@ def _granted(case: Case, resource: Json, by_id: dict[str, str]) -> set[str]:
         for one in each.get("delegatedPermissionIds") or ()
     }
     return granted | {by_id[one] for one in ids if one in by_id}
+
+
+def _scopes_of(grants: list[Json], resource: Json) -> set[str]:
+    own = (one for one in grants if one.get("resourceId") == resource.get("id"))
+    return {scope for one in own for scope in str(one.get("scope", "")).split()}
 
 
 def _roles_held(case: Case, resource: Json, by_id: dict[str, str]) -> set[str]:

@@ -148,6 +148,8 @@ def say_what_next() -> None:
         "\nOnce the code is deployed (azd up does it next; otherwise azd deploy), call the API as yourself:\n"
         "  azd env get-values > .env\n"
         "  python3 dev.py client --env-file .env /api/me\n"
+        "If something refuses, this says what, and which command ends it:\n"
+        "  python3 dev.py doctor --env-file .env\n"
     )
 
 

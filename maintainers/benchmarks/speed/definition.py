@@ -156,6 +156,10 @@ FLOORS = (
 """What no Python code around it can be faster than."""
 
 
+GATE = ("call", "new", "new-28k", "exchange", "requests", "import", "memory")
+"""The rows that CI measures: those that do not depend on the number of cores, and take a minute and a half together."""
+
+
 def chosen(keys: Collection[str]) -> list[Row]:
     """Rows and floors with these keys, or all if there are none."""
     return [row for row in (*ROWS, *FLOORS) if not keys or row.key in keys]

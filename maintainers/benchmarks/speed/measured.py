@@ -29,7 +29,7 @@ class Measured:
         if "error" in said:
             self.problems[group] = said["error"]
 
-    def is_met(self, row: Row) -> bool | None:
-        """None: not measured, measured quickly, or no target."""
+    def is_met(self, row: Row, band: float = 1.0) -> bool | None:
+        """None: not measured, measured quickly, or no target. `band`: see Target."""
         result = self.results.get(row.key)
-        return None if self.quick or result is None or row.target is None else row.target.is_met(result)
+        return None if self.quick or result is None or row.target is None else row.target.is_met(result, band)

@@ -21,6 +21,7 @@ from doctor.case import Case
 from doctor.checks import CHECKS
 from doctor.given import Given
 from doctor.verdicts import CannotTellError, Verdict, judged
+from emulators.applications import API
 from emulators.audit import Entry
 from emulators.entra.azure_cli import azure_cli_token
 from emulators.entra.refusals import EntraError
@@ -140,8 +141,8 @@ def whole_again(patient: Patient) -> Iterator[None]:
         name: copy.deepcopy(getattr(resources, name))
         for name in ("_documents", "app_settings", "assignments", "developers")
     }
-    registered = {key: dict(known) for key, known in stack.directory._certificates.items()}
     environ = dict(patient.environ)
+    registered, trusted = stack.directory.certificates(API), stack.directory.federated(API)
     try:
         with stack.directory.unchanged():
             yield
@@ -150,8 +151,11 @@ def whole_again(patient: Patient) -> Iterator[None]:
             getattr(vault, name).clear()
             getattr(vault, name).update(ids)
         vault._secrets = secrets
-        stack.directory._certificates.clear()
-        stack.directory._certificates.update(registered)
+        for certificate in stack.directory.certificates(API):
+            stack.directory.unregister_certificate(API, certificate)
+        for certificate in registered:
+            stack.directory.register_certificate(API, certificate)
+        stack.directory.federate(API, *trusted)
         for name, value in azure.items():
             setattr(resources, name, value)
         patient.environ, patient.person, patient.ahead = environ, "alice", 0.0
