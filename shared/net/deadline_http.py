@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from http.client import HTTPResponse
+from http.client import BadStatusLine, HTTPResponse, parse_headers
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from ssl import SSLContext
@@ -252,6 +252,19 @@ class _DeadlineResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = _WholeLines(_DeadlineReader(sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line of the final response (RFC 9110 §15.2). Of interim ones, http.client knows 100 alone.
+
+        It would take a 103 for the response. Then the real one, of this user, would be read for the next request.
+        """
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # http.client's
+            if not 100 <= line[1] < 200:
+                return line
+            if line[1] == 101:  # nothing asks for another protocol
+                raise BadStatusLine("101")
+            parse_headers(self.fp)
 
 
 class _OneTimeout:
