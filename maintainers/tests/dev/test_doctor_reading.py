@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,6 +122,26 @@ def test_a_netrc_file_does_not_take_the_place_of_the_token(
     reader.get(service, "/a", "")
     reader.send("GET", f"{address}/a")
     assert [authorization for _, _, authorization in seen] == ["Bearer token-of-scope", None]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_proxy_gets_no_token_for_this_machine(
+    server: tuple[str, dict[str, Any], Seen], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    address, replies, seen = server
+    replies["/api/me"] = (200, {}, {"through": "nothing"})
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        session = BoundedSession(connect=2, read=2)
+        url = f"http://{host}:{address.rpartition(':')[2]}/api/me"
+        assert Reader(lambda _: "", session).send("GET", url, "token").body == {"through": "nothing"}
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert seen == [("GET", "/api/me", "Bearer token")]
 
 
 def test_a_refusal_names_the_right_and_no_text_of_the_service(server: tuple[str, dict[str, Any], Seen]) -> None:
