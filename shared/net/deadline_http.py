@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from http.client import BadStatusLine, HTTPResponse, parse_headers
+from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from ssl import SSLContext
@@ -265,6 +265,13 @@ class _DeadlineResponse(HTTPResponse):
             if line[1] == 101:  # nothing asks for another protocol
                 raise BadStatusLine("101")
             parse_headers(self.fp)
+
+    def _safe_read(self, amt: int) -> bytes:
+        """`amt` bytes of a chunk. urllib3 takes -1 for a size, and http.client then reads to the end, without limit."""
+        if amt < 0:
+            raise HTTPException("a chunk has a negative size")
+        read: bytes = super()._safe_read(amt)  # type: ignore[misc]  # as above
+        return read
 
 
 class _OneTimeout:

@@ -121,6 +121,22 @@ def test_an_interim_response_is_not_the_response(wire: Wire, transport: Transpor
     assert wire.connections == 1
 
 
+@pytest.mark.parametrize("size", [b"-1", b"-5", b" -1", b"-ffffff"])
+def test_a_chunk_with_a_negative_size_is_no_way_around_the_limit(wire: Wire, transport: Transport, size: bytes) -> None:
+    sent: list[int] = []
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        secure.sendall(head("200 OK", "Transfer-Encoding: chunked") + size + b"\r\n")
+        for _ in range(64):
+            secure.sendall(MEGABYTE)
+            sent.append(1)
+
+    wire.reply = reply
+    with pytest.raises(TransportError):
+        transport.send("GET", url(wire))
+    assert len(sent) < 32  # what the operating system keeps
+
+
 def test_another_protocol_is_no_response(wire: Wire, transport: Transport) -> None:
     wire.reply = lambda secure: secure.sendall(head("101 Switching Protocols", "Upgrade: h2c"))
     for _ in range(2):
