@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from client.http import BoundedSession
 from doctor import reading
 from doctor.__main__ import main
 from doctor.az import TokenRefusedError, az_token
+from doctor.case import Case
+from doctor.checks.surroundings import set_command
 from doctor.given import Given
 from doctor.reading import Reader, Service
 from doctor.settings import Settings, ask_the_code
@@ -227,6 +230,13 @@ def test_what_a_shell_would_act_upon_never_reaches_az(scope: str) -> None:
 
 
 # What it is told
+
+
+def test_a_name_is_no_command() -> None:
+    """Anybody who may write settings names them, and a person copies what is printed into a shell."""
+    printed = set_command(Case(Given({})), "AzureAd__$(touch x)")
+    assert shlex.split(printed)[-1] == "AzureAd__$(touch x)=..."
+    assert "'AzureAd__$(touch x)'=..." in printed
 
 
 def test_local_settings_and_what_azd_prints(tmp_path: Path) -> None:
