@@ -187,6 +187,15 @@ class DeadlineAdapter(HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_connections=_MAX_HOSTS, pool_maxsize=_CONNECTIONS, max_retries=0)
 
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """As HTTPAdapter.send. Plain http uses no proxy: it is for the managed identity's endpoint on this machine.
+
+        A proxy would get the secret of that endpoint, and the token, in the clear.
+        """
+        if urlsplit(request.url).scheme == "http":
+            kwargs["proxies"] = {}
+        return super().send(request, *args, **kwargs)
+
     def manager(self, proxy: str | None) -> PoolManager:
         """What makes the pools: through the proxy, if there is one."""
         if proxy:
