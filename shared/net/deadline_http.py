@@ -275,6 +275,17 @@ class _DeadlineResponse(HTTPResponse):
                 raise BadStatusLine("101")
             parse_headers(self.fp)
 
+    def begin(self) -> None:
+        """Reads the head. A 204 has no body (RFC 9112 §6.3). One that comes late would be the next user's response.
+
+        So after a 204 with a length the connection ends, and a 204 in chunks is an error.
+        """
+        super().begin()
+        if self.status == 204 and self.headers.get("Transfer-Encoding"):
+            raise HTTPException("a 204 in chunks")
+        if self.status == 204 and self.headers.get("Content-Length", "0") != "0":
+            self.will_close = True
+
     def _safe_read(self, amt: int) -> bytes:
         """`amt` bytes of a chunk. urllib3 takes -1 for a size, and http.client then reads to the end, without limit."""
         if amt < 0:

@@ -121,6 +121,25 @@ def test_an_interim_response_is_not_the_response(wire: Wire, transport: Transpor
     assert wire.connections == 1
 
 
+def test_the_late_body_of_a_204_is_not_the_next_response(wire: Wire, transport: Transport) -> None:
+    """HTTP forbids such a body. The connection ends, so that nobody else reads it."""
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Transfer-Encoding: chunked"))
+    with pytest.raises(TransportError):
+        transport.send("GET", url(wire))
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Content-Length: 5"))
+    for _ in range(2):
+        response = transport.send("GET", url(wire))
+        assert (response.status_code, response.content) == (204, b"")
+    assert wire.connections == 3
+
+
+def test_a_connection_is_kept_after_a_204_without_a_body(wire: Wire, transport: Transport) -> None:
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Content-Length: 0"))
+    for _ in range(2):
+        assert transport.send("GET", url(wire)).status_code == 204
+    assert wire.connections == 1
+
+
 @pytest.mark.parametrize("size", [b"-1", b"-5", b" -1", b"-ffffff"])
 def test_a_chunk_with_a_negative_size_is_no_way_around_the_limit(wire: Wire, transport: Transport, size: bytes) -> None:
     sent: list[int] = []
