@@ -178,7 +178,7 @@ class RequiresCaller(_Decorator):
         roles: Iterable[str] | None = None,
         clients: Iterable[str] | None = None,
     ) -> Callable[[Function], Function]:
-        """The decorated function runs only for a user with one of the scopes, or for an application with one of the roles.
+        """The decorated function runs only for a user with one of the scopes, or an application with one of the roles.
 
         Write it directly above the function and below `@app.route`. The function has a parameter `caller`: a
         `CallingApp`, or a `User` for `def` and an `AsyncUser` for `async def`. Ask which with `isinstance`.
@@ -443,7 +443,7 @@ def async_app_api(name: str) -> AsyncAppApi:
 
 
 def _report_at_start(name: str) -> None:
-    """Reports a wrong setting, if `app_api` was called at the top of a module. The report stops every guarded function."""
+    """Reports a wrong setting, if `app_api` was called at the top of a module. That stops every guarded function."""
     if sys._getframe(2).f_code.co_name == "<module>":
         lazy_services.preload()
         wrong = lazy_services.problem_of_api(name, for_app=True)

@@ -63,7 +63,7 @@ class ClientCredentials:
         return AppToken(token.token, token.expires_at, token.renew_at, token.granted)
 
     def _error(self, body: Mapping[str, Any], scope: str) -> ApiError:
-        """The error for the client. Nobody can sign in or consent for an application, so most errors are the operator's."""
+        """The error for the client. Nobody can sign in or consent for an application: only the operator can help."""
         error = error_from_entra(body, (scope,), self._authority)
         if isinstance(error, ServiceUnavailable):
             return error

@@ -105,9 +105,10 @@ class ConfidentialClients:
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """An application with the newest credential, after Entra refused that of `refused`. Its version may be the same.
+        """An application with the newest credential, after Entra refused that of `refused`.
 
-        Returns `refused` itself if a reload ran in the last 30 seconds.
+        The new application may have the same version. If a reload ran in the last 30 seconds, the result is `refused`
+        itself.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
@@ -115,7 +116,7 @@ class ConfidentialClients:
         return self._replace(refused, lambda: self._reload(refused, is_refused=True))
 
     def previous_certificate(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """An application with the certificate before that of `refused`. Returns `refused` itself if there is none."""
+        """An application with the certificate before that of `refused`. `refused` itself if there is none."""
         return self._replace(refused, lambda: self._go_back(refused)) if refused.version else refused
 
     def _replace(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:

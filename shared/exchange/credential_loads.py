@@ -81,7 +81,7 @@ class CredentialLoads:
         self._refused_at = self._now() if refused else NEVER
 
     def broken_at(self) -> float:
-        """When the credential last made a request fail. NEVER if none failed, or one has succeeded since. Starts nothing.
+        """When the credential last made a request fail. NEVER if none failed, or one succeeded since. Starts nothing.
 
         A load that fails while a credential is in use makes no request fail.
         """

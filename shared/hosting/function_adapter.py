@@ -83,8 +83,8 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind, caller: str)
     bindings. functools.wraps is not used: its `__wrapped__` would show the worker the parameter `caller`, which has no
     binding.
 
-    `context` carries the trace. The worker passes it to a parameter of that name and of type func.Context. All arguments
-    come from the worker by name. Tests and decorators above the guard may also pass them by position.
+    `context` carries the trace. The worker passes it to a parameter of that name and of type func.Context. The worker
+    passes all arguments by name. Tests and decorators above the guard may also pass them by position.
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != caller]

@@ -87,7 +87,7 @@ class SignedInUser:
         return groups_in(self.claims)
 
     def _credential(self, name: str) -> UserCredential:
-        """The one credential of this request for an API. `azure_options` recognizes the tokens that this credential issued."""
+        """The one credential of this request for an API. `azure_options` recognizes the tokens that it issued."""
         from .credential import UserCredential
 
         api = self._apis.named(name)

@@ -145,7 +145,7 @@ class AccessTokenValidator:
 
             issuers = {"1.0": authority.v1_issuer, "2.0": issuer}
             raise InvalidToken(reason=why_issuer(claims.get("ver"), claims.get("iss"), issuers))
-        # The key's issuer need not equal the token's: with a token of version 1.0, the key may list that of version 2.0.
+        # The key's issuer need not equal the token's: for a version 1.0 token, the key may list the 2.0 issuer.
         if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id, by_name=authority.among_several):
             raise InvalidToken(reason="issuer of the signing key: the key is not one of this tenant")
         return authority

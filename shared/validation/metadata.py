@@ -17,7 +17,7 @@ ATTEMPTS = 2
 
 
 class MetadataError(ValueError):
-    """No keys come from a document. `words` says why, and which setting to look at, and quotes nothing that was read."""
+    """No keys come from a document. `words` says why, and which setting to look at. Nothing that was read is quoted."""
 
     words = "what responds at AzureAd__Instance is not Entra, or a proxy responds in its place"
 
