@@ -75,6 +75,7 @@ def _facts(found: Settings) -> dict[str, Any]:
         "client_id": found.authority.client_id,
         "audiences": found.tokens.audiences,
         "scopes": found.scopes,
+        "public_urls": [{"url": one.url, "metadata": one.metadata} for one in found.public_urls],
         "allow_guests": found.tokens.allow_guests,
         "allow_agent_users": found.tokens.allow_agent_users,
         "credentials": [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from client.env_file import read_env_file
 from client.errors import SettingsError
@@ -69,6 +70,7 @@ def settings_of_azd(given: Given) -> dict[str, str]:
         "DownstreamApis__Graph__BaseUrl": f"{graph}/v1.0",
         "DownstreamApis__Graph__Scopes": f"{graph}/.default",
         **_apis(given),
+        **_agents(given),
     }
 
 
@@ -78,6 +80,20 @@ def _tenants(given: Given) -> dict[str, str]:
         return {"AzureAd__TenantId": own}
     listed = "any" if "any" in allowed else " ".join(dict.fromkeys((own, *allowed)))
     return {"AzureAd__TenantId": "organizations", "AzureAd__AllowedTenants": listed}
+
+
+def _agents(given: Given) -> dict[str, str]:
+    """The addresses of the API, and the clients that are asked to show the consent page."""
+    parts = urlsplit(given.text("API_BASE_URL"))
+    own = f"{parts.scheme}://{parts.netloc}"
+    leaves_out = given.text("API_PUBLIC_HOST_NAME").lower() == "false" or given.text("EXISTING_API_CLIENT_ID")
+    hosts = [] if leaves_out or given.list_of("ALLOWED_TENANTS") or not parts.netloc else [f"{own}/api/mcp", own]
+    urls = " ".join((*hosts, *given.list_of("API_PUBLIC_URLS")))
+    copilot = given.text("COPILOT_CLIENT_ID")
+    return {
+        **({"AzureAd__PublicUrls": urls} if urls else {}),
+        **({"AzureAd__ConsentPromptClients": copilot} if copilot else {}),
+    }
 
 
 def _credential(given: Given) -> dict[str, str]:

@@ -37,6 +37,13 @@ class DownstreamApi(NamedTuple):
     for_app: bool
 
 
+class PublicUrl(NamedTuple):
+    """One address of the API, and that of its metadata document (RFC 9728)."""
+
+    url: str
+    metadata: str
+
+
 class Settings(NamedTuple):
     """`login`: the host name of the cloud's Entra. `redis_host` is "" where no identity signs in to Redis."""
 
@@ -47,6 +54,7 @@ class Settings(NamedTuple):
     client_id: str
     audiences: tuple[str, ...]
     scopes: tuple[str, ...]
+    public_urls: tuple[PublicUrl, ...]
     allow_guests: bool
     allow_agent_users: bool
     credentials: tuple[Credential, ...]
@@ -60,7 +68,8 @@ class Settings(NamedTuple):
         lists = {name: tuple(facts[name]) for name in ("audiences", "scopes")}
         credentials = tuple(Credential(**one) for one in facts["credentials"])
         apis = tuple(DownstreamApi(one["name"], tuple(one["scopes"]), one["for_app"]) for one in facts["apis"])
-        return cls(**{**facts, **lists, "credentials": credentials, "apis": apis})
+        urls = tuple(PublicUrl(**one) for one in facts["public_urls"])
+        return cls(**{**facts, **lists, "credentials": credentials, "apis": apis, "public_urls": urls})
 
     @property
     def for_several_tenants(self) -> bool:

@@ -54,7 +54,7 @@ def application_document(directory: Directory, app: Application) -> dict[str, ob
         "displayName": app.name,
         "signInAudience": "AzureADMultipleOrgs" if app.for_several_tenants else "AzureADMyOrg",
         "identifierUris": list(app.identifier_uris),
-        "isFallbackPublicClient": True if app.public else None,
+        "isFallbackPublicClient": True if app.device_codes else None,
         "publicClient": {"redirectUris": redirects if app.public else []},
         "spa": {"redirectUris": list(app.spa_redirect_uris)},
         "web": {"redirectUris": [] if app.public else redirects, "homePageUrl": None, "logoutUrl": None},

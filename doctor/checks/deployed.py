@@ -33,7 +33,7 @@ class Code(NamedTuple):
 
 CODES = {
     "invalid_token": Code(
-        "the API refuses a token that Entra has just issued for it; its log says which check failed", "{log}"
+        "the API refuses a token that Entra has just issued for it; its log and `dev.py explain` say why", "{log}"
     ),
     "insufficient_claims": Code("Entra demands more of you, such as a second factor", right="{client}"),
     "insufficient_scope": Code("the token lacks the scope of the function", "{preauthorize}"),
@@ -85,6 +85,24 @@ def health(case: Case) -> Findings:
         yield from _unhealthy(case, reply.body)
     else:
         raise CannotTellError(f"the app responds {reply.status}", "a way to the app: a network that it lets in")
+
+
+def metadata(case: Case) -> Findings:
+    """The metadata document of each address of the API names this address, and the scopes below it."""
+    urls = case.settings.public_urls
+    for one in urls:
+        if not may_receive_tokens(one.url):
+            raise CannotTellError(f"{one.url} is not https", "an address with https")
+        reply = case.reader.send("GET", one.metadata)
+        scopes = {f"{one.url}/{scope}" for scope in case.settings.scopes}
+        if reply.status == 404:
+            yield Wrong(f"{one.metadata} is not there: the app has no route for it, or is old", "azd deploy api")
+        elif reply.status != 200:
+            raise CannotTellError(f"{one.metadata}: {reply.status}", "a way to the app: a network that it lets in")
+        elif reply.body.get("resource") != one.url or set(_texts(reply.body, "scopes_supported")) != scopes:
+            what = f"{one.metadata} names another address or other scopes, so the app has other settings"
+            yield Wrong(what, set_command(case, "AzureAd__PublicUrls"))
+    yield f"{len(urls)} documents" if urls else "not used: AzureAd__PublicUrls names no address"
 
 
 def _unhealthy(case: Case, body: Json) -> Findings:

@@ -59,6 +59,23 @@ def audiences(case: Case) -> Findings:
         yield Wrong(f"the client asks for {wanted} (API_SCOPE), which is no identifier URI of the registration", add)
 
 
+def public_urls(case: Case) -> Findings:
+    """Each address of the API is an identifier URI, character by character.
+
+    Clients send the address as the parameter `resource`, and take the scopes from the metadata document. Entra compares
+    both with the identifier URIs (AADSTS9010010).
+    """
+    uris = [str(one) for one in case.registration.get("identifierUris") or ()]
+    urls = [one.url for one in case.settings.public_urls]
+    missing = [url for url in urls if url not in uris]
+    if missing:
+        near = next((uri for uri in uris if uri.rstrip("/").lower() == missing[0].lower()), "")
+        what = f"the registration has {near}, and each character counts" if near else "it is no identifier URI"
+        base = ("az", "ad", "app", "update", "--id", case.settings.client_id, "--identifier-uris")
+        yield Wrong(f"AzureAd__PublicUrls lists {missing[0]}: {what}", command(*base, *uris, *missing))
+    yield f"{len(urls)} addresses" if urls else "not used: AzureAd__PublicUrls names no address"
+
+
 def scopes(case: Case) -> Findings:
     """Each scope of the settings is one that the registration offers."""
     offered = _api(case).get("oauth2PermissionScopes") or []

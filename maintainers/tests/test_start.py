@@ -25,7 +25,7 @@ def available(engine: str) -> str:
 @pytest.mark.parametrize(
     ("script", "names"),
     [
-        ("function_app.py", {"me", "list_orders", "add_order", "mcp", "check_health"}),
+        ("function_app.py", {"protected_resource_metadata", "me", "list_orders", "add_order", "mcp", "check_health"}),
         ("downstream_app.py", {"list_orders", "get_order", "add_order"}),
     ],
 )

@@ -1,6 +1,6 @@
 """What clients may know before they sign in: protected resource metadata (RFC 9728), and its part of a challenge.
 
-It is imported at the first challenge or document. A request with a good token never needs it.
+It is imported where an app registers the route, or at the first challenge. A request with a good token never needs it.
 """
 
 from __future__ import annotations

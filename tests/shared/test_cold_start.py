@@ -62,7 +62,7 @@ def test_importing_shared_loads_no_room_that_only_requests_need(lab: Lab) -> Non
     """The host waits for this import. The rest is loaded in the background; see preload."""
     program = "import json, sys, shared; print(json.dumps(list(sys.modules)))"
     rooms = {name.split(".")[1] for name in json.loads(said_by(program, lab.environ())) if name.startswith("shared.")}
-    assert rooms.isdisjoint({"validation", "exchange", "redis", "sessions", "downstream"})
+    assert rooms.isdisjoint({"validation", "exchange", "redis", "sessions", "downstream", "mcp"})
 
 
 def test_the_certificate_is_read_and_parsed_once_however_many_first_requests_come_together(

@@ -154,4 +154,15 @@ def test_an_api_that_calls_no_other_loads_none(lab: Lab) -> None:
     provider, mark = LazyServices(lab.environ(**gone), now=lab.clock), lab.stack.audit.mark()
     provider.get()
     finish_background_work()
-    assert lab.stack.audit.entries(mark) == []
+    assert lab.seen(mark, "secret") == lab.exchanges(mark) == []
+
+
+def test_the_signing_keys_are_fetched_before_a_token_needs_one_and_then_not_again(lab: Lab) -> None:
+    """The first call of a guarded function starts the fetch, and imports libraries meanwhile."""
+    provider, mark = LazyServices(lab.environ(), now=lab.clock), lab.stack.audit.mark()
+    services = provider.get()
+    finish_background_work()
+    (fetched,) = (entry for entry in lab.stack.audit.entries(mark) if entry.path.endswith("/keys"))
+    assert fetched.status == 200
+    services.sessions.open(lab.stack.issue_access_token("alice"))
+    assert len([entry for entry in lab.stack.audit.entries(mark) if entry.path.endswith("/keys")]) == 1

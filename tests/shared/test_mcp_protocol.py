@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import azure.functions as func
 import pytest
 
+from emulators.stack import Stack
 from shared import McpServer, User
 from shared.mcp.protocol import MAX_BODY_BYTES, MAX_NESTING
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
+from tests.support.clock import RunningClock
 from tests.support.lab import Lab
 
 from .mcp_client import CALLED, META, VERSION, McpClient, body_of, modern_headers, modern_message, result_of
@@ -22,8 +25,10 @@ CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 
-@pytest.fixture
-def client(lab: Lab) -> McpClient:
+@pytest.fixture(scope="module")
+def endpoint(_tenant: tuple[Stack, RunningClock]) -> Callable[..., Any]:
+    """One for all these tests: none of them changes the tenant."""
+    stack, clock = _tenant
     tools = McpServer("notes", instructions="Notes of the user.", allowed_origins=["https://app.contoso.com"])
 
     @tools.tool
@@ -36,11 +41,17 @@ def client(lab: Lab) -> McpClient:
         """The name of the user."""
         return {"name": user.name}
 
-    @RequiresUser(LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward))()
+    @RequiresUser(LazyServices(stack.environ("api"), now=clock, sleep=clock.forward))()
     def mcp(req: func.HttpRequest, user: User) -> func.HttpResponse:
         return tools.handle(req, user)
 
-    return McpClient(mcp, lab.stack.issue_access_token("alice"))
+    guarded: Callable[..., Any] = mcp
+    return guarded
+
+
+@pytest.fixture
+def client(lab: Lab, endpoint: Callable[..., Any]) -> McpClient:
+    return McpClient(endpoint, lab.stack.issue_access_token("alice"))
 
 
 def legacy(method: str, params: Any = None, id_: Any = 1) -> dict[str, Any]:

@@ -15,12 +15,14 @@ import azure.functions as func
 import pydantic
 import pytest
 
+from emulators.stack import Stack
 from shared import AsyncUser, McpServer, User
 from shared.mcp.server import MAX_TOOLS
 from shared.mcp.tool import Tool
 from shared.mcp.values import WrongValue, form_of
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
+from tests.support.clock import RunningClock
 from tests.support.lab import Lab
 
 from .mcp_client import McpClient, error_of, result_of
@@ -412,15 +414,21 @@ def test_a_default_is_shown_if_json_has_it() -> None:
 Made = Callable[..., McpClient]
 
 
+@pytest.fixture(scope="module")
+def requires_user(_tenant: tuple[Stack, RunningClock]) -> RequiresUser:
+    """One for all these tests: none of them changes the tenant."""
+    stack, clock = _tenant
+    return RequiresUser(LazyServices(stack.environ("api"), now=clock, sleep=clock.forward))
+
+
 @pytest.fixture
-def made(lab: Lab) -> Made:
+def made(lab: Lab, requires_user: RequiresUser) -> Made:
     """Makes a client of the endpoint of these tools."""
 
     def make(*functions: Callable[..., Any], person: str = "alice") -> McpClient:
         tools = McpServer("notes")
         for function in functions:
             tools.tool(function)
-        requires_user = RequiresUser(LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward))
         is_async = any(map(asyncio.iscoroutinefunction, functions))
 
         def mcp(req: func.HttpRequest, user: User) -> func.HttpResponse:

@@ -217,6 +217,8 @@ def test_a_refusal_that_is_no_challenge_stays_without_one(lab: Lab, provider: La
 
 
 def test_a_good_token_needs_none_of_this(lab: Lab) -> None:
+    now = int(time.time())  # not the clock of the tests: it is another process
+    token = lab.stack.issue_access_token("alice", iat=now, nbf=now, exp=now + 3600)
     program = f"""
 import os, sys, time, azure.functions as func, shared
 from shared.requires_user import RequiresUser
@@ -225,7 +227,7 @@ provider = LazyServices(os.environ, now=lambda: time.time() + {lab.clock() - tim
 @RequiresUser(provider)(scopes=["access_as_user"])
 def hello(req: func.HttpRequest, user: shared.User) -> str:
     return user.name
-token = {lab.stack.issue_access_token("alice")!r}
+token = {token!r}
 def reply(headers):
     return hello(req=func.HttpRequest("GET", "{MCP}", headers=headers, body=b"")).status_code
 print(reply({{"Authorization": "Bearer " + token}}), "shared.hosting.protected_resource" in sys.modules)

@@ -15,7 +15,9 @@ from doctor.verdicts import OK, UNKNOWN, WRONG, Verdict
 from emulators.applications import (
     API,
     API_IDENTITY,
+    AZURE_CLI_ID,
     CLIENT_ID,
+    MCP_CLIENT_ID,
     SYSTEM_IDENTITY,
     TOKEN_EXCHANGE_URI,
     FederatedCredential,
@@ -140,6 +142,24 @@ def without_role(role: str) -> Callable[[Patient], None]:
     return take
 
 
+def with_addresses(uris: Callable[[str], tuple[str, ...]], **body: Any) -> Callable[[Patient], None]:
+    """Two addresses of the API: `uris` are the identifier URIs for its base, `body` changes its documents."""
+
+    def put(patient: Patient) -> None:
+        base = patient.api.url
+        patient.set(AzureAd__PublicUrls=f"{base}/api/mcp {base}")
+        patient.stack.directory.change("api", identifier_uris=(*API.identifier_uris, *uris(base)))
+        for path in ("/api/mcp", ""):
+            document = {"resource": f"{base}{path}", "scopes_supported": [f"{base}{path}/access_as_user"], **body}
+            patient.api.replies[f"/.well-known/oauth-protected-resource{path}"] = (200, document)
+
+    return put
+
+
+def both_addresses(base: str) -> tuple[str, ...]:
+    return f"{base}/api/mcp", base
+
+
 def shared_cache(patient: Patient) -> None:
     patient.set(
         TokenCache__Redis__Url="rediss://redis-local.westeurope.redis.azure.net:10000",
@@ -216,6 +236,27 @@ BREAKAGES = {
     ),
     "client asks another": Breakage(
         "audiences", with_environ(API_SCOPE="api://other/access_as_user"), "asks for api://other", "az ad app update"
+    ),
+    "address that is not registered": Breakage(
+        "public URLs", with_addresses(lambda base: (base,)), "/api/mcp: it is no identifier URI", "az ad app update"
+    ),
+    "address with a slash": Breakage(
+        "public URLs",
+        with_addresses(lambda base: (base, f"{base}/api/mcp/")),
+        "each character counts",
+        f"az ad app update --id {API.client_id} --identifier-uris",
+    ),
+    "scopes under another address": Breakage(
+        "metadata",
+        with_addresses(both_addresses, scopes_supported=["api://other/access_as_user"]),
+        "names another address or other scopes",
+        "az functionapp config appsettings set",
+    ),
+    "no metadata": Breakage(
+        "metadata",
+        both(with_addresses(both_addresses), reply("/.well-known/oauth-protected-resource", 404)),
+        "is not there",
+        "azd deploy api",
     ),
     "scope that is not offered": Breakage(
         "scopes", with_settings(AzureAd__Scopes="access_as_user More.Read"), "offer More.Read", "az rest --method PATCH"
@@ -484,6 +525,7 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         both(several_tenants, changed("api", for_several_tenants=True)),
         lambda patient: patient.set(**{f"{CREDENTIAL}SourceType": "SignedAssertionFromVault"}),
         reply("/api/health", 404),
+        with_addresses(both_addresses),
     ],
     ids=[
         "managed identity",
@@ -494,6 +536,7 @@ def check_discretion(patient: Patient, mark: int, output: str) -> None:
         "several tenants",
         "the vault signs",
         "no health",
+        "addresses",
     ],
 )
 def test_other_healthy_tenants_are_well_too(broken: Callable[[Patient], Any], patient: Patient) -> None:
@@ -628,7 +671,7 @@ def test_the_command_keeps_what_is_there(patient: Patient) -> None:
     body = json.loads(words[words.index("--body") + 1])
     listed = {one["appId"] for one in body["api"]["preAuthorizedApplications"]}
     assert CLIENT_ID in listed
-    assert len(listed) == 2  # the Azure CLI stays
+    assert listed == {CLIENT_ID, MCP_CLIENT_ID, AZURE_CLI_ID}  # the others stay
     assert body["api"]["requestedAccessTokenVersion"] == 2
     assert SYSTEM_IDENTITY.client_id not in found
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from emulators.applications import API, API_ID, AZURE_CLI_ID, CLIENT_ID, GRAPH_ID
+from emulators.applications import API, API_ID, AZURE_CLI_ID, CLIENT_ID, GRAPH_ID, MCP_CLIENT_ID
 from emulators.directory import EVERYBODY, ISSUER
 from emulators.entra.azure_cli import azure_cli_token
 from emulators.people import EVERYONE, PEOPLE
@@ -38,11 +38,12 @@ def test_a_registration(http: Http) -> None:
     api = found["api"]
     assert (found["appId"], found["signInAudience"]) == (API_ID, "AzureADMyOrg")
     assert found["identifierUris"] == list(API.identifier_uris)
-    assert (api["requestedAccessTokenVersion"], api["knownClientApplications"]) == (2, [CLIENT_ID])
+    assert (api["requestedAccessTokenVersion"], api["knownClientApplications"]) == (2, [CLIENT_ID, MCP_CLIENT_ID])
     (scope,) = api["oauth2PermissionScopes"]
     assert (scope["value"], scope["isEnabled"], scope["type"]) == ("access_as_user", True, "User")
     assert {one["appId"]: one["delegatedPermissionIds"] for one in api["preAuthorizedApplications"]} == {
         CLIENT_ID: [scope["id"]],
+        MCP_CLIENT_ID: [scope["id"]],
         AZURE_CLI_ID: [scope["id"]],
     }
     access = {one["resourceAppId"]: one["resourceAccess"] for one in found["requiredResourceAccess"]}

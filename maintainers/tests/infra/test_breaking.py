@@ -849,6 +849,13 @@ BREAKS = {
         "settings",
         "AzureAd__PublicUrls: must be an https:// address",
     ),
+    "addresses without their documents": Break(
+        "function_app.py",
+        "register_functions(protected_resource)",
+        "register_functions(blueprint)",
+        "settings",
+        "which serves its documents",
+    ),
     "the address of another app": Break(
         MAIN, "'https://func-api-", "'https://func-orders-", "options", "nothing of this deployment is at"
     ),

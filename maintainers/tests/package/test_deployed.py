@@ -23,7 +23,7 @@ from .project import ADDED, ROOT, copy, extend
 
 ENGINE = "worker" if worker_library.is_installed() else "sdk"
 FUNCTIONS = {
-    "function_app": ["me", "list_orders", "add_order", "mcp", "check_health", "greet"],
+    "function_app": ["protected_resource_metadata", "me", "list_orders", "add_order", "mcp", "check_health", "greet"],
     "downstream_app": ["list_orders", "get_order", "add_order"],
 }
 _INDEX = """

@@ -132,6 +132,8 @@ def _needed(source: str, found: Settings) -> Iterator[str]:
     for name in sorted(_called(source)):
         if name.lower() not in found.downstream_apis:
             yield f"the code calls the API {name}, and no DownstreamApis__{name}__… is set"
+    if found.public_urls and "register_functions(protected_resource)" not in source:
+        yield "AzureAd__PublicUrls is set: add app.register_functions(protected_resource), which serves its documents"
     if not found.scopes:
         yield "AzureAd__Scopes is missing: a function that names no scope would not start"
     if bool(found.client.credentials) != bool(found.downstream_apis):
