@@ -42,7 +42,7 @@ __version__ = "2.0.0"  # of the template; CHANGELOG.md and azure.yaml name it as
 
 
 def __getattr__(name: str) -> Any:
-    """What only some apps use is imported where an app names it. `BatchCall` also needs rooms that are loaded later."""
+    """Imports what only some apps use, when an app names it. `BatchCall` also needs packages that are loaded later."""
     if name == "BatchCall":
         from .downstream.batch import BatchCall
 

@@ -1,6 +1,6 @@
 """The tokens of the application itself: one for each API, kept in this process, and renewed before it ends.
 
-They are in no session and in no shared cache, and have a type of their own. So none can be found for a user.
+These tokens are in no session and in no shared cache, and have a type of their own. So none can be found for a user.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .errors import ApiError, ServiceUnavailable, Throttled
 from .exchange import Refusal
 from .exchange.client_credentials import AppToken
 from .net import SingleFlight, WaitedTooLongError
-from .sessions import ANEW_SECONDS, LAST_USE_SECONDS, RENEW_AGAIN_SECONDS, ExchangedLately
+from .sessions import EXCHANGE_AGAIN_SECONDS, LAST_USE_SECONDS, RENEW_AGAIN_SECONDS, ExchangedLately
 from .settings import DownstreamApiSettings
 
 log = logging.getLogger(__name__)
 
 
 class AppTokenSource(Protocol):
-    """Where the tokens come from: `ClientCredentials`."""
+    """Where the tokens come from: `ClientCredentials`, in services.py."""
 
     def token(self, scope: str, *, correlation_id: str, refusal: Refusal | None = None) -> AppToken:
         """See ClientCredentials.token."""
@@ -33,11 +33,11 @@ class AppTokenSource(Protocol):
 class _Kept:
     """What is known about one API. There are as many of these as APIs in the settings."""
 
-    __slots__ = ("anew_from", "not_before", "token")
+    __slots__ = ("blocked_until", "request_again_at", "token")
 
     def __init__(self) -> None:
         self.token: AppToken | None = None
-        self.not_before = self.anew_from = float("-inf")
+        self.blocked_until = self.request_again_at = float("-inf")
 
 
 class AppTokens:
@@ -57,7 +57,7 @@ class AppTokens:
         return token if self._now() < min(token.renew_at, token.expires_at - LAST_USE_SECONDS) else None
 
     def token_for(self, api: DownstreamApiSettings, *, correlation_id: str, refusal: Refusal | None = None) -> AppToken:
-        """A token of the application for this API. One that is due is still used while another one is fetched.
+        """A token of the application for this API. A token due for renewal is still used while a new one is fetched.
 
         Args:
             refusal: why the API refused an earlier token. After a refusal without claims, another token is requested
@@ -104,7 +104,7 @@ class AppTokens:
         except ApiError as error:
             with self._lock:
                 if isinstance(error, Throttled):
-                    kept.not_before = self._now() + error.retry_after
+                    kept.blocked_until = self._now() + error.retry_after
                 if refusal and refusal.is_void and kept.token and kept.token.token == refusal.token:
                     kept.token = None
             raise
@@ -115,9 +115,9 @@ class AppTokens:
         """Raises Throttled while Entra wants a pause, and ExchangedLately after a refusal less than a minute ago."""
         with self._lock:
             now = self._now()
-            if now < kept.not_before:
-                raise Throttled(retry_after=math.ceil(kept.not_before - now), reason="Entra asked the app to wait")
+            if now < kept.blocked_until:
+                raise Throttled(retry_after=math.ceil(kept.blocked_until - now), reason="Entra asked the app to wait")
             if refusal and not refusal.claims:
-                if now < kept.anew_from:
+                if now < kept.request_again_at:
                     raise ExchangedLately
-                kept.anew_from = now + ANEW_SECONDS
+                kept.request_again_at = now + EXCHANGE_AGAIN_SECONDS

@@ -29,7 +29,7 @@ def load(settings: Settings) -> None:
 
 
 def _modules(settings: Settings) -> list[str]:
-    names = [".net.deadline_http", ".downstream", ".validation.jws"]  # these import all rooms below them, too
+    names = [".net.deadline_http", ".downstream", ".validation.jws"]  # these import all packages below them, too
     sources = {source.source_type for source in settings.client.credentials}
     if settings.downstream_apis:
         names += [".exchange.credential_sources", "msal"]

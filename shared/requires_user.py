@@ -1,6 +1,7 @@
-"""`@requires_user`, `@requires_app`, `@requires_caller`: the function below runs for such a caller or not at all.
+"""`@requires_user`, `@requires_app`, `@requires_caller`: a function runs only for callers that may call it.
 
-`_Guard.respond` has all steps of a request, in their order. One guard serves all three decorators.
+Each decorator puts a guard in front of one function. A guard is one coroutine, `_Guard.respond`, that has every step of
+a request in order. The three decorators differ only in their conditions: which users, and which applications, may call.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from .hosting import (
     find_request,
     is_being_cancelled,
     kind_of,
-    prompts_for_consent,
     reply_to,
     reply_to_error,
+    turn_into_consent_prompt,
 )
 from .net import auth_context_claims, within
-from .services import LazyServices, Services, services
+from .services import LazyServices, Services
+from .services import services as lazy_services
 from .settings import is_full_name, is_guid
 from .telemetry import RequestRecord, notes
 from .user import CallingApp, SignedInUser
@@ -101,7 +103,7 @@ class RequiresUser(_Decorator):
         auth_context: str | None = None,
         prefetch: Iterable[str] = (),
     ) -> Callable[[Function], Function]:
-        """The function below it runs for a signed-in user, with a valid access token and a scope, or not at all.
+        """The decorated function runs only for a signed-in user with a valid access token and one of the scopes.
 
         Write it directly above the function and below `@app.route`. The function has a parameter `user`: a `User` for
         `def`, an `AsyncUser` for `async def`. What it returns becomes the response: `docs/extend.md` lists the forms.
@@ -145,7 +147,7 @@ class RequiresApp(_Decorator):
     def __call__(
         self, *misused: object, roles: Iterable[str] | None = None, clients: Iterable[str] | None = None
     ) -> Callable[[Function], Function]:
-        """The function below it runs for an application that calls as itself, such as a daemon, or not at all.
+        """The decorated function runs only for an application that calls as itself, such as a daemon.
 
         Write it directly above the function and below `@app.route`. The function has a parameter `app`, a
         `CallingApp`. A user's token is refused, whatever roles the user holds.
@@ -176,7 +178,7 @@ class RequiresCaller(_Decorator):
         roles: Iterable[str] | None = None,
         clients: Iterable[str] | None = None,
     ) -> Callable[[Function], Function]:
-        """The function below it runs for a user with a scope, for an application with a role, or not at all.
+        """The decorated function runs only for a user with one of the scopes, or an application with one of the roles.
 
         Write it directly above the function and below `@app.route`. The function has a parameter `caller`: a
         `CallingApp`, or a `User` for `def` and an `AsyncUser` for `async def`. Ask which with `isinstance`.
@@ -217,11 +219,13 @@ def _check_scope_names(scopes: tuple[str, ...] | None, decorator: str) -> None:
 
 
 def _texts(given: object) -> tuple[str, ...] | None:
-    """The strings in a list, set or iterator. None if it is something else.
+    """The strings in a list, set or iterator. None for anything else.
 
-    They are read once. A second reading of an iterator would find no strings, and so no role to check.
+    An iterator is read once. A second reading would find no strings, and so no role to check.
     """
-    texts = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return None
+    texts = tuple(given)
     return texts if all(isinstance(text, str) for text in texts) else None
 
 
@@ -240,7 +244,7 @@ class _Guard:
             self._report_settings(conditions.users, function.__name__)
 
     def _report_settings(self, users: _UserConditions, function: str) -> None:
-        """Reports wrong settings that the function needs. One wrong setting stops every guarded function of the app."""
+        """Reports wrong settings that this function needs. One of them stops every guarded function of the app."""
         services, scopes = self._services, users.scopes
         if not services.problems() and not (services.default_scopes() if scopes is None else scopes):
             services.report("AzureAd__Scopes", f"is missing, and {function} names no scopes of its own")
@@ -255,7 +259,9 @@ class _Guard:
         Raises TypeError if the function has no HTTP trigger.
         """
         request = find_request(arguments, self._function.__name__)
-        record, realm, token = self._start_record(request, arguments), "", None
+        record = self._start_record(request, arguments)
+        realm = ""
+        token = None
         try:
             services = self._services.get()
             realm = services.settings.authority.realm
@@ -269,19 +275,22 @@ class _Guard:
                     self._check_conditions(token, services)
                     caller = self._caller(context, services.apis)
                     reply = reply_to(await self._kind.call(self._function, self._choose_arguments(arguments, caller)))
-        # Every exception in this block becomes a response, unless the event loop cancels the task. SystemExit would end
-        # the worker and all its requests. A CancelledError of another task would leave the request without a response.
+        # Every exception becomes a response, even SystemExit and a leaked CancelledError. SystemExit would end the
+        # worker and all its requests. A CancelledError of another task would leave the request without a response.
         except BaseException as error:
-            if is_being_cancelled(error):  # by the event loop
+            if is_being_cancelled(error):  # the event loop cancels this task: the only exception that is raised again
                 raise
             if token is not None:
-                prompts_for_consent(error, token)
+                turn_into_consent_prompt(error, token)
             return _reply_to_failure(record, error, realm, self._resource(request))
         record.close(reply.status_code)
         return reply
 
     def _resource(self, request: func.HttpRequest) -> Resource | None:
-        """What a challenge says of the address that was called: None if no `AzureAd__PublicUrls` covers it."""
+        """The protected resource for the called address, for `WWW-Authenticate`.
+
+        None if no `AzureAd__PublicUrls` covers the address, or if settings are wrong.
+        """
         if self._services.problems():
             return None
         settings = self._services.settings()
@@ -299,7 +308,7 @@ class _Guard:
         return self._resources[url.url]
 
     def _start_record(self, request: func.HttpRequest, arguments: dict[str, Any]) -> RequestRecord:
-        """The record continues the host's trace, or that of the caller's `traceparent` header if the host has none."""
+        """A record that continues the host's trace. If the host has none, it continues the caller's `traceparent`."""
         traced = getattr(arguments.get("context"), "trace_context", None)
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
@@ -309,17 +318,18 @@ class _Guard:
 
         Tokens of applications are accepted only if the function allows applications.
         """
+        # `def` uses only the second method, `async def` uses both: see `Open` in hosting/function_adapter.py.
         if self._conditions.apps is None:
             return await self._kind.open(sessions.find, sessions.open, bearer)
         return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
 
     def _check_conditions(self, token: ValidatedToken | ValidatedAppToken, services: Services) -> None:
-        """Compares the token with the conditions for its kind. A user's role does not count as an application's.
+        """Compares the token with the conditions for its kind. A user's role does not count as an application's role.
 
         Raises:
-            UserTokenRequired, AppTokenRequired: no caller of this kind may do this.
-            InsufficientScope: the client may not do this.
-            InsufficientRole: the user, or the application, may not do this.
+            UserTokenRequired, AppTokenRequired: no caller of this kind may call.
+            InsufficientScope: the token has none of the scopes.
+            InsufficientRole: the user, or the application, has none of the roles.
             Forbidden: the application is not one of those that may call.
             ClaimsChallenge: the user has not satisfied the authentication context.
         """
@@ -331,7 +341,7 @@ class _Guard:
             _check_user(token, self._conditions.users, services)
 
     def _caller(self, context: RequestContext | AppRequestContext, apis: DownstreamApis) -> SignedInUser | CallingApp:
-        """What the function gets. For a user it begins the prefetched exchanges."""
+        """The caller that the function gets. For a user, the prefetched exchanges are started."""
         from .sessions import AppRequestContext
 
         if isinstance(context, AppRequestContext):
@@ -341,7 +351,7 @@ class _Guard:
         return self._kind.user(context, apis)
 
     def _choose_arguments(self, given: dict[str, Any], caller: SignedInUser | CallingApp) -> dict[str, Any]:
-        """Those of the host's arguments that the function takes, and the caller."""
+        """Keeps the host's arguments that the function accepts, and adds the caller."""
         every = {**given, self._conditions.parameter: caller}
         if self._takes_rest and "context" not in self._parameters:
             every.pop("context", None)  # the guard added this parameter; the function's `**rest` must not get it
@@ -386,22 +396,22 @@ def _reply_to_failure(
 ) -> func.HttpResponse:
     try:
         reply = reply_to_error(error, record.correlation_id, realm, resource)
-    except Exception as unusable:  # noqa: BLE001 — the app may define an error class whose members cannot be sent
+    except Exception as unusable:  # noqa: BLE001 — an error class of the app may have a status or members that cannot be sent
         error, reply = unusable, reply_to_error(unusable, record.correlation_id, realm, resource)
     record.close(reply.status_code, error)
     return reply
 
 
-requires_user = RequiresUser(services)
-requires_app = RequiresApp(services)
-requires_caller = RequiresCaller(services)
+requires_user = RequiresUser(lazy_services)
+requires_app = RequiresApp(lazy_services)
+requires_caller = RequiresCaller(lazy_services)
 
 
 def app_api(name: str) -> AppApi:
     """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this application.
 
     For functions without a user: with a timer, a queue, or `@requires_app`. Its calls are those of `user.api`. You may
-    write it at the top of a module: it opens no connection, and reports a wrong setting at start.
+    write `app_api` at the top of a module: it opens no connection, and reports a wrong setting at start.
 
     Args:
         name: the NAME in these settings. `DownstreamApis__NAME__RequestAppToken` is `true`, and `...__Scopes` is
@@ -414,7 +424,7 @@ def app_api(name: str) -> AppApi:
     from .application.app_api import AppApi
 
     _report_at_start(name)
-    return AppApi(name, services)
+    return AppApi(name, lazy_services)
 
 
 def async_app_api(name: str) -> AsyncAppApi:
@@ -429,29 +439,30 @@ def async_app_api(name: str) -> AsyncAppApi:
     from .application.app_api import AsyncAppApi
 
     _report_at_start(name)
-    return AsyncAppApi(name, services)
+    return AsyncAppApi(name, lazy_services)
 
 
 def _report_at_start(name: str) -> None:
-    """Reports a wrong setting, if `app_api` was called at the top of a module. It stops every guarded function."""
+    """Reports a wrong setting, if `app_api` was called at the top of a module. That stops every guarded function."""
     if sys._getframe(2).f_code.co_name == "<module>":
-        services.preload()
-        wrong = services.problem_of_api(name, for_app=True)
+        lazy_services.preload()
+        wrong = lazy_services.problem_of_api(name, for_app=True)
         if wrong is not None:
-            services.report(wrong[0], f"{wrong[1]} (app_api is called with {name!r})")
+            lazy_services.report(wrong[0], f"{wrong[1]} (app_api is called with {name!r})")
 
 
 def health() -> func.HttpResponse:
-    """The response of a health check. It sends nothing over the network, and starts nothing.
+    """The response of a health check. The check sends nothing over the network, and starts nothing.
 
-    It tests the settings. Of the client credential and the signing keys it tells how the last requests found them.
+    The check tests the settings. It also reports whether the client credential or the signing keys made the last
+    requests fail.
 
     Returns:
         200, or 503 with the names of the settings that are wrong, and with `broken`: "client credential", "signing
         keys" or both. Never a value.
     """
     notes.enter_request()
-    problems, broken = services.problems(), services.broken()
+    problems, broken = lazy_services.problems(), lazy_services.broken()
     notes.deliver()
     if not problems and not broken:
         return reply_to({"status": "healthy"})

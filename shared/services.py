@@ -1,6 +1,7 @@
-"""The composition root: reads the environment and builds everything once. It also mutes warnings that name people.
+"""Builds everything once, from the environment: the one place that knows which class stands behind an interface.
 
-No other module of shared/ reads `os.environ`.
+`Services` is built at the first request, from settings that are read when the app starts. `LazyServices` keeps both.
+No other module of shared/ reads `os.environ`. This module also mutes warnings of libraries that name people.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
 
-LAST_STATE_SECONDS = 300.0  # a failure counts for the health check; if no request comes, a repair shows in no other way
+# A failure counts this long for the health check. Without requests, only its end shows that the fault may be repaired.
+LAST_STATE_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
 # The warnings of these libraries quote addresses and responses, which name people. Each library is listed: "azure"
@@ -45,7 +47,7 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        # Imported here, and before that in the background, so that the app itself is imported fast:
+        # Imported here so that the app imports fast. `preload` has usually imported them already.
         from .downstream import DownstreamApis
         from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
         from .sessions import Sessions
@@ -76,7 +78,7 @@ class Services:
         )
 
     def app_tokens(self) -> AppTokens:
-        """The tokens of the application. The object that holds them is made at the first call as the application."""
+        """The tokens of the application. The first call as the application makes the object that holds them."""
         from .app_tokens import AppTokens
         from .exchange.client_credentials import ClientCredentials
 
@@ -88,9 +90,9 @@ class Services:
             return self._app_tokens
 
     def broken(self) -> list[str]:
-        """What made the last requests fail, by name. It is read from memory: nothing is sent, and nothing is started.
+        """The names of what made the last requests fail. Reads memory only: sends nothing, and starts nothing.
 
-        After LAST_STATE_SECONDS without a further failure it is not known any more, and not named.
+        After LAST_STATE_SECONDS without a further failure, a name is left out: nobody knows its state any more.
         """
         failed_at = {"client credential": self._credentials.broken_at(), "signing keys": self.signing_keys.broken_at()}
         now = self.now()
@@ -120,7 +122,7 @@ class LazyServices:
         self._libraries: threading.Thread | None = None
 
     def get(self) -> Services:
-        """The services, which the first call builds. It also starts to load the signing keys and the client credential.
+        """The services. The first call builds them, and starts to load the signing keys and the client credential.
 
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.
@@ -144,7 +146,7 @@ class LazyServices:
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def broken(self) -> list[str]:
-        """See Services.broken. Before the first request, nothing is known to be broken."""
+        """The names that Services.broken returns. Before the first request there are none."""
         return self._services.broken() if self._services is not None else []
 
     def preload(self) -> None:
@@ -160,9 +162,13 @@ class LazyServices:
         return () if isinstance(settings, SettingsError) else settings.scopes
 
     def problem_of_api(self, name: str, *, for_app: bool) -> tuple[str, str] | None:
-        """The setting that prevents calls of this API as the user, or as the application, and what it must be.
+        """Returns (setting, requirement) for the setting that prevents calls of this API.
 
-        None if there is no such problem, or if other settings are wrong."""
+        None if nothing prevents them, or if other settings are wrong.
+
+        Args:
+            for_app: whether the API is called as the application, and not as the user.
+        """
         settings = self._read_settings()
         return (
             None

@@ -4,14 +4,15 @@ A session is found by the SHA-256 of the bearer token, never by user. After step
 token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
 only the context of the running request, and an exchange that runs, hold it.
 
-`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts them. Threads that need the same
-token share one exchange. `RequestContext` is the session's use by one request. `ExpiringLru` is the bounded map.
+`Session` is what is known about one bearer token. `Sessions` finds, opens and evicts sessions. Threads that need the
+same token share one exchange. `RequestContext` is one request's use of a session. `ExpiringLru` is the bounded map.
 
 An application's token opens no session, because nothing is exchanged for it. Validated tokens of applications are in a
-separate map. Functions for users alone use `find`, which never reads it. No application evicts a session.
+separate map. `find`, used by functions that admit only users, never reads that map. So an application cannot evict a
+session.
 
-A lookup removes a session that has ended. Once a minute, adding a session also removes all that have ended.
-That sweep holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
+A lookup removes a session that has ended. At most once a minute, adding a session sweeps out all ended ones. The sweep
+holds the lock: 1 ms for 10,000 sessions, a quarter of a second for 1,000,000, the most that can be set.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from contextvars import Token as ContextToken
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -38,16 +40,19 @@ if TYPE_CHECKING:
 
 LAST_USE_SECONDS = 30.0  # a token with less time left is not used: it must outlive the call
 RENEW_AGAIN_SECONDS = 30.0  # after a failed renewal, while the old token is still valid
-_SWEEP_SECONDS = 60.0  # between two sweeps of the whole cache, at a put
+_SWEEP_SECONDS = 60.0  # the shortest time between two sweeps
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MAX_TOKENS_PER_SESSION = 16
-MAX_APP_TOKENS, MAX_APP_BYTES = 1_000, 4_000_000  # of applications; an application has one token for an hour or so
-ANEW_SECONDS = 60.0  # the shortest time between two exchanges that follow refusals without claims
+# Limits of the map of applications' tokens. An application reuses one token for about an hour.
+MAX_APP_TOKENS, MAX_APP_BYTES = 1_000, 4_000_000
+# After a refusal without claims, a new exchange is allowed at most once in this time.
+EXCHANGE_AGAIN_SECONDS = 60.0
 _SESSION_BYTES = 850
 _TOKEN_BYTES = 350
+NEVER = float("-inf")
 
 Scopes = tuple[str, ...]
 
@@ -59,15 +64,15 @@ class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: Api
 
 
 class Session:
-    """What is known about one bearer token. It ends at the latest 60 seconds after that token."""
+    """What is known about one bearer token. The session ends 60 seconds after that token at the latest."""
 
-    __slots__ = ("_anew_from", "_not_before", "access_token", "digest", "downstream_tokens")
+    __slots__ = ("_blocked_until", "_exchange_again_at", "access_token", "digest", "downstream_tokens")
 
     def __init__(self, digest: bytes, access_token: ValidatedToken) -> None:
         self.digest, self.access_token = digest, access_token
         self.downstream_tokens: dict[Scopes, DownstreamToken] = {}
-        self._not_before: dict[Scopes, float] | None = None  # None, because few sessions need a dict
-        self._anew_from: dict[Scopes, float] | None = None
+        self._blocked_until: dict[Scopes, float] | None = None  # None, because few sessions need a dict
+        self._exchange_again_at: dict[Scopes, float] | None = None  # after a refusal without claims
 
     def size(self) -> int:
         """An estimate of the bytes in memory: measured constants, plus the lengths of the tokens."""
@@ -77,7 +82,8 @@ class Session:
     def keep(self, scopes: Scopes, token: DownstreamToken, *, instead_of: DownstreamToken | None) -> None:
         """Stores the token, if there is room and `instead_of` is still the current one.
 
-        It never replaces a token that was stored meanwhile: that one may satisfy a claims challenge."""
+        A token stored meanwhile stays, because it may satisfy a claims challenge.
+        """
         has_room = instead_of is not None or len(self.downstream_tokens) < MAX_TOKENS_PER_SESSION
         if has_room and self.downstream_tokens.get(scopes) is instead_of:
             self.downstream_tokens[scopes] = token.from_session()
@@ -91,36 +97,44 @@ class Session:
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
         """Blocks exchanges for these scopes for `seconds`: Entra asked for it.
 
-        A running block is not extended. Otherwise a client that keeps calling would wait forever.
+        A running block is not extended. Each call during a block raises Throttled, too. If these calls extended it, a
+        client that keeps calling would wait forever.
         """
-        if now >= (self._not_before or {}).get(scopes, now):
-            self._not_before = {**(self._not_before or {}), scopes: now + seconds}
+        if now >= _time_for(scopes, self._blocked_until):
+            self._blocked_until = {**(self._blocked_until or {}), scopes: now + seconds}
 
     def check_not_throttled(self, scopes: Scopes, now: float) -> None:
         """Raises Throttled while exchanges for these scopes are blocked."""
-        until = (self._not_before or {}).get(scopes, now)
+        until = _time_for(scopes, self._blocked_until)
         if now < until:
             raise Throttled(retry_after=math.ceil(until - now), reason="Entra asked this caller to wait")
 
     def reserve_exchange(self, scopes: Scopes, now: float) -> None:
-        """Allows one exchange a minute for these scopes, and notes its time. Call it under a lock.
+        """Allows one exchange a minute for these scopes, and notes its time. Call this under a lock.
 
         So an API that refuses every token does not cost an exchange for each call.
 
         Raises:
             ExchangedLately: the last allowed exchange was less than a minute ago.
         """
-        if now < (self._anew_from or {}).get(scopes, now):
+        if now < _time_for(scopes, self._exchange_again_at):
             raise ExchangedLately
-        self._anew_from = {**(self._anew_from or {}), scopes: now + ANEW_SECONDS}
+        self._exchange_again_at = {**(self._exchange_again_at or {}), scopes: now + EXCHANGE_AGAIN_SECONDS}
+
+
+def _time_for(scopes: Scopes, times: dict[Scopes, float] | None) -> float:
+    """The time that was noted for these scopes. NEVER if there is none."""
+    return NEVER if times is None else times.get(scopes, NEVER)
 
 
 class Validator(Protocol):
+    """All that sessions need of `validation.AccessTokenValidator`. services.py puts the two together."""
+
     def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken: ...
 
 
 class Exchanger(Protocol):
-    """See TenantExchanges."""
+    """All that sessions need of `exchange.TenantExchanges`. services.py puts the two together."""
 
     def exchange(
         self,
@@ -134,6 +148,8 @@ class Exchanger(Protocol):
 
 
 class KeyCheck(Protocol):
+    """All that sessions need of `validation.SigningKeys`. services.py puts the two together."""
+
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None: ...
 
 
@@ -156,7 +172,7 @@ class Sessions:
         )
         self._exchanges: SingleFlight[tuple[bytes, Scopes, bytes], DownstreamToken] = SingleFlight()
         self._lock = threading.Lock()
-        self._evictions_reported, self._report_again_at = 0, float("-inf")
+        self._evictions_reported, self._report_again_at = 0, NEVER
 
     def __len__(self) -> int:
         return len(self._sessions) + len(self._app_tokens)
@@ -168,7 +184,7 @@ class Sessions:
         return session if session and self._is_valid(session.access_token, self._sessions, digest) else None
 
     def find_caller(self, bearer: str) -> Session | ValidatedAppToken | None:
-        """As `find`, but also finds an application's token."""
+        """Finds what `find` finds, and also an application's token."""
         digest = _digest(bearer)
         token = self._app_tokens.get(digest)
         if token is None:
@@ -176,16 +192,17 @@ class Sessions:
         return token if self._is_valid(token, self._app_tokens, digest) else None
 
     def open(self, bearer: str) -> Session:
-        """The session of this bearer token. A new token is validated first; see AccessTokenValidator.validate.
+        """The session of this bearer token. A new token is validated first.
 
         Raises:
-            UserTokenRequired: it is an application's token. Nothing is kept of it.
+            UserTokenRequired: the token is an application's. Nothing is kept of it.
+            ApiError: the token is not valid, or cannot be validated now; see AccessTokenValidator.validate.
         """
         session = self.find(bearer)
         return session if session is not None else self._open_session(bearer, self._validator.validate(bearer))
 
     def open_caller(self, bearer: str) -> Session | ValidatedAppToken:
-        """As `open`, but an application's token is accepted, too. For functions that let applications in."""
+        """For functions that admit applications: the session of a user's token, or an application's validated token."""
         known = self.find_caller(bearer)
         if known is not None:
             return known
@@ -214,9 +231,12 @@ class Sessions:
     def _is_valid(
         self, token: ValidatedToken | ValidatedAppToken, known: ExpiringLru[bytes, Any], digest: bytes
     ) -> bool:
-        """Whether the signing key is still known. After its withdrawal the entry is removed."""
+        """True if the key may still be used. A withdrawn key's entry is removed.
+
+        The key check may return None, which leaves it open. Then this is False, and the token is validated again.
+        """
         is_valid = self._keys.still_valid(token.key_id, token.key)
-        if is_valid is False:  # None: validate the token again
+        if is_valid is False:
             known.remove(digest)
         return bool(is_valid)
 
@@ -225,7 +245,8 @@ class Sessions:
     ) -> DownstreamToken:
         """An access token for these scopes on behalf of the session's user.
 
-        Only one exchange runs at a time for each bearer token, set of scopes and refusal.
+        Only one exchange runs at a time for each bearer token, set of scopes and refusal. While a token is renewed in
+        the background, the old one is returned, as long as it has LAST_USE_SECONDS left.
 
         Args:
             refusal: why the API refused an earlier token. After a refusal without claims, an exchange is allowed once
@@ -245,7 +266,7 @@ class Sessions:
             return due
 
         def work() -> DownstreamToken:
-            known = self.known_token(session, scopes, refusal)
+            known = self.known_token(session, scopes, refusal)  # another thread may have stored one since
             return known or self._exchange(session, bearer, scopes, refusal, correlation_id)
 
         return _wait_for(lambda: self._exchanges.do(key, work))
@@ -256,7 +277,8 @@ class Sessions:
         """Starts the exchange for these scopes in the background, unless a usable token is at hand.
 
         Returns:
-            A function that waits for that exchange, and returns or raises like `token_for`. None: nothing was started.
+            A function that waits for that exchange, and returns or raises as `token_for` does. None if nothing was
+            started.
         """
         known = session.downstream_tokens.get(scopes)
         if known and self._now() < known.expires_at - LAST_USE_SECONDS:
@@ -302,12 +324,14 @@ class Sessions:
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
-        known = session.downstream_tokens.get(scopes)
+        known = session.downstream_tokens.get(scopes)  # `keep` below replaces this token, and no later one
         if refusal and not refusal.claims:
             with self._lock:
                 session.reserve_exchange(scopes, self._now())
         try:  # from here on the bearer token is the assertion of the exchange
-            session.check_not_throttled(scopes, self._now())
+            session.check_not_throttled(
+                scopes, self._now()
+            )  # in the `try`: a void token is dropped during a block, too
             token = self._exchanger.exchange(
                 bearer,
                 scopes,
@@ -322,7 +346,7 @@ class Sessions:
                 session.drop(scopes, refusal)
                 self._sessions.resize(session.digest, session, session.size)
             raise
-        if refusal and refusal.claims:  # only this token surely meets the claims: it replaces any other
+        if refusal and refusal.claims:  # only this token surely meets the claims: it replaces even a later one
             known = session.downstream_tokens.get(scopes)
         session.keep(scopes, token, instead_of=known)
         self._sessions.resize(session.digest, session, session.size)
@@ -330,9 +354,9 @@ class Sessions:
 
 
 class CallerContext:
-    """The caller of one request, until `close`. `current_record` finds the request's record by it."""
+    """The caller of one request, valid until `close`. `current_record` reads the record from the current one."""
 
-    _entered: Token[CallerContext | None]
+    _entered: ContextToken[CallerContext | None]
 
     def __init__(self, token: ValidatedToken | ValidatedAppToken, record: RequestRecord) -> None:
         self.record = record
@@ -353,7 +377,10 @@ class CallerContext:
 
 
 class JobContext(CallerContext):
-    """No caller: this application calls as itself, outside a request. A `User` kept from a request gets no token."""
+    """No caller: this application calls as itself, outside a request.
+
+    While a job runs, this is the current context, so a `User` kept from an earlier request gets no token.
+    """
 
     def __init__(self, record: RequestRecord) -> None:
         self.record = record
@@ -370,10 +397,10 @@ class AppRequestContext(CallerContext):
 
 
 class RequestContext(CallerContext):
-    """A user as the caller. It holds the bearer token until `close`. Only a running exchange also holds it.
+    """A user as the caller. The context holds the bearer token until `close`. Only a running exchange also holds it.
 
-    Inside its `with` block, no token can be had through the context of another request. So an SDK client that is
-    wrongly shared between requests fails. Otherwise it would act as the user of the request that made it.
+    Inside its `with` block, other contexts give no tokens. A wrongly shared SDK client fails, instead of acting as the
+    user of another request.
     """
 
     def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
@@ -394,7 +421,7 @@ class RequestContext(CallerContext):
         return self._session.access_token
 
     def check(self) -> None:
-        """Call this before each call of an API. Raises ApiError when the request is over, or another one runs here."""
+        """Call this before each call of an API. Raises ApiError if the request is over, or if another one runs here."""
         self._open_bearer()
 
     def _open_bearer(self) -> str:
@@ -417,7 +444,7 @@ class RequestContext(CallerContext):
         """An access token for this API on behalf of the user.
 
         Raises:
-            ExchangedLately: see Sessions.token_for.
+            ExchangedLately: a refusal without claims had its exchange less than a minute ago.
             ApiError: the exchange failed, or the context is closed.
         """
         bearer = self._open_bearer()
@@ -428,8 +455,8 @@ class RequestContext(CallerContext):
             return known
         started = perf_counter()
         try:
-            token = wait() if wait is not None else self._exchange(bearer, api, refusal)
-        except ExchangedLately:
+            token = wait() if wait is not None else self._token_of_session(bearer, api, refusal)
+        except ExchangedLately:  # nothing was requested, so the record counts nothing
             raise
         except ApiError:
             self.record.token_took(api.name, Origin.ENTRA.value, started)
@@ -440,7 +467,7 @@ class RequestContext(CallerContext):
             self.record.token_took(api.name, token.origin.value, started)
         return token
 
-    def _exchange(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
+    def _token_of_session(self, bearer: str, api: DownstreamApiSettings, refusal: Refusal | None) -> DownstreamToken:
         correlation_id = self.record.correlation_id
         return self._sessions.token_for(
             self._session, bearer, api.scopes, correlation_id=correlation_id, refusal=refusal
@@ -466,13 +493,13 @@ class _Entry(Generic[V]):
 class ExpiringLru(Generic[K, V]):
     """A thread-safe map whose entries expire at a given time. If it is full, the least recently used are evicted.
 
-    It is bounded by the number of its entries and by the sum of their sizes, which the caller gives.
+    Two limits bound the map: the number of its entries, and the sum of their sizes, which the caller gives.
     """
 
     def __init__(self, max_entries: int, max_size: int, now: Callable[[], float]) -> None:
         self._max_entries, self._max_size, self._now = max_entries, max_size, now
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
-        self._sweep_at = float("-inf")
+        self._sweep_at = NEVER
         self.size = 0
         self.evicted = 0  # entries that were evicted before they expired
         self._lock = threading.Lock()
@@ -483,8 +510,7 @@ class ExpiringLru(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """The value, which counts as used now. None if there is none, or if it has expired.
 
-        For a live entry it takes no lock: under contention a lock cut the lookups of 32 threads to a quarter. Each step
-        is atomic.
+        A live entry takes no lock: with a lock, 32 threads made a quarter as many lookups. Each step is atomic.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -537,7 +563,7 @@ class ExpiringLru(Generic[K, V]):
             self.evicted += self._now() < entry.ends_at
 
     def _sweep(self) -> None:
-        """Removes all expired entries, once a minute."""
+        """Removes all expired entries, if the last sweep was a minute ago or more."""
         now = self._now()
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS

@@ -61,7 +61,7 @@ class DownstreamApis:
         return self._named(name, for_app=False)
 
     def named_for_app(self, name: str) -> DownstreamApiSettings:
-        """The same for an API that is called as the application.
+        """The settings of an API that is called as the application.
 
         Raises:
             ServerMisconfigured: there are no such settings, or they are for users.
@@ -113,7 +113,7 @@ class CalledApi(HttpVerbs[Response]):
         return self.calls.base_url
 
     def send(self, request: Request) -> Response:
-        """See `request`."""
+        """The response of the API, or an error; see `request`."""
         response = self.calls.send(request)
         return ApiResponse(response.status_code, response.headers, response.content)
 
@@ -256,25 +256,25 @@ class CallContext(Protocol):
 class ApiCalls:
     """Sends calls to one API, as one user or as the application.
 
-    It adds the token, repeats what may be repeated, and translates errors.
+    Each call gets a token, is repeated if that is safe, and has its errors translated.
     """
 
     def __init__(
         self, api: DownstreamApiSettings, apis: DownstreamApis, context: CallContext, authority: Authority
     ) -> None:
-        """`authority`: where the user signs in again and consents."""
+        """`authority` is where the user signs in again and consents."""
         self.api, self._apis, self._context, self._authority = api, apis, context, authority
         self._retries = apis.retries[api.name.lower()]
 
     @property
     def base_url(self) -> str:
-        """See `DownstreamApi.base_url`."""
+        """The setting `BaseUrl`; see `DownstreamApi.base_url`."""
         if not self.api.base_url:
             raise ServerMisconfigured(reason=f"the setting DownstreamApis__{self.api.name}__BaseUrl is missing")
         return self.api.base_url
 
     def send(self, request: Request) -> Response:
-        """The response, if it is a success. See `HttpVerbs.request` for the errors."""
+        """The response, if it is a success. `HttpVerbs.request` lists the errors."""
         return self.send_with_token(request)[0]
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
@@ -287,9 +287,9 @@ class ApiCalls:
         another = self.better_token(response, token)
         # An API sends a claims challenge when it checks the token, before it executes the call. So even a POST is sent
         # again. A plain 401 may come from a service behind the API, after a write. So only an idempotent call is sent
-        # again. The exchange above is not in vain for a POST: the next call has the new token.
-        may_repeat = request.idempotent or bool(response.status_code == 401 and claims_in(response))
-        if another is not None and may_repeat and _can_repeat(request):
+        # again. Even if a POST is not repeated, the exchange helps: the next call has the new token.
+        is_safe = request.idempotent or bool(response.status_code == 401 and claims_in(response))
+        if another is not None and is_safe and _body_can_be_sent_again(request):
             token, response = another, self._send(url, another, request)
             if is_success(response, request.method):
                 return response, token
@@ -314,7 +314,7 @@ class ApiCalls:
         return None if is_success(response, method) else self.error(response)
 
     def sleep_before_retry(self, retry_after: float | None) -> bool:
-        """Sleeps before a throttled call is repeated, if it may be. Returns whether it may."""
+        """Sleeps before a throttled call is repeated. Returns False, without sleep, if the call may not be repeated."""
         return self._retries.sleep_before_retry(1, retry_after)
 
     def retry_after(self, response: Response) -> int | None:
@@ -344,17 +344,17 @@ class ApiCalls:
 
     def _send(self, url: str, token: BearerToken, request: Request) -> Response:
         """Sends the call, and repeats it after a failure that may pass, if that is safe. Then raises the last error."""
-        may_be_repeated = request.idempotent and _can_repeat(request)
+        is_repeatable = request.idempotent and _body_can_be_sent_again(request)
 
         def attempt() -> Response:
             try:
                 response = self._send_once(url, token, request)
             except TransportError as error:
-                may_repeat = may_be_repeated and error.may_repeat
+                may_repeat = is_repeatable and error.may_repeat
                 raise AttemptFailedError(self.unanswered(error), may_repeat=may_repeat) from None
             if response.status_code in _PASSING:
                 wait = self.retry_after(response)
-                raise AttemptFailedError(self.error(response), may_repeat=may_be_repeated, retry_after=wait)
+                raise AttemptFailedError(self.error(response), may_repeat=is_repeatable, retry_after=wait)
             return response
 
         return self._retries.run(attempt)
@@ -395,5 +395,5 @@ def is_success(response: Response, method: str) -> bool:
     return 200 <= status < 300 or status == 304
 
 
-def _can_repeat(request: Request) -> bool:
+def _body_can_be_sent_again(request: Request) -> bool:
     return not isinstance(request.data, FileBody) or request.data.can_rewind

@@ -1,7 +1,7 @@
 """The On-Behalf-Of exchange: the caller's access token → an access token for a downstream API, as the same user.
 
-`credential_sources`, azure-identity and the Key Vault client are imported inside functions. So the app starts without
-them, and most requests never need them. MSAL is too: it takes a quarter of a second to import.
+`credential_sources`, MSAL, azure-identity and the Key Vault client are imported inside functions. So the app starts
+without them, and most requests never need them. The import of MSAL alone takes a quarter of a second.
 """
 
 from .azure_identity import CONNECT_SECONDS, READ_SECONDS, azure_credential, azure_options, http_session

@@ -1,4 +1,4 @@
-"""The client credentials grant: an access token of the application itself, for a downstream API. It has no user.
+"""The client credentials grant: an access token of the application itself, for a downstream API. No user takes part.
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 """
@@ -18,10 +18,10 @@ from .on_behalf_of import TokenRequests
 
 @dataclass(frozen=True, slots=True)
 class AppToken:
-    """An access token of the application for a downstream API. It is not a DownstreamToken, which is a user's.
+    """An access token of the application for a downstream API. A DownstreamToken is a user's, so this is another type.
 
-    `expires_at`, `renew_at`: in seconds since 1970.
-    `granted`: as in DownstreamToken. Entra names no scopes for an application, so it is always the same.
+    `expires_at` and `renew_at` are in seconds since 1970.
+    `granted` is the fingerprint of DownstreamToken. Entra names no scopes for an application, so all have the same one.
     """
 
     token: str
@@ -34,13 +34,13 @@ class AppToken:
 
 
 class ClientCredentials:
-    """Gets tokens of the application. It shares the client credential with the exchange for users."""
+    """Gets tokens of the application, with the client credential that the exchange for users has, too."""
 
     def __init__(self, authority: Authority, requests: TokenRequests) -> None:
         self._authority, self._requests = authority, requests
 
     def token(self, scope: str, *, correlation_id: str, refusal: Refusal | None = None) -> AppToken:
-        """See TokenRequests.request for retries and for a rejected credential.
+        """A token of the application. TokenRequests.request describes retries and a rejected credential.
 
         Args:
             scope: `{resource}/.default`. The token has all roles of the application there.
@@ -63,7 +63,7 @@ class ClientCredentials:
         return AppToken(token.token, token.expires_at, token.renew_at, token.granted)
 
     def _error(self, body: Mapping[str, Any], scope: str) -> ApiError:
-        """As for a user, but nobody can sign in or consent for an application: all else is for the operator."""
+        """The error for the client. Nobody can sign in or consent for an application: only the operator can help."""
         error = error_from_entra(body, (scope,), self._authority)
         if isinstance(error, ServiceUnavailable):
             return error

@@ -1,4 +1,4 @@
-"""Keeps one MSAL application per tenant, with a usable client credential, and survives a rotation.
+"""One tenant's MSAL application: which certificate it uses, before, during and after a certificate rotation.
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
@@ -6,16 +6,17 @@
     early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
                                                 The application is kept if the vault has no newer version.
-                                                If Entra refuses it, it is loaded again → current.
+                                                If Entra refuses the credential, it is loaded again → current.
                                                 If nothing newer exists, the previous certificate is used → previous.
     previous     the certificate before the     After 5 minutes the newest is loaded in the background → current.
                  newest in the vault
 
-The states are those of one tenant, so its refusals change nothing for another. `CredentialLoads` loads for all of them.
+Each tenant has its own state, so its refusals change nothing for another tenant. `CredentialLoads` loads for all
+tenants.
 
-A load that fails leaves the state as it is. After a refusal there are 30 seconds between two loads, or 2 seconds after
-a failed load. A circuit breaker stops the loads while a vault is down. Every load runs in the background. If one
-waiting request is out of time, the others still get the result.
+A failed load leaves the state as it is. After a refusal, loads are at least 30 seconds apart. After a failed load, only
+2. A circuit breaker stops the loads while a vault is down. Every load runs in the background. If one waiting request is
+out of time, the others still get the result.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ log = logging.getLogger(__name__)
 
 
 class ConfidentialClient:
-    """An MSAL application around one loaded credential. If a reload keeps it, `reload_at` and `loaded_at` change.
+    """An MSAL application around one loaded credential.
 
-    `version`: of the certificate in the vault; "" if the credential is not from a vault.
-    `loaded_at`: when the credential was loaded.
+    `version` is the version of the certificate in the vault, or "" if the credential is not from a vault.
+    `loaded_at` is the time of the last load, and `reload_at` of the next. A reload that keeps the application changes
+    both.
     """
 
     __slots__ = ("loaded_at", "msal", "reload_at", "source_type", "version")
@@ -70,17 +72,11 @@ class ConfidentialClients:
         client: ClientSettings,
         http: MsalHttpClient,
         now: Callable[[], float],
-        load: Callable[[Sources, Callable[[], float]], ClientCredential],
-        credentials: CredentialLoads | None = None,
+        credentials: CredentialLoads,
     ) -> None:
-        """
-        Args:
-            load: see credential_sources.load_client_credential.
-            credentials: the loader that all tenants share.
-        """
+        """`credentials` is the loader that all tenants share."""
         self._authority, self._capabilities, self._http = authority, client.capabilities, http
-        self._now = now
-        self._credentials = credentials or CredentialLoads(client.credentials, now, load)
+        self._now, self._credentials = now, credentials
         self._discovery = DiscoveryCache()
         self._newest = client.credentials
         self._vaults = tuple(source for source in self._newest if source.source_type in _IN_VAULT)
@@ -90,14 +86,10 @@ class ConfidentialClients:
         self._loads: SingleFlight[str, ConfidentialClient] = SingleFlight()
 
     def note_refusal(self, refused: bool) -> None:
-        """Whether Entra refused every credential. Of several tenants, one says nothing about the others."""
+        """Notes whether Entra refused every credential. Skipped with several tenants: one says nothing about others."""
         if (refused or self._is_refused) and not self._authority.among_several:
             self._is_refused = refused
             self._credentials.note_refusal(refused)
-
-    def load_early(self) -> None:
-        """Starts to load the credential before the first exchange needs it. Call it once."""
-        self._credentials.load_early()
 
     def get(self) -> ConfidentialClient:
         """The application in use. An old one is replaced in the background.
@@ -113,9 +105,10 @@ class ConfidentialClients:
         return client
 
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
-        """An application with the newest credential, after Entra refused that of `refused`. It may be the same version.
+        """An application with the newest credential, after Entra refused that of `refused`.
 
-        `refused` itself, if a reload ran in the last 30 seconds.
+        The new application may have the same version. If a reload ran in the last 30 seconds, the result is `refused`
+        itself.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
@@ -127,7 +120,7 @@ class ConfidentialClients:
         return self._replace(refused, lambda: self._go_back(refused)) if refused.version else refused
 
     def _replace(self, refused: ConfidentialClient, work: Callable[[], ConfidentialClient]) -> ConfidentialClient:
-        """The result of `work`. If a load is already running, its client is used instead, unless it is `refused`."""
+        """The result of `work`. If a load is running already, its client is returned, unless that is `refused`."""
         has_run = threading.Event()
 
         def run() -> ConfidentialClient:
@@ -149,16 +142,18 @@ class ConfidentialClients:
     def _reload(
         self, stale: ConfidentialClient, *, keep: ConfidentialClient | None = None, is_refused: bool = False
     ) -> ConfidentialClient:
-        """A client newer than `stale`, or the current one if a reload has just ended.
+        """A client newer than `stale`, or the current one if a reload has just ended. `keep` is for _build.
 
-        `keep`: see _build. Raises ServiceUnavailable if that reload failed.
+        Raises:
+            ServiceUnavailable: a reload has just failed.
+            ApiError: the reload failed.
         """
         current, wait = self._client, self._next_reload - self._now()
         has_just_run = 0 < wait <= RELOAD_COOLDOWN_SECONDS  # a longer wait means that the clock was set back
         if current is not None and current is not stale:
             return current
         if current is not None and has_just_run:
-            if self._reload_failed:  # the last load failed, so the vault may hold a newer one
+            if self._reload_failed:  # the vault may hold a newer credential
                 raise ServiceUnavailable(retry_after=math.ceil(wait), reason="client credential not loaded anew yet")
             return current
         self._next_reload = self._now() + RELOAD_COOLDOWN_SECONDS
@@ -180,7 +175,7 @@ class ConfidentialClients:
         try:
             before = tuple(source._replace(version_refused=refused.version) for source in self._vaults)
             client = self._build(before, RETURN_AFTER_SECONDS, newer_than=self._now() - RETURN_AFTER_SECONDS)
-        except ServerMisconfigured:  # no earlier version; credential_sources has logged it
+        except ServerMisconfigured:  # no earlier version; credential_sources has logged that
             return refused
         except ApiError:
             self._next_return = self._now() + FAILED_COOLDOWN_SECONDS
@@ -196,7 +191,7 @@ class ConfidentialClients:
         refused: str | None = None,
         keep: ConfidentialClient | None = None,
     ) -> ConfidentialClient:
-        """A new application, or `keep` if the vault has the same version still: its assertions remain in use."""
+        """A new application, or `keep` if the vault still has its version: then its signed assertions stay in use."""
         with within(LOAD_SECONDS, self._now):
             credential, at = self._credentials.take(sources, newer_than, refused)
             if keep is not None and _is_same(keep, credential):

@@ -1,6 +1,7 @@
-"""Loads the client credential once for all tenants: early, and again after it has become old or was refused.
+"""Loads the client credential once for all tenants: early, and again when it is old or was refused.
 
-A tenant that comes later, or that is evicted and comes back, asks no vault. So a vault that is down stops none of them.
+A tenant that comes later, or that is evicted and comes back, asks no vault. So a vault that is down stops no such
+tenant.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .credential_sources import ClientCredential
 
 LOAD_SECONDS = 35.0  # for managed identity, vault and Entra's metadata together
-FAILED_COOLDOWN_SECONDS = 2.0  # after a load that failed
+FAILED_COOLDOWN_SECONDS = 2.0  # after a failed load
 SHARED_COOLDOWN_SECONDS = 2.0  # between two loads because Entra refused the credential in some tenants
 NEVER = float("-inf")
 _EARLY_LOAD = "early client credential"
@@ -39,8 +40,22 @@ class _EarlyFailure(NamedTuple):
     at: float
 
 
+class _Part:
+    """The last load of one of the two credentials, and the failures of its loads."""
+
+    __slots__ = ("circuit", "kept", "last_failure")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.kept: tuple[Sources, LoadedCredential] | None = None
+        self.last_failure: ApiError | None = None
+        self.circuit = CircuitBreaker("client credential", now)
+
+
 class CredentialLoads:
-    """The newest credential, and the certificate before it, each with the time of its load. Thread-safe."""
+    """The newest credential, and the certificate before it, each with the time of its load. Thread-safe.
+
+    A circuit breaker for each: if there is no earlier certificate, that stops no load of the newest credential.
+    """
 
     def __init__(
         self,
@@ -48,45 +63,44 @@ class CredentialLoads:
         now: Callable[[], float],
         load: Callable[[Sources, Callable[[], float]], ClientCredential],
     ) -> None:
-        """`load`: see credential_sources.load_client_credential."""
-        self._newest, self._now, self._load = newest, now, load
-        self._kept: dict[bool, tuple[Sources, LoadedCredential]] = {}  # True: the newest; False: the one before it
+        """`load` is credential_sources.load_client_credential, for one authority."""
+        self._newest_sources, self._now, self._load = newest, now, load
+        self._newest, self._before = _Part(now), _Part(now)
         self._next_reload = NEVER
         self._early_failure: _EarlyFailure | None = None
-        # Apart, so that a missing certificate before the newest stops no load of the newest:
-        self._circuits = {of_newest: CircuitBreaker("client credential", now) for of_newest in (True, False)}
-        self._last_failures: dict[bool, ApiError] = {}
         self._failed_at = self._refused_at = NEVER
         self._early_loads: SingleFlight[str, None] = SingleFlight()
         self._loads: SingleFlight[tuple[CredentialSettings, ...], LoadedCredential] = SingleFlight()
 
     def load_early(self) -> None:
-        """Starts to load the credential before the first exchange needs it. Call it once."""
+        """Starts to load the credential before the first exchange needs it. Call this once."""
         self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def note_refusal(self, refused: bool) -> None:
-        """Entra refused the newest credential, and those that were tried after it; or it accepted one."""
+        """`refused`: True if Entra refused the newest credential and those tried after it. False if it accepted one."""
         self._refused_at = self._now() if refused else NEVER
 
     def broken_at(self) -> float:
-        """When a request last failed because of the credential; NEVER if none did since one succeeded. Starts nothing.
+        """When the credential last made a request fail. NEVER if none failed, or one succeeded since. Starts nothing.
 
         A load that fails while a credential is in use makes no request fail.
         """
-        _, loaded = self._kept.get(True, (None, None))
-        return self._failed_at if loaded is None else max(self._refused_at, loaded.credential.broken_at)
+        if self._newest.kept is None:
+            return self._failed_at
+        _, loaded = self._newest.kept
+        return max(self._refused_at, loaded.credential.broken_at)
 
     def take(self, sources: Sources, newer_than: float = NEVER, refused: str | None = None) -> LoadedCredential:
         """A credential of these sources.
 
         Args:
-            newer_than: it was loaded after that (Unix seconds).
-            refused: the version that Entra refused in one tenant. Another version is returned, if there is one. It is
-                looked for once in SHARED_COOLDOWN_SECONDS, however many tenants ask.
+            newer_than: accept only a credential loaded after this time (Unix seconds).
+            refused: the version that Entra refused in one tenant. Another version is returned, if there is one. The
+                search runs once per SHARED_COOLDOWN_SECONDS, however many tenants ask.
 
         Raises:
-            ServiceUnavailable, ServerMisconfigured: it cannot be loaded.
-            WaitedTooLongError: another thread loads it, and did not finish in time.
+            ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.
+            WaitedTooLongError: another thread loads the credential, and did not finish in time.
         """
         known = self._find(sources, newer_than, refused)
         if known is not None:
@@ -94,24 +108,25 @@ class CredentialLoads:
         self._early_loads.join(_EARLY_LOAD)
 
         def work() -> LoadedCredential:
-            return self._find(sources, newer_than, refused) or self._anew(sources, refused)
+            return self._find(sources, newer_than, refused) or self._load_again(sources, refused)
 
         return self._loads.do(tuple(sources), work)
 
-    def _anew(self, sources: Sources, refused: str | None) -> LoadedCredential:
+    def _load_again(self, sources: Sources, refused: str | None) -> LoadedCredential:
         failure, self._early_failure = self._early_failure, None
         if failure is not None and self._now() < failure.at + FAILED_COOLDOWN_SECONDS:
             raise failure.error
         loaded = LoadedCredential(self._load_first(sources), self._now())
-        self._kept[sources == self._newest] = sources, loaded
+        self._part_for(sources).kept = sources, loaded
         if refused is not None:
             self._next_reload = loaded.at + SHARED_COOLDOWN_SECONDS
         return loaded
 
     def _find(self, sources: Sources, newer_than: float, refused: str | None) -> LoadedCredential | None:
-        of, loaded = self._kept.get(sources == self._newest, (None, None))
-        if loaded is None or of != sources:
+        kept = self._part_for(sources).kept
+        if kept is None or kept[0] != sources:
             return None
+        _, loaded = kept
         is_another = loaded.at > newer_than and loaded.credential.version != refused
         wait = self._next_reload - self._now()
         has_just_run = 0 < wait <= SHARED_COOLDOWN_SECONDS  # a longer wait: the clock was set back
@@ -120,29 +135,32 @@ class CredentialLoads:
     def _load_before_first_use(self) -> None:
         try:
             with within(LOAD_SECONDS, self._now):
-                loaded = LoadedCredential(self._load_first(self._newest), self._now())
+                loaded = LoadedCredential(self._load_first(self._newest_sources), self._now())
         except ApiError as error:
             self._early_failure = _EarlyFailure(error, self._now())
         else:
-            self._kept[True] = self._newest, loaded
+            self._newest.kept = self._newest_sources, loaded
 
     def _load_first(self, sources: Sources) -> ClientCredential:
         """The credential of the first source that has one. After some failures the circuit breaker stops the loads."""
-        of_newest = sources == self._newest
-        circuit = self._circuits[of_newest]
+        part = self._part_for(sources)
         try:
-            circuit.check()
+            part.circuit.check()
         except CircuitOpenError as error:
-            if isinstance(self._last_failures.get(of_newest), ServerMisconfigured):
+            if isinstance(part.last_failure, ServerMisconfigured):
                 raise ServerMisconfigured(reason="no client credential could be loaded; not tried again yet") from None
             wait = math.ceil(error.seconds)
             raise ServiceUnavailable(retry_after=wait, reason="client credential: circuit open") from None
         try:
             credential = self._load(sources, self._now)
         except ApiError as error:
-            self._last_failures[of_newest] = error
-            self._failed_at = self._now() if of_newest else self._failed_at
-            circuit.failed()
+            part.last_failure = error
+            if part is self._newest:
+                self._failed_at = self._now()
+            part.circuit.failed()
             raise
-        circuit.succeeded()
+        part.circuit.succeeded()
         return credential
+
+    def _part_for(self, sources: Sources) -> _Part:
+        return self._newest if sources == self._newest_sources else self._before

@@ -1,4 +1,8 @@
-"""The types of the exchange: the token that it returns, the refusal that causes another one, and its interface."""
+"""What an exchange takes and returns, in three types that other packages share.
+
+`DownstreamToken` is the result. `Refusal` says why an API did not accept an earlier one. `TokenSource` is whatever can
+do an exchange.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,8 @@ class Origin(Enum):
 class DownstreamToken:
     """An access token for a downstream API.
 
-    `expires_at`, `renew_at`: in seconds since 1970.
-    `granted`: a fingerprint of the scopes that Entra granted. It shows whether a new token has other scopes.
+    `expires_at` and `renew_at` are in seconds since 1970.
+    `granted` is a fingerprint of the scopes that Entra granted. It shows whether a new token has other scopes.
     """
 
     __slots__ = ("expires_at", "granted", "origin", "renew_at", "token")
@@ -35,20 +39,20 @@ class DownstreamToken:
         return f"DownstreamToken(***, expires_at={self.expires_at:.0f})"
 
     def from_session(self) -> DownstreamToken:
-        """The same token, as a session returns it."""
+        """This token, as a session returns it."""
         return DownstreamToken(self.token, self.expires_at, self.renew_at, Origin.SESSION, self.granted)
 
     def renewed_at(self, renew_at: float) -> DownstreamToken:
-        """The same token, to be renewed at another time, in seconds since 1970."""
+        """This token, with another time of renewal, in seconds since 1970."""
         return DownstreamToken(self.token, self.expires_at, renew_at, self.origin, self.granted)
 
 
 class Refusal:
     """A downstream API did not accept `token`, so another one is needed.
 
-    `claims`: the claims of the API's claims challenge, as JSON text; "" without one.
-    `is_void`: the token must not be used again, even if no other can be had. False after a 403, which is about one
-    call.
+    `claims` are the claims of the API's claims challenge, as JSON text, or "" without one.
+    `is_void` is True if the token must not be used again, even if no other can be had. It is False after a 403, which
+    is about one call.
     """
 
     __slots__ = ("claims", "is_void", "token")
@@ -59,7 +63,7 @@ class Refusal:
     def digest(self) -> bytes:
         """Identifies the refusal: threads with the same token and claims share one exchange.
 
-        It is a hash, because the name of a thread and the text of an error may show it.
+        The digest is a hash, because the name of a thread and the text of an error may show it.
         """
         return hashlib.sha256(f"{self.token} {self.claims}".encode()).digest()
 
@@ -67,11 +71,11 @@ class Refusal:
 class TokenSource(Protocol):
     """A source of downstream tokens of one tenant.
 
-    It is Entra (`OnBehalfOf`), or the Redis cache in front of it (`DistributedCache`).
+    services.py chooses the class: `OnBehalfOf`, or the Redis cache in front of that, `DistributedCache`.
     """
 
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """See OnBehalfOf.exchange."""
+        """A token for the same user, for other scopes; see OnBehalfOf.exchange."""
         ...

@@ -23,7 +23,7 @@ from ..errors import (
 from ..net import requested_claims
 from ..settings import Authority
 
-# Entra does not accept our credential. It is loaded again, and the exchange is tried once more.
+# Entra does not accept our credential. The credential is loaded again, and the exchange is tried once more.
 _CREDENTIAL = {
     700027,  # the assertion's signature: the certificate is not registered
     700024,  # the assertion is outside of its valid time range
@@ -32,7 +32,7 @@ _CREDENTIAL = {
     7000274,  # the same, or an invalid signature
     7000277,  # certificate revoked
 }
-# Entra does not accept it either, but another version of it would not help.
+# Entra does not accept our credential, and another version of it would not help.
 _CREDENTIAL_SETTINGS = {
     7000215,  # wrong client secret
     7000222,  # expired client secret
@@ -85,12 +85,12 @@ def refuses_our_credential(body: Mapping[str, Any]) -> bool:
 
 
 def refuses_every_credential(body: Mapping[str, Any]) -> bool:
-    """The same, also where the settings or the registration must change."""
+    """Whether Entra refused the credential, or refuses any until the settings or the registration change."""
     return bool((_CREDENTIAL | _CREDENTIAL_SETTINGS) & _numbers(body))
 
 
 def error_from_entra(body: Mapping[str, Any], scopes: Sequence[str], authority: Authority) -> ApiError:
-    """The error for the client. `scopes` are those of the request.
+    """The error for the client. `scopes` are the scopes that were requested.
 
     The order decides, because a response may fit several rows. Claims come first: with them, the client can fix any
     error. AADSTS53003, for example, is a denial only without claims. The last row for tokens fits every
@@ -133,7 +133,7 @@ def _numbers(body: Mapping[str, Any]) -> set[int]:
 
 
 def _claims(body: Mapping[str, Any]) -> str:
-    """The claims that the user's next sign-in must carry, as compact JSON; empty when there are none."""
+    """The claims that the user's next sign-in must carry, as compact JSON. Empty if there are none."""
     claims = body.get("claims")
     return requested_claims(claims) if isinstance(claims, str) else ""
 

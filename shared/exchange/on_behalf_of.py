@@ -1,4 +1,7 @@
-"""The On-Behalf-Of exchange, at the tenant of each user: bearer token → an access token for a downstream API.
+"""Token requests to Entra, and the On-Behalf-Of exchange on top: bearer token → a token for a downstream API.
+
+`TokenRequests` sends requests to one tenant: it repeats a lost one, and tries another credential if Entra refuses one.
+`OnBehalfOf` says what an exchange asks for. `TenantExchanges` picks the tenant of the user.
 
 In the protocol, and in this package, the bearer token is called the assertion.
 
@@ -31,9 +34,9 @@ if TYPE_CHECKING:
     from ..settings import CredentialSettings
     from .credential_sources import ClientCredential
 
-USUAL_LIFE_SECONDS = 3600.0  # of a token whose lifetime Entra does not name
-MAX_LIFE_SECONDS = 24 * 3600.0  # of any token
-RENEW_BEFORE_SECONDS = 300.0  # before its end, but never before half its lifetime
+USUAL_LIFE_SECONDS = 3600.0  # the lifetime of a token, if Entra does not name it
+MAX_LIFE_SECONDS = 24 * 3600.0  # a longer lifetime is cut
+RENEW_BEFORE_SECONDS = 300.0  # before the end of a token, but never before half its lifetime
 _NUMBER = re.compile(r"\d{1,300}(\.\d{1,300})?(e\+?\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6749 §A.12, less the space
 ATTEMPTS = 2  # with each credential: the second after a lost connection or a 5xx
@@ -45,7 +48,10 @@ S = TypeVar("S", bound=TokenSource)
 
 
 class TokenRequests:
-    """Token requests to one authority. Thread-safe; caches the credential and discovery, but never a token."""
+    """Token requests to one authority. Keeps the credential and Entra's discovery document, but never a token.
+
+    Thread-safe.
+    """
 
     def __init__(
         self,
@@ -54,18 +60,13 @@ class TokenRequests:
         http: MsalHttpClient,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
-        load: Callable[..., ClientCredential] | None = None,
-        credentials: CredentialLoads | None = None,
+        *,
+        credentials: CredentialLoads,
     ) -> None:
-        """`credentials`: the loader that all tenants share; see `credential_loads`."""
+        """`credentials` is the loader that all tenants share. `credential_loads` makes it."""
         self._authority, self._now = authority, now
-        load = load or partial(_load_credential, authority)
-        self._clients = ConfidentialClients(authority, client, http, now, load, credentials)
+        self._clients = ConfidentialClients(authority, client, http, now, credentials)
         self._retries = Retries(ATTEMPTS, sleep)
-
-    def load_credential_early(self) -> None:
-        """Starts to load the client credential before the first exchange needs it. Sends nothing to Entra."""
-        self._clients.load_early()
 
     def request(self, ask: Ask, to_error: Callable[[Mapping[str, Any]], ApiError]) -> DownstreamToken:
         """Requests a token from Entra. The request is repeated once after a lost connection or a 5xx.
@@ -122,16 +123,16 @@ class OnBehalfOf(TokenRequests):
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """See `request` for retries and for a rejected credential.
+        """A token for the same user, for other scopes. `request` describes retries and a rejected credential.
 
         Args:
             assertion: the caller's validated access token.
-            scopes: of one downstream API.
+            scopes: the scopes of one downstream API.
             correlation_id: a GUID that Entra's logs will show.
             refusal: why a downstream API refused an earlier token, if it did.
 
         Raises:
-            ApiError: the error for the client; see entra_errors.
+            ApiError: the error for the client. entra_errors chooses it.
         """
         claims = (refusal.claims if refusal else "") or None
 
@@ -145,14 +146,15 @@ class OnBehalfOf(TokenRequests):
 
 
 class TenantExchanges(Generic[S]):
-    """The sources of downstream tokens by tenant id; of too many, the least recently used one is dropped. Thread-safe.
+    """The sources of downstream tokens, by tenant id. Above `MAX_TENANTS`, the least recently used one is dropped.
 
     Each source has its own discovery, circuit breaker, retries and credential states. So an outage or the refusals of
-    one tenant delay nobody in another. They share the loaded credential, the transport and the Redis connections.
+    one tenant delay nobody in another. All sources share the loaded credential, the transport and the Redis
+    connections. Thread-safe.
     """
 
     def __init__(self, make: Callable[[Authority], S]) -> None:
-        """`make`: a new source of one tenant. It opens no connection."""
+        """`make` returns a new source for one tenant, and opens no connection."""
         self._make = make
         self._sources: OrderedDict[str, S] = OrderedDict()
         self._lock = threading.Lock()
@@ -169,16 +171,16 @@ class TenantExchanges(Generic[S]):
         correlation_id: str,
         refusal: Refusal | None = None,
     ) -> DownstreamToken:
-        """See OnBehalfOf.exchange.
+        """Exchanges the assertion at the source of its tenant; see OnBehalfOf.exchange.
 
         Args:
-            authority: of the tenant in the validated assertion.
+            authority: the authority of the tenant in the validated assertion.
         """
         source = self.of(authority)
         return source.exchange(assertion, scopes, correlation_id=correlation_id, refusal=refusal)
 
     def of(self, authority: Authority) -> S:
-        """The source of this tenant. It is made at the first call."""
+        """The source of this tenant, which the first call makes."""
         tenant_id = authority.tenant_id
         with self._lock:
             source = self._sources.get(tenant_id)
@@ -209,7 +211,7 @@ def life_seconds(expires_in: object) -> float:
     An hour if there is none: RFC 6749 §5.1 recommends the member but does not require it. Never more than a day.
 
     Raises:
-        ValueError: it is not a number, or less than one second.
+        ValueError: the value is not a number, or is less than one second.
     """
     if expires_in is None:
         return USUAL_LIFE_SECONDS
@@ -221,9 +223,9 @@ def life_seconds(expires_in: object) -> float:
 
 
 def fingerprint_of(scope: str) -> str:
-    """A short hash of the granted scopes. It is the same for equal sets of scopes, in any order.
+    """A short hash of the granted scopes. Equal sets of scopes have the same hash, in any order.
 
-    Without `scope` in the response (Entra granted what was requested, RFC 6749 §5.1) it is the hash of an empty set.
+    A response without `scope` has the hash of an empty set. Entra then granted what was requested (RFC 6749 §5.1).
     """
     names = " ".join(sorted(set(scope.split())))
     return sys.intern(hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()[:16])

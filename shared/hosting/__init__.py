@@ -3,7 +3,7 @@
 from .declaration import check_declaration, is_async, place_of
 from .function_adapter import as_azure_function, find_request, is_being_cancelled, kind_of, run_to_end
 from .request import json_body
-from .response import problem, prompts_for_consent, reply_to, reply_to_error
+from .response import problem, reply_to, reply_to_error, turn_into_consent_prompt
 
 __all__ = [
     "as_azure_function",
@@ -15,8 +15,8 @@ __all__ = [
     "kind_of",
     "place_of",
     "problem",
-    "prompts_for_consent",
     "reply_to",
     "reply_to_error",
     "run_to_end",
+    "turn_into_consent_prompt",
 ]

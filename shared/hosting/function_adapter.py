@@ -26,18 +26,19 @@ CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Guard(Protocol):
-    """What stands in front of one function: `_Guard` in requires_user."""
+    """The guard of one function. requires_user.py makes it: `_Guard`."""
 
     async def respond(self, arguments: dict[str, Any]) -> func.HttpResponse: ...
 
 
 class Open(Protocol):
-    """How a bearer token is opened: with `Sessions.find` and `open`, or `find_caller` and `open_caller`."""
+    """How a guard opens a bearer token: with `Sessions.find` and `open`, or with `find_caller` and `open_caller`."""
 
     async def __call__(self, find: Find[T], open_: Callable[[str], T], bearer: str) -> T: ...
 
 
-async def _open(find: Find[T], open_: Callable[[str], T], bearer: str) -> T:  # noqa: ARG001 — `open_` finds it too
+async def _open(find: Find[T], open_: Callable[[str], T], bearer: str) -> T:  # noqa: ARG001 — see below
+    """`find` is unused: `open_` looks up known tokens itself."""
     return open_(bearer)
 
 
@@ -79,10 +80,11 @@ def as_azure_function(guard: Guard, function: Function, kind: Kind, caller: str)
     """A function that Azure Functions can index: the name, docstring and parameters of `function`, without `caller`.
 
     `caller` is the name of the parameter that receives the user or the application. The worker compares parameters with
-    bindings. functools.wraps is not used: through its `__wrapped__` the worker would see that parameter, which has
-    no binding. The worker passes `context` to a parameter of that name and of type func.Context. The guard reads
-    the trace from it. The worker passes arguments by name. Tests and decorators above the guard may also pass them
-    by position.
+    bindings. functools.wraps is not used: its `__wrapped__` would show the worker the parameter `caller`, which has no
+    binding.
+
+    `context` carries the trace. The worker passes it to a parameter of that name and of type func.Context. The worker
+    passes all arguments by name. Tests and decorators above the guard may also pass them by position.
     """
     own = inspect.signature(function).parameters.values()
     positions = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and p.name != caller]

@@ -56,10 +56,10 @@ def reply_to(result: object) -> func.HttpResponse:
     return _with_body(result, 200, {})
 
 
-def prompts_for_consent(error: BaseException, token: ValidatedToken | ValidatedAppToken) -> bool:
-    """Whether this failure is sent as 401 because the caller's client is one of `AzureAd__ConsentPromptClients`.
+def turn_into_consent_prompt(error: BaseException, token: ValidatedToken | ValidatedAppToken) -> bool:
+    """Makes missing consent a 401, if the caller's client is one of `AzureAd__ConsentPromptClients`.
 
-    Its status is 401 from then on. Any other failure, and any other client's, stays as it is.
+    Any other failure, and any other client's, stays as it is. Returns whether the failure is such a 401.
     """
     if not (isinstance(error, ConsentRequired) and token.prompts_for_consent):
         return False

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 import azure.functions as func
 
 from ..errors import BadRequest, Forbidden, InsufficientScope
-from ..hosting import prompts_for_consent, run_to_end
+from ..hosting import run_to_end, turn_into_consent_prompt
 from ..user import AsyncUser, SignedInUser, User, context_of
 from . import protocol
 from .protocol import Message, Refusal
@@ -186,7 +186,7 @@ class McpServer:
         try:
             return await _result_of_tool(tool, {} if given is None else given, user)
         except Exception as error:  # whatever a tool raises is its result; the log has the traceback
-            if prompts_for_consent(error, context.access_token):
+            if turn_into_consent_prompt(error, context.access_token):
                 raise  # the guard sends 401: the client asks its user for consent, and calls again
             result, failure = error_of(error, record.correlation_id)
             record.tool_failed(failure)

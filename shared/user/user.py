@@ -69,7 +69,8 @@ class SignedInUser:
     def agent(self) -> Agent | None:
         """The agent that calls for this user (Entra Agent ID); None if no agent takes part.
 
-        It has `client_id` and `blueprint` (a client id or ""), and `is_user`: the user is the agent's own account.
+        An agent has `client_id` and `blueprint` (a client id or ""), and `is_user`: whether the user is the agent's own
+        account.
         """
         return self._context.access_token.agent
 
@@ -86,7 +87,7 @@ class SignedInUser:
         return groups_in(self.claims)
 
     def _credential(self, name: str) -> UserCredential:
-        """The one credential of this request for an API. `azure_options` recognizes the tokens that it has issued."""
+        """The one credential of this request for an API. `azure_options` recognizes the tokens that it issued."""
         from .credential import UserCredential
 
         api = self._apis.named(name)
@@ -95,7 +96,7 @@ class SignedInUser:
 
 
 def context_of(user: SignedInUser) -> RequestContext:
-    """The request in which this user calls, for other rooms of shared/."""
+    """The request in which this user calls, for other packages of shared/."""
     return user._context
 
 
@@ -116,7 +117,7 @@ class User(SignedInUser):
         return DownstreamApi(name, self._apis, self._context)
 
     def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
-        """Those of these groups that the user is a member of, directly or through other groups. It asks Graph.
+        """Asks Graph which of these groups the user is a member of, directly or through other groups.
 
         Graph's permission `User.Read` suffices. Each request holds 20 groups.
 

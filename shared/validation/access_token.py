@@ -1,4 +1,4 @@
-"""Validates a caller's bearer token: the signature first, then the claims. It does no I/O, except to get a key.
+"""Validates a caller's bearer token: the signature first, then the claims. Only getting a key may cause I/O.
 
 The checks are those of https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens
 """
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from .jws import SigningKey
 
 LEEWAY_SECONDS = 60
-_OF_A_USER = frozenset(
-    {"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"}
-)  # claims that only a user's token has
+# Claims that only a user's token has:
+_OF_A_USER = frozenset({"scp", "name", "preferred_username", "upn", "unique_name", "amr", "nonce"})
 
 
 class Keys(Protocol):
+    """All that validation of a token needs of `SigningKeys`. services.py puts the two together."""
+
     def get(self, key_id: str) -> SigningKey: ...
 
 
 class _Validated:
-    """The content of a validated access token, and the key that signed it. It does not hold the token itself."""
+    """The content of a validated access token, and the key that signed it. The token itself is not kept."""
 
     __slots__ = (
         *("agent", "authority", "expires_at", "key", "key_id", "name_in_log", "object_id", "payload"),
@@ -55,8 +56,8 @@ class _Validated:
         self.key_id, self.key = key_id, key
         self.object_id = object_id  # `oid`: at hand without parsing, because most functions ask for it
         self.name_in_log = name_in_log  # a pseudonym, unless AzureAd__EnablePiiLogging
-        self.authority = authority  # of the user's tenant: where the token is exchanged, and where they sign in again
-        self.agent = agent  # that calls for the user
+        self.authority = authority  # the user's tenant: the token is exchanged there, and the user signs in there again
+        self.agent = agent  # the agent that calls for the user, or None
         self.prompts_for_consent = prompts_for_consent  # the client is one of AzureAd__ConsentPromptClients
 
     def claims(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class _Validated:
         return parsed
 
     def roles(self) -> frozenset[str]:
-        """The app roles in this API (`roles`): those of the user, or those of the application."""
+        """The app roles (`roles`) that the user, or the application, has in this API."""
         return _texts_in(self.claims().get("roles"))
 
 
@@ -80,7 +81,7 @@ class ValidatedToken(_Validated):
 
 
 class ValidatedAppToken(_Validated):
-    """A validated access token of an application. It has no user, and is never a ValidatedToken."""
+    """A validated access token of an application. Such a token has no user, and is never a ValidatedToken."""
 
     __slots__ = ()
 
@@ -101,10 +102,10 @@ class AccessTokenValidator:
         """Validates a bearer token. The type of the result says whose token it is.
 
         Raises:
-            InvalidToken: it is malformed, forged, expired, or meant for another API or tenant. Or it is not clear
-                whether it is a user's or an application's.
+            InvalidToken: the token is malformed, forged, expired, or meant for another API or tenant. Or its claims do
+                not clearly say whether it is a user's or an application's.
             UserTokenRequired: the token is genuine, but belongs to an agent that acts without a user.
-            GuestNotAllowed, AgentUserNotAllowed: it is genuine, but users of this kind may not call.
+            GuestNotAllowed, AgentUserNotAllowed: the token is genuine, but users of this kind may not call.
             ServiceUnavailable: Entra's signing keys cannot be had.
         """
         from .jws import key_id_of, parse_segment
@@ -127,9 +128,10 @@ class AccessTokenValidator:
         )
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> Authority:
-        """The authority of the token's tenant. Its issuer, and one that its key lists, must be that tenant's.
+        """The authority of the token's tenant.
 
-        The key list for several tenants also holds keys of one tenant alone. So the issuer of the key is compared, too:
+        The token's issuer, and one issuer listed with its signing key, must be that tenant's. A multi-tenant key list
+        also holds keys that serve a single tenant. So the key's issuer is compared, too:
         https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
         """
         authority = self._tenants.find(claims.get("tid"))
@@ -143,6 +145,7 @@ class AccessTokenValidator:
 
             issuers = {"1.0": authority.v1_issuer, "2.0": issuer}
             raise InvalidToken(reason=why_issuer(claims.get("ver"), claims.get("iss"), issuers))
+        # The key's issuer need not equal the token's: for a version 1.0 token, the key may list the 2.0 issuer.
         if not key.may_sign_for((claims["iss"], issuer), authority.tenant_id, by_name=authority.among_several):
             raise InvalidToken(reason="issuer of the signing key: the key is not one of this tenant")
         return authority
@@ -180,7 +183,7 @@ def _is_identifier(value: object) -> bool:
 
 
 def _texts_in(value: object) -> frozenset[str]:
-    """The texts in a list. Anything else is an empty set: a text is not a list of one."""
+    """The texts in a list. The set is empty if the claim is no list, even if it is a single text."""
     return frozenset(filter(_is_text, value)) if isinstance(value, list) else frozenset()
 
 
@@ -196,26 +199,29 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
 
 
 def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppToken]:
-    """Whose token it is. If it has `idtyp`, that must agree with the other claims. infra/ asks for this claim.
+    """Whether the token is a user's or an application's.
 
-    A user's token has `scp`. An application's has none, its `sub` is its `oid`, and it names its client. If a token
-    has `scp`, but its `sub` equals its `oid`, it counts as a user's only when `idtyp` is `user`. An ID token has
-    neither `scp` nor a client.
+    A user's token has `scp`. An application's token has none, its `sub` is its `oid`, and it names its client. A token
+    whose `sub` equals its `oid`, but that has `scp`, is a user's only if `idtyp` is `user`. An ID token has neither
+    `scp` nor a client.
+
+    If a token has `idtyp`, that claim must agree with the others. The registration that infra/ creates requests
+    `idtyp`.
     https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 
     Raises:
-        InvalidToken: it is not clearly one of the two.
+        InvalidToken: the token is not clearly one of the two.
     """
     if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
         raise InvalidToken(reason="no subject")
     if "cnf" in claims:  # the token is bound to a key, and a bearer header proves no key (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")
-    said, scopes = claims.get("idtyp", ""), claims.get("scp")
-    is_itself = claims["oid"] == claims["sub"]
-    if isinstance(scopes, str) and scopes.strip(" ") and (said == "user" or (said == "" and not is_itself)):
+    idtyp, scopes = claims.get("idtyp", ""), claims.get("scp")
+    sub_is_oid = claims["sub"] == claims["oid"]
+    if isinstance(scopes, str) and scopes.strip(" ") and (idtyp == "user" or (idtyp == "" and not sub_is_oid)):
         return ValidatedToken
-    is_client = is_itself and _is_identifier(client_of(claims)) and _OF_A_USER.isdisjoint(claims)
-    if is_client and said in ("", "app"):
+    is_app = sub_is_oid and _is_identifier(client_of(claims)) and _OF_A_USER.isdisjoint(claims)
+    if is_app and idtyp in ("", "app"):
         return ValidatedAppToken
     from .refusals import why_no_kind
 

@@ -1,6 +1,6 @@
 """Explains a token: its shape, and each check of its validation in order. `dev.py explain` runs it; no request does.
 
-The checks are those of the API. They run one after the other, and the reason of a refusal tells which one failed.
+The API's own checks run one after the other. The reason of a refusal tells which one failed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _ADVICE = {
 
 
 class Check(NamedTuple):
-    """One check. `seen` names a kind, and no value. `reply`: the status and code that the API responds with."""
+    """One check. `seen` names a kind, and no value. `reply` is the status and code that the API responds with."""
 
     name: str
     outcome: str
@@ -160,7 +160,7 @@ class _Explanation:
 
 
 class _AnyKey:
-    """In place of a key that is not known. It may sign for every issuer."""
+    """A stand-in for a key that is not known. This one may sign for every issuer."""
 
     def __init__(self, settings: Settings, claims: Mapping[str, Any]) -> None:
         self.published_by = settings.authority.discovered_issuer(claims.get("iss"))
@@ -170,7 +170,7 @@ class _AnyKey:
 
 
 def _checks(run: Callable[[], object], seen: Mapping[str, str]) -> Iterator[Check]:
-    """What became of these checks, which one function makes in this order. `seen`: what those that pass have seen."""
+    """The outcome of checks that one function makes in this order. `seen`: what each check sees if it passes."""
     names = list(seen)
     try:
         run()
@@ -186,7 +186,7 @@ def _checks(run: Callable[[], object], seen: Mapping[str, str]) -> Iterator[Chec
 
 
 def _complete(check: Check, settings: Settings, values: bool) -> Check:
-    """With what was expected, and what to change after a failure."""
+    """The check with what was expected and, after a failure, what to change."""
     given = f" ({' '.join(_given(check.name, settings))})" if values and _given(check.name, settings) else ""
     advice = _ADVICE[check.name] if check.outcome == FAILED else ""
     return check._replace(expected=_EXPECTED[check.name] + given, advice=advice)
@@ -209,7 +209,7 @@ def _reply(error: ApiError) -> str:
 
 
 def claims_of(token: str) -> dict[str, Any] | None:
-    """The claims, whose signature is not checked. None if they cannot be read."""
+    """The claims, without a check of the signature. None if the claims cannot be read."""
     return _segment(token, 1)
 
 
@@ -224,7 +224,7 @@ def _segment(token: str, number: int) -> dict[str, Any] | None:
 
 
 def shape_of(token: str, *, values: bool) -> dict[str, dict[str, str]]:
-    """The names in header and claims, each with the kind of its value; with `values`, the value itself."""
+    """The names in header and claims, each with the kind of its value. With `values`, each has the value itself."""
     parts = {"header": _segment(token, 0), "claims": _segment(token, 1)}
     return {
         part: {_shown_name(name): _shown(part, name, value, values) for name, value in sorted(members.items())}
@@ -234,7 +234,7 @@ def shape_of(token: str, *, values: bool) -> dict[str, dict[str, str]]:
 
 
 def _shown_name(name: str) -> str:
-    """A forged token may hold anything, such as what a terminal would take for a command."""
+    """The name, made safe: a forged token may hold anything, such as what a terminal would take for a command."""
     return name if name.isprintable() and 0 < len(name) <= _MAX_NAME else ascii(name[:_MAX_NAME])
 
 
@@ -285,7 +285,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_about_tokens(name: str) -> bool:
-    """Whether a setting says which tokens are accepted. Others may need what is only there in Azure."""
+    """Whether a setting says which tokens are accepted. Other settings may need what exists only in Azure."""
     return name.lower().startswith("azuread__") and not name.lower().startswith(
         ("azuread__clientc", "azuread__clients")
     )

@@ -1,7 +1,7 @@
 """Checks the signature of a token (JWS, RFC 7515) against Entra's published keys.
 
-Of the header, only `kid` selects anything: a published key. `alg` must be RS256. `typ` may be left out; otherwise it
-must name a JWT or an access token. A header with a name in _REFUSED_HEADERS is refused.
+In the header, only `kid` selects something: one of Entra's published keys. `alg` must be RS256. `typ` may be left out;
+otherwise it must name a JWT or an access token. A header with a name in _REFUSED_HEADERS is refused.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..net import parse_object
 ALGORITHM = "RS256"  # fixed: `alg` in the header is compared with it, and never selects an algorithm
 MAX_TOKEN_CHARS = 32 * 1024  # Azure refuses longer headers anyway; Entra's tokens have 1,000 to 8,000
 
-_MAX_HEADER_CHARS = 4 * 1024  # it is parsed before the signature is checked; Entra's have 100 to 300
+_MAX_HEADER_CHARS = 4 * 1024  # a header is parsed before the signature is checked; Entra's have 100 to 300
 _MAX_KEY_ID_CHARS = 256
 _COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _TYPES = frozenset({"jwt", "at+jwt"})  # RFC 8725 §3.11: explicit types; another type is not an access token
-# They would bring a key or a rule of the sender's own:
+# Names that would bring a key or a rule of the sender's own:
 _REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 _MIN_KEY_BITS = 2048
 _MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; a smaller one makes forged padding possible
@@ -82,10 +82,10 @@ def parse_segment(text: bytes) -> dict[str, Any]:
 class SigningKey:
     """One public key, and the issuers for whose tokens it may be used.
 
-    `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without
-    one. Then it may sign for any issuer, unless several tenants may call.
-    `published_by`: the issuer in the discovery document, if it differs from that of the settings; otherwise "". See
-    Authority.discovered_issuer.
+    `{tenantid}` in an issuer stands for any tenant. An empty issuer means that the key was published without an issuer.
+    Such a key may sign for any issuer, unless several tenants may call.
+    `published_by` is the issuer in the discovery document, if that differs from the issuer of the settings; otherwise
+    "". See Authority.discovered_issuer.
     """
 
     key: RSAPublicKey
@@ -105,7 +105,7 @@ class SigningKey:
     def may_sign_for(self, issuers: Collection[str], tenant_id: str, *, by_name: bool) -> bool:
         """Whether the key lists one of these issuers, as a whole string. Without `by_name`, an empty issuer suffices.
 
-        `by_name` is for several tenants: their key list also holds keys of one tenant alone.
+        `by_name` is for several tenants: a multi-tenant key list also holds keys that serve a single tenant.
         """
         named = any(issuer.replace("{tenantid}", tenant_id) in issuers for issuer in self.issuers if issuer)
         return named or (not by_name and "" in self.issuers)
@@ -114,7 +114,7 @@ class SigningKey:
 def parse_key_set(document: Mapping[str, Any], cloud: object = None, published_by: str = "") -> dict[str, SigningKey]:
     """The usable keys of a JWKS (RFC 7517 §5): RSA, for signatures, 2048 bits or more. Other keys are skipped.
 
-    `cloud` is the `cloud_instance_name` of the discovery document: Entra also lists keys of its other clouds.
+    `cloud` is the `cloud_instance_name` of the discovery document. Keys of Entra's other clouds are skipped, too.
 
     A list without a usable key is valid: Entra has withdrawn all keys.
 
@@ -128,11 +128,13 @@ def parse_key_set(document: Mapping[str, Any], cloud: object = None, published_b
     ambiguous: set[str] = set()
     for entry in entries:
         key = _parse_key(entry, cloud)
-        if key is not None:
-            other = keys.get(entry["kid"], key)
-            keys[entry["kid"]] = SigningKey(key.key, key.issuers | other.issuers, published_by)
-            if other.key != key.key:
-                ambiguous.add(entry["kid"])
+        if key is None:
+            continue
+        key_id = entry["kid"]
+        listed_before = keys.get(key_id, key)  # Entra may list one key several times, with other issuers
+        if listed_before.key != key.key:
+            ambiguous.add(key_id)
+        keys[key_id] = SigningKey(key.key, key.issuers | listed_before.issuers, published_by)
     for key_id in ambiguous:  # two keys with one id: neither is used
         del keys[key_id]
     return keys

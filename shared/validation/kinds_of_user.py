@@ -1,7 +1,8 @@
 """What kind of user a token is for: a member or a guest of the tenant; a person, or the account of an agent.
 
-Entra describes agents in claims that hold numbers with spaces between them, in any order. Other numbers than these are
-ignored. https://learn.microsoft.com/entra/agent-id/agent-token-claims
+Entra describes agents in claims that hold numbers with spaces between them, in any order. Two numbers count here:
+_AGENT_IDENTITY and _AGENT_USER. All others are ignored.
+https://learn.microsoft.com/entra/agent-id/agent-token-claims
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _NUMBERS = re.compile(r"[0-9]{1,9}(?: [0-9]{1,9}){0,63}", re.ASCII)
 class Agent(NamedTuple):
     """An agent of Entra Agent ID that calls for a user.
 
-    `blueprint` is the client id of what the agent was made from, or "": use it in logs alone, since many agents share
-    one. `is_user`: the user is the agent's own account, and no person.
+    `blueprint` is the client id of what the agent was made from, or "". Many agents share one blueprint, so use it only
+    in logs. `is_user` is True if the user is the agent's own account, and not a person.
     """
 
     client_id: str
@@ -33,12 +34,12 @@ def admitted_agent(claims: Mapping[str, Any], accepted: TokenSettings) -> Agent 
     """The agent in a user's token, if there is one.
 
     Args:
-        claims: of a validated token with a scope.
+        claims: the claims of a validated token with a scope.
         accepted: which kinds of users may call.
 
     Raises:
-        GuestNotAllowed: the user is a guest, or the token does not say, and guests may not call.
-        AgentUserNotAllowed: the user is the account of an agent, and these may not call.
+        GuestNotAllowed: guests may not call, and the user is a guest, or the token does not say.
+        AgentUserNotAllowed: the user is the account of an agent, and such accounts may not call.
         UserTokenRequired: the token is for an agent itself, and has no user.
         InvalidToken: a claim about agents is malformed.
     """

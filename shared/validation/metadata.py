@@ -17,7 +17,7 @@ ATTEMPTS = 2
 
 
 class MetadataError(ValueError):
-    """A document brings no keys. `words`: why, and which setting to look at. They quote nothing that was read."""
+    """No keys come from a document. `words` says why, and which setting to look at. Nothing that was read is quoted."""
 
     words = "what responds at AzureAd__Instance is not Entra, or a proxy responds in its place"
 
@@ -60,7 +60,7 @@ class ForeignTokenEndpointError(MetadataError):
 
 
 class EntraBusyError(MetadataError):
-    """Entra asks for a pause. `seconds`: its length, 0 if Entra names none."""
+    """Entra asks for a pause of `seconds`, or 0 if Entra names no length."""
 
     words = "Entra is busy (HTTP 429 or 503)"
 
@@ -152,7 +152,7 @@ def _json_object(response: Response) -> dict[str, Any]:
 
 
 def why_no_keys(error: Exception) -> str:
-    """The kind of a failure to fetch the keys, for the log, and which setting to look at. It quotes nothing."""
+    """For the log: why the keys could not be fetched, and which setting to look at. Nothing that was read is quoted."""
     if isinstance(error, MetadataError):
         return f"{type(error).__name__}: {error.words}"
     if isinstance(error, TransportError):

@@ -1,4 +1,4 @@
-"""Why a token was refused, in words for the operator's log line. They name kinds, never what a token holds.
+"""Why a token was refused, in words for the operator's log line. The words name kinds, never what a token holds.
 
 Imported only after a refusal: a valid token never comes here.
 https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens
@@ -29,7 +29,7 @@ _HS256 = "alg HS256: not Entra's, but perhaps that of Static Web Apps or App Ser
 
 
 def why_no_bearer(header: str) -> str:
-    """The reason for an `Authorization` header that holds no one bearer token."""
+    """The reason for an `Authorization` header that is not exactly one bearer token."""
     scheme, _, rest = header.strip().partition(" ")
     words = rest.split()
     if not header.strip():
@@ -79,7 +79,7 @@ def why_signature(token: str, kind: str) -> str:
 
 
 def _has_nonce(token: str) -> bool:
-    """Whether the header of a token has a `nonce`. It is not parsed again: that would cost more."""
+    """Whether the header of a token has a `nonce`. The bytes are searched, because parsing them again costs more."""
     encoded = token.partition(".")[0]
     try:
         return b'"nonce"' in base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
@@ -99,7 +99,7 @@ def why_tenant(tenant_id: object, several: bool) -> str:
 
 
 def why_issuer(version: object, issuer: object, issuers: Mapping[str, str]) -> str:
-    """The reason for another issuer. `issuers`: by version, that of the tenant."""
+    """The reason for another issuer. `issuers`: the tenant's issuer for each version."""
     if not isinstance(version, str) or version not in issuers:
         return "issuer: the token has no ver that is 1.0 or 2.0"
     if issuer in issuers.values():
@@ -115,7 +115,7 @@ def why_audience(claims: Mapping[str, Any], accepted: Collection[str], client_id
     """The reason for another audience: which kind of audience it is.
 
     Args:
-        client_id: of this API.
+        client_id: the client id of this API.
     """
     audience = claims.get("aud")
     if not isinstance(audience, str):

@@ -1,24 +1,24 @@
-"""Entra's signing keys by key id. They are cached, refreshed in the background, and fetched for unknown key ids.
+"""Entra's signing keys by key id. Keys are cached, refreshed in the background, and fetched for unknown key ids.
 
 Keys roll over without notice; tokens signed by a withdrawn key must stop working:
 https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 
-What `SigningKeys.get` does, by what is known. The first row that fits counts.
+What `SigningKeys.get` does depends on what is known. The first row that fits counts.
 
     what is known              what happens
     -------------------------  -----------------------------------------------------------------------------------
-    no key at all              It waits for a fetch. If that brings no key: 503; 500 for an unknown tenant.
-    keys of two hours ago      It waits for a fetch, but only 2 s if a fetch failed in the last minute. Then the
-                               rows below count.
-    the key, and the last      It returns the key.
+    no key at all              Waits for a fetch. If that brings no key: 503, or 500 for an unknown tenant.
+    keys of two hours ago      Waits for a fetch, but only 2 s if a fetch failed in the last minute. Then the rows
+                               below count.
+    the key, and the last      Returns the key.
     list has it
-    the key, but the last      It returns the key for two hours after the last list that had it, unless a second
-    list lacks it              list, 5 s later, lacks it too. After two hours it waits 2 s for a list: 503 or 401.
-    other keys, and the last   It does not wait: 503.
+    the key, but the last      Returns the key for two hours after the last list that had it. A second list without
+    list lacks it              the key, 5 s later, ends that. After two hours: waits 2 s for a list, then 503 or 401.
+    other keys, and the last   503 at once.
     fetch failed
-    other keys                 It waits half a second for a fetch. Such fetches start at most every 30 s. If the key
-                               is not there then: 401. It is 503 instead if the fetch fails or is still running, or if
-                               two lists of the last minute differ.
+    other keys                 Waits half a second for a fetch, which is started at most every 30 s. If the key is
+                               still unknown: 503 if the fetch failed or is unfinished, or if lists of the last
+                               minute differ; otherwise 401.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .jws import SigningKey
 
 MAX_AGE_SECONDS = 3600.0  # older keys are refreshed in the background; after twice this time, before the next request
-NEXT_FETCH_SECONDS = 5.0  # after a fetch that failed, or whose list lacks a known key; the next list decides
-RECENT_SECONDS = 60.0  # after a failed fetch, waits are shorter; after two lists that differ, a 401 is a 503
+NEXT_FETCH_SECONDS = 5.0  # after a failed fetch, or a list without a known key; in that case the next list decides
+RECENT_SECONDS = 60.0  # for so long, a failed fetch shortens waits, and two differing lists turn a 401 into a 503
 COOLDOWN_SECONDS = 30.0  # between the starts of two fetches for unknown key ids
 EMPTY_COOLDOWN_SECONDS = 2.0  # between two fetches while no key is known, and every caller waits for one
 MAX_METADATA_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is cut: without keys no request succeeds
@@ -71,9 +71,9 @@ class KnownKeys(NamedTuple):
     keys: Mapping[str, SigningKey] = {}
     fetched_at: float = NEVER
     differ_until: float = NEVER
-    """Two recent lists differ: until this time an unknown key id may still be valid."""
+    """Until this time an unknown key id may still be valid, because two recent lists differ."""
     missed: Mapping[str, _Miss] = {}
-    """Those of `keys` that the last list lacked."""
+    """The keys that the last list lacked. `keys` still holds them."""
     recent: tuple[_Listing, ...] = ()
     """The lists of the last minute."""
 
@@ -116,7 +116,7 @@ class SigningKeys:
     """The signing keys of one authority. Thread-safe. While Entra is down, the last good list is used."""
 
     def __init__(self, fetch: Callable[[], Mapping[str, SigningKey]], now: Callable[[], float]) -> None:
-        """`fetch`: see Metadata.fetch_keys."""
+        """`fetch` is Metadata.fetch_keys."""
         self._fetch_keys, self._now = fetch, now
         self._known = KnownKeys()
         self._refresh_at = self._next_for_unknown = self._failed_at = NEVER
@@ -133,7 +133,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: Entra knows no such key.
-            ServiceUnavailable: the keys could not be fetched, or Entra's lists differ. So the key may be valid.
+            ServiceUnavailable: the keys could not be fetched, or Entra's lists differ, so the key may be valid.
             ServerMisconfigured: Entra does not know the tenant.
         """
         known, now = self._known, self._now()
@@ -144,9 +144,10 @@ class SigningKeys:
         return self._choose(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
-        """Whether the key may still be used. None: the last list is too old; call `get` first."""
+        """Whether the key may still be used. None if the last list is too old to tell: call `get` first."""
         known, now = self._known, self._now()
-        if now >= self._refresh_at:  # earlier, the list is two hours old only after a failure
+        # Before `_refresh_at`, a list can be two hours old only after a failed fetch. Then old keys stay in use.
+        if now >= self._refresh_at:
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
                 return None
@@ -154,7 +155,7 @@ class SigningKeys:
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
     def _choose(self, key_id: str, ended: bool) -> SigningKey:
-        """The key, or the error, after all waiting. `ended`: False if the wait for a fetch ran out."""
+        """The key, or the error, after all waiting. `ended` is False if the wait for a fetch ran out."""
         known, now = self._known, self._now()
         if known.is_good(key_id, now):
             return known.keys[key_id]
@@ -162,10 +163,10 @@ class SigningKeys:
             raise ServerMisconfigured(reason=f"signing keys: {self._why_failed}")
         if not ended:
             raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
-        is_for_all = not known.keys or key_id in known.keys
+        is_for_all = not known.keys or key_id in known.keys  # only a refresh can bring the key
         due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
         wait = math.ceil(max(1.0, due - now))  # `due` may be minus infinity: no fetch was tried
-        if not known.keys or self._failed_at > NEVER:
+        if not known.keys or self._last_fetch_failed:
             reason = f"signing keys could not be fetched ({self._why_failed or 'not tried again yet'})"
             raise ServiceUnavailable(retry_after=wait, reason=reason)
         if key_id in known.keys or now < known.differ_until:
@@ -173,7 +174,11 @@ class SigningKeys:
         raise InvalidToken(reason="unknown signing key")
 
     def _wait_for_news(self, key_id: str, known: KnownKeys, now: float) -> bool:
-        """Waits as the table above says. Returns False if the wait ran out."""
+        """Waits as the table above says. Returns False if the wait ran out.
+
+        First comes a refresh, if the last list is too old or lacks this key. If the id is unknown then, too, a fetch
+        for unknown ids follows.
+        """
         ended, is_too_old = True, known.is_too_old(now)
         if key_id in known.keys or is_too_old:
             can_wait_long = not known.keys or (is_too_old and now - self._failed_at >= RECENT_SECONDS)
@@ -182,9 +187,12 @@ class SigningKeys:
         return self._wait_for_unknown(key_id) if ended and is_unknown else ended
 
     def _wait_for_unknown(self, key_id: str) -> bool:
-        """Fetches the keys for an unknown id, if a fetch is allowed now. Returns False if the wait ran out."""
-        for _ in range(2):  # twice: the first wait may have joined a refresh
-            if self._failed_at > NEVER:
+        """Fetches the keys for an unknown id, if a fetch is allowed now. Returns False if the wait ran out.
+
+        After a failed fetch, nobody waits: the fetch runs in the background, for later requests.
+        """
+        for _ in range(2):  # twice: the first wait may have joined a refresh that began too early
+            if self._last_fetch_failed:
                 if self._now() >= self._next_for_unknown:
                     self._fetches.run_in_background(_FETCH, self._fetch_for_unknown)
                 return True
@@ -195,7 +203,7 @@ class SigningKeys:
         return True
 
     def _wait(self, fetch: Callable[[], None], due: float, seconds: float) -> bool:
-        """Waits for the running fetch, or starts this one if it is due. False if it takes longer than `seconds`."""
+        """Waits for the running fetch, or starts `fetch` if it is due. False if that takes longer than `seconds`."""
         now, began = self._now(), self._began_at
         left = seconds if began is None else max(0.0, began + seconds - now)
         try:
@@ -208,8 +216,12 @@ class SigningKeys:
         return True
 
     def broken_at(self) -> float:
-        """When a fetch last brought no key, while none was known; NEVER otherwise. Starts nothing."""
+        """While no key is known: the time of the last fetch without one. Otherwise NEVER. Starts nothing."""
         return NEVER if self._known.keys else max(self._failed_at, self._known.fetched_at)
+
+    @property
+    def _last_fetch_failed(self) -> bool:
+        return self._failed_at > NEVER
 
     def _refresh(self) -> None:
         if self._now() >= self._refresh_at:  # another thread may just have done it

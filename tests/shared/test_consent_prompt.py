@@ -13,7 +13,7 @@ import pytest
 
 from shared import AsyncUser, User
 from shared.errors import AccessDenied, ConsentRequired
-from shared.hosting import prompts_for_consent
+from shared.hosting import turn_into_consent_prompt
 from shared.requires_user import RequiresUser
 from shared.services import LazyServices
 from shared.settings.settings import Settings
@@ -99,10 +99,13 @@ def test_one_question_for_all_who_turn_a_failure_into_a_response(tenant: Lab) ->
     services = tenant.services(**{NAME: COPILOT})
     copilot = services.sessions.open(tenant.stack.issue_access_token("alice", azp=COPILOT)).access_token
     other = services.sessions.open(tenant.stack.issue_access_token("alice")).access_token
-    assert (prompts_for_consent(AccessDenied(), copilot), prompts_for_consent(KeyError(), copilot)) == (False, False)
+    assert (turn_into_consent_prompt(AccessDenied(), copilot), turn_into_consent_prompt(KeyError(), copilot)) == (
+        False,
+        False,
+    )
     missing = ConsentRequired(["a"])
-    assert (prompts_for_consent(missing, other), missing.status, missing.challenge()) == (False, 403, None)
-    assert (prompts_for_consent(missing, copilot), missing.status) == (True, 401)
+    assert (turn_into_consent_prompt(missing, other), missing.status, missing.challenge()) == (False, 403, None)
+    assert (turn_into_consent_prompt(missing, copilot), missing.status) == (True, 401)
     assert missing.challenge() == {"error": "consent_required"}
     assert ConsentRequired(["a"]).status == 403
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import ServiceUnavailable
 from shared.exchange.credential import RELOAD_AFTER_SECONDS, ConfidentialClients
-from shared.exchange.credential_loads import FAILED_COOLDOWN_SECONDS
+from shared.exchange.credential_loads import FAILED_COOLDOWN_SECONDS, CredentialLoads
 from shared.exchange.credential_sources import SecretCredential
 from shared.exchange.msal_client import MsalHttpClient
 from shared.net.deadline import within
@@ -48,19 +48,20 @@ class Vault:
         return LOADED
 
 
-Parts = tuple[ConfidentialClients, Vault, Clock]
+Parts = tuple[ConfidentialClients, CredentialLoads, Vault, Clock]
 
 
 @pytest.fixture
 def parts() -> Parts:
     vault, clock, settings = Vault(), Clock(), Settings.from_environ(GOOD)
     http = MsalHttpClient(settings.authority, Transport(), clock, lambda _: DISCOVERY)
-    return ConfidentialClients(settings.authority, settings.client, http, clock, vault.load), vault, clock
+    loads = CredentialLoads(settings.client.credentials, clock, vault.load)
+    return ConfidentialClients(settings.authority, settings.client, http, clock, loads), loads, vault, clock
 
 
 def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
-    clients, vault, _ = parts
-    clients.load_early()
+    clients, loads, vault, _ = parts
+    loads.load_early()
     finish_background_work()
     client = clients.get()
     assert vault.asked == 1
@@ -69,7 +70,7 @@ def test_what_was_loaded_early_is_used_once(parts: Parts) -> None:
 
 
 def test_a_clock_that_is_set_back_stops_no_reload(parts: Parts) -> None:
-    clients, vault, clock = parts
+    clients, _, vault, clock = parts
     client = clients.newest(clients.get())
     assert clients.newest(client) is client  # within the pause
     clock.forward(-3600)
@@ -78,9 +79,9 @@ def test_a_clock_that_is_set_back_stops_no_reload(parts: Parts) -> None:
 
 
 def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -> None:
-    clients, vault, _ = parts
+    clients, loads, vault, _ = parts
     vault.open.clear()
-    clients.load_early()
+    loads.load_early()
     threading.Timer(0.05, vault.open.set).start()
     assert clients.get() is clients.get()
     assert vault.asked == 1
@@ -89,8 +90,8 @@ def test_a_request_that_comes_while_it_is_loading_waits_for_that(parts: Parts) -
 @pytest.mark.parametrize(("later", "asked"), [(RELOAD_AFTER_SECONDS - 1, 1), (RELOAD_AFTER_SECONDS, 2)])
 def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, asked: int) -> None:
     """The first exchange may come long after the first request."""
-    clients, vault, clock = parts
-    clients.load_early()
+    clients, loads, vault, clock = parts
+    loads.load_early()
     finish_background_work()
     clock.forward(later)
     clients.get()
@@ -101,9 +102,9 @@ def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, aske
 
 @pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FAILED_COOLDOWN_SECONDS, 2)])
 def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int) -> None:
-    clients, vault, clock = parts
+    clients, loads, vault, clock = parts
     vault.down = True
-    clients.load_early()
+    loads.load_early()
     finish_background_work()
     clock.forward(later)
     with pytest.raises(ServiceUnavailable):
@@ -114,7 +115,7 @@ def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int
 
 
 def test_a_request_that_is_out_of_time_gets_503_and_the_load_goes_on(parts: Parts) -> None:
-    clients, vault, clock = parts
+    clients, _, vault, clock = parts
     vault.open.clear()
     with within(0.01, clock), pytest.raises(ServiceUnavailable, match="waited too long") as raised:
         clients.get()

@@ -10,10 +10,11 @@ import pytest
 
 from shared.errors import InvalidToken, ServiceUnavailable
 from shared.exchange.credential import ConfidentialClient
+from shared.exchange.credential_loads import CredentialLoads
 from shared.exchange.credential_sources import SecretCredential
 from shared.exchange.downstream_token import Refusal
 from shared.exchange.msal_client import EntraUnavailable, MsalHttpClient
-from shared.exchange.on_behalf_of import OnBehalfOf, fingerprint_of
+from shared.exchange.on_behalf_of import OnBehalfOf, credential_loads, fingerprint_of
 from shared.net.transport import Transport
 from shared.settings.authority import Authority
 from shared.settings.credentials import CredentialSettings
@@ -77,7 +78,8 @@ def exchange_with(clients: Clients, clock: Clock, pauses: list[float] | None = N
         clock.forward(seconds)
 
     http = MsalHttpClient(AUTHORITY, Transport(), clock)
-    made = OnBehalfOf(AUTHORITY, ClientSettings((SECRET,), ()), http, clock, sleep)
+    client = ClientSettings((SECRET,), ())
+    made = OnBehalfOf(AUTHORITY, client, http, clock, sleep, credentials=credential_loads(AUTHORITY, client, clock))
     made._clients = clients  # type: ignore[assignment]  # has what an exchange uses of it
     return made
 
@@ -157,8 +159,6 @@ def test_preparing_loads_the_credential_with_the_loader_that_was_given() -> None
         asked.append(sources)
         return SecretCredential(SECRET)
 
-    clock = Clock()
-    http = MsalHttpClient(AUTHORITY, Transport(), clock)
-    OnBehalfOf(AUTHORITY, ClientSettings((SECRET,), ()), http, clock, load=load).load_credential_early()
+    CredentialLoads((SECRET,), Clock(), load).load_early()
     finish_background_work()
     assert asked == [(SECRET,)]

@@ -33,7 +33,7 @@ class Instance:
     def __init__(self, lab: Lab, monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
         self.lab, self.changes = lab, changes
         self.services = LazyServices(lab.environ(**changes), now=lab.clock, sleep=lab.clock.forward)
-        monkeypatch.setitem(health.__globals__, "services", self.services)
+        monkeypatch.setitem(health.__globals__, "lazy_services", self.services)
 
         @RequiresUser(self.services)()
         def name(req: func.HttpRequest, user: User) -> object:

@@ -10,7 +10,7 @@ import pytest
 from emulators.applications import API, GRAPH
 from shared.errors import AccessDenied, ApiError, BadGateway, InvalidToken, ServiceUnavailable
 from shared.services import Services
-from shared.sessions import ANEW_SECONDS, RequestContext
+from shared.sessions import EXCHANGE_AGAIN_SECONDS, RequestContext
 from shared.telemetry.request_record import RequestRecord
 from shared.user.async_user import AsyncUser
 from tests.support.lab import Lab, at_once
@@ -76,7 +76,7 @@ def test_an_api_that_refuses_every_token_gets_502_and_costs_one_exchange_a_minut
     assert desk.since() == (1, [401, 401])
     assert desk.call() == 502
     assert desk.since() == (0, [401])
-    desk.lab.clock.forward(ANEW_SECONDS + 1)
+    desk.lab.clock.forward(EXCHANGE_AGAIN_SECONDS + 1)
     assert desk.call() == 502
     assert desk.since() == (1, [401, 401])
 
@@ -115,7 +115,7 @@ def test_after_a_403_nothing_is_repeated_while_the_scopes_are_the_same(desk: Des
     consent_later(desk.lab)
     assert desk.call("/me/messages") == 403  # within the minute
     assert desk.since() == (0, [403])
-    desk.lab.clock.forward(ANEW_SECONDS + 1)
+    desk.lab.clock.forward(EXCHANGE_AGAIN_SECONDS + 1)
     assert desk.call("/me/messages") == 200
     assert desk.since() == (1, [403, 200])
 
@@ -186,7 +186,7 @@ def test_two_people_whose_tokens_are_refused_at_once_keep_to_their_own(lab: Lab)
         lab.stack.graph.refused_tokens.refuse_seen()
         names = at_once(32, lambda number: lab.me(services, bearers[("alice", "olga")[number % 2]]))
         assert names == [people[("alice", "olga")[number % 2]] for number in range(32)]
-        lab.clock.forward(ANEW_SECONDS + 1)
+        lab.clock.forward(EXCHANGE_AGAIN_SECONDS + 1)
 
 
 def test_one_callers_minute_is_not_anothers(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from shared.exchange.credential import (
     RETURN_AFTER_SECONDS,
     ConfidentialClients,
 )
+from shared.exchange.credential_loads import CredentialLoads
 from shared.exchange.credential_sources import load_client_credential
 from shared.exchange.msal_client import MsalHttpClient
 from shared.net.transport import Transport
@@ -276,7 +277,9 @@ def test_who_asks_for_the_certificate_before_is_not_given_the_newest_because_ano
         settings.client,
         MsalHttpClient(settings.authority, Transport(), lab.clock),
         now,
-        partial(load_client_credential, authority=settings.authority),
+        CredentialLoads(
+            settings.client.credentials, now, partial(load_client_credential, authority=settings.authority)
+        ),
     )
     clients.get()
     refused = clients.newest(clients.get())
