@@ -383,7 +383,7 @@ def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
 
 def bearer_token(request: func.HttpRequest) -> str:
     """The token of the one `Authorization: Bearer` header. Raises MissingToken if there is none, or more than one."""
-    header = request.headers.get("Authorization", "")
+    header: str = request.headers.get("Authorization", "")
     scheme, _, rest = header.partition(" ")
     token = rest.lstrip(" ")
     if scheme.lower() != "bearer" or not _is_token(token):  # two headers arrive joined, with a comma
