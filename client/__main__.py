@@ -92,6 +92,10 @@ def _to_open(text: str, settings: Settings) -> str:
 
 def _advise(reply: Reply, settings: Settings, *, step_up: bool, consent: bool) -> None:
     """What the API asks for and which option gives it, unless the option was already used."""
+    if (pause := reply.headers.get("Retry-After", "")).isdecimal():
+        tell(f"Try again in {pause} s.")
+    if reply.status >= 500 and (log := os.environ.get("EMULATORS_API_LOG")):
+        tell(f"The cause is in the last lines of {log}")
     if claims := claims_of(reply):
         tell(f"The claims it asks for: {claims}")
         if not step_up:

@@ -16,7 +16,9 @@ class BoundedSession(requests.Session):
         """A connection that could not be made is tried once more. A request that got a response is not sent again."""
         super().__init__()
         self._timeout = (connect, read)
-        adapter = HTTPAdapter(max_retries=Retry(1, read=0, status=0, redirect=0, other=0))
+        # urllib3 would otherwise take a 503 with Retry-After for a reason to send again, and hide it in a RetryError.
+        retry = Retry(1, read=0, status=0, redirect=0, other=0, respect_retry_after_header=False)
+        adapter = HTTPAdapter(max_retries=retry)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 

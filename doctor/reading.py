@@ -41,6 +41,7 @@ class Reply(NamedTuple):
     status: int
     body: Json
     date: str
+    retry_after: str = ""
 
 
 class _Bearer(AuthBase):
@@ -122,7 +123,8 @@ class Reader:
                 data=b"" if method == "POST" else None,
             ) as response:
                 raw = b"".join(_bounded(response))
-                return Reply(response.status_code, _object(raw), response.headers.get("Date", ""))
+                date, retry_after = (response.headers.get(name, "") for name in ("Date", "Retry-After"))
+                return Reply(response.status_code, _object(raw), date, retry_after)
         except requests.RequestException as problem:
             raise CannotTellError(
                 f"{host} does not respond ({type(problem).__name__})", "a way to it: check the network and HTTPS_PROXY"

@@ -49,8 +49,8 @@ CODES = {
     "server_misconfigured": Code("settings, registration or credential are wrong; the log names what", "{log}"),
     "internal_error": Code("the function failed; the log has the traceback", "{log}"),
     "downstream_failed": Code("the API behind it failed; the log has its status", "{log}"),
-    "temporarily_unavailable": Code("Entra, Key Vault or the API behind it is down", right="another try, later"),
-    "downstream_timeout": Code("the API behind it did not respond in time", right="another try, later"),
+    "temporarily_unavailable": Code("Entra, Key Vault or the API behind it is down", right="another try, {later}"),
+    "downstream_timeout": Code("the API behind it did not respond in time", right="another try, {later}"),
 }
 """By the codes of docs/errors.md."""
 
@@ -169,6 +169,7 @@ def _explained(case: Case, reply: Reply) -> Wrong:
     words = {
         "log": _log(case, reply.body),
         "client": _client(case),
+        "later": f"in {reply.retry_after} s" if reply.retry_after.isdecimal() else "later",
         "consent": command("az", "ad", "app", "permission", "admin-consent", "--id", case.settings.client_id),
         "preauthorize": f"azd env set DEVELOPER_TOOL_CLIENT_IDS '[\"{AZURE_CLI}\"]' && azd provision",
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from emulators.functions_host.core_tools import func_environ
 from emulators.local.az import write_program
@@ -19,6 +21,10 @@ from emulators.local.sign_in import checked_person, client_environ
 from emulators.local.state import FOLDER, ROOT, StackState, running
 
 _CLIENT = (sys.executable, "-m", "client")
+_ALONE = """\
+the API does not run: `dev.py emulators` leaves it to you. Start it in another terminal, with one of these:
+  func start
+  python3 dev.py exec -- python -m emulators.functions_host"""
 
 
 def token(person: str | None, daemon: str | None) -> NoReturn:
@@ -39,8 +45,11 @@ def call(
     """One call as that person or daemon. A claims challenge or a missing consent is shown, or satisfied if asked."""
     if person is not None:
         checked_person(person)
-    if fault := _needed().api_fault:
-        raise LocalError(f"{fault} Then stop `dev.py run` and start it again.", exit_code=1)
+    state = _needed()
+    if state.api_fault:
+        raise LocalError(f"{state.api_fault} Then stop `dev.py run` and start it again.", exit_code=1)
+    if state.command == "emulators" and not _listens(state.api_url):
+        raise LocalError(_ALONE, exit_code=4)
     options = [] if step_up else ["--no-step-up"]
     options += ["--consent"] if consent else []
     options += ["-X", method] if method else []
@@ -106,11 +115,26 @@ def _as_client(person: str | None, daemon: str | None, *arguments: str) -> NoRet
     if daemon.lower() not in state.daemons:
         raise LocalError(f"there is no application {daemon!r}; there are {', '.join(state.daemons)} (see [app_roles])")
     own = state.daemons[daemon.lower()]
-    _become([*_CLIENT, *arguments], client_environ(own, state.api_url, state.sign_in_url, None))
+    _become([*_CLIENT, *arguments], client_environ({**own, **_log(state)}, state.api_url, state.sign_in_url, None))
 
 
 def _client_environ(state: StackState, person: str | None) -> dict[str, str]:
-    return client_environ(state.environ["client"], state.api_url, state.sign_in_url, person)
+    own = {**state.environ["client"], **_log(state)}
+    return client_environ(own, state.api_url, state.sign_in_url, person)
+
+
+def _log(state: StackState) -> dict[str, str]:
+    """Where the client says that the API writes its log. An API that somebody else starts has its own terminal."""
+    return {"EMULATORS_API_LOG": ".local/api.log"} if state.command == "run" else {}
+
+
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        with socket.create_connection((str(address.hostname), address.port or 80), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def _needed() -> StackState:

@@ -59,6 +59,15 @@ def test_a_redirect_is_shown_and_not_followed() -> None:
     assert (reply.status, other.requests) == (307, [])
 
 
+@pytest.mark.parametrize("status", [413, 429, 503])
+def test_a_response_that_says_when_to_try_again_is_shown_and_nothing_is_sent_again(status: int) -> None:
+    with serving((status, {"Retry-After": "10"}, b'{"code": "temporarily_unavailable"}')) as server:
+        reply = Api(server.url).call("GET", "/api/me", "t")
+
+    assert (reply.status, reply.headers["Retry-After"], len(server.requests)) == (status, "10", 1)
+    assert reply.text == '{"code": "temporarily_unavailable"}'
+
+
 def test_neither_netrc_nor_a_proxy_touches_a_call_on_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -262,6 +262,14 @@ def test_a_terminal_without_the_characters_is_no_reason_to_stop(stack: Stack) ->
     assert result.stdout.endswith('\n"?aj"\n')
 
 
+def test_a_response_that_asks_for_a_pause_is_shown_with_its_length_and_where_the_cause_is(stack: Stack) -> None:
+    with serving((503, {"Retry-After": "10"}, b'{"code": "temporarily_unavailable"}')) as api:
+        result = client(environ(stack, api.url) | {"EMULATORS_API_LOG": ".local/api.log"}, "/api/me")
+
+    assert (result.returncode, result.stdout.splitlines()[:2]) == (1, ["503 Service Unavailable", "Retry-After: 10"])
+    assert result.stderr == "Try again in 10 s.\nThe cause is in the last lines of .local/api.log\n"
+
+
 def test_an_api_out_of_reach_is_one_line(stack: Stack) -> None:
     with serving() as api:
         gone = api.url

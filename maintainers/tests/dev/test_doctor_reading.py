@@ -20,6 +20,7 @@ from doctor import reading
 from doctor.__main__ import main
 from doctor.az import TokenRefusedError, az_token
 from doctor.case import Case
+from doctor.checks import deployed
 from doctor.checks.surroundings import set_command
 from doctor.given import Given
 from doctor.reading import Reader, Service
@@ -76,6 +77,23 @@ def test_a_redirect_is_not_followed(server: tuple[str, dict[str, Any], Seen]) ->
     with pytest.raises(CannotTellError, match="responds 302"):
         reader.get(service, "/a", "a role")
     assert [path for _, path, _ in seen] == ["/a"]
+
+
+def test_a_response_that_says_when_to_try_again_is_a_response(
+    server: tuple[str, dict[str, Any], Seen], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no az
+    address, replies, seen = server
+    replies["/api/me"] = (503, {"Retry-After": "10"}, {"code": "temporarily_unavailable"})
+    reader, _ = reader_at(address)
+    reply = reader.send("GET", f"{address}/api/me", "token")
+    assert (reply.status, reply.body, reply.retry_after) == (503, {"code": "temporarily_unavailable"}, "10")
+    assert len(seen) == 1
+
+    case = Case(Given(site_settings(read_table())))
+    with pytest.raises(CannotTellError, match="503 temporarily_unavailable: Entra, Key Vault or the API") as told:
+        deployed._explained(case, reply)
+    assert told.value.right == "another try, in 10 s"
 
 
 def test_all_pages_are_read_at_their_own_host_alone(server: tuple[str, dict[str, Any], Seen]) -> None:

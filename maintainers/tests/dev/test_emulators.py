@@ -9,6 +9,7 @@ import pytest
 
 from emulators.local.processes import AppProcess
 from emulators.local.settings_file import NAME, local_settings, recover
+from emulators.loopback import free_port
 from maintainers.tests.dev.project import Project
 
 MINE = '{"IsEncrypted": false, "Values": {"MINE": "1"}}  '
@@ -53,6 +54,11 @@ def _serve_as_core_tools_would(project: Project, values: dict[str, str], folder:
 def test_without_a_file_of_ones_own_none_is_left(project: Project) -> None:
     with project.serving("emulators", "--port", "0") as serving:
         assert (project.root / NAME).exists()
+        state = {**project.state(), "api_url": f"http://127.0.0.1:{free_port()}"}  # its own may be a developer's
+        (project.root / ".local" / "stack.json").write_text(json.dumps(state), encoding="utf-8")
+        called = project.dev("call", "alice", "/api/me")
+        assert (called.returncode, called.stdout) == (4, "")
+        assert called.stderr.startswith("dev.py: the API does not run: `dev.py emulators` leaves it to you. Start it")
         assert serving.stop() == 0
 
     assert not (project.root / NAME).exists()
