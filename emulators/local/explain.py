@@ -22,11 +22,17 @@ from emulators.local.environment import process_environ
 from emulators.local.errors import LocalError
 from emulators.local.settings_of import settings_of
 from emulators.local.state import ROOT, StackState, running
+from emulators.people import TENANTS
 
 _CHECKS = (sys.executable, "-m", "shared.validation.explain")
 _SECONDS = 60.0
 _LONGEST_LINE = 4095  # characters that a terminal hands over at once; it drops the rest
 _MAX_INPUT = 1 << 20
+_NO_KEY = "the key set has no key with this kid"
+_NEW_KEYS = "The local stack makes new keys at each start: take a new token, as `python3 dev.py token alice` prints one."
+_AFTERWARDS = (
+    "If the API still refuses, the code in the response or its log says why. `dev.py doctor` checks the settings."
+)
 _LOGIN = "login.microsoftonline.com"
 _FILE = "local.settings.json"
 _EPILOG = """\
@@ -41,7 +47,7 @@ class _Settings(NamedTuple):
     environ: Mapping[str, str]
     source: str
     keys: Any = None
-    """The JWKS of the running stack."""
+    """The JWKS of the running stack, if the settings are for its tenant."""
 
 
 def explain(argv: Sequence[str]) -> int:
@@ -50,15 +56,22 @@ def explain(argv: Sequence[str]) -> int:
     settings = _settings(options)
     keys = _key_file(options.keys) if options.keys else settings.keys
     token = _token(options.token)
+    keys_are_local = keys is not None and not options.keys
     question = {"token": token, "environ": dict(settings.environ), "keys": keys, "values": options.values}
     answer = _ask(question)
+    for check in answer.get("checks", ()):
+        if keys_are_local and check["seen"] == _NO_KEY:
+            check["advice"] = _NEW_KEYS
     return _show(answer, settings, has_keys=keys is not None, values=options.values)
 
 
 def _settings(options: argparse.Namespace) -> _Settings:
-    if options.env_file is not None:
-        return _Settings(settings_of(options.env_file), f"the settings in {options.env_file.name}")
     state = running()
+    if options.env_file is not None:
+        environ = settings_of(options.env_file)
+        is_local = state is not None and environ.get("AzureAd__TenantId", "").lower() in TENANTS
+        keys = _published_keys(state, environ) if state is not None and is_local else None
+        return _Settings(environ, f"the settings in {options.env_file.name}", keys)
     if state is not None:
         name = (options.api or "api").lower()
         if name not in state.environ or name == "client":
@@ -100,9 +113,13 @@ def _token(given: str | None) -> str:
         text = _prompt() if sys.stdin.isatty() else sys.stdin.read(_MAX_INPUT)
     else:
         text = given
+        if os.path.isfile(text):
+            raise LocalError(f"{text} is the name of a file. To read the token in it: python3 dev.py explain < {text}")
     token = re.sub(r"\A(authorization:)?\s*(bearer(\s|\Z))?\s*", "", text.strip(), flags=re.IGNORECASE)
     if not token:
         raise LocalError("no token was given. For instance: python3 dev.py token alice | python3 dev.py explain")
+    if token.startswith(("{", "[")):
+        raise LocalError("this is JSON and no token: give the value of access_token alone, without quotes")
     return token
 
 
@@ -164,8 +181,10 @@ def _lines(
     yield ""
     if failed:
         yield f"The API responds with {failed[0]['reply']}, because of this check: {failed[0]['name']}"
-    else:
-        yield "Every check passes that could be made here."
+        return
+    is_genuine = any(check["name"] == "signature" and check["outcome"] == "ok" for check in answer["checks"])
+    told = "The token is good." if is_genuine else "Every check passes that could be made, but the signature was not checked."
+    yield _filled("", f"{told} {_AFTERWARDS}", width)
 
 
 def _lines_of_check(check: Mapping[str, str], width: int) -> Iterator[str]:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from ..errors import ApiError, InsufficientScope, InvalidToken, SettingsError
+from ..errors import ApiError, InsufficientScope, InvalidToken, MissingToken, SettingsError
 from ..settings import Settings, is_guid
 from .access_token import LEEWAY_SECONDS, AccessTokenValidator, ValidatedAppToken, _kind_of, _split_scopes
 from .jws import ALGORITHM, MAX_TOKEN_CHARS, SigningKey, key_id_of, parse_key_set, parse_segment
 from .kinds_of_user import admitted_agent, check_no_user_account, client_of
-from .refusals import ALGORITHMS
+from .refusals import ALGORITHMS, why_no_bearer
 
 OK, FAILED, UNKNOWN = "ok", "FAILED", "unknown"
 _RENAMED = {"not a compact JWS": "form", "not a JSON object": "header"}  # the head of a reason → the check
 _TIMES = ("iat", "nbf", "exp", "auth_time")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]*=*", re.ASCII)  # RFC 6750 §2.1; other characters do not reach the validation
 _MAX_NAME, _MAX_VALUE = 64, 400  # characters that are shown
 
 _EXPECTED = {
@@ -35,16 +37,17 @@ _EXPECTED = {
     "issuer": "that of the tenant at AzureAd__Instance, in the version of ver",
     "issuer of the signing key": "that of the tenant",
     "audience": "one of AzureAd__Audiences",
+    "default audience": "AzureAd__ClientId, or api:// and this id",
     "client application": "one of AzureAd__AllowedClients, if there are any",
     "times": f"iat, nbf and exp, now and {LEEWAY_SECONDS} seconds around",
     "kind": "an access token of a user, or of an application",
     "user": "a person, or whoever AzureAd__AllowGuests and AzureAd__AllowAgentUsers let in",
     "scope": "one of AzureAd__Scopes, unless the function names others",
 }
-"""Each check, in order → what the API wants to see."""
+"""Each check, in order → what the API wants to see. The default audience holds if AzureAd__Audiences is not set."""
 
 _ADVICE = {
-    "form": "Copy the whole access token: three parts with dots between them, and no code or refresh token.",
+    "form": "Copy the whole access token, without quotes: three parts with dots between them, and no code or refresh token.",
     "header": "Get the token from Entra's v2.0 token endpoint, for a scope of this API.",
     "type": "Send an access token.",
     "key id": "Get the token from Entra.",
@@ -54,6 +57,7 @@ _ADVICE = {
     "issuer": "Compare AzureAd__Instance and AzureAd__TenantId with iss and ver: --values shows them.",
     "issuer of the signing key": "Compare the tenant of the token with the key set.",
     "audience": "Have the client ask for api://{client id of this API}/{scope}, or correct AzureAd__Audiences.",
+    "default audience": "Have the client ask for api://{client id of this API}/{scope}, or correct AzureAd__ClientId.",
     "client application": "Add the client id to AzureAd__AllowedClients, or call with a client that is listed.",
     "times": "Get a new token. If it is new, correct the clock of the computer that checks it.",
     "kind": "Send the access token for this API, not the ID token. The client must ask for a scope of this API.",
@@ -95,7 +99,7 @@ class _Explanation:
         self._key: SigningKey | None = None
 
     def checks(self) -> Iterator[Check]:
-        form = list(_checks(lambda: key_id_of(self._token), self._seen_in_header()))
+        form = list(self._form())
         yield from form
         yield self._signature(is_sound=all(check.outcome == OK for check in form))
         claims = claims_of(self._token)
@@ -106,6 +110,14 @@ class _Explanation:
         yield Check("claims", OK, f"{len(claims)} claims")
         yield from self._issuer(claims)
         yield from self._others({"ver": "2.0", **claims})  # without ver, the issuer is refused
+
+    def _form(self) -> Iterator[Check]:
+        seen = self._seen_in_header()
+        if _BEARER.fullmatch(self._token):
+            yield from _checks(lambda: key_id_of(self._token), seen)
+            return
+        yield Check("form", FAILED, why_no_bearer(f"Bearer {self._token}"), reply=_reply(MissingToken()))
+        yield from (Check(name, UNKNOWN, "not reached") for name in seen if name != "form")
 
     def _seen_in_header(self) -> dict[str, str]:
         header = _segment(self._token, 0) or {}
@@ -137,7 +149,8 @@ class _Explanation:
         validator, client = self._validator, _kind("azp", client_of(claims))
         seen = {"audience": _kind("aud", claims.get("aud")), "client application": client}
         yield from _checks(lambda: validator._check_audience(claims), seen)
-        yield from _checks(lambda: validator._check_time(claims), {"times": "times"})
+        (times,) = _checks(lambda: validator._check_time(claims), {"times": "valid"})
+        yield times._replace(seen=f"{times.seen}{_until(claims.get('exp'), validator._now())}")
         (kind,) = _checks(lambda: _kind_of(claims), {"kind": "a user's"})
         if kind.outcome == FAILED:
             yield from (kind, *(Check(name, UNKNOWN, "not reached") for name in ("user", "scope")))
@@ -185,11 +198,22 @@ def _checks(run: Callable[[], object], seen: Mapping[str, str]) -> Iterator[Chec
         yield from (Check(name, OK, kind) for name, kind in seen.items())
 
 
+def _until(end: object, now: float) -> str:
+    """How long ago the token ended, or when it will."""
+    if type(end) is not int:
+        return ""
+    minutes = round(abs(end - now) / 60)
+    return f"; it ended {minutes} min ago" if end <= now else f"; it ends in {minutes} min"
+
+
 def _complete(check: Check, settings: Settings, values: bool) -> Check:
     """The check with what was expected and, after a failure, what to change."""
+    own = settings.authority.client_id
+    is_default = check.name == "audience" and settings.tokens.audiences == (own, f"api://{own}")
+    words = "default audience" if is_default else check.name
     given = f" ({' '.join(_given(check.name, settings))})" if values and _given(check.name, settings) else ""
-    advice = _ADVICE[check.name] if check.outcome == FAILED else ""
-    return check._replace(expected=_EXPECTED[check.name] + given, advice=advice)
+    advice = _ADVICE[words] if check.outcome == FAILED else ""
+    return check._replace(expected=_EXPECTED[words] + given, advice=advice)
 
 
 def _given(name: str, settings: Settings) -> tuple[str, ...]:
@@ -215,7 +239,7 @@ def claims_of(token: str) -> dict[str, Any] | None:
 
 def _segment(token: str, number: int) -> dict[str, Any] | None:
     segments = token.split(".")
-    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3:
+    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3 or not _BEARER.fullmatch(token):
         return None
     try:
         return parse_segment(base64.urlsafe_b64decode(segments[number] + "=" * (-len(segments[number]) % 4)))

@@ -54,7 +54,9 @@ def why_not_compact(token: str, max_chars: int) -> str:
         return f"not a compact JWS: encrypted (JWE); {SEND_THIS_APIS}, and its registration must have no encryption key"
     if segments == 1:
         return f"not a compact JWS: one segment, an opaque token of another service; {SEND_THIS_APIS}"
-    return f"not a compact JWS: {segments} segments, or characters that no segment has"
+    is_cut = segments == 2 or token.endswith(".")
+    told = f"not a compact JWS: {segments} segments, or characters that no segment has"
+    return f"{told}; the token was probably cut off" if is_cut else told
 
 
 def why_header(header: Mapping[str, Any], expected: str, refused: frozenset[str]) -> str:
@@ -69,13 +71,16 @@ def why_header(header: Mapping[str, Any], expected: str, refused: frozenset[str]
     return f"header: {', '.join(sorted(refused & header.keys()))} is not accepted"
 
 
-def why_signature(token: str, kind: str) -> str:
-    """The reason for a signature that does not fit. `kind`: the type of PyJWT's error.
+def why_signature(token: str, size: int) -> str:
+    """The reason for a signature that does not fit. `size`: how many bytes a signature of the key has.
 
     The tokens of Graph have a `nonce` in their header. Only Graph can check their signature.
     """
-    told = f"signature: {kind}"
-    return f"{told}; the header has a nonce: {_MICROSOFT_API}" if _has_nonce(token) else told
+    if len(token.rpartition(".")[2]) * 3 // 4 < size:  # 4 characters of base64url are 3 bytes
+        return "signature: incomplete; the token was probably cut off"
+    if _has_nonce(token):
+        return f"signature: does not fit; the header has a nonce: {_MICROSOFT_API}"
+    return "signature: does not fit; the token was changed on its way, or is not Entra's"
 
 
 def _has_nonce(token: str) -> bool:

@@ -22,13 +22,17 @@ ELSEWHERE = "3c1a0000-0000-4000-8000-000000000001"
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 ASK = "the client must ask for a scope of this API, api://{client id}/{scope}"
 MICROSOFT = f"a token for a Microsoft API, such as Graph; {ASK}"
+CUT = "incomplete; the token was probably cut off"
 NO_KIND = "not an access token of a user or of an application"
 
 Make = Callable[[Genuine], str]
 FORMS: dict[str, tuple[Make, str]] = {
     "opaque": (lambda g: "EwB4A8l6BAAU", f"not a compact JWS: one segment, an opaque token of another service; {ASK}"),
     "encrypted": (lambda g: "a.b.c.d.e", "not a compact JWS: encrypted (JWE); "),
-    "two segments": (lambda g: g.text(), "not a compact JWS: 2 segments, or characters that no segment has"),
+    "two segments": (
+        lambda g: g.text(),
+        "not a compact JWS: 2 segments, or characters that no segment has; the token was probably cut off",
+    ),
     "four segments": (lambda g: f"{g.token()}.x", "not a compact JWS: 4 segments"),
     "too long": (lambda g: "a" * 40_000, "not a compact JWS: longer than 32768 characters"),
     "of Static Web Apps": (
@@ -45,9 +49,13 @@ FORMS: dict[str, tuple[Make, str]] = {
     "no key id": (lambda g: g.with_header(kid=GONE), "key id: no kid, or one that is too long"),
     "a nonce": (
         lambda g: f"{encoded({**g.header, 'nonce': 'hunter2'})}.{g.token().split('.', 1)[1]}",
-        f"signature: InvalidSignatureError; the header has a nonce: {MICROSOFT}",
+        f"signature: does not fit; the header has a nonce: {MICROSOFT}",
     ),
-    "changed": (lambda g: f"{g.text(x='y')}.{encoded(g.signature())}", "signature: InvalidSignatureError"),
+    "changed": (lambda g: f"{g.text(x='y')}.{encoded(g.signature())}", "signature: does not fit; the token was changed"),
+    "no last character": (lambda g: g.token()[:-1], f"signature: {CUT}"),
+    "no last two characters": (lambda g: g.token()[:-2], f"signature: {CUT}"),
+    "half a signature": (lambda g: g.token()[:-170], f"signature: {CUT}"),
+    "an empty signature": (lambda g: f"{g.text()}.", "not a compact JWS: 3 segments, or characters that no segment has; the"),
 }
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "no tenant": ({"tid": GONE}, "tenant: the token names none (tid)"),
@@ -155,7 +163,7 @@ def test_the_kinds_of_wrong_audience(lab: Lab, case: str) -> None:
 def test_a_genuine_token_for_graph(lab: Lab) -> None:
     """Its signature is over the hash of the nonce in its header, so no API but Graph can check it."""
     told = refused(lab, lambda _: lab.stack.issue_access_token("alice", app="graph"))
-    assert told == f"signature: InvalidSignatureError; the header has a nonce: {MICROSOFT}"
+    assert told == f"signature: does not fit; the header has a nonce: {MICROSOFT}"
 
 
 def test_a_tenant_that_is_not_in_the_list(several: Lab) -> None:

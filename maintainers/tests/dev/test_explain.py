@@ -22,6 +22,7 @@ from tests.support.genuine import public_jwk
 from tests.support.tokens import STRANGER, signed
 
 SETTINGS = {"AzureAd__TenantId": TENANT, "AzureAd__ClientId": CLIENT, "AzureAd__Scopes": "access_as_user"}
+UNCHECKED = "Every check passes that could be made, but the signature was not checked."
 FORMS = {
     "lines": "".join(f'{name}="{value}"\n' for name, value in SETTINGS.items()),
     "local.settings.json": json.dumps({"IsEncrypted": False, "Values": SETTINGS}),
@@ -68,10 +69,25 @@ def test_a_token_from_standard_input_and_no_keys(project: Project, env_file: str
     result = explain(project, "--env-file", env_file, given=f"Authorization: Bearer {token()}\n")
     assert result.returncode == 0, result.stderr
     assert "  unknown  signature                  seen: not checked: there is no key set\n" in result.stdout
-    assert "  ok       audience                   seen: GUID; expected: one of AzureAd__Audiences\n" in result.stdout
-    assert result.stdout.endswith("\nEvery check passes that could be made here.\n")
+    assert "  ok       audience                   seen: GUID; expected: AzureAd__ClientId, or api://" in result.stdout
+    assert f"\n{UNCHECKED} If the API still refuses, the code in the response" in result.stdout
+    assert "The token is good." not in result.stdout
     assert result.stderr.startswith("The signature was not checked. --keys FILE takes the keys")
     assert not any(value in result.stdout for value in (TENANT, CLIENT, "alice"))
+
+
+def test_a_good_token_is_called_good_and_no_more_is_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], env_file: str
+) -> None:
+    monkeypatch.setattr(local, "running", lambda: None)
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [public_jwk(STRANGER.public_key(), kid="key")]}), encoding="utf-8")
+    assert local.explain([token(), "--env-file", env_file, "--keys", str(keys)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == (
+        "The token is good. If the API still refuses, the code in the response or its log says why. "
+        "`dev.py doctor` checks the settings."
+    )
 
 
 def test_a_wrong_token_as_an_argument_with_keys(project: Project, env_file: str, tmp_path: Path) -> None:
@@ -112,6 +128,8 @@ MISTAKES = {
     "no lines": (["--env-file", "LINES"], "line 1: expected NAME=value"),
     "no keys": (["--env-file", "GOOD", "--keys", "nowhere"], "cannot read nowhere: No such file or directory"),
     "keys that are no JSON": (["--env-file", "GOOD", "--keys", "BAD"], "is not JSON; --keys takes a JWKS"),
+    "a file": (["--env-file", "GOOD", "LIST"], "is the name of a file. To read the token in it: python3 dev.py expl"),
+    "JSON": (["--env-file", "GOOD", '{"access_token": "hunter2"}'], "this is JSON and no token: give the value of"),
     "no token": (["--env-file", "GOOD", "Bearer "], "no token was given. For instance: python3 dev.py token alice | "),
 }
 
@@ -157,7 +175,7 @@ def test_at_a_terminal_it_asks_and_shows_nothing_of_what_is_typed(project: Proje
     os.write(main, f"{bearer}\n".encode())
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert out.decode().endswith("Every check passes that could be made here.\n")
+    assert UNCHECKED in out.decode()
     seen += _read(main, b"not checked")
     os.close(main)
     assert bearer[:20].encode() not in seen

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from maintainers.tests.dev.project import Project, Serving, wait_until, with_wrong_prefetch
+from tests.support.tokens import encoded
 
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+\n")
 LINUX_ONLY = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are listed in /proc")
@@ -183,6 +184,20 @@ def test_a_token_is_explained_with_the_settings_and_the_keys_of_the_stack(stack:
     assert "  ok       signature                  seen: a valid one; expected:" in good.stdout
     assert "unknown" not in good.stdout
     assert not TOKEN.search(good.stdout)
+
+    assert good.stdout.splitlines()[-1].startswith("The token is good. ")
+
+    environ = stack.project.state()["environ"]["api"]
+    (stack.project.root / "api.env").write_text(
+        "".join(f"{name}={environ[name]}\n" for name in environ if name.startswith("AzureAd__T")) + (
+        f"AzureAd__ClientId={environ['AzureAd__ClientId']}\n"), encoding="utf-8"
+    )
+    rest = token.partition(".")[2]
+    earlier = f"{encoded({'alg': 'RS256', 'kid': 'of-an-earlier-start'})}.{rest}"
+    for bearer, seen in ((token, "ok       signature   "), (earlier, "FAILED   signature   ")):
+        by_file = stack.project.dev("explain", bearer, "--env-file", "api.env")
+        assert (seen in by_file.stdout, by_file.stderr) == (True, "")
+    assert "to do: The local stack makes new keys at each start: take a new token, as `python3" in by_file.stdout
 
     other = stack.project.dev("explain", token, "--api", "Orders")
     assert (other.returncode, other.stderr) == (1, "")
