@@ -29,7 +29,9 @@ _SECONDS = 60.0
 _LONGEST_LINE = 4095  # characters that a terminal hands over at once; it drops the rest
 _MAX_INPUT = 1 << 20
 _NO_KEY = "the key set has no key with this kid"
-_NEW_KEYS = "The local stack makes new keys at each start: take a new token, as `python3 dev.py token alice` prints one."
+_NEW_KEYS = (
+    "The local stack makes new keys at each start: take a new token, as `python3 dev.py token alice` prints one."
+)
 _AFTERWARDS = (
     "If the API still refuses, the code in the response or its log says why. `dev.py doctor` checks the settings."
 )
@@ -68,10 +70,10 @@ def explain(argv: Sequence[str]) -> int:
 def _settings(options: argparse.Namespace) -> _Settings:
     state = running()
     if options.env_file is not None:
-        environ = settings_of(options.env_file)
-        is_local = state is not None and environ.get("AzureAd__TenantId", "").lower() in TENANTS
-        keys = _published_keys(state, environ) if state is not None and is_local else None
-        return _Settings(environ, f"the settings in {options.env_file.name}", keys)
+        given = settings_of(options.env_file)
+        is_local = given.get("AzureAd__TenantId", "").lower() in TENANTS
+        keys = _published_keys(state, given) if state is not None and is_local else None
+        return _Settings(given, f"the settings in {options.env_file.name}", keys)
     if state is not None:
         name = (options.api or "api").lower()
         if name not in state.environ or name == "client":
@@ -183,7 +185,11 @@ def _lines(
         yield f"The API responds with {failed[0]['reply']}, because of this check: {failed[0]['name']}"
         return
     is_genuine = any(check["name"] == "signature" and check["outcome"] == "ok" for check in answer["checks"])
-    told = "The token is good." if is_genuine else "Every check passes that could be made, but the signature was not checked."
+    told = (
+        "The token is good."
+        if is_genuine
+        else "Every check passes that could be made, but the signature was not checked."
+    )
     yield _filled("", f"{told} {_AFTERWARDS}", width)
 
 

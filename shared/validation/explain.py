@@ -47,7 +47,7 @@ _EXPECTED = {
 """Each check, in order → what the API wants to see. The default audience holds if AzureAd__Audiences is not set."""
 
 _ADVICE = {
-    "form": "Copy the whole access token, without quotes: three parts with dots between them, and no code or refresh token.",
+    "form": "Copy the whole access token without quotes: three parts with dots between, and no code or refresh token.",
     "header": "Get the token from Entra's v2.0 token endpoint, for a scope of this API.",
     "type": "Send an access token.",
     "key id": "Get the token from Entra.",

@@ -108,7 +108,9 @@ def test_the_check_that_fails_is_named_with_what_to_change(case: str) -> None:
     assert list(found) == NAMES[: len(found)]
 
 
-OF_THE_VALIDATOR = [name for name, row in BROKEN.items() if row[3] not in ("403 insufficient_scope", "401 missing_token")]
+OF_THE_VALIDATOR = [
+    name for name, row in BROKEN.items() if row[3] not in ("403 insufficient_scope", "401 missing_token")
+]
 OF_THE_VALIDATOR.remove("another kid")  # SigningKeys refuses it, before the validator has a key
 
 
@@ -155,7 +157,7 @@ def test_settings_decide_as_they_do_in_the_api() -> None:
     ],
 )
 def test_a_wrong_audience_names_the_setting_that_decides(settings: dict[str, str], expected: str, advice: str) -> None:
-    check = checks(token(aud=OTHER), **settings)["audience"]
+    check = checks(token(aud=OTHER), KEY, values=False, **settings)["audience"]
     assert (check.outcome, check.expected) == (FAILED, expected)
     assert check.advice.endswith(advice)
 

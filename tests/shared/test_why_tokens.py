@@ -51,11 +51,17 @@ FORMS: dict[str, tuple[Make, str]] = {
         lambda g: f"{encoded({**g.header, 'nonce': 'hunter2'})}.{g.token().split('.', 1)[1]}",
         f"signature: does not fit; the header has a nonce: {MICROSOFT}",
     ),
-    "changed": (lambda g: f"{g.text(x='y')}.{encoded(g.signature())}", "signature: does not fit; the token was changed"),
+    "changed": (
+        lambda g: f"{g.text(x='y')}.{encoded(g.signature())}",
+        "signature: does not fit; the token was changed",
+    ),
     "no last character": (lambda g: g.token()[:-1], f"signature: {CUT}"),
     "no last two characters": (lambda g: g.token()[:-2], f"signature: {CUT}"),
     "half a signature": (lambda g: g.token()[:-170], f"signature: {CUT}"),
-    "an empty signature": (lambda g: f"{g.text()}.", "not a compact JWS: 3 segments, or characters that no segment has; the"),
+    "an empty signature": (
+        lambda g: f"{g.text()}.",
+        "not a compact JWS: 3 segments, or characters that no segment has; the",
+    ),
 }
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "no tenant": ({"tid": GONE}, "tenant: the token names none (tid)"),

@@ -152,6 +152,22 @@ def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
     assert (answered.returncode, answered.stdout.splitlines()[0]) == (0, "200 OK")
 
 
+def test_a_response_that_asks_for_a_pause_is_shown_with_its_length_and_where_the_cause_is(stack: Serving) -> None:
+    faults = f"{stack.project.state()['sign_in_url']}/_emulators/faults"
+    with requests.Session() as session:
+        session.trust_env = False
+        fault = {"target": "graph", "status": 429, "headers": {"Retry-After": "9"}}
+        session.post(faults, json=fault, timeout=10).raise_for_status()
+        try:
+            result = stack.project.dev("call", "alice", "/api/me")
+        finally:
+            session.delete(faults, timeout=10)
+
+    assert (result.returncode, result.stdout.splitlines()[0]) == (1, "503 Service Unavailable")
+    assert result.stderr == "Try again in 9 s.\nThe cause is in the last lines of .local/api.log\n"
+    assert "temporarily_unavailable" in (stack.project.root / ".local" / "api.log").read_text(encoding="utf-8")
+
+
 def test_a_missing_consent_is_explained_and_with_a_flag_given(stack: Serving) -> None:
     shown = stack.project.dev("call", "connor", "/api/me")
     given = stack.project.dev("call", "connor", "--consent", "/api/me")
@@ -189,8 +205,9 @@ def test_a_token_is_explained_with_the_settings_and_the_keys_of_the_stack(stack:
 
     environ = stack.project.state()["environ"]["api"]
     (stack.project.root / "api.env").write_text(
-        "".join(f"{name}={environ[name]}\n" for name in environ if name.startswith("AzureAd__T")) + (
-        f"AzureAd__ClientId={environ['AzureAd__ClientId']}\n"), encoding="utf-8"
+        "".join(f"{name}={environ[name]}\n" for name in environ if name.startswith("AzureAd__T"))
+        + (f"AzureAd__ClientId={environ['AzureAd__ClientId']}\n"),
+        encoding="utf-8",
     )
     rest = token.partition(".")[2]
     earlier = f"{encoded({'alg': 'RS256', 'kid': 'of-an-earlier-start'})}.{rest}"
