@@ -233,7 +233,7 @@ class Sessions:
     ) -> bool:
         """True if the key may still be used. A withdrawn key's entry is removed.
 
-        The key check may return None, which leaves it open. Then this is False, and the token is validated again.
+        If the key check cannot tell (None), this is False, and the token is validated again.
         """
         is_valid = self._keys.still_valid(token.key_id, token.key)
         if is_valid is False:
@@ -448,14 +448,14 @@ class RequestContext(CallerContext):
             ApiError: the exchange failed, or the context is closed.
         """
         bearer = self._open_bearer()
-        wait = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
-        known = self._sessions.known_token(self._session, api.scopes, refusal) if wait is None else None
+        prefetched = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
+        known = self._sessions.known_token(self._session, api.scopes, refusal) if prefetched is None else None
         if known is not None:  # most requests
             self.record.token_was_known(api.name)
             return known
         started = perf_counter()
         try:
-            token = wait() if wait is not None else self._token_of_session(bearer, api, refusal)
+            token = self._token_of_session(bearer, api, refusal) if prefetched is None else prefetched()
         except ExchangedLately:  # nothing was requested, so the record counts nothing
             raise
         except ApiError:
