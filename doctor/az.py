@@ -25,10 +25,12 @@ class TokenRefusedError(CannotTellError):
 def az_token(scope: str, tenant: str) -> str:
     """An access token for `scope`; `tenant` may be "". Raises CannotTellError. The reason never holds what az wrote."""
     if not all(_PLAIN.fullmatch(one) for one in (scope, tenant or "-")):
-        raise CannotTellError("a scope or a tenant holds characters that no such name has", "correct the settings")
+        raise CannotTellError(
+            "a scope or a tenant holds characters that no such name has", "settings without such characters"
+        )
     program = shutil.which("az")
     if program is None:
-        raise CannotTellError("the Azure CLI (az) is not installed", "install it: https://aka.ms/azure-cli")
+        raise CannotTellError("the Azure CLI (az) is not installed", "the Azure CLI: https://aka.ms/azure-cli")
     of_tenant = ("--tenant", tenant) if tenant else ()
     arguments = ("account", "get-access-token", "--scope", scope, *of_tenant, "--output", "json")
     try:

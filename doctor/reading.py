@@ -83,7 +83,7 @@ class Reader:
                 raise CannotTellError(
                     f"{service.name} names a next page at another host", "report this to its operator"
                 )
-        raise CannotTellError(f"a list of {service.name} has more than {MAX_PAGES} pages", "look at it in the portal")
+        raise CannotTellError(f"a list of {service.name} has more than {MAX_PAGES} pages", "a look in the portal")
 
     def names_of_settings(self, service: Service, path: str, right: str) -> list[str] | None:
         """The names of app settings. ARM lists them with POST, which changes nothing. The values are dropped here."""

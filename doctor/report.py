@@ -26,7 +26,7 @@ def text(verdicts: Sequence[Verdict]) -> str:
         lines.append(f"{status:<11}  {names}: {'; '.join(found)}")
         lines += [f"{_INDENT}{each}" for each in commands]
         if right:
-            lines.append(f"{_INDENT}it takes {right}")
+            lines.append(f"{_INDENT}it takes: {right}")
     counted = [f"{sum(one.status == status for one in verdicts)} {status}" for status in (OK, WRONG, UNKNOWN)]
     return "\n".join((*lines, f"\n{len(verdicts)} checks: {', '.join(counted)}"))
 

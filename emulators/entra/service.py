@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..applications import API_IDENTITY, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
+from ..applications import API_IDENTITY, GRAPH_URI, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
 from ..directory import AUTH_CONTEXTS, Directory
 from ..people import CONTOSO, CUSTOMERS
 from .app_claims import app_only_claims, managed_identity_claims
@@ -122,6 +122,7 @@ class Entra:
 
     def _signed(self, claims: Mapping[str, object], version: int) -> str:
         header = {"x5t": self.keys.current.x5t} if version == 1 else {}
-        token = self.keys.sign(header, {name: value for name, value in claims.items() if value is not None})
+        sign = self.keys.sign_for_graph if claims.get("aud") == GRAPH_URI else self.keys.sign
+        token = sign(header, {name: value for name, value in claims.items() if value is not None})
         self.on_token(token)
         return token

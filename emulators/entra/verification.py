@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 
 from ..people import CUSTOMERS, TENANTS
-from .signing import SigningKeys
+from .signing import SigningKeys, as_signed
 
 
 class TokenError(Exception):
@@ -56,7 +56,7 @@ def _verify_signature(token: str, keys: SigningKeys) -> dict[str, Any]:
         raise TokenError("key", "The key was not found.")
     unchecked = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
     try:
-        return jwt.decode(token, signer.key.public_key(), algorithms=["RS256"], options=unchecked)  # type: ignore[arg-type]
+        return jwt.decode(as_signed(token), signer.key.public_key(), algorithms=["RS256"], options=unchecked)  # type: ignore[arg-type]
     except jwt.InvalidTokenError:
         raise TokenError("signature", "Key was found, but use of the key to verify the signature failed.") from None
 

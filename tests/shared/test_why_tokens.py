@@ -152,6 +152,12 @@ def test_the_kinds_of_wrong_audience(lab: Lab, case: str) -> None:
     assert api not in told
 
 
+def test_a_genuine_token_for_graph(lab: Lab) -> None:
+    """Its signature is over the hash of the nonce in its header, so no API but Graph can check it."""
+    told = refused(lab, lambda _: lab.stack.issue_access_token("alice", app="graph"))
+    assert told == f"signature: InvalidSignatureError; the header has a nonce: {MICROSOFT}"
+
+
 def test_a_tenant_that_is_not_in_the_list(several: Lab) -> None:
     told = refused(several, lambda genuine: genuine.with_claims(tid=ELSEWHERE))
     assert told == "tenant: another than those of AzureAd__AllowedTenants"
@@ -164,7 +170,7 @@ def test_the_line_in_the_log_has_the_reason_and_the_body_has_not(lab: Lab, caplo
     def hello(req: func.HttpRequest, user: User) -> object:
         raise AssertionError("must not run")
 
-    token = lab.stack.issue_access_token("alice", aud="https://graph.microsoft.com")
+    token = lab.stack.issue_access_token("alice", aud="https://management.azure.com")
     headers = {"Authorization": f"Bearer {token}"}
     reply: func.HttpResponse = hello(req=func.HttpRequest("GET", "https://localhost/", headers=headers, body=b""))
     body = json.loads(reply.get_body())

@@ -167,6 +167,11 @@ def shared_cache(patient: Patient) -> None:
     )
 
 
+def without_vault(patient: Patient) -> None:
+    patient.stack.vault.readers.clear()
+    patient.stack.vault.certificate_users.clear()
+
+
 def both(*ways: Callable[[Patient], None]) -> Callable[[Patient], None]:
     def breaks(patient: Patient) -> None:
         for each in ways:
@@ -388,7 +393,7 @@ BREAKAGES = {
     ),
     "no role on the vault": Breakage(
         "role on the vault",
-        lambda patient: patient.stack.vault.readers.clear(),
+        without_vault,
         "is not Key Vault Secrets User on obo-local",
         "az role assignment create --role 'Key Vault Secrets User'",
     ),
@@ -545,12 +550,14 @@ def test_other_healthy_tenants_are_well_too(broken: Callable[[Patient], Any], pa
 
 
 def test_a_stronger_role_is_enough_and_an_own_one_is_not_judged(patient: Patient) -> None:
-    vault, identity = patient.stack.vault, API_IDENTITY.principal_id
-    vault.readers.clear()
+    identity = API_IDENTITY.principal_id
+    without_vault(patient)
     resources = patient.stack.management.resources
     on_vault = f"{GROUP}/providers/Microsoft.KeyVault/vaults/obo-local"
     for role, status in (
         ("00482a5a-887f-4fb3-b363-3b7fe8e74483", OK),  # Key Vault Administrator
+        ("Key Vault Certificate User", OK),
+        ("Key Vault Reader", WRONG),
         ("Owner", WRONG),
         (NOBODYS, UNKNOWN),
     ):

@@ -138,7 +138,7 @@ def test_the_doctor_says_what_a_guest_may_not_read(stack: Serving) -> None:
     assert re.search(
         r"^cannot tell  registration, token version, .*: Microsoft Graph responds 403", result.stdout, re.MULTILINE
     )
-    assert "it takes an account that is a member of the tenant" in result.stdout
+    assert "it takes: an account that is a member of the tenant" in result.stdout
 
 
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:

@@ -76,7 +76,7 @@ def test_no_other_scope_exists(kind: Kind, azure: Http) -> None:
         {"tid": FOREIGN},
         {"oid": FOREIGN},
         {"exp": int(time.time()) - 1},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86_400},
     ],
     ids=str,
 )

@@ -16,7 +16,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_clouds.py",
         "tests/shared/test_tenants.py",
     ),
-    "settings/clouds": ("tests/shared/test_clouds.py", "tests/shared/test_address.py"),
+    "settings/clouds": (
+        "tests/shared/test_why_settings.py",
+        "tests/shared/test_clouds.py",
+        "tests/shared/test_address.py",
+    ),
     "exchange/credential_loads": (
         "tests/shared/test_credential_loads.py",
         "tests/shared/test_early_credential.py",
@@ -29,6 +33,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "exchange/entra_errors": ("tests/shared/test_entra_errors.py",),
     "settings/environ": (
+        "tests/shared/test_why_settings.py",
         "tests/shared/test_settings.py",
         "tests/shared/test_address.py",
         "tests/shared/test_web_settings.py",
@@ -39,11 +44,16 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "user/groups": ("tests/shared/test_groups.py",),
     "user/credential": ("tests/shared/test_user_credential.py",),
     "hosting/response": ("tests/shared/test_what_functions_do.py",),
-    "exchange/credential_failures": ("tests/shared/test_client_credential.py", "tests/shared/test_vault_key.py"),
+    "exchange/credential_failures": (
+        "tests/shared/test_why_connections.py",
+        "tests/shared/test_client_credential.py",
+        "tests/shared/test_vault_key.py",
+    ),
     "downstream/pages": ("tests/shared/test_downstream_pages.py",),
     "downstream/batch": ("tests/shared/test_downstream_batch.py",),
     "hosting/request": ("tests/shared/test_http_request.py",),
     "requires_user": (
+        "tests/shared/test_readiness.py",
         "tests/shared/test_http_request.py",
         "tests/shared/test_kept_user.py",
         "tests/shared/test_requires_user.py",
@@ -64,7 +74,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "maintainers/tests/shared/test_signing_keys.py",
         "maintainers/tests/shared/test_forged_keys.py",
     ),
-    "validation/metadata": ("tests/shared/test_metadata.py", "maintainers/tests/shared/test_signing_keys.py"),
+    "validation/metadata": (
+        "tests/shared/test_why_connections.py",
+        "tests/shared/test_metadata.py",
+        "maintainers/tests/shared/test_signing_keys.py",
+    ),
     "exchange/msal_client": (
         "tests/shared/test_token_response.py",
         "tests/shared/test_msal_http.py",
@@ -78,7 +92,11 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_sessions.py",
         "tests/shared/test_expiring_lru.py",
     ),
-    "settings/settings": ("tests/shared/test_settings.py", "tests/shared/test_web_settings.py"),
+    "settings/settings": (
+        "tests/shared/test_why_settings.py",
+        "tests/shared/test_settings.py",
+        "tests/shared/test_web_settings.py",
+    ),
     "validation/signing_keys": (
         "tests/shared/test_known_keys.py",
         "tests/shared/test_keys_over_time.py",
@@ -98,4 +116,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/shared/test_request_checks.py",
         "tests/shared/test_deadline.py",
     ),
+    "validation/refusals": ("tests/shared/test_why_tokens.py",),
+    "validation/explain": ("tests/shared/test_explain.py",),
+    "settings/scope_names": ("tests/shared/test_why_settings.py",),
+    "net/failure_words": ("tests/shared/test_why_connections.py",),
 }
