@@ -1,8 +1,9 @@
-"""Sessions: for each bearer token, the validated token and up to 16 downstream tokens exchanged for it.
+"""A session per bearer token: what was exchanged for one token is never used for another, even of the same user.
 
-A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
-token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
-only the context of the running request, and an exchange that runs, hold it.
+A session holds the validated token, and up to 16 downstream tokens. Its key is the SHA-256 of the bearer token, never
+the user: after step-up the same user has another bearer token. What was exchanged for the first must not be used for
+the second. The bearer token itself is not kept: only the context of the running request, and an exchange that runs,
+hold it.
 
 `Session` is what is known about one bearer token. `Sessions` finds, opens and evicts sessions. Threads that need the
 same token share one exchange. `RequestContext` is one request's use of a session. `ExpiringLru` is the bounded map.
@@ -324,14 +325,13 @@ class Sessions:
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
-        known = session.downstream_tokens.get(scopes)  # `keep` below replaces this token, and no later one
+        known = session.downstream_tokens.get(scopes)  # `keep` below replaces only this token, and no later one
         if refusal and not refusal.claims:
             with self._lock:
                 session.reserve_exchange(scopes, self._now())
         try:  # from here on the bearer token is the assertion of the exchange
-            session.check_not_throttled(
-                scopes, self._now()
-            )  # in the `try`: a void token is dropped during a block, too
+            # Inside the `try`, so that a void token is dropped even during a block:
+            session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(
                 bearer,
                 scopes,
