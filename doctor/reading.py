@@ -15,6 +15,7 @@ import requests
 from requests.auth import AuthBase
 
 from client.http import BoundedSession
+from client.settings import is_loopback
 
 from .verdicts import CannotTellError
 
@@ -107,12 +108,15 @@ class Reader:
 
     def send(self, method: str, url: str, token: str = "") -> Reply:
         """One request and its response, whatever its status. Raises CannotTellError when there is none."""
-        host = urlsplit(url).hostname
+        host = urlsplit(url).hostname or ""
+        # Requests to this machine use no proxy, even if the environment names one: it would get the token in the clear.
+        proxies = {"no_proxy": host} if is_loopback(host) else None
         try:
             with self._session.request(
                 method,
                 url,
                 auth=_Bearer(token),
+                proxies=proxies,
                 allow_redirects=False,
                 stream=True,
                 data=b"" if method == "POST" else None,

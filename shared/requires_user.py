@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import azure.functions as func
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from .sessions import AppRequestContext, RequestContext, Session, Sessions
     from .validation import ValidatedAppToken, ValidatedToken
 
-_BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)  # RFC 6750 §2.1
+_IN_A_TOKEN = (ascii_letters + digits + "-._~+/").encode()  # RFC 6750 §2.1: `b64token`, without the "=" at its end
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
 Function = Callable[..., Any]
@@ -382,13 +383,20 @@ def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
 
 def bearer_token(request: func.HttpRequest) -> str:
     """The token of the one `Authorization: Bearer` header. Raises MissingToken if there is none, or more than one."""
-    header = request.headers.get("Authorization", "")
-    match = _BEARER.fullmatch(header)  # two headers arrive joined: no match
-    if match is None:
+    header: str = request.headers.get("Authorization", "")
+    scheme, _, rest = header.partition(" ")
+    token = rest.lstrip(" ")
+    if scheme.lower() != "bearer" or not _is_token(token):  # two headers arrive joined, with a comma
         from .validation.refusals import why_no_bearer
 
         raise MissingToken(reason=f"no bearer token: {why_no_bearer(header)}")
-    return match.group(1)
+    return token
+
+
+def _is_token(text: str) -> bool:
+    """Whether this can be a bearer token. A regular expression would take five times as long for 2 KB."""
+    characters = text.rstrip("=")
+    return characters != "" and characters.isascii() and not characters.encode().translate(None, _IN_A_TOKEN)
 
 
 def _reply_to_failure(

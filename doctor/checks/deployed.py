@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from typing import NamedTuple
 
@@ -135,11 +137,25 @@ def end_to_end(case: Case) -> Findings:
                 f"azd env set DEVELOPER_TOOL_CLIENT_IDS '[\"{AZURE_CLI}\"]' && azd provision; or {_client(case)}",
             ) from None
         raise
+    own = case.settings.client_id
+    if _audience_of(token) not in (own, f"api://{own}", *case.settings.audiences):
+        raise CannotTellError(
+            "the token for API_SCOPE is not for this API, so it was not sent", "the scope of this API in API_SCOPE"
+        )
     reply = case.reader.send("GET", f"{base}{case.path}", token)
     if 200 <= reply.status < 300:
         yield f"GET {case.path}: {reply.status}"
         return
     yield _explained(case, reply)
+
+
+def _audience_of(token: str) -> str:
+    """For whom Entra issued a token; "" if that cannot be read."""
+    try:
+        claims = token.split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["aud"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _explained(case: Case, reply: Reply) -> Wrong:

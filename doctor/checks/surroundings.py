@@ -21,7 +21,8 @@ def set_command(case: Case, name: str) -> str:
     """What changes one app setting of the site. The value is the person's to type."""
     site = ("--name", case.given.text("AZURE_FUNCTION_NAME") or "NAME")
     group = ("--resource-group", case.given.text("AZURE_RESOURCE_GROUP") or "GROUP")
-    return f"{command('az', 'functionapp', 'config', 'appsettings', 'set', *site, *group)} --settings {name}=..."
+    change = command("az", "functionapp", "config", "appsettings", "set", *site, *group)
+    return f"{change} --settings {command(name)}=..."
 
 
 def tenant(case: Case) -> Findings:

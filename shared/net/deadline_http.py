@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from http.client import HTTPResponse
+from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from ssl import SSLContext
@@ -187,6 +187,15 @@ class DeadlineAdapter(HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_connections=_MAX_HOSTS, pool_maxsize=_CONNECTIONS, max_retries=0)
 
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """As HTTPAdapter.send. Plain http uses no proxy: it is for the managed identity's endpoint on this machine.
+
+        A proxy would get the secret of that endpoint, and the token, in the clear.
+        """
+        if urlsplit(request.url).scheme == "http":
+            kwargs["proxies"] = {}
+        return super().send(request, *args, **kwargs)
+
     def manager(self, proxy: str | None) -> PoolManager:
         """The manager of the pools, which connect through the proxy if there is one."""
         if proxy:
@@ -252,6 +261,37 @@ class _DeadlineResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = _WholeLines(_DeadlineReader(sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line of the final response (RFC 9110 §15.2). Of interim ones, http.client knows 100 alone.
+
+        It would take a 103 for the response. Then the real one, of this user, would be read for the next request.
+        """
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # http.client's
+            if not 100 <= line[1] < 200:
+                return line
+            if line[1] == 101:  # nothing asks for another protocol
+                raise BadStatusLine("101")
+            parse_headers(self.fp)
+
+    def begin(self) -> None:
+        """Reads the head. A 204 has no body (RFC 9112 §6.3). One that comes late would be the next user's response.
+
+        So after a 204 with a length the connection ends, and a 204 in chunks is an error.
+        """
+        super().begin()
+        if self.status == 204 and self.headers.get("Transfer-Encoding"):
+            raise HTTPException("a 204 in chunks")
+        if self.status == 204 and self.headers.get("Content-Length", "0") != "0":
+            self.will_close = True
+
+    def _safe_read(self, amt: int) -> bytes:
+        """`amt` bytes of a chunk. urllib3 takes -1 for a size, and http.client then reads to the end, without limit."""
+        if amt < 0:
+            raise HTTPException("a chunk has a negative size")
+        read: bytes = super()._safe_read(amt)  # type: ignore[misc]  # as above
+        return read
 
 
 class _OneTimeout:

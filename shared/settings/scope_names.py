@@ -65,6 +65,6 @@ def _resource_of(scope: str) -> str:
 def _normal(resource: str) -> str:
     resource = resource.lower().rstrip("/")
     bare = resource.removeprefix("api://")
-    if bare == _GRAPH_ID or (resource.startswith("https://") and host_of(resource) in GRAPH_HOSTS):
+    if bare == _GRAPH_ID or host_of(resource) in GRAPH_HOSTS:
         return _GRAPH
     return bare if is_guid(bare) else resource

@@ -135,6 +135,21 @@ def test_every_connection_keeps_to_the_deadline_with_a_proxy_or_without(scheme: 
         assert manager.connection_pool_kw["socket_options"] == socket_options()
 
 
+def test_a_proxy_does_not_get_what_is_for_the_managed_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its endpoint is on this machine and speaks plain http. The header that it asks for is a secret."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as endpoint, socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        url = f"http://127.0.0.1:{endpoint.getsockname()[1]}/msi/token"
+        with pytest.raises(requests.ReadTimeout), deadline_session() as session:
+            session.get(url, headers={"X-IDENTITY-HEADER": "secret"}, timeout=(1, 0.1))
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 def test_an_idle_connection_is_probed_before_azure_forgets_it() -> None:
     with socket.socket() as connection:
         for option in socket_options():

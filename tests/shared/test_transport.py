@@ -7,6 +7,7 @@ import io
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -101,6 +102,66 @@ def test_a_redirect_is_a_response(wire: Wire, transport: Transport) -> None:
         response = transport.send("GET", url(wire), bearer="tok")
         assert (response.status_code, response.headers["Location"], response.content) == (302, location, b"gone")
         assert len(wire.taken()) == 1
+
+
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 Miscellaneous"])
+def test_an_interim_response_is_not_the_response(wire: Wire, transport: Transport, interim: str) -> None:
+    """Taken for it, it would leave the real one on the connection, for the next request of another user."""
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        name = wire.current.request.rpartition(b"Bearer ")[2].split()[0]
+        secure.sendall(head(interim, "Link: </style.css>") * 2)
+        time.sleep(0.05)  # long enough for a client that takes the first head for the response
+        secure.sendall(head("200 OK", f"Content-Length: {len(name)}") + name)
+
+    wire.reply = reply
+    for name in ("alice", "bob"):
+        response = transport.send("GET", url(wire), bearer=name)
+        assert (response.status_code, response.text) == (200, name)
+    assert wire.connections == 1
+
+
+def test_the_late_body_of_a_204_is_not_the_next_response(wire: Wire, transport: Transport) -> None:
+    """HTTP forbids such a body. The connection ends, so that nobody else reads it."""
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Transfer-Encoding: chunked"))
+    with pytest.raises(TransportError):
+        transport.send("GET", url(wire))
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Content-Length: 5"))
+    for _ in range(2):
+        response = transport.send("GET", url(wire))
+        assert (response.status_code, response.content) == (204, b"")
+    assert wire.connections == 3
+
+
+def test_a_connection_is_kept_after_a_204_without_a_body(wire: Wire, transport: Transport) -> None:
+    wire.reply = lambda secure: secure.sendall(head("204 No Content", "Content-Length: 0"))
+    for _ in range(2):
+        assert transport.send("GET", url(wire)).status_code == 204
+    assert wire.connections == 1
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b" -1", b"-ffffff"])
+def test_a_chunk_with_a_negative_size_is_no_way_around_the_limit(wire: Wire, transport: Transport, size: bytes) -> None:
+    sent: list[int] = []
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        secure.sendall(head("200 OK", "Transfer-Encoding: chunked") + size + b"\r\n")
+        for _ in range(64):
+            secure.sendall(MEGABYTE)
+            sent.append(1)
+
+    wire.reply = reply
+    with pytest.raises(TransportError):
+        transport.send("GET", url(wire))
+    assert len(sent) < 32  # what the operating system keeps
+
+
+def test_another_protocol_is_no_response(wire: Wire, transport: Transport) -> None:
+    wire.reply = lambda secure: secure.sendall(head("101 Switching Protocols", "Upgrade: h2c"))
+    for _ in range(2):
+        with pytest.raises(TransportError):
+            transport.send("GET", url(wire))
+    assert wire.connections == 2
 
 
 def test_no_cookie_is_kept(wire: Wire, transport: Transport) -> None:

@@ -133,16 +133,17 @@ def wrapped(error: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
+        *((verification(code), "of an unknown authority") for code in (18, 19, 20, 21)),
+        *((verification(code), "is for another host") for code in (62, 64)),
+        *((verification(code), "Python 3.13 and newer check that") for code in range(80, 94)),
+        *((verification(code), "TLS: the certificate is not accepted") for code in (1, 17, 22, 63, 65, 79, 94)),
         (verification(9), "is not valid yet, or the clock of this computer is slow"),
         (verification(10), "has ended, or the clock of this computer is fast"),
-        (verification(19), "of an unknown authority"),
-        (verification(20), "of an unknown authority"),
-        (verification(62), "is for another host"),
-        (verification(85), "Python 3.13 and newer check that"),
-        (verification(89), "Python 3.13 and newer check that"),
-        (verification(1), "TLS: the certificate is not accepted"),
         (ssl.SSLError("hunter2"), "TLS: no handshake"),
         (gaierror("hunter2"), UNKNOWN_NAME),
+        (type("NameResolutionError", (Exception,), {})("hunter2"), UNKNOWN_NAME),
+        (FileNotFoundError("hunter2"), "TLS: there is no file at the path in REQUESTS_CA_BUNDLE"),
+        (OSError("Could not find a suitable TLS CA certificate bundle"), "TLS: there is no file at the path in "),
         (ConnectionRefusedError("hunter2"), "the connection was refused"),
         (type("ProxyError", (Exception,), {})("hunter2"), "the proxy that HTTPS_PROXY names refused"),
         (KeyError("hunter2"), ""),
@@ -155,6 +156,25 @@ def test_the_kind_of_failure_is_found_inside_the_errors_of_libraries(
     assert told in words_for(wrap(error))
     assert "hunter2" not in words_for(wrap(error))
     assert bool(words_for(wrap(error))) == bool(told)
+
+
+@pytest.mark.parametrize("place", ["__cause__", "__context__", "reason", "inner_exception"])
+def test_a_cause_is_found_twelve_levels_deep_and_no_further(place: str) -> None:
+    error: Exception = gaierror()
+    for _ in range(11):
+        outer = Exception()
+        setattr(outer, place, error)
+        error = outer
+    assert words_for(error) == UNKNOWN_NAME
+    outer = Exception(error)
+    assert words_for(outer) == ""
+
+
+def test_a_cause_may_be_the_second_argument_and_the_first_found_counts() -> None:
+    assert words_for(Exception("hunter2", gaierror())) == UNKNOWN_NAME
+    assert words_for(Exception("a", "b", gaierror())) == ""
+    both = Exception(Exception(gaierror()), ConnectionRefusedError())
+    assert words_for(both) == "the connection was refused"
 
 
 def test_errors_that_wrap_each_other_come_to_an_end() -> None:

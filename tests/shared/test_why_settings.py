@@ -34,6 +34,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "commas in a numbered entry": (f"{GRAPH}__0", "User.Read,Mail.Read", LIST),
     "two APIs": (GRAPH, "https://graph.microsoft.com/User.Read api://hunter2/Read", "must name scopes of one API"),
     "two APIs, one of them unnamed": (GRAPH, "User.Read api://hunter2/Read", "must name scopes of one API"),
+    "two APIs by their addresses": (
+        ORDERS,
+        "https://hunter2.example/Read https://stock.example/Read",
+        "must name scopes of one API",
+    ),
     "everything and more": (
         GRAPH,
         "https://graph.microsoft.com/.default https://graph.microsoft.com/User.Read",
@@ -104,6 +109,7 @@ RIGHT: dict[str, dict[str, str]] = {
     "a domain of one's own": {INSTANCE: "https://login.contoso.com/"},
     "External ID": {INSTANCE: "https://contoso.ciamlogin.com/"},
     "a client id in capitals": {"AzureAd__AllowedClients": f"{CLIENT.upper()} {OTHER}"},
+    "short scopes of Graph for a credential": {"DownstreamApis__Mail__Scopes": "Mail.Read"},
     "a base URL with a path": {**ORDERS_API, ORDERS_URL: "https://gateway.example/orders/v1"},
 }
 

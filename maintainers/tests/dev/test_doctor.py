@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -633,6 +634,20 @@ def test_a_second_factor_is_no_fault(patient: Patient) -> None:
     patient.api.replies["/api/me"] = (401, {"code": "insufficient_claims"})
     found = patient.verdicts()["end to end"]
     assert (found.status, found.right) == (UNKNOWN, "python3 dev.py client /api/me")
+
+
+@pytest.mark.parametrize("scope", ["https://graph.microsoft.com/.default", "https://management.azure.com/.default"])
+def test_a_token_for_another_api_is_not_sent_to_this_one(patient: Patient, scope: str) -> None:
+    patient.environ["API_SCOPE"] = scope
+    patient.api.requests.clear()
+    found = patient.verdicts(lambda _scope, _tenant: unsigned(aud=scope.removesuffix("/.default")))["end to end"]
+    assert (found.status, found.right) == (UNKNOWN, "the scope of this API in API_SCOPE")
+    assert ("GET", "/api/me") not in patient.api.requests
+
+
+def unsigned(**claims: str) -> str:
+    """A token with these claims."""
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
 
 
 def test_without_a_deployment_the_names_that_are_needed_are_told(patient: Patient) -> None:

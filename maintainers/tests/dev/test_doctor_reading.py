@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +19,8 @@ from client.http import BoundedSession
 from doctor import reading
 from doctor.__main__ import main
 from doctor.az import TokenRefusedError, az_token
+from doctor.case import Case
+from doctor.checks.surroundings import set_command
 from doctor.given import Given
 from doctor.reading import Reader, Service
 from doctor.settings import Settings, ask_the_code
@@ -123,6 +127,26 @@ def test_a_netrc_file_does_not_take_the_place_of_the_token(
     assert [authorization for _, _, authorization in seen] == ["Bearer token-of-scope", None]
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_proxy_gets_no_token_for_this_machine(
+    server: tuple[str, dict[str, Any], Seen], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    address, replies, seen = server
+    replies["/api/me"] = (200, {}, {"through": "nothing"})
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        session = BoundedSession(connect=2, read=2)
+        url = f"http://{host}:{address.rpartition(':')[2]}/api/me"
+        assert Reader(lambda _: "", session).send("GET", url, "token").body == {"through": "nothing"}
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert seen == [("GET", "/api/me", "Bearer token")]
+
+
 def test_a_refusal_names_the_right_and_no_text_of_the_service(server: tuple[str, dict[str, Any], Seen]) -> None:
     address, replies, _ = server
     replies["/a"] = (
@@ -206,6 +230,13 @@ def test_what_a_shell_would_act_upon_never_reaches_az(scope: str) -> None:
 
 
 # What it is told
+
+
+def test_a_name_is_no_command() -> None:
+    """Anybody who may write settings names them, and a person copies what is printed into a shell."""
+    printed = set_command(Case(Given({})), "AzureAd__$(touch x)")
+    assert shlex.split(printed)[-1] == "AzureAd__$(touch x)=..."
+    assert "'AzureAd__$(touch x)'=..." in printed
 
 
 def test_local_settings_and_what_azd_prints(tmp_path: Path) -> None:

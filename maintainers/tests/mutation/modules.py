@@ -118,6 +118,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "validation/refusals": ("tests/shared/test_why_tokens.py",),
     "validation/explain": ("tests/shared/test_explain.py",),
-    "settings/scope_names": ("tests/shared/test_why_settings.py",),
+    "settings/scope_names": ("tests/shared/test_why_settings.py", "tests/shared/test_settings.py"),
     "net/failure_words": ("tests/shared/test_why_connections.py",),
 }
