@@ -57,7 +57,7 @@ Function = Callable[..., Any]
 class _UserConditions(NamedTuple):
     """Which users may call a function, and the APIs whose tokens are prefetched for them."""
 
-    scopes: tuple[str, ...] | None  # None: AzureAd__Scopes
+    scopes: tuple[str, ...] | None  # None: those of AzureAd__Scopes
     roles: tuple[str, ...] = ()
     auth_context: str | None = None
     prefetch: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class _AppConditions(NamedTuple):
 class _Conditions(NamedTuple):
     """Who may call one function. `users` is None: users may not. `apps` is None: applications may not."""
 
-    parameter: str  # of the function, for the caller
+    parameter: str  # the function's parameter that receives the caller
     users: _UserConditions | None = None
     apps: _AppConditions | None = None
 

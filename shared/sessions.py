@@ -1,8 +1,9 @@
-"""Sessions: for each bearer token, the validated token and up to 16 downstream tokens exchanged for it.
+"""A session per bearer token: what was exchanged for one token is never used for another, even of the same user.
 
-A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
-token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
-only the context of the running request, and an exchange that runs, hold it.
+A session holds the validated token, and up to 16 downstream tokens. Its key is the SHA-256 of the bearer token, never
+the user: after step-up the same user has another bearer token. What was exchanged for the first must not be used for
+the second. The bearer token itself is not kept: only the context of the running request, and an exchange that runs,
+hold it.
 
 `Session` is what is known about one bearer token. `Sessions` finds, opens and evicts sessions. Threads that need the
 same token share one exchange. `RequestContext` is one request's use of a session. `ExpiringLru` is the bounded map.
@@ -233,7 +234,7 @@ class Sessions:
     ) -> bool:
         """True if the key may still be used. A withdrawn key's entry is removed.
 
-        The key check may return None, which leaves it open. Then this is False, and the token is validated again.
+        If the key check cannot tell (None), this is False, and the token is validated again.
         """
         is_valid = self._keys.still_valid(token.key_id, token.key)
         if is_valid is False:
@@ -324,14 +325,13 @@ class Sessions:
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
-        known = session.downstream_tokens.get(scopes)  # `keep` below replaces this token, and no later one
+        known = session.downstream_tokens.get(scopes)  # `keep` below replaces only this token, and no later one
         if refusal and not refusal.claims:
             with self._lock:
                 session.reserve_exchange(scopes, self._now())
         try:  # from here on the bearer token is the assertion of the exchange
-            session.check_not_throttled(
-                scopes, self._now()
-            )  # in the `try`: a void token is dropped during a block, too
+            # Inside the `try`, so that a void token is dropped even during a block:
+            session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(
                 bearer,
                 scopes,
@@ -448,14 +448,14 @@ class RequestContext(CallerContext):
             ApiError: the exchange failed, or the context is closed.
         """
         bearer = self._open_bearer()
-        wait = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
-        known = self._sessions.known_token(self._session, api.scopes, refusal) if wait is None else None
+        prefetched = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
+        known = self._sessions.known_token(self._session, api.scopes, refusal) if prefetched is None else None
         if known is not None:  # most requests
             self.record.token_was_known(api.name)
             return known
         started = perf_counter()
         try:
-            token = wait() if wait is not None else self._token_of_session(bearer, api, refusal)
+            token = self._token_of_session(bearer, api, refusal) if prefetched is None else prefetched()
         except ExchangedLately:  # nothing was requested, so the record counts nothing
             raise
         except ApiError:
