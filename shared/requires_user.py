@@ -319,7 +319,7 @@ class _Guard:
 
         Tokens of applications are accepted only if the function allows applications.
         """
-        # `def` uses only the second method, `async def` uses both: see `Open` in hosting/function_adapter.py.
+        # `open` also finds known tokens. An `async def` function calls `find` first, and so needs no thread for them.
         if self._conditions.apps is None:
             return await self._kind.open(sessions.find, sessions.open, bearer)
         return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
@@ -328,7 +328,7 @@ class _Guard:
         """Compares the token with the conditions for its kind. A user's role does not count as an application's role.
 
         Raises:
-            UserTokenRequired, AppTokenRequired: no caller of this kind may call.
+            UserTokenRequired, AppTokenRequired: the function accepts only the other kind of caller.
             InsufficientScope: the token has none of the scopes.
             InsufficientRole: the user, or the application, has none of the roles.
             Forbidden: the application is not one of those that may call.

@@ -60,7 +60,7 @@ Scopes = tuple[str, ...]
 log = logging.getLogger(__name__)
 
 
-class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: ApiCalls catches it and keeps the API's response
+class ExchangedLately(ApiError):  # noqa: N818 — a signal and no failure: ApiCalls catches it, and keeps the API's response
     """No new exchange for a token that an API refused: the last one was less than a minute ago."""
 
 
@@ -98,8 +98,8 @@ class Session:
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
         """Blocks exchanges for these scopes for `seconds`: Entra asked for it.
 
-        A running block is not extended. Each call during a block raises Throttled, too. If these calls extended it, a
-        client that keeps calling would wait forever.
+        A running block is not extended. A call during a block raises Throttled as well, and its caller then calls this
+        method again. If that extended the block, a client that keeps calling would wait forever.
         """
         if now >= _time_for(scopes, self._blocked_until):
             self._blocked_until = {**(self._blocked_until or {}), scopes: now + seconds}
@@ -232,7 +232,7 @@ class Sessions:
     def _is_valid(
         self, token: ValidatedToken | ValidatedAppToken, known: ExpiringLru[bytes, Any], digest: bytes
     ) -> bool:
-        """True if the key may still be used. A withdrawn key's entry is removed.
+        """True if the token's signing key may still be used. If that key is withdrawn, the known token is removed.
 
         If the key check cannot tell (None), this is False, and the token is validated again.
         """
@@ -329,8 +329,8 @@ class Sessions:
         if refusal and not refusal.claims:
             with self._lock:
                 session.reserve_exchange(scopes, self._now())
-        try:  # from here on the bearer token is the assertion of the exchange
-            # Inside the `try`, so that a void token is dropped even during a block:
+        try:
+            # Inside the `try`: even while Entra asks to wait, a token that the API refused must be dropped.
             session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(
                 bearer,
@@ -399,8 +399,8 @@ class AppRequestContext(CallerContext):
 class RequestContext(CallerContext):
     """A user as the caller. The context holds the bearer token until `close`. Only a running exchange also holds it.
 
-    Inside its `with` block, other contexts give no tokens. A wrongly shared SDK client fails, instead of acting as the
-    user of another request.
+    While this context is active, the context of another request refuses to give tokens. So a wrongly shared SDK client
+    fails, instead of acting as the user of that other request.
     """
 
     def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
@@ -433,7 +433,7 @@ class RequestContext(CallerContext):
         return bearer
 
     def prefetch(self, api: DownstreamApiSettings) -> None:
-        """Starts the exchange for this API in the background. `token_for` raises its error."""
+        """Starts the exchange for this API in the background. `token_for` raises the error of that exchange."""
         if self._bearer is not None:
             correlation_id = self.record.correlation_id
             wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)

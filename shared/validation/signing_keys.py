@@ -133,7 +133,7 @@ class SigningKeys:
 
         Raises:
             InvalidToken: Entra knows no such key.
-            ServiceUnavailable: the keys could not be fetched, or Entra's lists differ, so the key may be valid.
+            ServiceUnavailable: the keys could not be fetched. Or Entra's recent lists disagree about this key.
             ServerMisconfigured: Entra does not know the tenant.
         """
         known, now = self._known, self._now()
@@ -146,7 +146,7 @@ class SigningKeys:
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
         """Whether the key may still be used. None if the last list is too old to tell: call `get` first."""
         known, now = self._known, self._now()
-        # Before `_refresh_at`, a list can be two hours old only after a failed fetch. Then old keys stay in use.
+        # A failed fetch postpones `_refresh_at`. If the list is two hours old before that time, its keys stay in use.
         if now >= self._refresh_at:
             self._fetches.run_in_background(_FETCH, self._refresh)
             if known.keys and known.is_too_old(now) and now - self._failed_at >= RECENT_SECONDS:
@@ -163,8 +163,8 @@ class SigningKeys:
             raise ServerMisconfigured(reason=f"signing keys: {self._why_failed}")
         if not ended:
             raise ServiceUnavailable(retry_after=1, reason="signing keys are being fetched")
-        is_for_all = not known.keys or key_id in known.keys  # only a refresh can bring the key
-        due = self._refresh_at if is_for_all else min(self._refresh_at, self._next_for_unknown)
+        needs_refresh = not known.keys or key_id in known.keys  # no other fetch is made for a key that is known
+        due = self._refresh_at if needs_refresh else min(self._refresh_at, self._next_for_unknown)
         wait = math.ceil(max(1.0, due - now))  # `due` may be minus infinity: no fetch was tried
         if not known.keys or self._last_fetch_failed:
             reason = f"signing keys could not be fetched ({self._why_failed or 'not tried again yet'})"
