@@ -98,8 +98,8 @@ class Session:
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
         """Blocks exchanges for these scopes for `seconds`: Entra asked for it.
 
-        A running block is not extended. A call during a block raises Throttled as well, and its caller then calls this
-        method again. If that extended the block, a client that keeps calling would wait forever.
+        A running block is not extended. `Sessions._exchange` calls this after every Throttled, even after one that
+        `check_not_throttled` raised. If that extended the block, a client that keeps calling would wait forever.
         """
         if now >= _time_for(scopes, self._blocked_until):
             self._blocked_until = {**(self._blocked_until or {}), scopes: now + seconds}
