@@ -278,7 +278,11 @@ class ApiCalls:
         return self.send_with_token(request)[0]
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
-        """Like `send`, but also returns the token of the last call. `token`: the first token to try."""
+        """Like `send`, but also returns the token of the last call.
+
+        Args:
+            token: the first token to try.
+        """
         url = join(self.base_url, request.path)
         token = token or self._context.token_for(self.api)
         response = self._send(url, token, request)
@@ -343,7 +347,7 @@ class ApiCalls:
         return None if status == 403 and another.granted == refused.granted else another
 
     def _send(self, url: str, token: BearerToken, request: Request) -> Response:
-        """Sends the call, and repeats it after a failure that may pass, if that is safe. Then raises the last error."""
+        """Sends the call, and repeats it if that is safe and may help. Raises the error of the last attempt."""
         is_repeatable = request.idempotent and _body_can_be_sent_again(request)
 
         def attempt() -> Response:
