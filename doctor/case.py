@@ -28,6 +28,7 @@ PAGE = 999
 VERSIONS = {
     "Microsoft.Web/sites": "2025-03-01",
     "Microsoft.Insights/components": "2020-02-02",
+    "Microsoft.KeyVault/vaults": "2026-02-01",
     "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments": "2025-07-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
 }
@@ -269,7 +270,16 @@ class Case:
         found = self._vault("/versions", self.reader.listed) or []
         return sorted(found, key=lambda one: (one.get("attributes") or {}).get("created", 0), reverse=True)
 
-    def _vault(self, rest: str, read: Callable[[Service, str, str], Read]) -> Read:
+    @property
+    def certificate_names(self) -> list[str]:
+        """The names of the certificates in the vault; [] if they cannot be read."""
+        try:
+            found = self._vault("", self.reader.listed, every=True) or []
+        except CannotTellError:
+            return []
+        return [str(one.get("id", "")).rpartition("/")[2] for one in found]
+
+    def _vault(self, rest: str, read: Callable[[Service, str, str], Read], *, every: bool = False) -> Read:
         credential = self.credential
         if credential is None:
             raise CannotTellError("the API has no credential", "a credential in the settings")
@@ -277,7 +287,8 @@ class Case:
         host = urlsplit(credential.vault_url).hostname or ""
         if not host.endswith(f".{urlsplit(self.cloud.vault_scope).hostname}"):
             raise CannotTellError("KeyVaultUrl is not the address of a vault in this cloud", "the address of the vault")
-        path = f"/certificates/{quote(credential.certificate, safe='')}{rest}?api-version={VAULT_VERSION}"
+        one = "" if every else f"/{quote(credential.certificate, safe='')}"
+        path = f"/certificates{one}{rest}?api-version={VAULT_VERSION}"
         return self._once(vault.url + path, lambda: read(vault, path, VAULT_READER))
 
     def _once(self, name: str, read: Callable[[], Read]) -> Read:

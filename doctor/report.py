@@ -21,10 +21,10 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 def text(verdicts: Sequence[Verdict]) -> str:
     """One line for each check, or for several with the same verdict. Below it is the command or the right."""
     lines = []
-    for (status, found, commands, right), same in groupby(verdicts, key=lambda one: one[1:]):
+    for (status, found, ways, right), same in groupby(verdicts, key=lambda one: one[1:]):
         names = ", ".join(one.name for one in same)
         lines.append(f"{status:<11}  {names}: {'; '.join(found)}")
-        lines += [f"{_INDENT}{each}" for each in commands]
+        lines += [f"{_INDENT}{line}" for way in ways for line in way.lines()]
         if right:
             lines.append(f"{_INDENT}it takes: {right}")
     counted = [f"{sum(one.status == status for one in verdicts)} {status}" for status in (OK, WRONG, UNKNOWN)]
@@ -34,7 +34,14 @@ def text(verdicts: Sequence[Verdict]) -> str:
 def as_json(verdicts: Sequence[Verdict]) -> str:
     """An object with the list of checks. Names and statuses are stable."""
     checks = [
-        {"check": one.name, "status": one.status, "found": one.found, "commands": one.commands, "takes": one.right}
+        {
+            "check": one.name,
+            "status": one.status,
+            "found": one.found,
+            "correct": one.corrections,
+            "commands": one.commands,
+            "takes": one.right,
+        }
         for one in verdicts
     ]
     return json.dumps({"checks": checks, "exit_code": exit_code(verdicts)}, indent=2, ensure_ascii=False)
