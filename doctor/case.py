@@ -89,6 +89,11 @@ class Case:
         return own or self.given.text("TENANT_ID")
 
     @property
+    def at_local_stack(self) -> bool:
+        """Whether `dev.py doctor` has started this at the running stack."""
+        return bool(self.given.text("EMULATORS_SIGN_IN_URL"))
+
+    @property
     def cloud(self) -> Cloud:
         """Where the services are."""
         return cloud_of(self.settings.login)
@@ -170,8 +175,20 @@ class Case:
     @property
     def me(self) -> str:
         """The object id of the person."""
-        found = self._once("/me", lambda: self.reader.get(self.cloud.graph, "/v1.0/me?$select=id", MEMBER))
-        return str((found or {}).get("id"))
+        return str(self._me.get("id"))
+
+    @property
+    def you(self) -> str:
+        """The name by which the person signs in; "" if Graph does not say."""
+        try:
+            return str(self._me.get("userPrincipalName") or "")
+        except CannotTellError:
+            return ""
+
+    @property
+    def _me(self) -> Json:
+        path = "/v1.0/me?$select=id,userPrincipalName"
+        return self._once(path, lambda: self.reader.get(self.cloud.graph, path, MEMBER)) or {}
 
     @property
     def my_groups(self) -> list[str]:

@@ -35,7 +35,9 @@ class Code(NamedTuple):
 
 CODES = {
     "invalid_token": Code(
-        "the API refuses a token that Entra has just issued for it; its log and `dev.py explain` say why", "{log}"
+        "the API refuses the token that Entra has just issued for it, or Entra refuses to exchange it, as when your "
+        "sessions were revoked; the log says which",
+        "{log}",
     ),
     "insufficient_claims": Code("Entra demands more of you, such as a second factor", right="{client}"),
     "insufficient_scope": Code("the token lacks the scope of the function", "{preauthorize}"),

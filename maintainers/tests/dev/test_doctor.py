@@ -631,6 +631,54 @@ def test_a_setting_that_is_like_nothing_gets_its_command_alone(patient: Patient)
     assert patient.verdicts()["scopes"].corrections == ()
 
 
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_at_the_local_stack_nothing_is_to_be_typed_that_is_not_there(name: str, patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    BREAKAGES[name].broken(patient)
+    found = [one for one in patient.verdicts().values() if one.status == WRONG]
+
+    assert found
+    for verdict in found:
+        (line, *_) = lines = text([verdict]).splitlines()[1:-2]
+        assert [one for one in lines if one.split()[0] in ("az", "azd") or ": az" in one] == [], line
+    assert not any(one.commands for one in found)
+
+
+AT_THE_STACK = {
+    "misspelt setting": "correct the setting AzureAd__Scopez, perhaps to AzureAd__Scopes, in [settings] of local-stack",
+    "client id is no audience": "correct the setting in [settings] of local-stack.toml",
+    "misconfigured": "see .local/api.log",
+    "version 1": "stop the stack and start it again: the emulated tenant is made anew",
+    "not deployed": "stop the stack and start it again",
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_STACK)
+def test_at_the_local_stack_it_says_what_to_do_there(name: str, patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    breakage = BREAKAGES[name]
+    breakage.broken(patient)
+    assert patient.verdicts()[breakage.check].corrections[0].startswith(AT_THE_STACK[name])
+
+
+def test_at_the_local_stack_somebody_else_signs_in_by_a_variable(patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    assert patient.verdicts(refuse)["registration"].right.startswith("EMULATORS_PERSON=olga")
+
+
+def test_it_says_who_you_are(patient: Patient) -> None:
+    patient.person = "greta"
+    with patient.session() as session:
+        case = patient.case(session)
+        you = case.you
+    assert you == "greta_fabrikam.example#EXT#@contoso.example"
+    assert f"\nyou are {you}\n" in text([], you)
+    assert json.loads(as_json([], you))["you"] == you
+    with patient.session() as session:
+        assert patient.case(session, refuse).you == ""
+    assert "you are" not in text([], "")
+
+
 def check_discretion(patient: Patient, mark: int, output: str) -> None:
     """No secret and no token is shown, and nothing was written."""
     assert MARK not in output
