@@ -6,10 +6,11 @@ from .verdicts import Verdict, Way
 
 _AGAIN = "stop the stack and start it again"
 _SETTINGS = f"in [settings] of local-stack.toml; then {_AGAIN}"
-_SOMEBODY_ELSE = "EMULATORS_PERSON=olga python3 dev.py doctor, or another person"
+_SOMEBODY_ELSE = "EMULATORS_PERSON=alice python3 dev.py doctor, which signs in somebody who may read all"
 INSTEAD = (
     ("az monitor app-insights ", "see .local/api.log"),
     ("az functionapp config appsettings ", f"correct the setting {_SETTINGS}"),
+    ("a look at the log of the API", "a look at .local/api.log"),
     ("az login", _SOMEBODY_ELSE),
     ("a new sign-in: az login", _SOMEBODY_ELSE),
     ("another account", _SOMEBODY_ELSE),

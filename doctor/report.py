@@ -31,8 +31,8 @@ def text(verdicts: Sequence[Verdict], you: str = "") -> str:
         if right:
             lines.append(f"{_INDENT}it takes: {right}")
     counted = [f"{sum(one.status == status for one in verdicts)} {status}" for status in (OK, WRONG, UNKNOWN)]
-    who = (f"\nyou are {you}",) if you else ()
-    return "\n".join((*lines, *who, f"\n{len(verdicts)} checks: {', '.join(counted)}"))
+    who = (f"you are {you}",) if you else ()
+    return "\n".join((*lines, "", *who, f"{len(verdicts)} checks: {', '.join(counted)}"))
 
 
 def as_json(verdicts: Sequence[Verdict], you: str = "") -> str:

@@ -90,10 +90,11 @@ def _absent(case: Case, path: str, credential: Credential) -> Wrong | None:
     what = f"there is no vault {name} in the resource group {group.split('/')[4]}"
     if case.given.text("AZURE_ENV_NAME"):
         return Wrong(what, "azd provision", first)
-    elsewhere = "if the vault is in another resource group, KEY_VAULT_ID in --env-file"
-    if not near and given.lower() != name.lower():
-        raise CannotTellError(what, f"{first}; or, {elsewhere}")
-    return Wrong(what, "", f"{first}; or, {elsewhere}")
+    if given.lower() == name.lower():
+        return Wrong(what, "", first)
+    if not near:
+        raise CannotTellError(what, f"KEY_VAULT_ID in --env-file, if the vault is in another group. Or {first}")
+    return Wrong(f"{what} (KEY_VAULT_ID in --env-file names a vault of another group)", "", first)
 
 
 def storage(case: Case) -> Findings:
