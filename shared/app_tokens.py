@@ -26,7 +26,7 @@ class AppTokenSource(Protocol):
     """Where the tokens come from: `ClientCredentials`, in services.py."""
 
     def token(self, scope: str, *, correlation_id: str, refusal: Refusal | None = None) -> AppToken:
-        """See ClientCredentials.token."""
+        """A token of the application; see ClientCredentials.token."""
         ...
 
 

@@ -55,7 +55,7 @@ class ApiError(Exception):
         super().__init__(f"{self.code}: {reason}" if reason else self.code)
 
     def challenge(self) -> dict[str, str] | None:
-        """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no such header."""
+        """Parameters of `WWW-Authenticate: Bearer` in addition to the realm (RFC 6750 §3). None: no header."""
         return None
 
 
@@ -200,7 +200,7 @@ class ConsentRequired(Forbidden):
         self.extra = {"scopes": list(scopes), **{name: address for name, address in addresses.items() if address}}
 
     def prompt(self) -> None:
-        """Makes it a 401. Some clients let their user consent then, and call again with the same token."""
+        """Makes this error a 401. Some clients then let their user consent, and call again with the same token."""
         self.status = Unauthorized.status
 
     def challenge(self) -> dict[str, str] | None:
@@ -240,7 +240,7 @@ class ServiceUnavailable(ApiError):
     retry_after: int
 
     def __init__(self, *, retry_after: int | None = None, reason: str = "") -> None:
-        """`retry_after`: seconds. None if the busy service names no time."""
+        """`retry_after` is in seconds, or None if the busy service names no time."""
         super().__init__(reason=reason)
         self.retry_after = RETRY_AFTER_SECONDS if retry_after is None else retry_after
 

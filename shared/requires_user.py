@@ -57,7 +57,7 @@ Function = Callable[..., Any]
 class _UserConditions(NamedTuple):
     """Which users may call a function, and the APIs whose tokens are prefetched for them."""
 
-    scopes: tuple[str, ...] | None  # None: AzureAd__Scopes
+    scopes: tuple[str, ...] | None  # None: those of AzureAd__Scopes
     roles: tuple[str, ...] = ()
     auth_context: str | None = None
     prefetch: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class _AppConditions(NamedTuple):
 class _Conditions(NamedTuple):
     """Who may call one function. `users` is None: users may not. `apps` is None: applications may not."""
 
-    parameter: str  # of the function, for the caller
+    parameter: str  # the function's parameter that receives the caller
     users: _UserConditions | None = None
     apps: _AppConditions | None = None
 
@@ -319,7 +319,7 @@ class _Guard:
 
         Tokens of applications are accepted only if the function allows applications.
         """
-        # `def` uses only the second method, `async def` uses both: see `Open` in hosting/function_adapter.py.
+        # `open` also finds known tokens. An `async def` function calls `find` first, and so needs no thread for them.
         if self._conditions.apps is None:
             return await self._kind.open(sessions.find, sessions.open, bearer)
         return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
@@ -328,7 +328,7 @@ class _Guard:
         """Compares the token with the conditions for its kind. A user's role does not count as an application's role.
 
         Raises:
-            UserTokenRequired, AppTokenRequired: no caller of this kind may call.
+            UserTokenRequired, AppTokenRequired: the function accepts only the other kind of caller.
             InsufficientScope: the token has none of the scopes.
             InsufficientRole: the user, or the application, has none of the roles.
             Forbidden: the application is not one of those that may call.

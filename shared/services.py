@@ -69,10 +69,10 @@ class Services:
         validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
         self.entra = TenantExchanges(on_behalf_of)
         exchanger: Exchanger = self.entra
-        self._preparations = [credentials.load_early]
+        self._for_first_exchange = [credentials.load_early]
         if settings.redis:
-            exchanger, prepare = _with_shared_cache(settings.redis, self.entra, now, sleep)
-            self._preparations.append(prepare)
+            exchanger, fetch_redis_token = _with_shared_cache(settings.redis, self.entra, now, sleep)
+            self._for_first_exchange.append(fetch_redis_token)
         self.sessions = Sessions(
             validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
@@ -98,11 +98,11 @@ class Services:
         now = self.now()
         return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
-    def prepare(self) -> None:
+    def load_early(self) -> None:
         """Starts to load what the first token and the first exchange need. Waits for nothing, raises nothing."""
         self.signing_keys.fetch_early()
-        for prepare in self._preparations if self.settings.downstream_apis else ():
-            prepare()
+        for start_load in self._for_first_exchange if self.settings.downstream_apis else ():
+            start_load()
 
 
 class LazyServices:
@@ -192,7 +192,7 @@ class LazyServices:
 
     def _build(self, settings: Settings) -> Services:
         services = Services(settings, self._now, self._sleep, self._transport)
-        services.prepare()
+        services.load_early()
         return services
 
 
@@ -211,7 +211,7 @@ def _with_shared_cache(
     now: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> tuple[Exchanger, Callable[[], None]]:
-    """The Redis cache in front of Entra, and the function that starts its warm-up."""
+    """The Redis cache in front of Entra, and the function that starts to fetch the token for Redis."""
     from .exchange import TenantExchanges
     from .redis import DistributedCache, RedisStore
 

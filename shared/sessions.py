@@ -1,8 +1,9 @@
-"""Sessions: for each bearer token, the validated token and up to 16 downstream tokens exchanged for it.
+"""A session per bearer token: what was exchanged for one token is never used for another, even of the same user.
 
-A session is found by the SHA-256 of the bearer token, never by user. After step-up the same user has another bearer
-token. A token that was exchanged for the first must not be used for the second. The bearer token itself is not kept:
-only the context of the running request, and an exchange that runs, hold it.
+A session holds the validated token, and up to 16 downstream tokens. Its key is the SHA-256 of the bearer token, never
+the user: after step-up the same user has another bearer token. What was exchanged for the first must not be used for
+the second. The bearer token itself is not kept: only the context of the running request, and an exchange that runs,
+hold it.
 
 `Session` is what is known about one bearer token. `Sessions` finds, opens and evicts sessions. Threads that need the
 same token share one exchange. `RequestContext` is one request's use of a session. `ExpiringLru` is the bounded map.
@@ -59,7 +60,7 @@ Scopes = tuple[str, ...]
 log = logging.getLogger(__name__)
 
 
-class ExchangedLately(ApiError):  # noqa: N818 — no request fails with it: ApiCalls catches it and keeps the API's response
+class ExchangedLately(ApiError):  # noqa: N818 — a signal and no failure: ApiCalls catches it, and keeps the API's response
     """No new exchange for a token that an API refused: the last one was less than a minute ago."""
 
 
@@ -97,8 +98,8 @@ class Session:
     def throttle(self, scopes: Scopes, now: float, seconds: float) -> None:
         """Blocks exchanges for these scopes for `seconds`: Entra asked for it.
 
-        A running block is not extended. Each call during a block raises Throttled, too. If these calls extended it, a
-        client that keeps calling would wait forever.
+        A running block is not extended. `Sessions._exchange` calls this after every Throttled, even after one that
+        `check_not_throttled` raised. If that extended the block, a client that keeps calling would wait forever.
         """
         if now >= _time_for(scopes, self._blocked_until):
             self._blocked_until = {**(self._blocked_until or {}), scopes: now + seconds}
@@ -231,9 +232,9 @@ class Sessions:
     def _is_valid(
         self, token: ValidatedToken | ValidatedAppToken, known: ExpiringLru[bytes, Any], digest: bytes
     ) -> bool:
-        """True if the key may still be used. A withdrawn key's entry is removed.
+        """True if the token's signing key may still be used. If that key is withdrawn, the known token is removed.
 
-        The key check may return None, which leaves it open. Then this is False, and the token is validated again.
+        If the key check cannot tell (None), this is False, and the token is validated again.
         """
         is_valid = self._keys.still_valid(token.key_id, token.key)
         if is_valid is False:
@@ -324,14 +325,13 @@ class Sessions:
     def _exchange(
         self, session: Session, bearer: str, scopes: Scopes, refusal: Refusal | None, correlation_id: str
     ) -> DownstreamToken:
-        known = session.downstream_tokens.get(scopes)  # `keep` below replaces this token, and no later one
+        known = session.downstream_tokens.get(scopes)  # `keep` below replaces only this token, and no later one
         if refusal and not refusal.claims:
             with self._lock:
                 session.reserve_exchange(scopes, self._now())
-        try:  # from here on the bearer token is the assertion of the exchange
-            session.check_not_throttled(
-                scopes, self._now()
-            )  # in the `try`: a void token is dropped during a block, too
+        try:
+            # Inside the `try`: even while Entra asks to wait, a token that the API refused must be dropped.
+            session.check_not_throttled(scopes, self._now())
             token = self._exchanger.exchange(
                 bearer,
                 scopes,
@@ -399,8 +399,8 @@ class AppRequestContext(CallerContext):
 class RequestContext(CallerContext):
     """A user as the caller. The context holds the bearer token until `close`. Only a running exchange also holds it.
 
-    Inside its `with` block, other contexts give no tokens. A wrongly shared SDK client fails, instead of acting as the
-    user of another request.
+    While this context is active, the context of another request refuses to give tokens. So a wrongly shared SDK client
+    fails, instead of acting as the user of that other request.
     """
 
     def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
@@ -433,7 +433,7 @@ class RequestContext(CallerContext):
         return bearer
 
     def prefetch(self, api: DownstreamApiSettings) -> None:
-        """Starts the exchange for this API in the background. `token_for` raises its error."""
+        """Starts the exchange for this API in the background. `token_for` raises the error of that exchange."""
         if self._bearer is not None:
             correlation_id = self.record.correlation_id
             wait = self._sessions.prefetch(self._session, self._bearer, api.scopes, correlation_id=correlation_id)
@@ -448,14 +448,14 @@ class RequestContext(CallerContext):
             ApiError: the exchange failed, or the context is closed.
         """
         bearer = self._open_bearer()
-        wait = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
-        known = self._sessions.known_token(self._session, api.scopes, refusal) if wait is None else None
+        prefetched = self._prefetched.pop(api.name, None) if self._prefetched and refusal is None else None
+        known = self._sessions.known_token(self._session, api.scopes, refusal) if prefetched is None else None
         if known is not None:  # most requests
             self.record.token_was_known(api.name)
             return known
         started = perf_counter()
         try:
-            token = wait() if wait is not None else self._token_of_session(bearer, api, refusal)
+            token = self._token_of_session(bearer, api, refusal) if prefetched is None else prefetched()
         except ExchangedLately:  # nothing was requested, so the record counts nothing
             raise
         except ApiError:

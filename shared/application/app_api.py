@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Services(Protocol):
-    """What is needed of shared/services.py."""
+    """All that calls as the application need of `Services`, in services.py."""
 
     settings: Settings
     apis: DownstreamApis
@@ -40,7 +40,7 @@ class Services(Protocol):
 
 
 class ReadyServices(Protocol):
-    """`LazyServices` in shared/services.py."""
+    """All that `AppApi` needs of `LazyServices`, in services.py."""
 
     def get(self) -> Any:
         """The services. Raises SettingsError, which names every wrong setting."""
@@ -64,7 +64,7 @@ class AppApi(CalledApi):
 
 
 class AsyncAppApi(AsyncCalledApi):
-    """The same calls as those of `AppApi`, to be awaited. `async_app_api` makes it."""
+    """An `AppApi` whose calls are awaited. `async_app_api` makes it."""
 
     def __init__(self, name: str, services: ReadyServices) -> None:
         super().__init__(AppApi(name, services), self._wait)
@@ -125,7 +125,7 @@ class AppCalls(ApiCalls):
         self._seconds, self._now = services.settings.request_timeout, services.now
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
-        """As for a user, within a deadline. Outside a request it also writes a line to the log."""
+        """Sends a call within a deadline. A call outside a request also writes a line to the log."""
         _refuse_in_event_loop()
         record = current_record()
         if record is not None:
@@ -144,7 +144,7 @@ class AppCalls(ApiCalls):
             return super().send_with_token(request, token)
 
     def error(self, response: Response) -> ApiError:
-        """As for a user, but no user can sign in or consent for an application: that is for the operator."""
+        """The error for the client. No user can sign in or consent for an application: only the operator can help."""
         error = super().error(response)
         if isinstance(error, (ClaimsChallenge, ConsentRequired)):
             return ServerMisconfigured(reason=f"{error.reason}: asks for a sign-in or consent, but the app called it")

@@ -278,7 +278,11 @@ class ApiCalls:
         return self.send_with_token(request)[0]
 
     def send_with_token(self, request: Request, token: BearerToken | None = None) -> tuple[Response, BearerToken]:
-        """Like `send`, but also returns the token of the last call. `token`: the first token to try."""
+        """Like `send`, but also returns the token of the last call.
+
+        Args:
+            token: the first token to try.
+        """
         url = join(self.base_url, request.path)
         token = token or self._context.token_for(self.api)
         response = self._send(url, token, request)

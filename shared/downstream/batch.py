@@ -66,7 +66,7 @@ class BatchResponse(Response):
 
         Raises:
             ApiError: the errors of `raise_for_status`.
-            BadGateway: it is not JSON. 502.
+            BadGateway: the body is not JSON. 502.
         """
         self.raise_for_status()
         try:
@@ -89,7 +89,7 @@ class BatchResponse(Response):
 
 
 def send_batch(api: ApiCalls, calls: Sequence[BatchCall]) -> list[BatchResponse]:
-    """See `DownstreamApi.batch`."""
+    """The responses to a batch of calls; see `DownstreamApi.batch`."""
     batch = _Batch(api, calls)
     everything = list(range(len(calls)))
     batch.send(everything)
@@ -236,7 +236,7 @@ def _response_of(part: Mapping[str, Any]) -> Response:
 
 
 def _plain(part: BatchResponse) -> Response:
-    """The same response without its error."""
+    """The part as a plain response, without its error."""
     return Response(part.status_code, part.headers, part.content)
 
 

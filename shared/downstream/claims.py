@@ -25,7 +25,7 @@ T = TypeVar("T", bound=BearerToken, covariant=True)
 
 
 class TokenGiver(Protocol[T]):
-    """What a token comes from: the context of a request, for example."""
+    """The source of a token, such as the context of a request."""
 
     def token_for(self, api: DownstreamApiSettings, refusal: Refusal | None = None) -> T:
         """A token for this API. After a refusal, another one."""

@@ -82,7 +82,7 @@ def claims_in(response: Response) -> str:
 
 
 def _web_challenge(header: str) -> dict[str, str] | None:
-    """The challenge of Microsoft.Identity.Web, which it sends when its own exchange needs the user."""
+    """The challenge that Microsoft.Identity.Web sends when its own exchange needs the user."""
     return next((each for each in bearer_challenges(header) if each.get("proposedaction") == "consent"), None)
 
 
@@ -121,7 +121,7 @@ def _error_code(response: Response) -> str:
 
 
 def _problem(response: Response) -> dict[str, Any] | None:
-    """The problem document (RFC 9457) in a response, or None. It is written for clients, so it is passed on."""
+    """The problem document (RFC 9457) in a response, or None. It is passed on, because it is written for clients."""
     is_problem = (
         response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json"
     )

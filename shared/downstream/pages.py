@@ -36,7 +36,7 @@ class PageReader:
         """Sends the request and reads its page.
 
         Raises:
-            BadGateway: it is not a page of a list, its link leads out of the API, or there are more than `max_pages`.
+            BadGateway: the response is no page of a list, its link leads out of the API, or it is one page too many.
         """
         if self._left == 0:
             raise self._failure("the list has more pages than max_pages allows")

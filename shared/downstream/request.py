@@ -1,7 +1,8 @@
 """Builds a request to a downstream API, and checks every part that a function may choose: method, path, headers, body.
 
-A function cannot choose the host, the user or the deadline. But it may pass on values of its caller. Then only these
-checks prevent request smuggling, and a path that leads out of the API's base URL. Values are quoted into a path here.
+A function cannot choose the host, the user or the deadline. But a function may pass on values of its caller. Then only
+these checks prevent request smuggling, and a path that leads out of the API's base URL. Values are quoted into a path
+here.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ def check_method(method: str) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ValueError for a header that cannot be sent or that a function may not set. It never quotes a value."""
+    """Raises ValueError for a header that cannot be sent or that a function may not set. No value is quoted."""
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError("a header has an invalid name")
@@ -231,7 +232,7 @@ def path_of_link(link: str, current_url: str, base_url: str) -> str:
     """The path below `base_url` that a link in the response of `current_url` leads to.
 
     Raises:
-        ValueError: it leads elsewhere.
+        ValueError: the link leads elsewhere.
     """
     if not link.isprintable():  # urllib would drop some of these characters
         raise ValueError("a link has a control character")

@@ -11,7 +11,7 @@ def azure_credential(managed_identity_client_id: str, retries: int = RETRIES) ->
     """An azure-identity credential. The setting decides which one, never the place where the code runs.
 
     Args:
-        managed_identity_client_id: of the managed identity; empty: the developer who is signed in.
+        managed_identity_client_id: the client id of the managed identity. Empty for the developer who is signed in.
         retries: how often azure-core repeats a request that got no response.
     """
     if managed_identity_client_id:
@@ -35,7 +35,7 @@ def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, An
 
     Args:
         retries: how often azure-core repeats a request that got no response.
-        transport: None for one that the client owns and closes.
+        transport: None for a new one, which the client owns and closes.
     """
     from azure.core.pipeline.transport import RequestsTransport
 
@@ -49,7 +49,7 @@ def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, An
 
 
 def http_session() -> Any:
-    """The `requests.Session` that Azure SDK clients send with; it keeps to the deadline, and reads no ~/.netrc."""
+    """The `requests.Session` that Azure SDK clients send with. It keeps to the deadline, and reads no ~/.netrc."""
     from ..net import deadline_http
 
     session = deadline_http.deadline_session()

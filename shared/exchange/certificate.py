@@ -1,7 +1,7 @@
 """The API's client certificate: parses PFX or PEM bytes, tells when it ends, and picks a version from a vault.
 
-MSAL signs client assertions with its key and PS256. It names the certificate by its SHA-256 thumbprint, and reuses an
-assertion for nine minutes: https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+MSAL signs client assertions with the certificate's key and PS256. MSAL names the certificate by its SHA-256 thumbprint,
+and reuses an assertion for nine minutes: https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def log_validity(source_type: str, not_after: datetime, now: float) -> None:
 
 
 def newest_version(versions: Iterable[Any], refused: str = "") -> str:
-    """The id of the newest enabled version; with `refused`, the newest enabled one before that.
+    """The id of the newest enabled version. With `refused`, the newest enabled version before that one.
 
     Two versions may have the same date, because dates are in seconds. So `refused` itself is excluded by its id.
 
@@ -82,7 +82,7 @@ def newest_version(versions: Iterable[Any], refused: str = "") -> str:
         versions: the properties of all versions, as the vault's clients list them for secrets and for keys.
 
     Raises:
-        CertificateError: there is none.
+        CertificateError: there is no such version.
     """
     known = list(versions)
     until = max((version.created_on for version in known if version.version == refused), default=None)
@@ -102,7 +102,7 @@ def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certifi
 
 
 def _from_pem(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
-    """The key, and its certificate at any place in the chain. None for the key of certificates alone."""
+    """The key, and its certificate at any place in the chain. None for both if there are only certificates."""
     if b"PRIVATE KEY-----" not in data and _PEM_CERTIFICATE.search(data):
         return None, None
     key = load_pem_private_key(data, password)

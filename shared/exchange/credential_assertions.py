@@ -4,7 +4,7 @@
     -----------------------   ------------------------------------------------------------------------
     under 300 seconds         the assertion
     300 to 590 seconds        the assertion; a new one is signed in the background
-    over 590 seconds          it waits for a new assertion, or gets the error of the signature
+    over 590 seconds          a new assertion, after a wait; or the error of the signature
 
 So a vault that is down for 290 seconds fails no request, if requests came in the five minutes before. Each process asks
 the vault for one signature per token endpoint in 300 seconds.
@@ -30,7 +30,7 @@ USE_ASSERTION_SECONDS = 590.0  # ten seconds are left for the way to Entra
 CLOCK_STEP_SECONDS = 60.0  # our clock may be set back by so much before an assertion counts as not valid yet
 SIGN_SECONDS = 20.0  # for managed identity and vault together
 SIGN_AGAIN_SECONDS = 2.0  # after a signature that failed
-MAX_SIGN_PAUSE_SECONDS = 60.0  # that a busy vault can ask for
+MAX_SIGN_PAUSE_SECONDS = 60.0  # the longest pause that a busy vault can ask for
 MAX_ASSERTIONS = 1_000  # token endpoints, one per tenant; the one that was not used for longest is dropped
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class SignedAssertions:
     """The assertions by token endpoint. Thread-safe."""
 
     def __init__(self, sign: Callable[[str, float], str], source: CredentialSettings, now: Callable[[], float]) -> None:
-        """`sign`: makes the assertion for a token endpoint, issued at a time in seconds since 1970."""
+        """`sign` makes the assertion for a token endpoint, issued at a time in seconds since 1970."""
         self._make, self._source, self._now = sign, source, now
         self._lock = threading.Lock()
         self._assertions: OrderedDict[str, _Assertion] = OrderedDict()
@@ -53,7 +53,7 @@ class SignedAssertions:
         self._circuit = CircuitBreaker("vault key", now)
         self._last_failure: ApiError | None = None
         self._busy_until = self._again_at = float("-inf")
-        self.broken_at = float("-inf")  # when a request last failed for want of an assertion
+        self.broken_at = float("-inf")  # when a request last failed because there was no assertion
 
     def get(self, token_endpoint: str) -> str:
         """An assertion that Entra accepts at this token endpoint.
@@ -85,11 +85,11 @@ class SignedAssertions:
         return text
 
     def _is_younger(self, assertion: _Assertion, seconds: float) -> bool:
-        """Also False if the clock was set back a long way: the assertion is then not valid yet."""
+        """Whether the assertion is younger. False, too, if the clock was set back so far that it is not valid yet."""
         return -CLOCK_STEP_SECONDS <= self._now() - assertion.signed_at < seconds
 
     def _has_just_failed(self) -> bool:
-        """Then a renewal in the background would only start a thread for an error."""
+        """Whether a signature has just failed. Then a renewal would only start a thread for an error."""
         return 0 < self._again_at - self._now() <= SIGN_AGAIN_SECONDS
 
     def _wait_for(self, token_endpoint: str) -> str:

@@ -53,7 +53,7 @@ class VaultResponseError(Exception):
 
 
 def as_api_error(error: Exception, source: CredentialSettings, now: float) -> ApiError:
-    """What a request that needs the credential gets."""
+    """The error for a request that needs the credential."""
     reason = f"no client assertion ({source.source_type}: {describe(error, source)})"
     if is_passing(error, source):
         wait = seconds_to_wait(error, now) or CREDENTIAL_RETRY_AFTER_SECONDS
@@ -137,7 +137,7 @@ def _advice_about_identity(error: Exception, source: CredentialSettings, status:
 
 
 def _says_nobody_is_signed_in(error: Exception, source: CredentialSettings) -> bool:
-    """Whether no way of a developer to sign in brought a token. DefaultAzureCredential says so with either error."""
+    """Whether no sign-in of a developer brought a token. DefaultAzureCredential says so with either error."""
     from azure.core.exceptions import ClientAuthenticationError
     from azure.identity import CredentialUnavailableError
 

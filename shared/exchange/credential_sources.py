@@ -1,12 +1,12 @@
 """Loads the credential that proves the API to Entra, from one of six sources, in the order of the settings.
 
     KeyVault                            a certificate in Key Vault, read through managed identity
-    SignedAssertionFromVault            the same, but its key stays in the vault, which signs: credential_vault_key
+    SignedAssertionFromVault            a certificate whose key stays in the vault, which signs: credential_vault_key
     SignedAssertionFromManagedIdentity  a managed identity's own token (workload identity federation): nothing to rotate
     Path, Base64Encoded                 a certificate from a file or a setting
     ClientSecret                        a secret, for development
 
-`credential` decides when they are loaded.
+`credential` and `credential_loads` decide when a credential is loaded.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ClientCredential(Protocol):
 
     @property
     def broken_at(self) -> float:
-        """When a request last failed because no assertion could be had; NEVER if that has not happened since."""
+        """When a request last failed for want of an assertion. NEVER if none failed, or one succeeded since."""
         ...
 
     def for_msal(self) -> str | dict[str, Any]:
@@ -68,7 +68,10 @@ class CertificateCredential:
 
 
 class FederatedCredential:
-    """https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity"""
+    """A managed identity's own token as the client assertion (workload identity federation).
+
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity
+    """
 
     version = ""
 
@@ -83,7 +86,7 @@ class FederatedCredential:
         return {"client_assertion": self._assertion_for}
 
     def _assertion_for(self) -> str:
-        """For MSAL. An error of azure-identity becomes one that says what to do."""
+        """The assertion that MSAL asks for. An error of azure-identity becomes one that says what to do."""
         try:
             assertion = self._assertion()
         except Exception as error:  # noqa: BLE001 — errors of several libraries; as_api_error tells what they mean
@@ -110,10 +113,10 @@ class SecretCredential:
 def load_client_credential(
     sources: Sequence[CredentialSettings], now: Callable[[], float], authority: Authority
 ) -> ClientCredential:
-    """The first credential that can be loaded. It logs which one that is, and why others failed.
+    """The first credential that can be loaded. The log says which one that is, and why others failed.
 
     Args:
-        authority: whose token endpoint the first assertion of SignedAssertionFromVault is for.
+        authority: the first assertion of SignedAssertionFromVault is for its token endpoint.
 
     Raises:
         ServiceUnavailable: none could be loaded, and a service (vault, managed identity) may recover soon.
@@ -195,7 +198,7 @@ def _secret(client: Any, name: str, refused: str) -> Any:
 
 
 def _decode(value: str) -> bytes:
-    """Base64. Raises CertificateError."""
+    """The bytes of a base64 text. Raises CertificateError."""
     try:
         return base64.b64decode(value, validate=True)
     except ValueError:

@@ -1,8 +1,8 @@
 """Signs client assertions with the key of a certificate in Key Vault. The private key never leaves the vault.
 
-The vault signs a SHA-256 digest (PS256). The process reads the public certificate alone, through `certificates/read`:
-its secret would hold the private key if somebody made it exportable. The roles are Key Vault Crypto User and Key Vault
-Reader. This module is imported only for the source SignedAssertionFromVault.
+The vault signs a SHA-256 digest (PS256). The process reads the public certificate alone, through `certificates/read`.
+The vault's secret of that name would hold the private key, if somebody made the key exportable. The roles are Key Vault
+Crypto User and Key Vault Reader. This module is imported only for the source SignedAssertionFromVault.
 
 https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 https://learn.microsoft.com/rest/api/keyvault/keys/sign/sign
@@ -60,7 +60,7 @@ class VaultKeyCredential:
     """A client credential whose private key stays in Key Vault. Thread-safe."""
 
     def __init__(self, source: CredentialSettings, now: Callable[[], float], authority: Authority) -> None:
-        """Reads the certificate, and signs a first assertion: so the next source is tried if the vault does not sign.
+        """Reads the certificate, and signs a first assertion. If the vault does not sign, the next source is tried.
 
         Raises:
             The errors of the vault and the identity; see credential_failures.
@@ -86,11 +86,11 @@ class VaultKeyCredential:
         return {"client_assertion": self._assertion_for}
 
     def _assertion_for(self, context: dict[str, str]) -> str:
-        """For MSAL, which names the token endpoint of its own application: one per tenant."""
+        """The assertion that MSAL asks for. MSAL names the token endpoint of its application: one per tenant."""
         return self._assertions.get(context["token_endpoint"])
 
     def _signed_assertion(self, token_endpoint: str, issued: float) -> str:
-        """An assertion by the version in use. By another one, if that was disabled or removed, or has ended."""
+        """An assertion by the version in use, or by another one if that version was disabled, removed or has ended."""
         signer = self._signer
         try:
             return self._sign_with(signer, token_endpoint, issued)
@@ -104,7 +104,7 @@ class VaultKeyCredential:
             return self._sign_with(other, token_endpoint, issued)
 
     def _sign_with(self, signer: _Signer, token_endpoint: str, issued: float) -> str:
-        """Entra finds the certificate by `x5t#S256`. The signature is checked here, before Entra gets it."""
+        """Entra finds the certificate by `x5t#S256`. The signature is checked here, before Entra gets the assertion."""
         public = signer.public
         header = {"alg": "PS256", "typ": "JWT", "x5t#S256": _base64url(public.certificate.fingerprint(hashes.SHA256()))}
         claims = {

@@ -1,7 +1,7 @@
 """Limits MSAL to the protocol: our transport, a JSON filter, a circuit breaker, and caches that keep no user's data.
 
-By itself, MSAL replays one user's throttling and server errors to the next caller, and keeps every token forever. It
-also logs a response that it cannot parse, token and all.
+By itself, MSAL replays one user's throttling and server errors to the next caller, and keeps every token forever. MSAL
+also logs a response that it cannot parse, with the token in it.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class MsalHttpClient:
         """Sends a token request.
 
         Args:
-            data: the fields of the form. One without a value (None) is left out.
+            data: the fields of the form. Fields without a value (None) are left out.
             correlation_id: our own argument. MSAL passes unknown arguments on to this method.
-            client_request_id: the same for `acquire_token_for_client`, where MSAL sets `correlation_id` itself.
+            client_request_id: our id from `acquire_token_for_client`, where MSAL sets `correlation_id` itself.
         """
         self._check_endpoint(url)
         correlation_id = client_request_id or correlation_id
@@ -109,7 +109,8 @@ class MsalHttpClient:
     def _check_endpoint(self, address: str) -> None:
         """Raises EntraUnavailable for an endpoint on another host or, with several tenants, of another tenant.
 
-        It would get the user's token."""
+        Such an endpoint would get the user's token.
+        """
         if not self._authority.own_token_endpoint(address):
             raise EntraUnavailable("token endpoint of another host or tenant")
 
@@ -162,8 +163,8 @@ def reserialized(content: bytes, *, is_token: bool) -> bytes:
         is_token: whether it is a response of the token endpoint. Then only the members in _MEMBERS are kept.
 
     Raises:
-        ValueError: it is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed. MSAL sends
-            each `error` in a header of later requests. A malformed one would break them for all users.
+        ValueError: the content is not a JSON object in UTF-8, its `scope` is not text, or its `error` is malformed.
+            MSAL sends each `error` in a header of later requests. A malformed one would break these for all users.
     """
     body = parse_object(content)
     error, scope = body.get("error", ""), body.get("scope", "")
@@ -185,7 +186,7 @@ class DiscoveryCache(dict[str, Any]):
 
 
 def no_token_cache() -> Any:
-    """A `token_cache` that stores nothing. MSAL's own finds tokens by account, not by assertion."""
+    """A `token_cache` that stores nothing. MSAL's own cache finds tokens by account, not by assertion."""
     from msal import TokenCache
 
     class NoTokenCache(TokenCache):  # type: ignore[misc]  # msal ships no types

@@ -123,7 +123,7 @@ class OnBehalfOf(TokenRequests):
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """A token for the same user, for other scopes. `request` describes retries and a rejected credential.
+        """A token for the same user, for other scopes. `TokenRequests.request` says what becomes of failures.
 
         Args:
             assertion: the caller's validated access token.

@@ -21,7 +21,7 @@ _GUARD = re.compile(r"requires_\w+")
 
 
 def problem_of_unbound(function: Callable[..., Any], names: Iterable[str]) -> str:
-    """What is wrong with the first of these parameters that gets no argument, and what to write. "" if all may get one.
+    """What is wrong with the first parameter that gets no argument, and what to write. "" if all may get one.
 
     Args:
         names: parameters of the function, other than `user` and `context`.
@@ -74,7 +74,7 @@ def _is_route(call: ast.Call) -> bool:
 
 
 def _is_unclear(call: ast.Call) -> bool:
-    """Whether it may bind a parameter whose name the source does not show."""
+    """Whether this decorator may bind a parameter whose name the source does not show."""
     if not isinstance(call.func, ast.Attribute):
         return True
     named = [each.value for each in call.keywords if each.arg is None or each.arg.endswith("_name")]

@@ -28,7 +28,7 @@ _WORDS = re.compile(r"\w+")
 
 
 def is_async(function: Function) -> bool:
-    """Whether it is `async def`, or a wrapper around one. The result of such a wrapper must be awaited, too."""
+    """Whether a function is `async def`, or a wrapper around one. The result of such a wrapper must be awaited, too."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
@@ -150,7 +150,7 @@ def _check_name(function: Any) -> None:
 
 
 def _is_renamed(function: Function) -> bool:
-    """Whether a decorator `@app.function_name("…")` above gives it another name."""
+    """Whether a decorator `@app.function_name("…")` above gives the function another name."""
     try:
         return ".function_name(" in inspect.getsource(function).partition("def ")[0]
     except OSError:

@@ -43,8 +43,8 @@ def json_text(body: object) -> str:
     - an API's response: its JSON.
 
     Raises:
-        UnsendableError: JSON has no form for it.
-        BadGateway: it holds an API's response that is not JSON.
+        UnsendableError: JSON has no form for the body.
+        BadGateway: the body holds an API's response that is not JSON.
     """
     try:
         try:
@@ -94,13 +94,13 @@ def _in_order(values: Set[Any]) -> list[Any]:
 
 
 def _is_pydantic_model(value: object) -> bool:
-    """Whether it is a pydantic model. It imports nothing: without the library loaded, no model exists."""
+    """Whether the value is a pydantic model. Imports nothing: without the library loaded, no model exists."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(value, pydantic.BaseModel)
 
 
 def _with_plain_keys(value: object) -> object:
-    """The whole value in JSON's own types, with its keys. It is slower than `json` alone."""
+    """The whole value in JSON's own types, with its keys. This is slower than `json` alone."""
     if isinstance(value, dict):
         return {_key(key): _with_plain_keys(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

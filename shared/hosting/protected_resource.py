@@ -1,6 +1,6 @@
 """What clients may know before they sign in: protected resource metadata (RFC 9728), and its part of a challenge.
 
-It is imported where an app registers the route, or at the first challenge. A request with a good token never needs it.
+This module is imported where an app registers the route, or at the first challenge. A valid token never needs it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PREFLIGHT = {
 
 
 class Resource:
-    """What the challenges of one function say of one address. It is made once."""
+    """What the challenges of one function say of one address. Made once, and kept."""
 
     __slots__ = ("_metadata", "_prefix", "_scope")
 
@@ -43,7 +43,7 @@ class Resource:
         """`scope`, written out, and `resource_metadata` (RFC 9728 §5.1). To Entra, a bare scope is one of Graph.
 
         Args:
-            scope: what the error names, in place of the scopes of the function.
+            scope: the scopes that the error names, in place of those of the function.
         """
         named = self._scope if scope is None else self._qualified(scope.split())
         return {**({"scope": named} if named else {}), "resource_metadata": self._metadata}
@@ -75,7 +75,7 @@ def metadata_routes(settings: Callable[[], Settings]) -> func.Blueprint:
 
 
 def _preflight() -> func.HttpResponse:
-    """What a browser asks first: MCP clients send a header of their own."""
+    """The response to a browser's preflight request, which comes because MCP clients send a header of their own."""
     return func.HttpResponse(status_code=204, headers=_PREFLIGHT)
 
 
@@ -115,7 +115,7 @@ def metadata(settings: Settings, url: PublicUrl) -> dict[str, Any]:
 
 
 def _host_and_path(request: func.HttpRequest) -> tuple[str, str]:
-    """Host, with the port, and path of the address that was called; "" for what is no address."""
+    """Host, with the port, and path of the called address; "" if that is no address."""
     try:
         parts = urlsplit(request.url)
     except ValueError:

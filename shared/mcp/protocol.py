@@ -49,7 +49,7 @@ class Message(NamedTuple):
     is_modern: bool
 
     def reply(self, result: str, *, may_be_kept: bool = False) -> func.HttpResponse:
-        """The response with this result, a JSON object as text. `may_be_kept`: by the client, for `LIST_SECONDS`."""
+        """The response with this result, a JSON object as text. `may_be_kept`: for `LIST_SECONDS`, by the client."""
         if self.is_modern:
             more = _COMPLETE + (_CACHEABLE if may_be_kept else "")
             result = f"{{{more}{',' if result != '{}' else ''}{result[1:]}"
@@ -63,7 +63,7 @@ class Message(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818 — not a failure of the server
-    """A JSON-RPC error and its HTTP status. Of what the caller sent, it repeats the id and the version alone."""
+    """A JSON-RPC error and its HTTP status. Only the id and the version of the caller's message are repeated."""
 
     def __init__(
         self, status: int, code: int, text: str, id_: Id | None = None, data: Mapping[str, Any] | None = None
@@ -128,7 +128,7 @@ def _message(body: dict[str, Any], headers: Mapping[str, str]) -> Message:
 
 
 def _check_modern(message: Message, headers: Mapping[str, str]) -> None:
-    """The version, and that the headers say what the body says. Of a notification, only the version of the header."""
+    """Checks the version, and that headers and body agree. Of a notification, only the header's version is checked."""
     version = _value(headers, _VERSION)
     if message.id is None:
         _check_version(message, version)
@@ -164,7 +164,7 @@ def _value(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _decoded(header: str | None) -> str | None:
-    """A header's value. `=?base64?…?=` holds what a header cannot. None for one that is not well formed."""
+    """A header's value. `=?base64?…?=` holds what a header cannot. None for a value that is not well formed."""
     if header is None or not (header.startswith("=?base64?") and header.endswith("?=")):
         return header
     payload = header[len("=?base64?") : -len("?=")]

@@ -19,7 +19,7 @@ def result_of(returned: object) -> str:
 
     Raises:
         UnsendableError: the value has no form. The reason says why.
-        ApiError: it is one response of a batch, and an error.
+        ApiError: the value is one response of a batch, and an error.
     """
     text, value = _of_response(returned) if isinstance(returned, Response) else _of_value(returned)
     if not isinstance(value, dict):

@@ -59,14 +59,14 @@ class McpServer:
     def tool(self, /, *, scopes: Iterable[str]) -> Callable[[F], F]: ...
 
     def tool(self, function: F | None = None, /, *, scopes: Iterable[str] | None = None) -> F | Callable[[F], F]:
-        """Makes the function below it a tool, and leaves the function as it is. Write `@tools.tool` without brackets.
+        """Makes the decorated function a tool, and leaves the function as it is. Write `@tools.tool` without brackets.
 
         A model reads its name, its docstring, and the types of its parameters. The parameter `user` is no argument of
         the tool: it is the `User` of the request, or the `AsyncUser` for `async def`. What the function returns becomes
         the result: JSON, a text, or the response of a downstream API. What it raises becomes a result that says so.
 
         Args:
-            function: the function below. Python passes it where the decorator has no brackets.
+            function: the decorated function. Python passes it where the decorator has no brackets.
             scopes: the access token must hold one of them. Otherwise the client gets 403 with the scopes, and may ask
                 the user for a token that has one. By default, the scopes of the endpoint suffice.
 

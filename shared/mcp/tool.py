@@ -22,7 +22,7 @@ Function = Callable[..., Any]
 
 
 class Tool:
-    """One tool. It is made while the app loads, and does not change."""
+    """One tool, made while the app loads. A tool does not change."""
 
     __slots__ = ("_fields", "description", "function", "is_async", "name", "scopes", "takes_user")
 
@@ -108,7 +108,7 @@ def _fields_of(function: Function, parameters: dict[str, inspect.Parameter], hin
 
 
 def _is_plain(default: object) -> bool:
-    """Whether JSON has the default as it is. None only says that the argument was left out."""
+    """Whether JSON has the default value as it is. The default None only says that the argument was left out."""
     try:
         json.dumps(default, allow_nan=False)
     except (TypeError, ValueError):

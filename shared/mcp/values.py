@@ -29,12 +29,12 @@ class WrongValue(ValueError):  # noqa: N818
         super().__init__(f"{path.lstrip('.')} {why}" if path else why)
 
     def below(self, step: str) -> WrongValue:
-        """The same, seen from the value that holds it."""
+        """This error, with the path of the value that holds the wrong one."""
         return WrongValue(self.why, step + self.path)
 
 
 class Form(NamedTuple):
-    """One type: its JSON Schema, and the function that reads a JSON value. It raises WrongValue."""
+    """One type: its JSON Schema, and the function that reads a JSON value, or raises WrongValue."""
 
     schema: dict[str, Any]
     read: Callable[[Any], Any]
@@ -53,7 +53,7 @@ class Fields:
         }
 
     def read(self, value: Any) -> dict[str, Any]:
-        """The values by name, each of its type. Those that may be absent may be absent here, too."""
+        """The values by name, each of its type. Values that are not required may be absent."""
         if not isinstance(value, dict):
             raise WrongValue("must be an object")
         found = {}
@@ -243,8 +243,10 @@ _GENERIC: dict[Any, Callable[[Any, tuple[Any, ...]], Form]] = {
 
 
 def _typed_dict(hint: Any, inside: tuple[Any, ...]) -> Form:
-    """Whether a member is required is read from the resolved hints: with `from __future__ import annotations`, the
-    class itself does not know its `NotRequired`."""
+    """The form of a TypedDict. Its resolved hints say whether a member is required.
+
+    With `from __future__ import annotations`, the class itself does not know its `NotRequired`.
+    """
     required, hints = set(hint.__required_keys__), {}
     for name, given in typing.get_type_hints(hint, include_extras=True).items():
         bare = given

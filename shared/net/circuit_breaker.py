@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class CircuitOpenError(Exception):
-    """The service is not called now. `seconds`: until when."""
+    """The service is not called for the next `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("circuit open")
@@ -38,7 +38,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Call it before each call of the service.
+        """Call this before each call of the service.
 
         Raises:
             CircuitOpenError: the circuit is open. The error says for how long.
@@ -62,7 +62,7 @@ class CircuitBreaker:
         return self._failures >= self._limit
 
     def succeeded(self) -> None:
-        """Call it after a call that shows that the service works."""
+        """Call this after a call that shows that the service works."""
         if self._failures:
             with self._lock:
                 was_open, self._failures = self._failures >= self._limit, 0
@@ -70,13 +70,13 @@ class CircuitBreaker:
                 log.warning("%s: circuit closed, it responds again", self._service)
 
     def undecided(self) -> None:
-        """Call it after a call that says nothing about the service. After a probe, the next call is the probe."""
+        """Call this after a call that says nothing about the service. After a probe, the next call is the probe."""
         with self._lock:
             if self._is_probing:
                 self._is_probing, self._open_until = False, self._now()
 
     def failed(self, failure: str = "no response") -> None:
-        """Call it after a call without a response, or with one of a broken service. `failure` goes into the log."""
+        """Call this after a call without a response, or with one of a broken service. `failure` goes into the log."""
         with self._lock:
             self._failures += 1
             opens = self._failures == self._limit

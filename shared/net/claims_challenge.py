@@ -1,4 +1,4 @@
-"""Parses claims challenges, and builds claims requests. They name the claims that the user's next token must have.
+"""Parses claims challenges, and builds claims requests. Both name claims that the user's next token must have.
 
 https://learn.microsoft.com/entra/identity-platform/claims-challenge
 """

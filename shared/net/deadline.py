@@ -1,7 +1,7 @@
 """The deadline of a request: every wait inside the request ends at the deadline.
 
-It is in a context variable, because libraries are between the request and the sockets that wait. Azure's own limit,
-after which the caller gets an empty 502, is 230 seconds:
+The deadline is in a context variable, because libraries are between the request and the sockets that wait. Azure's own
+limit, after which the caller gets an empty 502, is 230 seconds:
 https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 """
 
@@ -21,7 +21,7 @@ _current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 
 class within:  # noqa: N801 — used as a function: `with within(…)`; a generator would be three times slower
-    """Sets a deadline for the block: in so many seconds, or the outer deadline if that is earlier."""
+    """Sets a deadline for the block: `seconds` from now, or the outer deadline if that is earlier."""
 
     __slots__ = ("_deadline", "_token")
     _token: Token[_Deadline | None]

@@ -125,7 +125,7 @@ class Connections:
 
 @lru_cache(maxsize=4)
 def _tls_context(authorities: str) -> SSLContext:
-    """A context that trusts these authorities: a file or a folder. One for all connections: it takes 10 ms to make."""
+    """A context that trusts these authorities: a file or a folder. All connections share it: it takes 10 ms to make."""
     context = create_urllib3_context()
     if Path(authorities).is_dir():
         context.load_verify_locations(capath=authorities)
@@ -135,7 +135,7 @@ def _tls_context(authorities: str) -> SSLContext:
 
 
 def _usual_headers(own: Mapping[str, str]) -> dict[str, str]:
-    """Those that every request has, unless `own` has them, and `own`."""
+    """The headers `own`, and the usual headers of every request that `own` lacks."""
     names = {name.lower() for name in own}
     usual = {} if "accept" in names else {"Accept": "*/*"}
     if "accept-encoding" not in names:
@@ -165,7 +165,7 @@ def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _NoRedirects(requests.Session):
-    """Without it, requests reads the whole body of a 3xx and parses its Location even when told not to follow."""
+    """A session without redirects. `requests` would read the body of a 3xx and parse its Location in any case."""
 
     def get_redirect_target(self, _: requests.Response) -> None:
         return None
@@ -173,7 +173,7 @@ class _NoRedirects(requests.Session):
 
 def is_timeout(error: Exception) -> bool:
     """Whether the error is a timeout, of the other side or of the deadline."""
-    if isinstance(error, NewConnectionError):  # urllib3 counts it as one, though nobody waited
+    if isinstance(error, NewConnectionError):  # a timeout to urllib3, though nobody waited
         return False
     if isinstance(error, AnyTimeoutError | TimeoutError):
         return True
@@ -197,7 +197,7 @@ class DeadlineAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
     def manager(self, proxy: str | None) -> PoolManager:
-        """What makes the pools: through the proxy, if there is one."""
+        """The manager of the pools, which connect through the proxy if there is one."""
         if proxy:
             return cast(PoolManager, self.proxy_manager_for(proxy if "://" in proxy else f"http://{proxy}"))
         return cast(PoolManager, self.poolmanager)

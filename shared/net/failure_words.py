@@ -1,4 +1,4 @@
-"""Why no connection came about, in words. They name the kind, and never an address or what a library says.
+"""Why no connection came about, in words. The words name the kind, and never an address or what a library says.
 
 Imported only after a failure.
 """
@@ -29,7 +29,7 @@ _MAX_DEPTH = 12
 
 
 def words_for(error: BaseException) -> str:
-    """The kind of failure behind an error of a library; "" if it is not one of those known here."""
+    """The kind of failure behind an error of a library. "" if the kind is not known here."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -49,7 +49,7 @@ def words_for(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that it wraps: each library keeps them in another place."""
+    """The error, and the errors that it wraps: each library keeps them in another place."""
     waiting, seen = [error], 0
     while waiting and seen < _MAX_DEPTH:
         current = waiting.pop(0)

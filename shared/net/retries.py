@@ -39,8 +39,8 @@ class AttemptFailedError(Exception):
 class Retries:
     """The retries of all calls to one service. Thread-safe.
 
-    They share a budget of 10. Each failure costs 1, each success gives 0.1 back, and below 5 nothing is retried. So a
-    service that is down gets no more than its usual load.
+    All calls share a budget of 10. Each failure costs 1, and each success gives 0.1 back. Below 5, nothing is retried.
+    So a service that is down gets no more than its usual load.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """The JSON object in these UTF-8 bytes.
 
     Raises:
-        ValueError: the errors of parse_body. Or it is not an object, or has duplicate members.
+        ValueError: the errors of parse_body; or the value is not an object, or has duplicate members.
     """
     parsed = _parse(text, _WITHOUT_DUPLICATES)
     if not isinstance(parsed, dict):

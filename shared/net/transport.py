@@ -73,16 +73,16 @@ class Response:
 
 
 class TransportError(Exception):
-    """No complete response came: refused, reset, broken TLS. Its text names only the kind of failure.
+    """No complete response came: refused, reset, broken TLS. The text names only the kind of failure.
 
-    `may_repeat`: another attempt at once might succeed.
+    `may_repeat` is True if another attempt at once might succeed.
     """
 
     may_repeat = True
 
 
 class TransportTimeout(TransportError):
-    """No response in time. `cut_short`: the deadline of the request left less time than usual."""
+    """No response in time. `cut_short` is True if the deadline of the request left less time than usual."""
 
     may_repeat = False
 
@@ -101,7 +101,7 @@ class OpenResponse(Response):
     """A 2xx response with its body unread. Close it: until then it holds a connection."""
 
     def __init__(self, received: BaseHTTPResponse, seconds: float, now: Callable[[], float]) -> None:
-        """`seconds`: the time for the whole body."""
+        """`seconds` is the time for the whole body."""
         super().__init__(received.status, received.headers, b"")
         self._received, self._ends_at, self._now = received, now() + seconds, now
 
@@ -109,7 +109,7 @@ class OpenResponse(Response):
         """The body in pieces.
 
         Raises:
-            ResponseTooLarge: it has more than `max_bytes`.
+            ResponseTooLarge: the body has more than `max_bytes`.
             TransportTimeout: the time is over, or the next piece does not come.
             TransportError: the body is not complete.
         """

@@ -1,7 +1,7 @@
 """The token cache that instances share: one instance exchanges a token, and all others find it.
 
-It is on only if TokenCache__Redis__Url is set. Sessions use it through the same interface as Entra (`TokenSource`). If
-the store fails, the exchange goes on without it.
+The cache is on only if TokenCache__Redis__Url is set. Sessions use it through the same interface as Entra
+(`TokenSource`). If the store fails, the exchange goes on without it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class DistributedCache:
     def exchange(
         self, assertion: str, scopes: Sequence[str], *, correlation_id: str, refusal: Refusal | None = None
     ) -> DownstreamToken:
-        """See OnBehalfOf.exchange. A token that was refused does not come back from the store, but is replaced there.
+        """A token from the store, or from an exchange; see OnBehalfOf.exchange.
 
-        After a refusal with claims, no stored token is used. Without claims, another stored token is.
+        A refused token does not come back from the store, but is replaced there. After a refusal with claims, no stored
+        token is used. After a refusal without claims, another stored token is used, if there is one.
         """
         seal = Seal.of(assertion, self._binding(scopes))
 

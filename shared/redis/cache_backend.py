@@ -27,8 +27,8 @@ class CacheBackend(Protocol):
     def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
         """Stores the bytes for `seconds`, and releases the lock.
 
-        If another instance has the lock by now, the bytes are stored only if the name is empty. Otherwise the stored
-        ones are newer.
+        If another instance has the lock by now, the bytes are stored only if the name is empty. Otherwise what is
+        stored is newer, and stays.
         """
         ...
 

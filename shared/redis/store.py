@@ -15,8 +15,8 @@ from .connection import CONNECT_SECONDS, REPLY_SECONDS, connection_pool, is_pool
 from .credentials import EntraCredentials, NoTokenYetError
 from .scripts import FREE, GET_OR_LOCK, PUT, UNLOCK, Script
 
-SLOW_SECONDS = 0.1  # a reply that takes longer counts as a failure,
-SLOW_UNLESS_QUICK_WITHIN_SECONDS = 1.0  # unless a quick one came in this time before it
+SLOW_SECONDS = 0.1  # a reply that takes longer is slow, and counts as a failure
+SLOW_UNLESS_QUICK_WITHIN_SECONDS = 1.0  # a slow reply does not count if a quick one came this shortly before
 FAILURES = 2  # in a row; then no request waits for Redis for a while
 MAX_ENTRY_BYTES = 64 * 1024
 FREE_MILLISECONDS = 1000
@@ -24,7 +24,7 @@ _LEAST_SECONDS = CONNECT_SECONDS + REPLY_SECONDS  # a request with less time lef
 
 
 class RedisStore:
-    """Named bytes that expire by themselves, and locks on names. Thread-safe. It connects at the first use."""
+    """Named bytes that expire by themselves, and locks on names. The first use connects. Thread-safe."""
 
     def __init__(self, settings: RedisSettings, now: Callable[[], float]) -> None:
         self._now = now
@@ -50,7 +50,7 @@ class RedisStore:
         return found if isinstance(found, bytes) and 0 < len(found) <= MAX_ENTRY_BYTES else None
 
     def get_or_lock(self, name: str, seconds: float, unless: bytes = b"") -> tuple[bytes | None, str]:
-        """See CacheBackend. Raises BackendError; then there is no lock either."""
+        """The stored bytes, or the lock; see CacheBackend. Raises BackendError; then there is no lock either."""
         arguments = (MAX_ENTRY_BYTES, unless, secrets.token_hex(16), int(seconds * 1000), FREE)
         match self._write(GET_OR_LOCK, [_entry(name), _lock(name)], *arguments):
             case [bytes(found), bytes(lock)]:
@@ -58,15 +58,15 @@ class RedisStore:
         raise BackendError("not the script's reply")
 
     def put(self, name: str, content: bytes, seconds: int, lock: str = "") -> None:
-        """See CacheBackend. Raises BackendError."""
+        """Stores the bytes, and releases the lock; see CacheBackend. Raises BackendError."""
         self._write(PUT, [_entry(name), _lock(name)], content, seconds, lock)
 
     def unlock(self, name: str, lock: str) -> None:
-        """See CacheBackend. Raises BackendError."""
+        """Releases the lock without storing anything. Raises BackendError."""
         self._free(lambda: self._run(self._reading, UNLOCK, [_lock(name)], lock, FREE, FREE_MILLISECONDS))
 
     def drop(self, name: str) -> None:
-        """Raises BackendError."""
+        """Removes the stored bytes. Raises BackendError."""
         self._free(lambda: self._attempt(self._reading, "DEL", _entry(name)))
 
     def _free(self, attempt: Callable[[], object]) -> None:
@@ -113,8 +113,9 @@ class RedisStore:
         return reply
 
     def _judge(self, circuit: CircuitBreaker, seconds: float) -> None:
-        """Counts slow replies as failures, because they delay every request. Not just after a quick one: then this
-        process may be slow itself.
+        """Counts a slow reply as a failure, because slow replies delay every request.
+
+        Just after a quick reply, a slow one does not count: this process itself may be slow.
         """
         now = self._now()
         if seconds <= SLOW_SECONDS:
@@ -125,7 +126,7 @@ class RedisStore:
             circuit.succeeded()
 
     def _send(self, *command: str | bytes | int) -> tuple[Any, float]:
-        """Redis's reply, and the seconds that it took without connecting."""
+        """Redis's reply, and how many seconds the reply took, without the time to connect."""
         connection = self._pool.get_connection()
         try:
             sent_at = self._now()

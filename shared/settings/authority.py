@@ -57,10 +57,10 @@ class Authority:
         return Authority(self.instance, tenant_id, self.client_id, among_several=True)
 
     def discovered_issuer(self, issuer: object) -> str:
-        """The issuer in a discovery document, if it differs from `issuer` and may; otherwise "".
+        """The issuer in a discovery document, if it differs from `issuer` and may differ; otherwise "".
 
-        It may where the address of Entra is no name of Microsoft, such as a domain of one's own for External ID. Its
-        path must be that of the tenant.
+        It may differ where the address of Entra is no name of Microsoft, such as a domain of one's own for External ID.
+        The path of the issuer must be that of the tenant.
         """
         if not isinstance(issuer, str) or self._is_of_known_cloud or self.tenant_id == ORGANIZATIONS:
             return ""
@@ -93,9 +93,10 @@ class Authority:
             return ""
 
     def own_token_endpoint(self, address: object) -> str:
-        """As `own_address`. Of several tenants, the endpoint must be that of this tenant: it gets the user's token.
+        """The token endpoint, checked as by `own_address`. With several tenants, it must be that of this tenant.
 
-        It is compared as a whole: a part of a path, such as `..`, could lead to another tenant.
+        The endpoint gets the user's token. So the whole address is compared: a part of a path, such as `..`, could lead
+        to another tenant.
         """
         own = self.own_address(address)
         return own if not self.among_several or own == f"{self.url}/oauth2/v2.0/token" else ""
@@ -113,9 +114,9 @@ class Tenants:
         self._of_any = lru_cache(MAX_TENANTS)(authority.of_tenant) if ANY in allowed else None
 
     def find(self, tenant_id: object) -> Authority | None:
-        """The authority of this tenant, by the claim `tid` of a token whose signature is valid. None: it may not call.
+        """The authority of the tenant in the claim `tid`. None if that tenant may not call.
 
-        The claim is compared as it is. Entra writes it in lower case.
+        The signature of the token is checked before. The claim is compared as it is. Entra writes it in lower case.
         """
         if not isinstance(tenant_id, str):
             return None
@@ -126,7 +127,7 @@ class Tenants:
 
 
 def _issuer(instance: str, tenant_id: str) -> str:
-    """The issuer of v2.0 tokens. Of several tenants it is Entra's template: `{tenantid}` stands for the tenant.
+    """The issuer of v2.0 tokens. For several tenants this is Entra's template: `{tenantid}` stands for the tenant.
 
     The host of External ID's issuer is the tenant id, by whichever name the tenant is asked.
     """

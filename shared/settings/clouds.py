@@ -80,7 +80,7 @@ def known_cloud(instance: str) -> Cloud | None:
 
 
 def cloud_of(instance: str) -> Cloud:
-    """The same; the public cloud for an address that is not known."""
+    """The cloud of Entra's address. The public cloud if the address is not known."""
     return known_cloud(instance) or PUBLIC
 
 

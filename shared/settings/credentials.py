@@ -34,7 +34,7 @@ class CredentialSettings(NamedTuple):
 
 
 def client_credentials(env: EnvironReader, cloud: Cloud) -> tuple[CredentialSettings, ...]:
-    """All entries, numbered without a gap. Problems are in `env.problems`. `cloud`: that of Entra."""
+    """All entries, numbered without a gap. Problems are in `env.problems`. `cloud` is the cloud of Entra."""
     entries: list[CredentialSettings] = []
     while str(len(entries)) in env.children("AzureAd__ClientCredentials"):
         entries.append(_client_credential(env, f"AzureAd__ClientCredentials__{len(entries)}__", cloud))

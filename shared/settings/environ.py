@@ -17,7 +17,7 @@ _NO_WORD = re.compile(r"""[,;"'\[\]]""")
 
 
 def is_guid(text: str) -> bool:
-    """Whether it is a GUID, in upper or lower case."""
+    """Whether the text is a GUID, in upper or lower case."""
     return _GUID.fullmatch(text) is not None
 
 
@@ -48,7 +48,7 @@ class EnvironReader:
         self._asked: dict[str, str] = {}
 
     def text(self, name: str, default: str | None = None) -> str:
-        """The value, or the default. Without either it notes a problem."""
+        """The value, or the default. Without either, a problem is noted."""
         self._asked[name.lower()] = name
         value = self._values.get(name.lower(), "")
         if _PLACEHOLDER.search(value):
@@ -135,11 +135,11 @@ class EnvironReader:
         return [self._as_given[key] for key in found]
 
     def says(self, name: str, value: str) -> bool:
-        """Whether the variable has this value, in upper or lower case. Makes no problem of any other."""
+        """Whether the variable has this value, in upper or lower case. Any other value is no problem."""
         return self._values.get(name.lower(), "").lower() == value.lower()
 
     def children(self, prefix: str) -> tuple[str, ...]:
-        """The names one level below `prefix`: for `DownstreamApis` and `DownstreamApis__Graph__BaseUrl`: `Graph`."""
+        """The names one level below `prefix`. `Graph`, for `DownstreamApis` and `DownstreamApis__Graph__BaseUrl`."""
         start, level = f"{prefix}__".lower(), prefix.count("__") + 1
         given = {key: self._as_given[key] for key in self._values if key.startswith(start)}
         return tuple({key.split("__")[level]: name.split("__")[level] for key, name in given.items()}.values())

@@ -1,6 +1,7 @@
 """`AzureAd__PublicUrls`: the addresses of this API, as its clients write them.
 
-Each is a resource identifier of RFC 9728, and an identifier URI of the app registration: Entra compares the two.
+Each address is a resource identifier of RFC 9728, and an identifier URI of the app registration: Entra compares the
+two.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class PublicUrl(NamedTuple):
 
     @property
     def metadata(self) -> str:
-        """Where its metadata document is (RFC 9728 §3.1)."""
+        """The address of the metadata document (RFC 9728 §3.1)."""
         return f"{self.origin}/{WELL_KNOWN}{self.path}"
 
 
@@ -50,7 +51,7 @@ def public_urls(env: EnvironReader, setting: str) -> tuple[PublicUrl, ...]:
 
 
 def _is_as_sent(scheme: str, host: str, port: str | None) -> bool:
-    """Whether clients write it like this: without the port of the scheme, and http:// for this machine alone."""
+    """Whether clients write the address like this: without the scheme's own port, and http:// only for this machine."""
     return port != _OWN_PORT[scheme] and (scheme == "https" or host in LOCAL_HOSTS)
 
 

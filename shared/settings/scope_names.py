@@ -21,7 +21,7 @@ SHORT_NAME = (
 
 
 def is_full_name(scope: str) -> bool:
-    """Whether it names the API, too. The claim `scp` of a token never does."""
+    """Whether the scope names its API, too. The scopes in a token's claim `scp` never do."""
     return "://" in scope or is_guid(scope.partition("/")[0]) or scope.endswith(_DEFAULT)
 
 

@@ -30,8 +30,8 @@ class DownstreamApiSettings(NamedTuple):
     """One entry of `DownstreamApis`: an API, and the scopes of the token for it.
 
     `base_url` is "" where only a credential or a token for the API is used.
-    `timeout`: seconds to wait for each part of its response; None: as long as for any other service.
-    `for_app`: it is called as the application, and never as a user. Otherwise it is called as the user alone.
+    `timeout` is how many seconds to wait for each part of a response. None: as long as for any other service.
+    `for_app`: the API is called as the application, and never as a user. Otherwise it is called only as the user.
     """
 
     name: str
@@ -293,7 +293,7 @@ def _downstream_apis(env: EnvironReader, own: Collection[str]) -> dict[str, Down
 
 
 def problem_of_api(apis: Mapping[str, DownstreamApiSettings], name: str, *, for_app: bool) -> tuple[str, str] | None:
-    """The setting that keeps this API from being called as the application or as the user, and what it must be."""
+    """Returns (setting, requirement) for the setting that prevents calls of this API as the application or user."""
     api = apis.get(name.lower())
     if api is None:
         return f"DownstreamApis__{name}__Scopes", "is missing"

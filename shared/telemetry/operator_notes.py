@@ -22,7 +22,7 @@ _MAX_REMEMBERED = 200  # texts whose last time is remembered
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # callers choose correlation ids
 
 request_thread: ContextVar[int | None] = ContextVar("request_thread", default=None)
-"""The thread that handles the request of this context: what it logs arrives by itself."""
+"""The thread that handles the request of this context. The host keeps what this thread logs."""
 
 
 class _Note:
@@ -36,8 +36,8 @@ class _Note:
 class OperatorNotes(logging.Handler):
     """Keeps records that the host would drop, and writes them when a request calls `deliver`. Thread-safe and bounded.
 
-    It is a logging handler, so all modules log as usual. It ignores records of a thread that handles a request, because
-    the host keeps those.
+    This is a logging handler, so all modules log as usual. Records of a thread that handles a request are ignored,
+    because the host keeps those.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -51,13 +51,13 @@ class OperatorNotes(logging.Handler):
     def enter_request(self) -> None:
         """From now on, log lines of this thread in this context belong to a request.
 
-        It needs no undo. A context that is copied to another thread still holds the number of this thread, so that
-        thread's lines do not count as a request's.
+        Nothing has to undo this. A context that is copied to another thread still holds the number of this thread. So
+        lines of the other thread do not count as a request's.
         """
         request_thread.set(threading.get_ident())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the record. Not if it belongs to a request, is kept already or was written within the hour."""
+        """Keeps the record, unless it belongs to a request, is kept already, or was written within the hour."""
         if request_thread.get() == threading.get_ident():
             return
         text = record.getMessage()[:MAX_CHARS]
@@ -73,7 +73,7 @@ class OperatorNotes(logging.Handler):
             self.waiting[cause] = _Note(cause, record.name, record.levelno, text, self._now(), count)
 
     def deliver(self) -> None:
-        """Writes the kept notes. Call it on the thread of a request: the host keeps the lines of that thread."""
+        """Writes the kept notes. Call this on the thread of a request: the host keeps the lines of that thread."""
         if not self.waiting:
             return
         self.enter_request()

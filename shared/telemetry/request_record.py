@@ -97,7 +97,7 @@ class RequestRecord:
         self._queued_ms = max(self._queued_ms, _milliseconds(since))
 
     def tool_called(self, name: str) -> None:
-        """The request calls this tool. `name`: of a tool that the app declares, never what a caller sent."""
+        """The request calls a tool. `name` is a tool that the app declares, never a text that a caller sent."""
         self._tool = name
 
     def tool_failed(self, error: Exception) -> None:
@@ -105,7 +105,7 @@ class RequestRecord:
         self._failure = error
 
     def close(self, status: int, error: BaseException | None = None) -> None:
-        """Writes the line, then the operator notes. For an unexpected error it adds the traceback."""
+        """Writes the line, with the traceback of an unexpected error. Then writes the operator notes."""
         self._write_line(status, error)
         if notes.waiting:
             notes.deliver()
@@ -145,7 +145,7 @@ class RequestRecord:
 
 
 def _without_text(error: BaseException) -> BaseException:
-    """The same traceback, with the type of the error alone: its text may repeat what a model wrote."""
+    """An error with this traceback, but without the text, which may repeat what a model wrote."""
     kind = type(error).__name__
     shown = RuntimeError(f"{kind}; its text is left out, because it may repeat an argument of the tool")
     return shown.with_traceback(error.__traceback__)

@@ -36,11 +36,11 @@ class AsyncCalledApi(HttpVerbs[Awaitable[Response]]):
 
     @property
     def base_url(self) -> str:
-        """See `DownstreamApi.base_url`."""
+        """The setting `BaseUrl`; see `DownstreamApi.base_url`."""
         return self._api.base_url
 
     async def send(self, request: Request) -> Response:
-        """See `request`."""
+        """The response of the API, or an error; see `request`."""
         response: Response = await self._wait_for(self._api.send, request)
         return response
 
@@ -83,14 +83,14 @@ class AsyncCalledApi(HttpVerbs[Awaitable[Response]]):
 
 
 class AsyncDownstreamApi(AsyncCalledApi):
-    """The same calls as those of `DownstreamApi`, to be awaited. `user.api` makes it."""
+    """A `DownstreamApi` whose calls are awaited. `user.api` makes it."""
 
     def __init__(self, name: str, apis: DownstreamApis, context: RequestContext, wait_for: WaitFor) -> None:
         super().__init__(DownstreamApi(name, apis, context), wait_for)
 
 
 class AsyncByteStream:
-    """As `ByteStream`, in an `async with` statement."""
+    """A `ByteStream` for an `async with` statement."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -121,7 +121,7 @@ class AsyncByteStream:
         return piece
 
     def _alone(self, work: Callable[..., T], *args: Any) -> T:
-        """Runs in a thread. It closes the stream if the task has left it meanwhile."""
+        """Does the work, in a thread. Then closes the stream, if the task has left it meanwhile."""
         try:
             with self._busy:
                 return work(*args)
@@ -130,7 +130,7 @@ class AsyncByteStream:
                 self._stream.__exit__()
 
     def _leave(self) -> None:
-        """Closes the stream, unless a thread reads: to wait for that one would stop the event loop."""
+        """Closes the stream, unless a thread reads: waiting for that thread would stop the event loop."""
         self._is_left = True
         if self._busy.acquire(blocking=False):
             try:

@@ -29,7 +29,7 @@ _validations = ThreadPoolExecutor(8, thread_name_prefix="validation")
 
 
 async def validate_in_thread(call: Callable[[str], T], bearer: str) -> T:
-    """The result of `call(bearer)`. It runs in a thread, because it may wait for Entra's signing keys."""
+    """The result of `call(bearer)`, which runs in a thread: it may wait for Entra's signing keys."""
     return await in_a_thread(_validations, call, bearer)
 
 

@@ -44,19 +44,19 @@ class _AccessTokenInfo(AccessTokenInfo):
 
 
 def access_token(token: DownstreamToken) -> AccessToken:
-    """For `get_token`."""
+    """The type that `get_token` returns."""
     return _AccessToken(token.token, int(token.expires_at))
 
 
 def access_token_info(token: DownstreamToken) -> AccessTokenInfo:
-    """For `get_token_info`."""
+    """The type that `get_token_info` returns."""
     return _AccessTokenInfo(token.token, int(token.expires_at), refresh_on=_RENEW_AT)
 
 
 class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it late, without its type
     """Sends the tokens of one user's credentials, each to its own host, and handles claims challenges.
 
-    It stays open when a client closes. A pause before another attempt is short, and ends with the deadline.
+    The transport stays open when a client closes. A pause before another attempt is short, and ends with the deadline.
     """
 
     def __init__(self, credentials: Mapping[str, UserCredential]) -> None:
@@ -69,7 +69,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads i
         super().sleep(seconds_left(min(duration, _LONGEST_PAUSE)))
 
     def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
-        """As RequestsTransport.send. After a claims challenge it sends the request once more, with another token.
+        """Sends a request. After a claims challenge, the request is sent once more, with another token.
 
         Raises:
             ServerMisconfigured: the token is for another host, or of another credential. 500. Nothing was sent.
@@ -110,7 +110,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads i
 
 
 def _rewinding(request: Any) -> Callable[[], bool]:
-    """Call it before the request is sent. The result makes the body ready to be sent again; False: it cannot be."""
+    """Call this before the request is sent. The result rewinds the body; it returns False if that is impossible."""
     body = request.data
     if request.files:  # the parts of a form may be files that were read
         return lambda: False
@@ -155,7 +155,7 @@ class _AsyncTransport(AsyncioRequestsTransport):  # type: ignore[misc]  # as abo
         await super().sleep(seconds_left(min(duration, _LONGEST_PAUSE)))
 
     async def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
-        """As AsyncioRequestsTransport.send. Unless the body is streamed, it is also read in the thread."""
+        """Sends a request in a thread. Unless the body is streamed, it is also read in that thread."""
         sent = await self._with_its_data(request)
         response = await self._wait_for(lambda: self._transport.send(sent, proxies=proxies, **options))
         received, block = response.internal_response, self.connection_config.data_block_size
@@ -195,17 +195,17 @@ class _InContext:
 
 @cache
 def _session() -> Any:
-    """One pool of connections for all users. It keeps no tokens and no cookies."""
+    """One pool of connections for all users, without tokens and cookies."""
     return http_session()
 
 
 def client_options(credentials: Mapping[str, UserCredential]) -> dict[str, Any]:
-    """See User.azure_options. `credentials`: those of the user, also those that are made later."""
+    """The options of User.azure_options. `credentials` are the user's, also those that are made later."""
     return azure_options(transport=_Transport(credentials))
 
 
 def async_client_options(
     credentials: Mapping[str, UserCredential], wait_for: Callable[..., Awaitable[Any]]
 ) -> dict[str, Any]:
-    """See AsyncUser.azure_options."""
+    """The options of AsyncUser.azure_options."""
     return azure_options(transport=_AsyncTransport(_Transport(credentials), wait_for))

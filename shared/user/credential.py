@@ -48,8 +48,8 @@ class UserCredential:
         """An access token for the API as the user.
 
         Args:
-            scopes: of the resource that the setting `DownstreamApis__<name>__Scopes` names. The setting decides which
-                scopes the token gets.
+            scopes: scopes of the resource that the setting `DownstreamApis__<name>__Scopes` names. The setting decides
+                which scopes the token gets.
             claims: the JSON text of a claims challenge that the API sent. One more exchange is made with it.
             tenant_id: the user's own tenant, or None.
             enable_cae: ignored; the setting `AzureAd__ClientCapabilities` decides.
@@ -75,14 +75,14 @@ class UserCredential:
         return access_token_info(self._token(scopes, asked.get("claims"), asked.get("tenant_id")))
 
     def issued(self, bearer: str) -> DownstreamToken | None:
-        """The token, if a client got it here. It says whose token a request of the client carries."""
+        """The token, if this credential issued it. So the token in a client's request leads to its credential."""
         return next((each for each in tuple(self._issued) if each.token == bearer), None)
 
     def check_host(self, url: str) -> None:
-        """Before a token is sent to this address.
+        """Call this before a token is sent to this address.
 
         Raises:
-            ServerMisconfigured: it is not on the host of `DownstreamApis__<name>__BaseUrl`, or is not https. 500.
+            ServerMisconfigured: the address is not https, or not on the host of `DownstreamApis__<name>__BaseUrl`. 500.
             ApiError: the request is over, or another one runs here. 500.
         """
         self._context.check()
@@ -143,7 +143,7 @@ class UserCredential:
 
 
 class AsyncUserCredential:
-    """The same for `async` clients: an azure-core `AsyncTokenCredential`. `user.credential` makes it."""
+    """A `UserCredential` for `async` clients: an azure-core `AsyncTokenCredential`. `user.credential` makes it."""
 
     def __init__(self, credential: UserCredential, wait_for: Callable[..., Awaitable[Any]]) -> None:
         self._credential, self._wait_for = credential, wait_for
@@ -187,7 +187,7 @@ class AsyncUserCredential:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    """Scheme, and host with port. ("", "") for what is not https, which equals the origin of no setting."""
+    """Scheme, and host with port. ("", "") for an address that is not https: no setting has that origin."""
     try:
         scheme, host = urlsplit(normalized(url))[:2]
     except ValueError:

@@ -38,7 +38,7 @@ def questions(groups: Iterable[str]) -> Iterator[dict[str, list[str]]]:
     """The bodies of the requests that ask for these groups.
 
     Raises:
-        ValueError: one of them is not a group's object id, or there are more than 1,000.
+        ValueError: a group is not named by an object id, or there are more than 1,000 groups.
     """
     if isinstance(groups, str):
         raise ValueError("member_of takes a list of groups")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import ApiError, InvalidToken, ServiceUnavailable
+from shared.errors import ApiError, InvalidToken, ServiceUnavailable, Throttled
 from shared.exchange.downstream_token import DownstreamToken, Refusal
 from shared.net import within
 from shared.services import Services
@@ -245,6 +245,15 @@ def test_nothing_secret_shows(parts: Parts) -> None:
     assert "secret" not in shown
     assert "a/a/" not in shown
     assert "b'{}'" not in shown
+
+
+def test_a_refused_token_is_dropped_even_while_entra_asks_to_wait(parts: Parts) -> None:
+    sessions = sessions_of(parts)
+    session, refused = sessions.open("a"), token_of(sessions, "a")
+    session.throttle(("a",), parts[0](), 30)
+    with pytest.raises(Throttled):
+        token_of(sessions, "a", Refusal(refused))
+    assert session.downstream_tokens == {}
 
 
 def test_an_error_is_not_kept(parts: Parts) -> None:

@@ -145,7 +145,7 @@ from shared.services import Services
 from shared.settings.settings import Settings
 from shared.user.user import User
 services = Services(Settings.from_environ(os.environ))
-services.prepare()
+services.load_early()
 scopes = ["https://graph.microsoft.com/.default"]
 authority = services.settings.authority
 token = services.entra.exchange(os.environ["CALLER"], scopes, authority=authority, correlation_id="")
@@ -198,7 +198,7 @@ def test_a_first_crowd_needs_one_signature(sealed: Sealed) -> None:
 
 def test_the_credential_is_loaded_and_signs_before_the_first_exchange(sealed: Sealed) -> None:
     services, mark = sealed.services(), sealed.lab.stack.audit.mark()
-    services.prepare()
+    services.load_early()
     finish_background_work()
     assert sealed.vault_requests(mark) == ["certificate", "sign"]
     mark = sealed.lab.stack.audit.mark()

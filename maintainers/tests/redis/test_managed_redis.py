@@ -96,7 +96,7 @@ def test_the_first_request_begins_to_get_the_token_for_redis_and_waits_for_a_slo
     token = lab.user(with_redis(lab, proxy), bearer).token("Graph")
     mark, prepared = lab.stack.audit.mark(), with_redis(lab, proxy)
     fault = lab.stack.faults.add("identity", delay=0.3)
-    prepared.prepare()
+    prepared.load_early()
     assert comes_true(lambda: identity_tokens(lab, mark))
     assert judged(lab, mark) == []
     assert lab.user(with_redis(lab, proxy), bearer).token("Graph") == token
