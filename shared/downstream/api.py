@@ -347,7 +347,7 @@ class ApiCalls:
         return None if status == 403 and another.granted == refused.granted else another
 
     def _send(self, url: str, token: BearerToken, request: Request) -> Response:
-        """Sends the call, and repeats it after a failure that may pass, if that is safe. Then raises the last error."""
+        """Sends the call, and repeats it if that is safe and may help. Raises the error of the last attempt."""
         is_repeatable = request.idempotent and _body_can_be_sent_again(request)
 
         def attempt() -> Response:

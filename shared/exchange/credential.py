@@ -107,8 +107,8 @@ class ConfidentialClients:
     def newest(self, refused: ConfidentialClient) -> ConfidentialClient:
         """An application with the newest credential, after Entra refused that of `refused`.
 
-        The new application may have the same version. If a reload ran in the last 30 seconds, the result is `refused`
-        itself.
+        Its credential may have the same version as the refused one. If a reload ran in the last 30 seconds, the result
+        is `refused` itself.
 
         Raises:
             ServiceUnavailable, ServerMisconfigured: the credential cannot be loaded.

@@ -144,7 +144,7 @@ class SigningKeys:
         return self._choose(key_id, ended=self._wait_for_news(key_id, known, now))
 
     def still_valid(self, key_id: str, key: SigningKey) -> bool | None:
-        """Whether the key may still be used. None if the last list is too old to tell: call `get` first."""
+        """Whether the key may still be used. None if the last list is too old to tell. Then call `get`, which waits."""
         known, now = self._known, self._now()
         # A failed fetch postpones `_refresh_at`. Until then the keys stay in use, even if their list is very old.
         if now >= self._refresh_at:
@@ -155,7 +155,7 @@ class SigningKeys:
         return (current is key or current == key) and (not known.missed or known.is_good(key_id, now))
 
     def _choose(self, key_id: str, ended: bool) -> SigningKey:
-        """The key, or the error, after all waiting. `ended` is False if the fetch was still running when the wait ran out."""
+        """The key, or the error, after all waiting. `ended`: False if a fetch still ran when the wait was over."""
         known, now = self._known, self._now()
         if known.is_good(key_id, now):
             return known.keys[key_id]
@@ -203,7 +203,11 @@ class SigningKeys:
         return True
 
     def _wait(self, fetch: Callable[[], None], due: float, seconds: float) -> bool:
-        """Waits for the running fetch, or starts `fetch` if it is due. False if that takes longer than `seconds`."""
+        """Waits for the running fetch, or starts `fetch` if it is due.
+
+        Returns:
+            False if the fetch has not ended `seconds` after it began.
+        """
         now, began = self._now(), self._began_at
         left = seconds if began is None else max(0.0, began + seconds - now)
         try:

@@ -220,11 +220,8 @@ def test_a_good_token_needs_none_of_this(lab: Lab) -> None:
     now = int(time.time())  # not the clock of the tests: it is another process
     token = lab.stack.issue_access_token("alice", iat=now, nbf=now, exp=now + 3600)
     program = f"""
-import os, sys, time, azure.functions as func, shared
-from shared.requires_user import RequiresUser
-from shared.services import LazyServices
-provider = LazyServices(os.environ, now=lambda: time.time() + {lab.clock() - time.time()})
-@RequiresUser(provider)(scopes=["access_as_user"])
+import sys, azure.functions as func, shared
+@shared.requires_user(scopes=["access_as_user"])
 def hello(req: func.HttpRequest, user: shared.User) -> str:
     return user.name
 token = {token!r}
