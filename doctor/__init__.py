@@ -7,6 +7,7 @@ az.py            tokens of the person who is signed in to the Azure CLI
 reading.py       its requests: bounded, without redirects, and none of them changes anything
 case.py          what was read, once
 checks/          the checks; checks/__init__.py holds the table
+on_stack.py      what to do at the local stack, where nobody can type `az`
 report.py        the verdicts, for a person or a program
 
 It writes nothing, neither here nor in Azure. It shows no secret, no token, and no value that it reads from the site.

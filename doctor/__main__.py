@@ -15,6 +15,7 @@ from client.output import reader_may_leave, tell
 from .case import Case
 from .checks import CHECKS
 from .given import Given
+from .on_stack import on_stack
 from .report import as_json, exit_code, text
 from .verdicts import Verdict, judged
 
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         case = Case(Given.read(os.environ, arguments.env_file), path=checked_path(arguments.path))
         verdicts = list(examined(case))
+        you = case.you
     except ClientError as problem:
         tell(f"doctor: {problem}")
         return 2
@@ -44,13 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("doctor: stopped")
         return 130
     with reader_may_leave():
-        print(as_json(verdicts) if arguments.json else text(verdicts))
+        print(as_json(verdicts, you) if arguments.json else text(verdicts, you))
     return exit_code(verdicts)
 
 
 def examined(case: Case) -> Iterator[Verdict]:
     """The verdict of each check in the table."""
-    yield from (judged(check, case) for check in CHECKS)
+    found = (judged(check, case) for check in CHECKS)
+    yield from map(on_stack, found) if case.at_local_stack else found
 
 
 def _parser() -> argparse.ArgumentParser:

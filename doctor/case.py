@@ -28,6 +28,7 @@ PAGE = 999
 VERSIONS = {
     "Microsoft.Web/sites": "2025-03-01",
     "Microsoft.Insights/components": "2020-02-02",
+    "Microsoft.KeyVault/vaults": "2026-02-01",
     "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments": "2025-07-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
 }
@@ -86,6 +87,11 @@ class Case:
         """The tenant that the registration is in; "" if only several tenants are known."""
         own = "" if self.settings.for_several_tenants else self.settings.tenant_id
         return own or self.given.text("TENANT_ID")
+
+    @property
+    def at_local_stack(self) -> bool:
+        """Whether `dev.py doctor` has started this at the running stack."""
+        return bool(self.given.text("EMULATORS_SIGN_IN_URL"))
 
     @property
     def cloud(self) -> Cloud:
@@ -169,8 +175,20 @@ class Case:
     @property
     def me(self) -> str:
         """The object id of the person."""
-        found = self._once("/me", lambda: self.reader.get(self.cloud.graph, "/v1.0/me?$select=id", MEMBER))
-        return str((found or {}).get("id"))
+        return str(self._me.get("id"))
+
+    @property
+    def you(self) -> str:
+        """The name by which the person signs in; "" if Graph does not say."""
+        try:
+            return str(self._me.get("userPrincipalName") or "")
+        except CannotTellError:
+            return ""
+
+    @property
+    def _me(self) -> Json:
+        path = "/v1.0/me?$select=id,userPrincipalName"
+        return self._once(path, lambda: self.reader.get(self.cloud.graph, path, MEMBER)) or {}
 
     @property
     def my_groups(self) -> list[str]:
@@ -269,7 +287,16 @@ class Case:
         found = self._vault("/versions", self.reader.listed) or []
         return sorted(found, key=lambda one: (one.get("attributes") or {}).get("created", 0), reverse=True)
 
-    def _vault(self, rest: str, read: Callable[[Service, str, str], Read]) -> Read:
+    @property
+    def certificate_names(self) -> list[str]:
+        """The names of the certificates in the vault; [] if they cannot be read."""
+        try:
+            found = self._vault("", self.reader.listed, every=True) or []
+        except CannotTellError:
+            return []
+        return [str(one.get("id", "")).rpartition("/")[2] for one in found]
+
+    def _vault(self, rest: str, read: Callable[[Service, str, str], Read], *, every: bool = False) -> Read:
         credential = self.credential
         if credential is None:
             raise CannotTellError("the API has no credential", "a credential in the settings")
@@ -277,7 +304,8 @@ class Case:
         host = urlsplit(credential.vault_url).hostname or ""
         if not host.endswith(f".{urlsplit(self.cloud.vault_scope).hostname}"):
             raise CannotTellError("KeyVaultUrl is not the address of a vault in this cloud", "the address of the vault")
-        path = f"/certificates/{quote(credential.certificate, safe='')}{rest}?api-version={VAULT_VERSION}"
+        one = "" if every else f"/{quote(credential.certificate, safe='')}"
+        path = f"/certificates{one}{rest}?api-version={VAULT_VERSION}"
         return self._once(vault.url + path, lambda: read(vault, path, VAULT_READER))
 
     def _once(self, name: str, read: Callable[[], Read]) -> Read:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..case import GRAPH_APP_ID, Case
 from ..reading import Json
-from ..verdicts import CannotTellError, Findings, Wrong, command
+from ..verdicts import CannotTellError, Findings, Wrong, command, correct, nearest
 
 NO_ROLE = "00000000-0000-0000-0000-000000000000"
 """The id of an assignment to an application as such."""
@@ -40,7 +40,8 @@ def principal(case: Case) -> Findings:
         found = case.principal_of(client_id)
         if found is None:
             create = command("az", "ad", "sp", "create", "--id", client_id)
-            yield Wrong(f"the {what} has no service principal: nobody can sign in to it", create)
+            first = "" if case.registration_of(client_id) else correct("CLIENT_APP_ID")
+            yield Wrong(f"the {what} has no service principal: nobody can sign in to it", create, first)
         elif found.get("accountEnabled") is False:
             enable = command("az", "ad", "sp", "update", "--id", str(found["id"]), "--set", "accountEnabled=true")
             yield Wrong(f"the service principal of the {what} is disabled", enable)
@@ -85,6 +86,7 @@ def permissions(case: Case) -> Findings:
                 f"{needed.api} does not offer {' '.join(unknown)}, which DownstreamApis__{needed.api}__Scopes names; "
                 "this prints what it offers",
                 command(*show, "oauth2PermissionScopes[].value"),
+                correct(f"DownstreamApis__{needed.api}__Scopes", _meant(needed, unknown[0], ids)),
             )
         missing = [name for name in needed.names if name in ids and ids[name] not in registered]
         if missing:
@@ -157,6 +159,11 @@ def _not_there(case: Case, needed: Needed) -> Wrong:
         f"the tenant has no service principal for {needed.resource}, which DownstreamApis__{needed.api}__Scopes names"
     )
     return Wrong(f"{what}; for each client id that this prints: az ad sp create --id", show)
+
+
+def _meant(needed: Needed, unknown: str, ids: dict[str, str]) -> str:
+    near = nearest(unknown, (name for name in ids if name not in needed.names))
+    return f"{near} in place of {unknown}" if near else ""
 
 
 def _ids(found: Json, *, for_app: bool) -> dict[str, str]:

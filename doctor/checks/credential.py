@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ..case import Case
 from ..reading import Json
 from ..settings import Credential
-from ..verdicts import CannotTellError, Findings, Wrong, command
+from ..verdicts import CannotTellError, Findings, Wrong, command, correct, nearest
 
 DAY = 86_400
 WARNING_DAYS = 30
@@ -23,6 +23,7 @@ RELOADED_SECONDS = 4 * 3_600
 """After this time an instance loads the certificate again (docs/how-it-works.md). Until then it may use the old one."""
 OF_VAULT = ("KeyVault", "SignedAssertionFromVault")
 OF_IDENTITY = "SignedAssertionFromManagedIdentity"
+CERTIFICATE_SETTING = "AzureAd__ClientCredentials__0__KeyVaultCertificateName"
 _OWN_VAULT = "EXISTING_VAULT_ID"
 
 
@@ -34,7 +35,9 @@ def certificate(case: Case) -> Findings:
         return
     newest = case.certificate()
     if newest is None:
-        yield Wrong("the vault has no certificate of the name in KeyVaultCertificateName", _create(case, credential))
+        first = correct(CERTIFICATE_SETTING, nearest(credential.certificate, case.certificate_names))
+        create = _create(case, credential, new=True)
+        yield Wrong("the vault has no certificate of the name in KeyVaultCertificateName", create, first)
         return
     registered = _registered(case)
     versions = case.certificate_versions
@@ -170,12 +173,18 @@ def _register(case: Case, credential: Credential, version: str = "") -> str:
     return f"{download} && {command(*add, '--append', '--cert', '@api.crt')}"
 
 
-def _create(case: Case, credential: Credential) -> str:
-    """A new version: by azd where azd has made the certificate, otherwise with the policy that the vault has."""
+def _create(case: Case, credential: Credential, *, new: bool = False) -> str:
+    """A new version: by azd where azd has made the certificate, otherwise with the policy that the vault has.
+
+    `new`: the vault has no such certificate, so it has no policy of it.
+    """
     if case.given.text("AZURE_ENV_NAME") and not case.given.text(_OWN_VAULT):
         today = date.fromtimestamp(case.now()).isoformat()
         return f"{command('azd', 'env', 'set', 'CERT_ROTATION_TAG', today)} && azd provision"
     vault, name = _names(credential)
+    if new:
+        base = command("az", "keyvault", "certificate", "create", *vault, *name)
+        return f'{base} --policy "$(az keyvault certificate get-default-policy)"'
     policy = command("az", "keyvault", "certificate", "show", *vault, *name, "--query", "policy")
     create = command("az", "keyvault", "certificate", "create", *vault, *name, "--policy", "@policy.json")
     return f"{policy} > policy.json && {create}"

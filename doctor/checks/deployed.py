@@ -14,7 +14,7 @@ from ..case import Case
 from ..given import SECTIONS
 from ..reading import Json, Reply
 from ..verdicts import CannotTellError, Findings, Wrong, command
-from .surroundings import set_command
+from .surroundings import set_command, wrong_setting
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 HEALTH = "/api/health"
@@ -35,7 +35,9 @@ class Code(NamedTuple):
 
 CODES = {
     "invalid_token": Code(
-        "the API refuses a token that Entra has just issued for it; its log and `dev.py explain` say why", "{log}"
+        "the API refuses the token that Entra has just issued for it, or Entra refuses to exchange it, as when your "
+        "sessions were revoked; the log says which",
+        "{log}",
     ),
     "insufficient_claims": Code("Entra demands more of you, such as a second factor", right="{client}"),
     "insufficient_scope": Code("the token lacks the scope of the function", "{preauthorize}"),
@@ -62,12 +64,7 @@ def names(case: Case) -> Findings:
     problems = case.problems_of(ours)
     there = {_LIST_INDEX.sub("", name.lower()) for name in ours}
     for name, reason in sorted(problems.items()):
-        if name in deployed and reason.startswith("is not a setting"):
-            site = ("--name", case.given.text("AZURE_FUNCTION_NAME"), "--resource-group", _group(case))
-            delete = ("az", "functionapp", "config", "appsettings", "delete", *site, "--setting-names", name)
-            yield Wrong(f"on the site, {name} {reason}", command(*delete))
-        else:
-            yield Wrong(f"on the site, {name} {reason}", set_command(case, name))
+        yield wrong_setting(case, name, reason, "on the site, ")
     for name in sorted(case.given.settings):
         if _LIST_INDEX.sub("", name.lower()) not in there and name not in problems:
             yield Wrong(f"{name} is given here and missing on the site", set_command(case, name))

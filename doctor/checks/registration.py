@@ -11,7 +11,7 @@ from typing import Any
 
 from ..case import Case
 from ..reading import Json
-from ..verdicts import CannotTellError, Findings, Wrong, command
+from ..verdicts import CannotTellError, Findings, Wrong, command, correct, nearest
 from .surroundings import set_command
 
 SINGLE, SEVERAL = "AzureADMyOrg", "AzureADMultipleOrgs"
@@ -52,11 +52,15 @@ def audiences(case: Case) -> Findings:
     foreign = [one for one in accepted if one not in known]
     if foreign:
         add = command("az", "ad", "app", "update", "--id", own, "--identifier-uris", *uris, *foreign)
-        yield Wrong(f"AzureAd__Audiences lists {foreign[0]}, which the registration does not have", add)
-    wanted = next(iter(case.given.text("API_SCOPE").split()), "").rpartition("/")[0]
+        right = [own, *(one if one in known else nearest(one, known) for one in accepted)]
+        first = correct("AzureAd__Audiences", " ".join(dict.fromkeys(filter(None, right))))
+        yield Wrong(f"AzureAd__Audiences lists {foreign[0]}, which the registration does not have", add, first)
+    wanted, _, scope = next(iter(case.given.text("API_SCOPE").split()), "").rpartition("/")
     if wanted and wanted not in known:
         add = command("az", "ad", "app", "update", "--id", own, "--identifier-uris", *uris, wanted)
-        yield Wrong(f"the client asks for {wanted} (API_SCOPE), which is no identifier URI of the registration", add)
+        first = correct("API_SCOPE", f"{nearest(wanted, uris) or next(iter(uris), own)}/{scope}")
+        what = f"the client asks for {wanted} (API_SCOPE), which is no identifier URI of the registration"
+        yield Wrong(what, add, first)
 
 
 def public_urls(case: Case) -> Findings:
@@ -72,14 +76,17 @@ def public_urls(case: Case) -> Findings:
         near = next((uri for uri in uris if uri.rstrip("/").lower() == missing[0].lower()), "")
         what = f"the registration has {near}, and each character counts" if near else "it is no identifier URI"
         base = ("az", "ad", "app", "update", "--id", case.settings.client_id, "--identifier-uris")
-        yield Wrong(f"AzureAd__PublicUrls lists {missing[0]}: {what}", command(*base, *uris, *missing))
+        typo = "" if near else nearest(missing[0], (uri for uri in uris if uri.startswith("http") and uri not in urls))
+        meant = " ".join(typo if url == missing[0] else url for url in urls)
+        first = correct("AzureAd__PublicUrls", meant) if typo else ""
+        yield Wrong(f"AzureAd__PublicUrls lists {missing[0]}: {what}", command(*base, *uris, *missing), first)
     yield f"{len(urls)} addresses" if urls else "not used: AzureAd__PublicUrls names no address"
 
 
 def scopes(case: Case) -> Findings:
     """Each scope of the settings is one that the registration offers."""
     offered = _api(case).get("oauth2PermissionScopes") or []
-    enabled = {one.get("value") for one in offered if one.get("isEnabled")}
+    enabled = {str(one.get("value")) for one in offered if one.get("isEnabled")}
     missing = [name for name in case.settings.scopes if name not in enabled]
     if not missing:
         yield f"{' '.join(case.settings.scopes) or 'none'}: offered"
@@ -88,7 +95,10 @@ def scopes(case: Case) -> Findings:
     there = {one.get("value") for one in offered}
     changed += [_new_scope(case.settings.client_id, name) for name in missing if name not in there]
     change = _patch_api(case, oauth2PermissionScopes=changed)
-    yield Wrong(f"the registration does not offer {' '.join(missing)}, which AzureAd__Scopes names", change)
+    near = {name: nearest(name, enabled - set(case.settings.scopes)) for name in missing}
+    meant = " ".join(dict.fromkeys(near.get(name) or name for name in case.settings.scopes))
+    first = correct("AzureAd__Scopes", meant) if any(near.values()) else ""
+    yield Wrong(f"the registration does not offer {' '.join(missing)}, which AzureAd__Scopes names", change, first)
 
 
 def pre_authorized(case: Case) -> Findings:
@@ -105,7 +115,8 @@ def pre_authorized(case: Case) -> Findings:
         others = [one for one in listed if not _same(one.get("appId"), client)]
         entry = {"appId": client, "delegatedPermissionIds": sorted(own | set(wanted))}
         change = _patch_api(case, preAuthorizedApplications=[*others, entry])
-        yield Wrong("the client (CLIENT_APP_ID) is not pre-authorized, and nobody has consented for everybody", change)
+        what = "the client (CLIENT_APP_ID) is not pre-authorized, and nobody has consented for everybody"
+        yield Wrong(what, change, _unknown_client(case, client))
 
 
 def known_clients(case: Case) -> Findings:
@@ -113,7 +124,7 @@ def known_clients(case: Case) -> Findings:
     client, known = _client_id(case), _api(case).get("knownClientApplications") or []
     if not any(_same(one, client) for one in known):
         change = _patch_api(case, knownClientApplications=[*known, client])
-        yield Wrong("knownClientApplications lacks the client (CLIENT_APP_ID)", change)
+        yield Wrong("knownClientApplications lacks the client (CLIENT_APP_ID)", change, _unknown_client(case, client))
 
 
 def optional_claims(case: Case) -> Findings:
@@ -185,6 +196,11 @@ def _client_id(case: Case) -> str:
     if not client:
         raise CannotTellError("CLIENT_APP_ID is not given", "the client id of the client, in --env-file")
     return client.lower()
+
+
+def _unknown_client(case: Case, client: str) -> str:
+    """What to do first about a client whose registration is not in this tenant: its id may be misspelled."""
+    return correct("CLIENT_APP_ID") if case.registration_of(client) is None else ""
 
 
 def _same(one: object, other: str) -> bool:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from ..case import Case
-from ..verdicts import CannotTellError, Findings, Wrong, command
+from ..settings import Credential
+from ..verdicts import CannotTellError, Findings, Wrong, command, correct, nearest
 
 
 class Role(NamedTuple):
@@ -57,6 +58,7 @@ OF_VAULT: Mapping[str, tuple[tuple[Role, str], ...]] = {
 }
 """By the kind of credential: the roles, and the part of the vault on which each is enough."""
 ACCESS_POLICY = "default"
+VAULT_SETTING = "AzureAd__ClientCredentials__0__KeyVaultUrl"
 
 
 def vault(case: Case) -> Findings:
@@ -69,7 +71,30 @@ def vault(case: Case) -> Findings:
     path = _vault_path(case)
     for role, part in needed:
         scope = path + part.format(name=quote(credential.certificate, safe=""))
-        yield from _holds(case, role, scope, path)
+        for one in _holds(case, role, scope, path):
+            absent = _absent(case, path, credential) if isinstance(one, Wrong) else None
+            yield absent or one
+            if absent:
+                return
+
+
+def _absent(case: Case, path: str, credential: Credential) -> Wrong | None:
+    """What is wrong if there is no such vault: no role can be given on it."""
+    if case.resource(path) is not None:
+        return None
+    group, _, name = path.rpartition("/")
+    given = case.given.text("KEY_VAULT_ID").rstrip("/").rpartition("/")[2]
+    listed = {given, *(str(one.get("name")) for one in case.resources(group))} - {"", name}
+    near, domain = nearest(name, listed), (urlsplit(credential.vault_url).hostname or "").partition(".")[2]
+    first = correct(VAULT_SETTING, f"https://{near}.{domain}/" if near else "")
+    what = f"there is no vault {name} in the resource group {group.split('/')[4]}"
+    if case.given.text("AZURE_ENV_NAME"):
+        return Wrong(what, "azd provision", first)
+    if given.lower() == name.lower():
+        return Wrong(what, "", first)
+    if not near:
+        raise CannotTellError(what, f"KEY_VAULT_ID in --env-file, if the vault is in another group. Or {first}")
+    return Wrong(f"{what} (KEY_VAULT_ID in --env-file names a vault of another group)", "", first)
 
 
 def storage(case: Case) -> Findings:

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
+from ..accepted import UNKNOWN
 from ..case import Case
-from ..verdicts import CannotTellError, Findings, Wrong, command
+from ..verdicts import CannotTellError, Findings, Wrong, command, correct
 
 CLOCK_SECONDS = 60
 """A clock that is further away makes tokens look not valid yet, or expired."""
+_MEANT = "did you mean "
 
 
 def settings(case: Case) -> Findings:
     """The code of the API accepts the settings that are given."""
     for name, reason in sorted(case.answer["problems"].items()):
-        yield Wrong(f"{name} {reason}", set_command(case, name))
+        yield wrong_setting(case, name, reason)
+
+
+def wrong_setting(case: Case, name: str, reason: str, where: str = "") -> Wrong:
+    """A setting that the code refuses. An unknown one may be a restriction, misspelled: it is not just deleted."""
+    what = f"{where}{name} {reason}"
+    if not reason.startswith(UNKNOWN):
+        return Wrong(what, set_command(case, name))
+    delete = _appsettings(case, "delete", "--setting-names", name)
+    meant = reason.partition(_MEANT)[2].rstrip("?")
+    return Wrong(what, delete, correct(name, meant), "if nothing needs it")
 
 
 def set_command(case: Case, name: str) -> str:
     """What changes one app setting of the site. The value is the person's to type."""
+    return f"{_appsettings(case, 'set')} --settings {command(name)}=..."
+
+
+def _appsettings(case: Case, verb: str, *rest: str) -> str:
     site = ("--name", case.given.text("AZURE_FUNCTION_NAME") or "NAME")
     group = ("--resource-group", case.given.text("AZURE_RESOURCE_GROUP") or "GROUP")
-    change = command("az", "functionapp", "config", "appsettings", "set", *site, *group)
-    return f"{change} --settings {command(name)}=..."
+    return command("az", "functionapp", "config", "appsettings", verb, *site, *group, *rest)
 
 
 def tenant(case: Case) -> Findings:

@@ -17,6 +17,7 @@ from emulators.local.az import write_program
 from emulators.local.environment import process_environ
 from emulators.local.errors import LocalError
 from emulators.local.mcp import PATH, address, configuration
+from emulators.local.settings_file import is_ours
 from emulators.local.sign_in import checked_person, client_environ
 from emulators.local.state import FOLDER, ROOT, StackState, running
 
@@ -95,14 +96,31 @@ def client(arguments: Sequence[str]) -> NoReturn:
 
 
 def doctor(arguments: Sequence[str]) -> NoReturn:
-    """The doctor: at the running stack with its `az`, or by its own settings when there is none or a file is named."""
+    """The doctor: at the running stack with its `az`, or by its own settings when there is none or a file is named.
+
+    The file that the stack itself has written leads to the stack.
+    """
     program, state = (sys.executable, "-m", "doctor"), running()
-    if state is None or any(argument.split("=")[0] == "--env-file" for argument in arguments):
+    files = [ROOT / file for file in _env_files(arguments)]
+    if state is None or not all(map(is_ours, files)):
         _become([*program, *arguments], os.environ)
+    if person := os.environ.get("EMULATORS_PERSON"):
+        checked_person(person)
     own = {"API_BASE_URL": state.api_url, "EMULATORS_SIGN_IN_URL": state.sign_in_url}
     environ = process_environ({**state.environ["doctor"], **own})
     environ["PATH"] = os.pathsep.join((str(write_program(FOLDER / "bin")), environ["PATH"]))
     _become([*program, *arguments], environ)
+
+
+def _env_files(arguments: Sequence[str]) -> list[str]:
+    """The values of `--env-file`; "" for one that lacks its value."""
+    following = (*arguments[1:], "")
+    split = [argument.partition("=") for argument in arguments]
+    return [
+        value if equals else following[number]
+        for number, (name, equals, value) in enumerate(split)
+        if name == "--env-file"
+    ]
 
 
 def _as_client(person: str | None, daemon: str | None, *arguments: str) -> NoReturn:

@@ -41,6 +41,11 @@ def overriding(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in os.environ if name.upper() in written)
 
 
+def is_ours(file: Path) -> bool:
+    """Whether the running stack has written the file."""
+    return _read_ours(file) is not None
+
+
 def recover(root: Path) -> None:
     """Puts the person's file back, or takes ours away: at the end, and at the next start after a crash.
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import requests
 
+from doctor.__main__ import examined
 from doctor.accepted import judged as judged_settings
 from doctor.accepted import judged_names
 from doctor.az import TokenRefusedError
 from doctor.case import Case
-from doctor.checks import CHECKS
 from doctor.given import Given
-from doctor.verdicts import CannotTellError, Verdict, judged
+from doctor.verdicts import CannotTellError, Verdict
 from emulators.applications import API
 from emulators.audit import Entry
 from emulators.entra.azure_cli import azure_cli_token
@@ -107,14 +107,17 @@ class Patient:
     ) -> dict[str, Verdict]:
         """What the doctor finds, by the name of the check."""
         with session or self.session() as used:
-            case = Case(
-                Given(self.environ),
-                token_for=token_for or self.token,
-                now=lambda: time.time() + self.ahead,
-                ask=ask_here,
-                session=used,
-            )
-            return {check.name: judged(check, case) for check in CHECKS}
+            return {one.name: one for one in examined(self.case(used, token_for))}
+
+    def case(self, session: requests.Session, token_for: Callable[[str, str], str] | None = None) -> Case:
+        """What the doctor looks at."""
+        return Case(
+            Given(self.environ),
+            token_for=token_for or self.token,
+            now=lambda: time.time() + self.ahead,
+            ask=ask_here,
+            session=session,
+        )
 
     def session(self) -> requests.Session:
         """A session through the gateway."""

@@ -512,6 +512,174 @@ def test_what_is_broken_is_named_with_its_command_and_nothing_else(name: str, pa
     check_discretion(patient, mark, shown(verdicts))
 
 
+class Typo(NamedTuple):
+    """`correct` is what the check says first; `command` is for a setting that is right, and "" where there is none."""
+
+    check: str
+    broken: Callable[[Patient], Any]
+    correct: str
+    command: str
+
+
+VAULT_URL, NAME_OF_CERTIFICATE = f"{CREDENTIAL}KeyVaultUrl", f"{CREDENTIAL}KeyVaultCertificateName"
+TYPOS = {
+    "audience": Typo(
+        "audiences",
+        with_settings(AzureAd__Audiences="api://wrong"),
+        f"correct the setting AzureAd__Audiences, perhaps to {API.client_id}",
+        "az ad app update",
+    ),
+    "audience of another tenant": Typo(
+        "audiences",
+        with_settings(AzureAd__Audiences=f"{API.client_id} {API.identifier_uris[0]}x"),
+        f"correct the setting AzureAd__Audiences, perhaps to {API.client_id} {API.identifier_uris[0]}",
+        "az ad app update",
+    ),
+    "scope of the client": Typo(
+        "audiences",
+        with_environ(API_SCOPE=f"{API.identifier_uris[0]}x/access_as_user"),
+        f"correct the setting API_SCOPE, perhaps to {API.identifier_uris[0]}/access_as_user",
+        "az ad app update",
+    ),
+    "address": Typo(
+        "public URLs",
+        with_addresses(lambda base: (base, f"{base}/api/mpc")),
+        "correct the setting AzureAd__PublicUrls, perhaps to http://127.0.0.1:",
+        "az ad app update",
+    ),
+    "scope": Typo(
+        "scopes",
+        with_settings(AzureAd__Scopes="acces_as_user"),
+        "correct the setting AzureAd__Scopes, perhaps to access_as_user",
+        "az rest --method PATCH",
+    ),
+    "client": Typo(
+        "known clients", with_environ(CLIENT_APP_ID=NOBODYS), "correct the setting CLIENT_APP_ID", "az rest"
+    ),
+    "client that is not pre-authorized": Typo(
+        "pre-authorization", with_environ(CLIENT_APP_ID=NOBODYS), "correct the setting CLIENT_APP_ID", "az rest"
+    ),
+    "client without a service principal": Typo(
+        "service principals", with_environ(CLIENT_APP_ID=NOBODYS), "correct the setting CLIENT_APP_ID", "az ad sp"
+    ),
+    "scope of Orders": Typo(
+        "permissions",
+        with_settings(**{ORDERS: f"api://{CONTOSO}/obo-orders/Orders.Reed api://{CONTOSO}/obo-orders/Orders.Write"}),
+        f"correct the setting {ORDERS}, perhaps to Orders.Read in place of Orders.Reed",
+        "az ad sp show",
+    ),
+    "certificate": Typo(
+        "certificate",
+        with_settings(**{NAME_OF_CERTIFICATE: "api-clent"}),
+        f"correct the setting {NAME_OF_CERTIFICATE}, perhaps to api-client",
+        "az keyvault certificate create --vault-name obo-local --name api-clent --policy "
+        '"$(az keyvault certificate get-default-policy)"',
+    ),
+    "vault": Typo(
+        "role on the vault",
+        with_settings(**{VAULT_URL: "https://obo-locla.vault.azure.net/"}),
+        f"correct the setting {VAULT_URL}, perhaps to https://obo-local.vault.azure.net/",
+        "",
+    ),
+    "vault of azd": Typo(
+        "role on the vault",
+        both(with_environ(AZURE_ENV_NAME="x"), with_settings(**{VAULT_URL: "https://obo-locla.vault.azure.net/"})),
+        f"correct the setting {VAULT_URL}, perhaps to https://obo-local.vault.azure.net/",
+        "azd provision",
+    ),
+    "name of a setting": Typo(
+        "settings",
+        with_environ(AzureAd__Audience_=API.client_id),
+        "correct the setting AzureAd__Audience_, perhaps to AzureAd__Audience",
+        "az functionapp config appsettings delete",
+    ),
+    "name of a setting on the site": Typo(
+        "deployed settings",
+        lambda patient: patient.site_settings.update(AzureAd__Audience_=MARK),
+        "correct the setting AzureAd__Audience_, perhaps to AzureAd__Audience",
+        "az functionapp config appsettings delete",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TYPOS)
+def test_a_setting_that_is_misspelled_is_to_be_corrected_first(name: str, patient: Patient) -> None:
+    typo = TYPOS[name]
+    typo.broken(patient)
+    found = patient.verdicts()[typo.check]
+
+    assert found.status == WRONG
+    lines = text([found]).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith("correct "))
+    assert lines[first].strip().startswith(typo.correct), lines
+    assert typo.correct.endswith(":") or lines[first].strip().endswith(typo.correct), lines
+    assert first == 1 or typo.check == "audiences"  # before it: that the client id is no audience
+    condition = "if nothing needs it" if "appsettings delete" in typo.command else "if the setting is right"
+    after = lines[first + 1].strip()
+    assert after.startswith(f"or, {condition}: {typo.command}") if typo.command else after == "", lines
+    assert json.loads(as_json([found]))["checks"][0]["correct"] == list(found.corrections)
+
+
+def test_a_vault_that_may_be_in_another_group_is_not_called_wrong(patient: Patient) -> None:
+    patient.set(**{VAULT_URL: "https://zzzz.vault.azure.net/"})
+    found = patient.verdicts()["role on the vault"]
+    assert (found.status, found.commands) == (UNKNOWN, ())
+    assert "KEY_VAULT_ID in --env-file" in found.right
+
+
+def test_a_setting_that_is_like_nothing_gets_its_command_alone(patient: Patient) -> None:
+    patient.set(AzureAd__Scopes="access_as_user More.Read")
+    assert patient.verdicts()["scopes"].corrections == ()
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_at_the_local_stack_nothing_is_to_be_typed_that_is_not_there(name: str, patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    BREAKAGES[name].broken(patient)
+    found = [one for one in patient.verdicts().values() if one.status == WRONG]
+
+    assert found
+    for verdict in found:
+        (line, *_) = lines = text([verdict]).splitlines()[1:-2]
+        assert [one for one in lines if one.split()[0] in ("az", "azd") or ": az" in one] == [], line
+    assert not any(one.commands for one in found)
+
+
+AT_THE_STACK = {
+    "misspelt setting": "correct the setting AzureAd__Scopez, perhaps to AzureAd__Scopes, in [settings] of local-stack",
+    "client id is no audience": "correct the setting in [settings] of local-stack.toml",
+    "misconfigured": "see .local/api.log",
+    "version 1": "stop the stack and start it again: the emulated tenant is made anew",
+    "not deployed": "stop the stack and start it again",
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_STACK)
+def test_at_the_local_stack_it_says_what_to_do_there(name: str, patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    breakage = BREAKAGES[name]
+    breakage.broken(patient)
+    assert patient.verdicts()[breakage.check].corrections[0].startswith(AT_THE_STACK[name])
+
+
+def test_at_the_local_stack_somebody_else_signs_in_by_a_variable(patient: Patient) -> None:
+    patient.environ["EMULATORS_SIGN_IN_URL"] = "http://localhost:1"
+    assert patient.verdicts(refuse)["registration"].right.startswith("EMULATORS_PERSON=alice")
+
+
+def test_it_says_who_you_are(patient: Patient) -> None:
+    patient.person = "greta"
+    with patient.session() as session:
+        case = patient.case(session)
+        you = case.you
+    assert you == "greta_fabrikam.example#EXT#@contoso.example"
+    assert f"\nyou are {you}\n" in text([], you)
+    assert json.loads(as_json([], you))["you"] == you
+    with patient.session() as session:
+        assert patient.case(session, refuse).you == ""
+    assert "you are" not in text([], "")
+
+
 def check_discretion(patient: Patient, mark: int, output: str) -> None:
     """No secret and no token is shown, and nothing was written."""
     assert MARK not in output
@@ -679,7 +847,7 @@ def test_the_report_for_programs(patient: Patient) -> None:
 
     assert found["exit_code"] == 1
     consent = next(one for one in found["checks"] if one["check"] == "consent")
-    assert set(consent) == {"check", "status", "found", "commands", "takes"}
+    assert set(consent) == {"check", "status", "found", "correct", "commands", "takes"}
     assert (consent["status"], consent["commands"][0].split()[:2]) == (WRONG, ["az", "ad"])
 
 

@@ -228,6 +228,25 @@ def test_what_az_says_is_not_repeated_but_for_the_number(az: Callable[[str], Pat
 
 
 @POSIX
+@pytest.mark.parametrize(
+    ("number", "says", "right"),
+    [
+        ("AADSTS50076", "second factor", "az login --tenant t"),
+        ("AADSTS53003", "Conditional Access blocks you", "another account, or an administrator"),
+        ("AADSTS50173", "was revoked", "az login --tenant t"),
+        ("AADSTS99999", "AADSTS99999", "az login --tenant t"),
+    ],
+)
+def test_a_number_of_entra_is_explained(az: Callable[[str], Path], number: str, says: str, right: str) -> None:
+    az(f"echo 'ERROR: {number}: no' >&2; exit 1")
+    with pytest.raises(TokenRefusedError) as refused:
+        az_token("api://x/.default", "t")
+    assert f": {number}" in str(refused.value)
+    assert says in str(refused.value)
+    assert refused.value.right.startswith(right)
+
+
+@POSIX
 def test_az_that_prints_something_else(az: Callable[[str], Path]) -> None:
     az("echo hello")
     with pytest.raises(CannotTellError, match="printed no token"):

@@ -54,6 +54,7 @@ def _serve_as_core_tools_would(project: Project, values: dict[str, str], folder:
 def test_without_a_file_of_ones_own_none_is_left(project: Project) -> None:
     with project.serving("emulators", "--port", "0") as serving:
         assert (project.root / NAME).exists()
+        _the_doctor_stays_at_the_stack(project)
         state = {**project.state(), "api_url": f"http://127.0.0.1:{free_port()}"}  # its own may be a developer's
         (project.root / ".local" / "stack.json").write_text(json.dumps(state), encoding="utf-8")
         called = project.dev("call", "alice", "/api/me")
@@ -62,6 +63,22 @@ def test_without_a_file_of_ones_own_none_is_left(project: Project) -> None:
         assert serving.stop() == 0
 
     assert not (project.root / NAME).exists()
+
+
+def _the_doctor_stays_at_the_stack(project: Project) -> None:
+    """Its own file leads to the emulated tenant, and what a person has changed in it counts."""
+    file = project.root / NAME
+    written = file.read_text(encoding="utf-8")
+    changed = json.loads(written)
+    changed["Values"]["AzureAd__Scopes"] = "acces_as_user"
+    file.write_text(json.dumps(changed), encoding="utf-8")
+    found = json.loads(project.dev("doctor", "--json", "--env-file", NAME).stdout)
+    file.write_text(written, encoding="utf-8")
+
+    by_name = {one["check"]: one for one in found["checks"]}
+    assert found["you"] == "alice@contoso.example"
+    assert by_name["registration"]["status"] == "ok"
+    assert by_name["scopes"]["correct"][0].startswith("correct the setting AzureAd__Scopes, perhaps to access_as_user")
 
 
 def test_a_crash_loses_nothing(tmp_path: Path) -> None:

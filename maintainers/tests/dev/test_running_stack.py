@@ -126,7 +126,9 @@ def test_the_doctor_finds_nothing_wrong_with_the_running_stack(stack: Serving) -
     result = stack.project.dev("doctor", "--json")
 
     assert (result.returncode, result.stderr) == (0, "")
-    checks = json.loads(result.stdout)["checks"]
+    found = json.loads(result.stdout)
+    checks = found["checks"]
+    assert found["you"] == "alice@contoso.example"
     assert [one for one in checks if one["status"] != "ok"] == []
     assert checks[-1]["found"] == ["GET /api/me: 200"]
     assert not TOKEN.search(result.stdout)
@@ -140,6 +142,13 @@ def test_the_doctor_says_what_a_guest_may_not_read(stack: Serving) -> None:
         r"^cannot tell  registration, token version, .*: Microsoft Graph responds 403", result.stdout, re.MULTILINE
     )
     assert "it takes: an account that is a member of the tenant" in result.stdout
+
+
+def test_the_doctor_knows_nobody_else(stack: Serving) -> None:
+    result = stack.project.dev("doctor", EMULATORS_PERSON="nobody")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "there is nobody called 'nobody'; there are alice" in result.stderr
 
 
 def test_a_challenge_is_shown_and_with_a_flag_answered(stack: Serving) -> None:
