@@ -89,7 +89,7 @@ class Connections:
             retries=_ONCE,
             redirect=False,
             assert_same_host=False,  # the pool is that of the address
-            timeout=Timeout(*timeout),
+            timeout=Timeout(connect=timeout[0], read=timeout[1]),
             preload_content=False,
             chunked=hasattr(body, "read") and not hasattr(body, "len"),
         )

@@ -222,13 +222,26 @@ def test_an_endless_response_is_not_read_to_its_end(wire: Wire, transport: Trans
 
 def test_no_response_in_time(wire: Wire) -> None:
     wire.reply = silent
-    transport = Transport(connect=5, read=0.2)
+    transport = Transport(connect=60, read=0.2)
     with pytest.raises(TransportTimeout) as raised:
         transport.send("GET", url(wire), bearer="tok")
     transport.close()
     assert str(raised.value) == "ReadTimeoutError"
     assert (raised.value.may_repeat, raised.value.cut_short) == (False, False)
     assert len(wire.taken()) == 1
+
+
+def test_a_response_may_take_longer_than_to_connect(wire: Wire) -> None:
+    """And the next one on the same connection, too: each timeout counts for itself."""
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        time.sleep(0.3)
+        secure.sendall(RESPONSE)
+
+    wire.reply = reply
+    transport = Transport(connect=0.2, read=5)
+    assert [transport.send("GET", url(wire)).status_code for _ in range(2)] == [200, 200]
+    transport.close()
 
 
 def test_less_time_than_usual_near_the_deadline(wire: Wire) -> None:

@@ -67,7 +67,7 @@ def test_an_extended_app_passes_for_both_packagers(project: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     version = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
-    assert f"  ok      function_app.py: 5 functions ({INDEXER}, {version})" in done.stdout
+    assert f"  ok      function_app.py: 7 functions ({INDEXER}, {version})" in done.stdout
     assert f"  ok      downstream_app.py: 3 functions ({INDEXER}, {version})" in done.stdout
     assert "installing" not in done.stdout  # they are kept
     assert done.stdout.endswith("as Core Tools makes it:\n  ok      the same files as above\n")
