@@ -89,6 +89,7 @@ def _started(command: Sequence[str], root: Path) -> Iterator[subprocess.Popen[st
         child = subprocess.Popen(
             command,
             cwd=root,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

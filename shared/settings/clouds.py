@@ -6,7 +6,6 @@ https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
@@ -104,6 +103,8 @@ def _nearly(host: str) -> str:
 
     A domain of one's own is spelled quite differently. A name that is only nearly Entra's may belong to a stranger.
     """
+    import difflib  # only for an address that is not known
+
     if difflib.get_close_matches(host[-len(EXTERNAL_ID) :], [EXTERNAL_ID], cutoff=_NEARLY):
         return f"https://NAME{EXTERNAL_ID}/"
     near = difflib.get_close_matches(host, [cloud.login for cloud in CLOUDS], n=1, cutoff=_NEARLY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -14,6 +13,8 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PLACEHOLDER = re.compile(r"<.*>|0{8}-0{4}-0{4}-0{4}-0{12}")
 _REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
 _NO_WORD = re.compile(r"""[,;"'\[\]]""")
+
+_NEAR = 0.85  # how similar a misspelled name is to the right one
 
 
 def is_guid(text: str) -> bool:
@@ -151,7 +152,9 @@ class EnvironReader:
             self.problems[name] = "is set twice, in upper and lower case"
         for key in self._values.keys() - self._asked.keys():
             if ours.match(key):
-                near = difflib.get_close_matches(key, self._asked, n=1)
+                from difflib import get_close_matches  # only for a mistake
+
+                near = get_close_matches(key, self._asked, n=1)
                 hint = f"; did you mean {self._asked[near[0]]}?" if near else ""
                 self.problems[self._as_given[key]] = f"is not a setting of this API{hint}"
             elif section := _misspelled(key.partition("__"), prefixes):
@@ -160,8 +163,13 @@ class EnvironReader:
 
 def _misspelled(parts: tuple[str, str, str], sections: tuple[str, ...]) -> str:
     """The section that is spelled nearly like the first level of a name. Names without levels are not ours."""
-    names = {section.lower(): section for section in sections}
-    near = difflib.get_close_matches(parts[0], names, n=1, cutoff=0.85) if parts[1] else []
+    first, names = parts[0], {section.lower(): section for section in sections}
+    similar = [name for name in names if parts[1] and min(len(name), len(first)) * 2 >= _NEAR * len(name + first)]
+    if not similar:  # nearly always, so that difflib need not be imported
+        return ""
+    from difflib import get_close_matches
+
+    near = get_close_matches(first, similar, n=1, cutoff=_NEAR)
     return names[near[0]] if near else ""
 
 

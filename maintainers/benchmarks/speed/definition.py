@@ -111,7 +111,7 @@ ROWS = (
     ),
     Row(
         "crowd",
-        "awaiting",
+        "crowd",
         "100 callers, Graph takes 200 ms, one core: `def`",
         of_peer_at_least(0.9),
         "`httpx2` by hand in a bare `async def` function",

@@ -23,6 +23,7 @@ GROUPS = (
     "served",
     "waiting",
     "awaiting",
+    "crowd",
     "newcomers",
     "two_apis",
     "imports",

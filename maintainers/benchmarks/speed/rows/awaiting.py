@@ -1,4 +1,4 @@
-"""Many callers whose functions wait for Graph, next to a bare function that awaits httpx2."""
+"""Many callers whose functions wait for Graph: `async def`, next to a bare function that awaits httpx2."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from .waiting import compared_routes
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """`async def` functions; and `def` functions, with more callers than threads. Raises Skipped."""
+    """`async def` functions. Raises Skipped."""
     if importlib.util.find_spec("httpx2") is None:
         raise Skipped("the package httpx2 is not installed; `python3 dev.py bench` installs it")
     yield compared_routes("awaiting", "awaits", "bare_awaits", quick)
-    yield compared_routes("crowd", "waits", "bare_awaits", quick, callers=100)
