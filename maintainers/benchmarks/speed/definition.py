@@ -128,15 +128,15 @@ ROWS = (
     Row(
         "cold",
         "start",
-        "process start → first authenticated answer",
+        "process start → first authenticated response",
         of_floor(1.25),
-        "the hello app's first answer",
+        "the hello app's first response",
         f"that and {_WAITS}",
     ),
     Row(
         "warm",
         "start",
-        "first authenticated answer of a process that stood ready",
+        "first authenticated response of a process that stood ready",
         of_floor(1.1),
         "the hello app's",
         _WAITS,
