@@ -187,12 +187,7 @@ class Transport:
         try:
             with within(whole or connect + read, self._now):
                 received = self._connections.send(method, url, own, params, data, (connect, read))
-                if keep_open and 200 <= received.status < 300:
-                    return OpenResponse(received, seconds_left(float("inf")), self._now)
-                try:
-                    return Response(received.status, received.headers, _read_bounded(received))
-                finally:
-                    _close(received)
+                return self._response(received, keep_open=keep_open)
         except (HTTPError, OSError) as error:
             raise error_by_kind(error, cut_short) from None
         except ValueError:  # http.client quotes the header, which may be the token
@@ -204,6 +199,14 @@ class Transport:
 
     def close(self) -> None:
         self._connections.close()
+
+    def _response(self, received: BaseHTTPResponse, *, keep_open: bool) -> Response:
+        if keep_open and 200 <= received.status < 300:
+            return OpenResponse(received, seconds_left(float("inf")), self._now)
+        try:
+            return Response(received.status, received.headers, _read_bounded(received))
+        finally:
+            _close(received)
 
 
 def error_by_kind(error: Exception, cut_short: bool) -> Exception:

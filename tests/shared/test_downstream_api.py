@@ -164,12 +164,6 @@ def test_the_code_of_an_error_is_kept_for_the_log(lab: Lab, code: object, logged
     assert failure(lab).reason == f"Graph: HTTP 403{logged}"
 
 
-def test_one_users_cookie_is_not_sent_for_the_next(lab: Lab) -> None:
-    services = lab.services()
-    lab.stack.faults.add("graph", status=200, headers={"Set-Cookie": "session=alice; Path=/; Secure"}, body={}, times=1)
-    lab.user(services, lab.stack.issue_access_token("alice")).api("Graph").get("/me")
-
-
 def test_a_netrc_file_does_not_replace_the_token(lab: Lab, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     from pathlib import Path
 
