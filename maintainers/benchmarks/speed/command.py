@@ -31,14 +31,12 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     if options.against:
         return _compare(options.against, rows, started, quick=options.quick)
-    own = ["--quick"] if options.quick else []
-    for group in GROUPS:
-        if any(row.group == group for row in rows):
-            keys = [row.key for row in (*ROWS, *FLOORS) if row.group == group]
-            child.measure(group, _CHILD, own, measured, started, f"{group} ({', '.join(keys)})")
+    _measure(rows, measured, started)
+    if options.gate and _missed(rows, measured):
+        _measure(_missed(rows, measured), measured, started)  # once more: other work may have disturbed the first run
     if options.gate:
-        missed = [row for row in rows if measured.is_met(row, BAND) is False]
-        measured.problems |= {row.key: f"{row.target.text}, missed by far" for row in missed if row.target}
+        far = _missed(rows, measured)
+        measured.problems |= {row.key: f"{row.target.text}, missed by far" for row in far if row.target}
     if options.update_docs:
         if options.row or options.quick or measured.problems or measured.skipped:
             measured.problems[DOCUMENT] = "left as it is: not everything was measured"
@@ -49,6 +47,20 @@ def main(arguments: list[str]) -> int:
     for key, problem in measured.problems.items():
         print(f"dev.py bench: {key}: {problem}", file=sys.stderr)
     return 1 if measured.problems else 0
+
+
+def _measure(rows: Sequence[Row], measured: Measured, started: float) -> None:
+    """Runs the groups of these rows."""
+    for group in GROUPS:
+        if any(row.group == group for row in rows):
+            keys = [row.key for row in (*ROWS, *FLOORS) if row.group == group]
+            own = ["--quick"] if measured.quick else []
+            child.measure(group, _CHILD, own, measured, started, f"{group} ({', '.join(keys)})")
+
+
+def _missed(rows: Sequence[Row], measured: Measured) -> list[Row]:
+    """Those that miss their target by far."""
+    return [row for row in rows if measured.is_met(row, BAND) is False]
 
 
 def _compare(reference: str, rows: Sequence[Row], started: float, *, quick: bool) -> int:
