@@ -27,7 +27,7 @@ from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from contextvars import Token as ContextToken
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from .errors import ApiError, ServiceUnavailable, Throttled, UserTokenRequired
 from .exchange import DownstreamToken, Origin, Refusal
@@ -390,6 +390,8 @@ class JobContext(CallerContext):
 class AppRequestContext(CallerContext):
     """An application as the caller. No bearer token is kept, because tokens of applications are never exchanged."""
 
+    is_app: ClassVar[Literal[True]] = True
+
     def __init__(self, access_token: ValidatedAppToken, record: RequestRecord) -> None:
         super().__init__(access_token, record)
         self.access_token = access_token
@@ -402,6 +404,8 @@ class RequestContext(CallerContext):
     While this context is active, the context of another request refuses to give tokens. So a wrongly shared SDK client
     fails, instead of acting as the user of that other request.
     """
+
+    is_app: ClassVar[Literal[False]] = False
 
     def __init__(self, sessions: Sessions, session: Session, bearer: str, record: RequestRecord) -> None:
         super().__init__(session.access_token, record)

@@ -192,9 +192,11 @@ def sendable(reply: func.HttpResponse) -> func.HttpResponse:
     if not isinstance(status, int) or not 200 <= status <= 599:
         shown = status if isinstance(status, int) else f"of type {type(status).__name__}"
         raise UnsendableError(f"the function returned an HttpResponse with a status {shown}; it must be 200 to 599")
+    has_type = False
     for name, value in reply.headers.items():
         _check_header(name, value)
-    if "Content-Type" not in reply.headers and not MEDIA_TYPE.fullmatch(f"{reply.mimetype}; charset={reply.charset}"):
+        has_type = has_type or name.lower() == "content-type"
+    if not has_type and not MEDIA_TYPE.fullmatch(f"{reply.mimetype}; charset={reply.charset}"):
         raise UnsendableError("the mimetype of the HttpResponse that the function returned is not printable ASCII")
     return reply
 

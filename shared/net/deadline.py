@@ -9,31 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import NamedTuple
-
-
-class _Deadline(NamedTuple):
-    at: float
-    now: Callable[[], float]
-
-
-_current: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 
 class within:  # noqa: N801 — used as a function: `with within(…)`; a generator would be three times slower
     """Sets a deadline for the block: `seconds` from now, or the outer deadline if that is earlier."""
 
-    __slots__ = ("_deadline", "_token")
-    _token: Token[_Deadline | None]
+    __slots__ = ("_token", "at", "now")
+    _token: Token[within | None]
 
     def __init__(self, seconds: float, now: Callable[[], float]) -> None:
-        self._deadline = _Deadline(now() + seconds_left(seconds), now)
+        self.at, self.now = now() + seconds_left(seconds), now
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._deadline)
+        self._token = _current.set(self)
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+
+
+_current: ContextVar[within | None] = ContextVar("deadline", default=None)
 
 
 def seconds_left(at_most: float) -> float:

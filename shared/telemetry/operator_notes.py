@@ -42,6 +42,7 @@ class OperatorNotes(logging.Handler):
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.INFO)
+        self.addFilter(lambda _: request_thread.get() != threading.get_ident())  # before the lock is taken
         self._now = now
         self.waiting: OrderedDict[tuple[str, str], _Note] = OrderedDict()  # for a request that delivers them
         self._written_at: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -57,9 +58,7 @@ class OperatorNotes(logging.Handler):
         request_thread.set(threading.get_ident())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the record, unless it belongs to a request, is kept already, or was written within the hour."""
-        if request_thread.get() == threading.get_ident():
-            return
+        """Keeps the record, unless it is kept already, or was written within the hour."""
         text = record.getMessage()[:MAX_CHARS]
         cause = (record.name, _ID.sub("", text))
         if cause in self.waiting:

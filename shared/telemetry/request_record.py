@@ -42,6 +42,14 @@ class RequestRecord:
     logs and in the error response. https://www.w3.org/TR/trace-context/#traceparent-header
     """
 
+    # What most requests leave as it is:
+    user = "-"
+    agent = ""  # the client id of an agent that calls for the user
+    tenant = ""  # the id of the user's tenant, where several tenants may call
+    _caller = _tool = ""
+    _queued_ms = 0
+    _failure: Exception | None = None
+
     def __init__(self, function: str = "-", method: str = "-", traceparent: str = "") -> None:
         """From now on, the log lines of this thread belong to the request.
 
@@ -51,15 +59,8 @@ class RequestRecord:
         match = _TRACEPARENT.fullmatch(traceparent)
         trace, self._flags = match.groups() if match else (secrets.token_hex(16), "01")
         self._function, self.method, self._trace_id = function, method, trace
-        self.user = "-"
-        self._caller = ""
-        self.agent = ""  # the client id of an agent that calls for the user
-        self.tenant = ""  # the id of the user's tenant, where several tenants may call
         self._tokens: list[str] = []
         self._calls: list[str] = []
-        self._queued_ms = 0
-        self._tool = ""
-        self._failure: Exception | None = None
         self._started = perf_counter()
 
     @cached_property
@@ -126,22 +127,21 @@ class RequestRecord:
         if unexpected is not None and error is self._failure:
             unexpected = _without_text(unexpected)
         code, reason = _code_and_reason(error) if error is not None else ("", "")
-        queued = f"{self._queued_ms}ms" if self._queued_ms else ""
-        more = {
-            "tool": self._tool,
-            "caller": self._caller,
-            "tenant": self.tenant,
-            "agent": self.agent,
-            "tokens": _some_of(self._tokens),
-            "calls": _some_of(self._calls),
-            "queued": queued,
-            "code": code,
-            "reason": reason,
-        }
-        for name, value in more.items():
-            if value:
-                line += f" {name}={value}"
-        log.log(level, "request %s", line, exc_info=unexpected)
+        more = (
+            ("tool", self._tool),
+            ("caller", self._caller),
+            ("tenant", self.tenant),
+            ("agent", self.agent),
+            ("tokens", _some_of(self._tokens)),
+            ("calls", _some_of(self._calls)),
+            ("queued", f"{self._queued_ms}ms" if self._queued_ms else ""),
+            ("code", code),
+            ("reason", reason),
+        )
+        line += "".join(f" {name}={value}" for name, value in more if value)
+        trace = None if unexpected is None else (type(unexpected), unexpected, unexpected.__traceback__)
+        # What Logger.log does, without its search of the stack for a caller, which is always this function.
+        log.handle(log.makeRecord(log.name, level, __file__, 0, "request %s", (line,), trace, "_write_line"))
 
 
 def _without_text(error: BaseException) -> BaseException:
@@ -167,8 +167,8 @@ def _milliseconds(since: float) -> int:
 
 
 def _some_of(entries: list[str]) -> str:
-    shown = entries[:MAX_ENTRIES]
-    return ",".join(shown) + (f",+{len(entries) - len(shown)}" if len(entries) > len(shown) else "")
+    further = len(entries) - MAX_ENTRIES
+    return ",".join(entries) if further <= 0 else f"{','.join(entries[:MAX_ENTRIES])},+{further}"
 
 
 def worker_trace(context: Any) -> AbstractContextManager[None]:

@@ -18,12 +18,11 @@ from ..settings import Settings, is_guid
 from .access_token import LEEWAY_SECONDS, AccessTokenValidator, ValidatedAppToken, _kind_of, _split_scopes
 from .jws import ALGORITHM, MAX_TOKEN_CHARS, SigningKey, key_id_of, parse_key_set, parse_segment
 from .kinds_of_user import admitted_agent, check_no_user_account, client_of
-from .refusals import ALGORITHMS, why_no_bearer
+from .refusals import ALGORITHMS, is_bearer_token, why_no_bearer
 
 OK, FAILED, UNKNOWN = "ok", "FAILED", "unknown"
 _RENAMED = {"not a compact JWS": "form", "not a JSON object": "header"}  # the head of a reason → the check
 _TIMES = ("iat", "nbf", "exp", "auth_time")
-_BEARER = re.compile(r"[A-Za-z0-9._~+/-]*=*", re.ASCII)  # RFC 6750 §2.1; other characters do not reach the validation
 _MAX_NAME, _MAX_VALUE = 64, 400  # characters that are shown
 
 _EXPECTED = {
@@ -113,7 +112,7 @@ class _Explanation:
 
     def _form(self) -> Iterator[Check]:
         seen = self._seen_in_header()
-        if _BEARER.fullmatch(self._token):
+        if is_bearer_token(self._token):
             yield from _checks(lambda: key_id_of(self._token), seen)
             return
         yield Check("form", FAILED, why_no_bearer(f"Bearer {self._token}"), reply=_reply(MissingToken()))
@@ -239,7 +238,7 @@ def claims_of(token: str) -> dict[str, Any] | None:
 
 def _segment(token: str, number: int) -> dict[str, Any] | None:
     segments = token.split(".")
-    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3 or not _BEARER.fullmatch(token):
+    if len(token) > MAX_TOKEN_CHARS or len(segments) != 3 or not is_bearer_token(token):
         return None
     try:
         return parse_segment(base64.urlsafe_b64decode(segments[number] + "=" * (-len(segments[number]) % 4)))

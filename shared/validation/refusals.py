@@ -7,6 +7,7 @@ https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-token
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,16 @@ _MICROSOFT_HOSTS = (
     *("core.windows.net", "microsoft.com", "microsoftonline.com", "office.com", "office365.com", "sharepoint.com"),
     *("dynamics.com", "powerbi.com", "microsoft.us", "usgovcloudapi.net", "chinacloudapi.cn"),
 )
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _HS256 = "alg HS256: not Entra's, but perhaps that of Static Web Apps or App Service"
+
+
+def is_bearer_token(text: str) -> bool:
+    """Whether this can be the token after `Bearer` (RFC 6750 §2.1: `b64token`).
+
+    Several headers arrive as one text, joined with a comma.
+    """
+    return _BEARER_TOKEN.fullmatch(text) is not None
 
 
 def why_no_bearer(header: str) -> str:

@@ -21,6 +21,7 @@ from shared.requires_user import bearer_token
 from shared.settings.environ import Secret
 from shared.settings.settings import Settings
 from shared.telemetry.request_record import RequestRecord
+from shared.validation.jws import key_id_of
 
 from .case import MARK, Case, Figures
 from .values import ODD, bodies, header_values, texts, words
@@ -34,9 +35,10 @@ BASE = "https://orders.example/base"
 def check_bearer(value: str, figures: Figures) -> None:
     request = func.HttpRequest("GET", "http://localhost/", headers={"Authorization": value}, body=b"")
     token = figures.outcome(lambda: bearer_token(request), MissingToken)
-    if isinstance(token, MissingToken):
-        assert MARK not in f"{token!r}"
-    else:
+    refused = token if isinstance(token, MissingToken) else figures.outcome(lambda: key_id_of(token), ApiError)
+    if isinstance(refused, ApiError):
+        assert MARK not in f"{refused!r}"
+    if not isinstance(refused, MissingToken):
         assert re.fullmatch(r"[A-Za-z0-9._~+/=-]+", token)
         assert value.lower().startswith("bearer ")
         assert value.endswith(token)
