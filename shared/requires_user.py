@@ -323,7 +323,7 @@ class _Guard:
         return sessions.find_caller, sessions.open_caller
 
     def _check_conditions(self, context: RequestContext | AppRequestContext, services: Services) -> None:
-        """Compares the caller's token with the conditions for its kind. A user's role does not count as an application's role.
+        """Compares the token with the conditions for its kind. A user's role does not count as an application's role.
 
         Raises:
             UserTokenRequired, AppTokenRequired: the function accepts only the other kind of caller.
@@ -350,7 +350,8 @@ class _Guard:
         named, takes_rest = self._parameters, self._takes_rest
         # `context` is a parameter that the guard added: the function's `**rest` must not get it.
         chosen = {name: value for name, value in given.items() if name in named or (takes_rest and name != "context")}
-        chosen[self._conditions.parameter] = caller
+        if takes_rest or self._conditions.parameter in named:
+            chosen[self._conditions.parameter] = caller
         return chosen
 
 

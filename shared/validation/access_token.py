@@ -161,11 +161,11 @@ class AccessTokenValidator:
             raise InvalidToken(reason="client application: not one of AzureAd__AllowedClients")
 
     def _check_time(self, claims: Mapping[str, Any]) -> float:
-        issued_at, not_before, expires_at = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
+        valid_from, expires_at = max(_seconds(claims, "iat"), _seconds(claims, "nbf")), _seconds(claims, "exp")
         now = self._now()
         if now >= expires_at + LEEWAY_SECONDS:
             raise InvalidToken(reason="expired")
-        if now < max(not_before, issued_at) - LEEWAY_SECONDS:
+        if now < valid_from - LEEWAY_SECONDS:
             raise InvalidToken(reason="not yet valid: the clock of this computer may be slow")
         return float(expires_at + LEEWAY_SECONDS)
 
@@ -213,7 +213,7 @@ def _kind_of(claims: Mapping[str, Any]) -> type[ValidatedToken | ValidatedAppTok
     Raises:
         InvalidToken: the token is not clearly one of the two.
     """
-    if not all(_is_identifier(claims.get(name)) for name in ("oid", "sub")):
+    if not (_is_identifier(claims.get("oid")) and _is_identifier(claims.get("sub"))):
         raise InvalidToken(reason="no subject")
     if "cnf" in claims:  # the token is bound to a key, and a bearer header proves no key (RFC 7800)
         raise InvalidToken(reason="proof-of-possession token")

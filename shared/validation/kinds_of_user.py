@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..errors import AgentUserNotAllowed, GuestNotAllowed, InvalidToken, UserTokenRequired
@@ -86,9 +87,16 @@ def _numbers_in(claims: Mapping[str, Any], name: str) -> frozenset[int]:
     if name not in claims:
         return frozenset()
     value = claims[name]
-    if not (isinstance(value, str) and _NUMBERS.fullmatch(value)):
+    numbers = _numbers(value) if isinstance(value, str) else None
+    if numbers is None:
         raise InvalidToken(reason=f"{name} is malformed")
-    return frozenset(map(int, value.split(" ")))
+    return numbers
+
+
+@lru_cache(maxsize=256)
+def _numbers(text: str) -> frozenset[int] | None:
+    """The numbers. None if the text is malformed. Cached, because few different texts occur in a tenant."""
+    return frozenset(map(int, text.split(" "))) if _NUMBERS.fullmatch(text) else None
 
 
 def _is_guid(value: object) -> bool:
