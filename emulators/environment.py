@@ -13,7 +13,7 @@ from .vault import VAULT_HOST
 
 INSTANCE = "https://login.microsoftonline.com/"
 CERTIFICATE_NAME = "api-client"
-THREADS = "64"  # as httpConcurrency in infra/main.bicep
+THREADS = "100"  # as httpConcurrency in infra/main.bicep
 
 
 def transport(process: str, gateway_port: int, ca: Path) -> dict[str, str]:

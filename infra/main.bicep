@@ -70,10 +70,10 @@ param pythonVersion string = '3.13'
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Requests one instance serves at a time, and the threads it has for them. Both have the same value: fewer threads would make requests wait unseen, and more would never be used. 64 suits requests that mostly wait for other services. Give less for functions that compute.')
+@description('Requests one instance serves at a time, and the threads it has for them. Both have the same value: fewer threads would make requests wait unseen, and more would never be used. 100 suits requests that mostly wait for other services. Give less for functions that compute.')
 @minValue(1)
 @maxValue(1000)
-param httpConcurrency int = 64
+param httpConcurrency int = 100
 
 @description('The most instances the API may grow to. Some regions only allow less than 40. Scaling by HTTP may exceed it, so it does not limit the cost.')
 @minValue(1)

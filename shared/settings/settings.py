@@ -19,7 +19,7 @@ from .public_urls import PublicUrl, public_urls
 from .scope_names import judge_downstream_scopes, judge_own_scopes
 
 MAX_SESSIONS, MAX_SESSION_MEGABYTES = 10_000, 64  # unless the settings say otherwise
-MIN_WAITING_THREADS, MAX_WAITING_THREADS = 64, 1_000
+MIN_WAITING_THREADS, MAX_WAITING_THREADS = 100, 1_000
 _INSTANCE = f"https://{PUBLIC.login}"
 _TENANT = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|organizations"
 _AUTHORITY = re.compile(rf"(https://[^/]+)/({_TENANT})(?:/v2\.0)?", re.IGNORECASE)

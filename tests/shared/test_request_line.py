@@ -225,7 +225,7 @@ def test_a_call_that_gets_no_thread_before_the_deadline_is_a_time_out(
 
 
 def test_as_many_async_calls_may_wait_as_def_functions_may(lab: Lab) -> None:
-    for asked, given in (("", 64), ("5", 64), ("200", 200), ("100000", 1_000), ("many", 64)):
+    for asked, given in (("", 100), ("5", 100), ("200", 200), ("100000", 1_000), ("many", 100)):
         settings = Settings.from_environ(lab.environ(PYTHON_THREADPOOL_THREAD_COUNT=asked))
         assert settings.waiting_threads == given
         assert lab.services(PYTHON_THREADPOOL_THREAD_COUNT=asked).apis.threads._max_workers == given

@@ -386,7 +386,7 @@ BREAKS = {
         "PYTHON_THREADPOOL_THREAD_COUNT is None",
     ),
     "fewer threads than requests": Break(
-        APP, "string(httpConcurrency)", "'16'", "flex", "is 16 and perInstanceConcurrency 64"
+        APP, "string(httpConcurrency)", "'16'", "flex", "is 16 and perInstanceConcurrency 100"
     ),
     "forbidden Flex setting": Break(
         APP,
