@@ -64,9 +64,8 @@ class Recorded:
         """Handles one HTTP request; there are no other kinds."""
         if scope["type"] != "http":
             return
-        started = time.perf_counter()
         note = scope[NOTE] = Note()
-        recorded = _Recorder(self._recording, self._service, scope, note, started, send)
+        recorded = _Recorder(self._recording, self._service, scope, note, send)
         request = Request(scope, receive)
         body = await _whole_body(request, self._max_body)
         if body is None:
@@ -121,14 +120,12 @@ class Recorded:
 class _Recorder:
     """Forwards the reply, and records the request once: just before the reply starts, or when none came."""
 
-    def __init__(
-        self, recording: Recording, service: str, scope: Scope, note: Note, started: float, send: Send
-    ) -> None:
+    def __init__(self, recording: Recording, service: str, scope: Scope, note: Note, send: Send) -> None:
         self._recording = recording
         self._service = service
         self._scope = scope
         self._note = note
-        self._started = started
+        self._began_at, self._started = recording.now(), time.perf_counter()
         self._send = send
         self.recorded = False
         self.prefix = ""
@@ -145,8 +142,9 @@ class _Recorder:
         note, scope = self._note, self._scope
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         verdict = note.verdict or ("no reply: the caller went away" if not status else f"status {status}")
+        seconds = time.perf_counter() - self._started
         entry = Entry(
-            at=self._recording.now(),
+            at=self._began_at + seconds,  # not read again: entries are put in the order in which they began
             caller=note.caller or self._recording.caller_of(scope),
             service=self._service,
             method=scope["method"],
@@ -154,7 +152,7 @@ class _Recorder:
             action=note.action if note.action != "?" else path.rstrip("/").rpartition("/")[2],
             status=status,
             verdict="; ".join(part for part in (self.prefix, note.verdict or ("" if self.prefix else verdict)) if part),
-            ms=(time.perf_counter() - self._started) * 1000,
+            ms=seconds * 1000,
             person=note.person,
             details=dict(note.details),
         )
