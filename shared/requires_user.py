@@ -20,6 +20,7 @@ from .errors import (
     Forbidden,
     InsufficientRole,
     InsufficientScope,
+    InvalidToken,
     MissingToken,
     UserTokenRequired,
 )
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
 Function = Callable[..., Any]
-_Lookups = tuple[Callable[[str], "Session | ValidatedAppToken | None"], Callable[[str], "Session | ValidatedAppToken"]]
 
 
 class _UserConditions(NamedTuple):
@@ -267,7 +267,7 @@ class _Guard:
             realm = services.settings.authority.realm
             with within(services.settings.request_timeout, services.now):
                 bearer = bearer_token(request)
-                opened = await self._kind.open(*self._lookups(services.sessions), bearer)
+                opened = await self._open(services.sessions, bearer)  # Sessions.open, or Sessions.open_caller
                 context = services.sessions.context(opened, bearer, record)
                 token = context.access_token
                 realm = token.authority.realm  # with several tenants, known only now
@@ -313,14 +313,21 @@ class _Guard:
         traceparent = getattr(traced, "trace_parent", "") or request.headers.get("traceparent", "")
         return RequestRecord(self._function.__name__, request.method, traceparent)
 
-    def _lookups(self, sessions: Sessions) -> _Lookups:
-        """The functions that find a known token, and validate a new one. `open` also finds known tokens.
+    async def _open(self, sessions: Sessions, bearer: str) -> Session | ValidatedAppToken:
+        """Validates the token, or finds it among the known ones.
 
         Tokens of applications are accepted only if the function allows applications.
+
+        Raises MissingToken for a text that cannot be a token. A known token need not be looked at.
         """
-        if self._conditions.apps is None:
-            return sessions.find, sessions.open
-        return sessions.find_caller, sessions.open_caller
+        try:
+            # `open` also finds known tokens. An `async def` function calls `find` first: it needs no thread for them.
+            if self._conditions.apps is None:
+                return await self._kind.open(sessions.find, sessions.open, bearer)
+            return await self._kind.open(sessions.find_caller, sessions.open_caller, bearer)
+        except InvalidToken:
+            check_form(bearer)
+            raise
 
     def _check_conditions(self, context: RequestContext | AppRequestContext, services: Services) -> None:
         """Compares the token with the conditions for its kind. A user's role does not count as an application's role.
@@ -378,10 +385,7 @@ def _check_app(token: ValidatedAppToken, apps: _AppConditions | None) -> None:
 
 
 def bearer_token(request: func.HttpRequest) -> str:
-    """What follows `Bearer` in the `Authorization` header. Raises MissingToken if that is nothing.
-
-    Validation refuses a text that cannot be a token. A known token need not be asked: it was validated as it is.
-    """
+    """What follows `Bearer` in the `Authorization` header. Raises MissingToken if that is nothing."""
     header: str = request.headers.get("Authorization", "")
     scheme, _, rest = header.partition(" ")
     token = rest.lstrip(" ")
@@ -390,6 +394,14 @@ def bearer_token(request: func.HttpRequest) -> str:
 
         raise MissingToken(reason=f"no bearer token: {why_no_bearer(header)}")
     return token
+
+
+def check_form(bearer: str) -> None:
+    """Raises MissingToken for a text that cannot be a bearer token. Two headers arrive as one text, with a comma."""
+    from .validation.refusals import is_bearer_token, why_no_bearer
+
+    if not is_bearer_token(bearer):
+        raise MissingToken(reason=f"no bearer token: {why_no_bearer(f'Bearer {bearer}')}") from None
 
 
 def _reply_to_failure(

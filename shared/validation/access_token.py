@@ -102,7 +102,6 @@ class AccessTokenValidator:
         """Validates a bearer token. The type of the result says whose token it is.
 
         Raises:
-            MissingToken: the text cannot be a bearer token.
             InvalidToken: the token is malformed, forged, expired, or meant for another API or tenant. Or its claims do
                 not clearly say whether it is a user's or an application's.
             UserTokenRequired: the token is genuine, but belongs to an agent that acts without a user.

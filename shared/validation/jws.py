@@ -17,7 +17,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from ..errors import InvalidToken, MissingToken
+from ..errors import InvalidToken
 from ..net import parse_object
 
 ALGORITHM = "RS256"  # fixed: `alg` in the header is compared with it, and never selects an algorithm
@@ -35,17 +35,10 @@ _jws = jwt.PyJWS()
 
 
 def key_id_of(token: str) -> str:
-    """The `kid` in the header of a token.
-
-    Raises:
-        MissingToken: the text is no bearer token at all, but two of them, or one and something else.
-        InvalidToken: the token is malformed, or its header is refused.
-    """
+    """The `kid` in the header of a token. Raises InvalidToken for a malformed token or a refused header."""
     if len(token) > MAX_TOKEN_CHARS or not _COMPACT_JWS.fullmatch(token):
-        from .refusals import is_bearer_token, why_no_bearer, why_not_compact
+        from .refusals import why_not_compact
 
-        if not is_bearer_token(token):
-            raise MissingToken(reason=f"no bearer token: {why_no_bearer(f'Bearer {token}')}")
         raise InvalidToken(reason=why_not_compact(token, MAX_TOKEN_CHARS))
     encoded = token[: token.index(".")]
     if len(encoded) > _MAX_HEADER_CHARS:

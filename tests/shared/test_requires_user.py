@@ -51,6 +51,33 @@ def test_a_function_that_needs_no_user_need_not_take_one(lab: Lab, requires_user
     assert hello(req=request()).status_code == 401
 
 
+def test_a_known_token_with_anything_around_it_is_no_token(lab: Lab, requires_user: RequiresUser) -> None:
+    @requires_user()
+    def hello(req: func.HttpRequest) -> str:
+        return "hello"
+
+    @requires_user()
+    async def hello_async(req: func.HttpRequest) -> str:
+        return "hello"
+
+    token = lab.stack.issue_access_token("alice")
+    for _ in range(2):
+        assert hello(req=request(token)).status_code == 200
+    for text in (
+        f"{token} ",
+        f"{token}, Bearer {token}",
+        f"{token},{token}",
+        f'"{token}"',
+        f"{token}\u00e9",
+        f"{token}\n",
+    ):
+        replies = [hello(req=request(text)), asyncio.run(hello_async(req=request(text)))]
+        assert [(reply.status_code, body_of(reply)["code"]) for reply in replies] == [(401, "missing_token")] * 2
+    for text in (f"{token}=", f"{token}~", token[:-1], token.swapcase()):
+        replies = [hello(req=request(text)), asyncio.run(hello_async(req=request(text)))]
+        assert [(reply.status_code, body_of(reply)["code"]) for reply in replies] == [(401, "invalid_token")] * 2
+
+
 def test_an_async_function_awaits_and_does_not_block_the_loop(lab: Lab, requires_user: RequiresUser) -> None:
     """Ten calls on one event loop wait for each other at Graph. If one blocked the loop, the tenth would never come."""
     loops: set[int] = set()

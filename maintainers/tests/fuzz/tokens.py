@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from maintainers.tests.forgery.target import Target
-from shared.errors import ApiError, InvalidToken, MissingToken, UserTokenRequired
+from shared.errors import ApiError, InvalidToken, UserTokenRequired
 from shared.hosting.response import reply_to_error
 from tests.support.genuine import Genuine
 from tests.support.tokens import STRANGER, encoded
@@ -180,7 +180,7 @@ def refused(target: Target, token: str, figures: Figures) -> None:
     sessions = len(target.services.sessions)
     error = figures.outcome(lambda: target.open(token), ApiError)
     figures.answered(error.status if isinstance(error, ApiError) else 200)
-    assert type(error) in (InvalidToken, MissingToken, UserTokenRequired), "accepted"
+    assert type(error) in (InvalidToken, UserTokenRequired), "accepted"
     assert isinstance(error, ApiError)
     assert MARK not in shown(error)
     assert len(token) < 24 or token[:24] not in shown(error)
