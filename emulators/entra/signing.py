@@ -80,7 +80,8 @@ class SigningKeys:
         """A JWT with a `nonce` in its header, whose hash is signed in its place. So Graph alone can check it."""
         nonce = base64url(secrets.token_bytes(32))
         token = self.sign({**header, "nonce": _hashed(nonce)}, payload)
-        return _with_nonce(token, unchecked_header(token), nonce)
+        own = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
+        return _with_nonce(token, own, nonce)
 
     def document(self, issuer: str, without: Collection[str] = (), client_id: str = "") -> dict[str, object]:
         """The JSON Web Key Set, less the key ids in `without`; `issuer` names the tenant the keys are valid for.
@@ -98,14 +99,15 @@ class SigningKeys:
 
 
 @lru_cache(maxsize=KEPT_TOKENS)
-def unchecked_header(token: str) -> Mapping[str, Any]:
-    """The header of a token without any check of its signature. Raises verification.UNREADABLE."""
-    return jwt.get_unverified_header(token)
+def unchecked_parts(token: str) -> tuple[Mapping[str, Any], bytes]:
+    """The header and the payload of a token whose signature is not checked. Raises verification.UNREADABLE."""
+    parts = jwt.PyJWS().decode_complete(token, options={"verify_signature": False})
+    return parts["header"], parts["payload"]
 
 
 def as_signed(token: str) -> str:
     """What the signature of a token is over: with a `nonce` in its header, the token with the hash of that."""
-    header = unchecked_header(token)
+    header, _ = unchecked_parts(token)
     nonce = header.get("nonce")
     return _with_nonce(token, header, _hashed(nonce)) if isinstance(nonce, str) else token
 

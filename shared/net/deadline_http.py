@@ -38,7 +38,7 @@ from .deadline import seconds_left
 
 __all__ = ["Connections", "HTTPError", "deadline_session", "is_timeout", "no_auth"]
 
-_CONNECTIONS = 32  # kept open per host; more are made and dropped
+_CONNECTIONS = 128  # kept open per host; more are made and dropped
 _MAX_HOSTS = 64
 _ONCE = Retry(False, redirect=False)  # errors are raised as they are, and a redirect is a response
 
