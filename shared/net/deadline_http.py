@@ -41,7 +41,7 @@ from .deadline import seconds_left
 
 __all__ = ["Connections", "HTTPError", "deadline_session", "is_timeout", "no_auth"]
 
-# Kept open for each host; more are made and dropped. A new one takes 1.5 ms of processor time, so these are more than the
+# Kept open for each host; more are made and dropped. A new one takes 1.5 ms of processor time. So this is more than the
 # threads that call at once.
 _CONNECTIONS = 128
 _MAX_HOSTS = 64
@@ -274,7 +274,8 @@ def head_of(stream: io.BufferedReader, *args: Any, **options: Any) -> HTTPMessag
     head, end, _ = stream.peek().partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     if not end or len(lines) > _USUAL_LINES or not _USUAL_HEAD.fullmatch(head):
-        return parse_headers(stream, *args, **options)
+        theirs: HTTPMessage = parse_headers(stream, *args, **options)
+        return theirs
     stream.read(len(head) + len(end))
     message = HTTPMessage()
     for line in lines:

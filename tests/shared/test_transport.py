@@ -398,9 +398,7 @@ def test_silence_in_the_middle_of_a_response_is_a_time_out(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(("at_a_time", "made"), [(KEPT, KEPT), (KEPT + 1, KEPT + 2)])
-def test_connections_are_kept(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch, at_a_time: int, made: int
-) -> None:
+def test_connections_are_kept(wire: Wire, monkeypatch: pytest.MonkeyPatch, at_a_time: int, made: int) -> None:
     assert deadline_http._CONNECTIONS == 128
     monkeypatch.setattr(deadline_http, "_CONNECTIONS", KEPT)
     transport = Transport()
