@@ -7,8 +7,6 @@ import binascii
 import hmac
 from typing import Any
 
-import jwt
-
 from ..applications import Application
 from ..certificates import Certificate, base64url
 from ..people import CONTOSO
@@ -16,7 +14,7 @@ from .form import Form
 from .refusals import EntraError
 from .replies import stamp
 from .service import Entra, hosts_of
-from .verification import UNREADABLE, TokenError, header_of, issuers, peek, verify_token
+from .verification import UNREADABLE, TokenError, header_of, issuers, peek, signed_claims, verify_token
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LEEWAY = 300
@@ -124,10 +122,8 @@ def _registered(entra: Entra, client: Application, header: dict[str, Any]) -> Ce
 def _signed_claims(assertion: str, header: dict[str, Any], certificate: Certificate) -> dict[str, Any]:
     if header.get("alg") not in ("PS256", "RS256"):
         raise EntraError(50027, reason=f"the algorithm {header.get('alg')} is not supported")
-    unchecked = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
-    key = certificate.key.public_key()
     try:
-        return jwt.decode(assertion, key, algorithms=["PS256", "RS256"], options=unchecked)  # type: ignore[arg-type]
+        return dict(signed_claims(assertion, certificate, ("PS256", "RS256")))
     except UNREADABLE:
         reason = "Key was found, but use of the key to verify the signature failed"
         raise EntraError(700027, reason=reason, thumbprint=_hex(certificate.x5t_s256)) from None

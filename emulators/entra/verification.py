@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import jwt
 
+from ..certificates import Certificate
 from ..people import CUSTOMERS, TENANTS
-from .signing import SigningKeys, as_signed
+from ..requests_io import json_object
+from .signing import JWS, KEPT_TOKENS, SigningKeys, as_signed, unchecked_parts
 
 
 class TokenError(Exception):
@@ -28,7 +32,10 @@ def issuers(tenant: str) -> tuple[str, str]:
 
 def verify_token(token: str, keys: SigningKeys, tenant: str, now: float) -> dict[str, Any]:
     """The claims of a genuine token that is valid now; raises TokenError."""
-    claims = _verify_signature(token, keys)
+    return _check_issuer_and_time(_verify_signature(token, keys), tenant, now)
+
+
+def _check_issuer_and_time(claims: dict[str, Any], tenant: str, now: float) -> dict[str, Any]:
     if claims.get("iss") not in issuers(tenant):
         raise TokenError("issuer", "The issuer is another one.", claims)
     not_before, expiry = claims.get("nbf"), claims.get("exp")
@@ -47,18 +54,30 @@ def verify_token_of_any(token: str, keys: SigningKeys, now: float) -> dict[str, 
     tenant = claims.get("tid")
     if tenant not in TENANTS.values():
         raise TokenError("issuer", "The tenant is not known.", claims)
-    return verify_token(token, keys, str(tenant), now)
+    return _check_issuer_and_time(claims, str(tenant), now)
 
 
 def _verify_signature(token: str, keys: SigningKeys) -> dict[str, Any]:
     signer = keys.find(header_of(token).get("kid"))
     if signer is None:
         raise TokenError("key", "The key was not found.")
-    unchecked = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
     try:
-        return jwt.decode(as_signed(token), signer.key.public_key(), algorithms=["RS256"], options=unchecked)  # type: ignore[arg-type]
+        return dict(signed_claims(as_signed(token), signer, ("RS256",)))
     except jwt.InvalidTokenError:
         raise TokenError("signature", "Key was found, but use of the key to verify the signature failed.") from None
+
+
+@lru_cache(maxsize=KEPT_TOKENS)
+def signed_claims(token: str, signer: Certificate, algorithms: tuple[str, ...]) -> Mapping[str, Any]:
+    """The claims of a token that this key has signed; raises jwt.InvalidTokenError. The claims are not checked.
+
+    They are kept, because the same token comes with many requests. A signature that is not valid is never kept.
+    """
+    payload: bytes = JWS.decode(token, signer.key.public_key(), algorithms=algorithms)
+    try:
+        return json_object(payload)
+    except ValueError:
+        raise jwt.DecodeError("the payload is not a JSON object") from None
 
 
 UNREADABLE = (jwt.InvalidTokenError, ValueError, RecursionError)
@@ -68,7 +87,7 @@ UNREADABLE = (jwt.InvalidTokenError, ValueError, RecursionError)
 def header_of(token: str) -> dict[str, Any]:
     """The header of a token, unchecked; raises TokenError when it cannot be read."""
     try:
-        return jwt.get_unverified_header(token)
+        return dict(unchecked_parts(token)[0])
     except UNREADABLE:
         raise TokenError("malformed", "The token is not a signed JWT.") from None
 
@@ -76,6 +95,6 @@ def header_of(token: str) -> dict[str, Any]:
 def peek(token: str) -> dict[str, Any]:
     """The claims of a token without any check, for the audit trail; empty when it cannot be read."""
     try:
-        return jwt.decode(token, options={"verify_signature": False})
+        return json_object(unchecked_parts(token)[1])
     except UNREADABLE:
         return {}

@@ -231,6 +231,8 @@ def _close(received: BaseHTTPResponse) -> None:
 
 
 def _read_bounded(received: BaseHTTPResponse) -> bytes:
+    if _has_plain_length(received):
+        return received.read(decode_content=False)
     chunks, size = [], 0
     for chunk in received.stream(_CHUNK, decode_content=True):
         size += len(chunk)
@@ -238,3 +240,10 @@ def _read_bounded(received: BaseHTTPResponse) -> bytes:
             raise ResponseTooLarge("response too large")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _has_plain_length(received: BaseHTTPResponse) -> bool:
+    """Whether the body comes as it is, and its length is known and within the limit. Then one read is enough."""
+    headers, length = received.headers, received.length_remaining
+    is_plain = "Content-Encoding" not in headers and headers.get("Content-Length", "").isdecimal()
+    return is_plain and length is not None and length <= MAX_RESPONSE_BYTES

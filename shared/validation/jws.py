@@ -31,7 +31,24 @@ _TYPES = frozenset({"jwt", "at+jwt"})  # RFC 8725 §3.11: explicit types; anothe
 _REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"})
 _MIN_KEY_BITS = 2048
 _MIN_EXPONENT = 65537  # FIPS 186-5 §5.1; a smaller one makes forged padding possible
-_jws = jwt.PyJWS()
+
+
+class Jws(jwt.PyJWS):
+    """PyJWT with a faster way to decode base64url. Its own way looks at each character in Python."""
+
+    @staticmethod
+    def _decode_base64url_segment(segment: bytes, name: str) -> bytes:
+        """The bytes of a segment. There is one text for the same bytes: it raises DecodeError for any other."""
+        try:
+            decoded = base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
+        except binascii.Error:
+            decoded = b""
+        if base64.urlsafe_b64encode(decoded).rstrip(b"=") != segment:
+            raise jwt.DecodeError(f"Invalid {name} padding")
+        return decoded
+
+
+_jws = Jws()
 
 
 def key_id_of(token: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import jwt
 import pytest
 
 from shared.errors import InvalidToken
-from shared.validation.jws import key_id_of
+from shared.validation.jws import Jws, key_id_of
 from tests.support.tokens import encoded
 
 HEADER = {"alg": "RS256", "kid": "key", "typ": "JWT"}
@@ -86,3 +87,24 @@ def test_another_algorithm_type_or_kind_of_key_id_is_refused(changes: dict[str, 
 @pytest.mark.parametrize("type_of", ["JWT", "jwt", "at+jwt", "AT+JWT", "application/jwt", "Application/at+JWT"])
 def test_the_types_of_an_access_token(type_of: str) -> None:
     assert key_id_of(token({**HEADER, "typ": type_of})) == "key"
+
+
+SEGMENTS = [
+    *(b"", b"A", b"AA", b"AB", b"AAA", b"AAB", b"AAAA", b"AAAAA", b"eyJh-_", b"A+_A", b"A/_A"),
+    *(b"A=", b"AA=", b"AA==", b"AAA=", b"AAAA====", b"AA==AA", b"=AAA"),
+    *(b"AA A", b"AAA\n", b" AAA", b"AA.A", b"AA!!", b"!!!!", b"AA\xe9A", bytes(range(256))),
+]
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_a_segment_is_decoded_as_pyjwt_does_it_and_never_with_padding(segment: bytes) -> None:
+    """A token must have one text only: RFC 7515 §2. PyJWT accepts `=` at the end."""
+
+    def decoded(jws: type[jwt.PyJWS]) -> bytes | None:
+        try:
+            found: bytes = jws._decode_base64url_segment(segment, "payload")
+        except jwt.DecodeError:
+            return None
+        return found
+
+    assert decoded(Jws) == (None if b"=" in segment else decoded(jwt.PyJWS))

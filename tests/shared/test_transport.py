@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.net import deadline_http
 from shared.net.deadline import seconds_left, within
 from shared.net.transport import ResponseTooLarge, Transport, TransportError, TransportTimeout
 from tests.support.clock import Clock
@@ -20,6 +21,7 @@ from tests.support.lab import at_once
 from tests.support.wire import RESPONSE, Wire, listening
 
 MEGABYTE = b"x" * 1024 * 1024
+KEPT = 8
 
 
 @pytest.fixture
@@ -197,15 +199,16 @@ def test_a_larger_response_is_refused_at_that_byte(wire: Wire, transport: Transp
     assert raised.value.may_repeat is False
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["as it is", "gzip"])
-def test_an_endless_response_is_not_read_to_its_end(wire: Wire, transport: Transport, packed: bool) -> None:
-    """Neither on the wire, nor after a small response is decompressed."""
+@pytest.mark.parametrize("header", ["X-Note: as it is", "Content-Encoding: gzip", "Content-Length: 4, 4"])
+def test_an_endless_response_is_not_read_to_its_end(wire: Wire, transport: Transport, header: str) -> None:
+    """Neither on the wire, nor after a small response is decompressed. http.client reads no length from a list."""
+    packed = "gzip" in header
     sent: list[int] = []
     done = threading.Event()
 
     def reply(secure: ssl.SSLSocket) -> None:
         try:
-            secure.sendall(head("200 OK", *(["Content-Encoding: gzip"] if packed else [])))
+            secure.sendall(head("200 OK", header))
             for _ in range(64):
                 secure.sendall(gzip.compress(MEGABYTE * 16) if packed else MEGABYTE)
                 sent.append(1)
@@ -394,8 +397,11 @@ def test_silence_in_the_middle_of_a_response_is_a_time_out(wire: Wire) -> None:
     transport.close()
 
 
-@pytest.mark.parametrize(("at_a_time", "made"), [(32, 32), (33, 34)])
-def test_32_connections_are_kept(wire: Wire, transport: Transport, at_a_time: int, made: int) -> None:
+@pytest.mark.parametrize(("at_a_time", "made"), [(KEPT, KEPT), (KEPT + 1, KEPT + 2)])
+def test_connections_are_kept(wire: Wire, monkeypatch: pytest.MonkeyPatch, at_a_time: int, made: int) -> None:
+    assert deadline_http._CONNECTIONS == 128
+    monkeypatch.setattr(deadline_http, "_CONNECTIONS", KEPT)
+    transport = Transport()
     together = threading.Barrier(at_a_time)
 
     def reply(secure: ssl.SSLSocket) -> None:
@@ -408,3 +414,47 @@ def test_32_connections_are_kept(wire: Wire, transport: Transport, at_a_time: in
             response.status_code for response in at_once(at_a_time, lambda _: transport.send("GET", url(wire)))
         } == {200}
     assert wire.connections == made
+    transport.close()
+
+
+@pytest.mark.parametrize("size", [1, 12 * 1024])
+def test_the_head_of_a_request_and_a_short_body_are_one_write(wire: Wire, transport: Transport, size: int) -> None:
+    """Each write is a TLS record, and the server gets each record by itself."""
+    first: list[bytes] = []
+
+    def reply(secure: ssl.SSLSocket) -> None:
+        first.append(wire.current.first)
+        secure.sendall(RESPONSE)
+
+    wire.reply = reply
+    for body in (b"x" * size, b"y" * (12 * 1024 + 1), b"z" * size):
+        assert transport.send("POST", url(wire), data=body).status_code == 200
+    requests = wire.taken()
+    assert [request.rpartition(b"\r\n\r\n")[2][:1] for request in requests] == [b"x", b"y", b"z"]
+    assert (first[0], first[2]) == (requests[0], requests[2])
+    assert first[1] == requests[1].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+def test_after_a_request_that_cannot_be_sent_comes_the_next_alone(wire: Wire, transport: Transport) -> None:
+    transport.send("POST", url(wire), data=b"first")
+    with pytest.raises(ValueError, match="not valid"):
+        transport.send("POST", url(wire), headers={"X-Note": "a\r\nb"}, data=b"secret")
+    transport.send("POST", url(wire), data=b"third")
+    requests = wire.taken()
+    assert [request.rpartition(b"\r\n\r\n")[2] for request in requests] == [b"first", b"third"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (["Content-Length: 4", "Content-Length: 4"], b"body"),
+        (["Content-Length: 999", "Transfer-Encoding: chunked"], b"4\r\nbody\r\n0\r\n\r\n"),
+        (["Content-Length: 24", "Content-Encoding: gzip"], gzip.compress(b"body", mtime=0)),
+        (["Content-Length: 4", "Content-Encoding: identity"], b"body"),
+    ],
+)
+def test_an_unusual_length_is_the_length_all_the_same(
+    wire: Wire, transport: Transport, headers: list[str], body: bytes
+) -> None:
+    wire.reply = lambda secure: secure.sendall(head("200 OK", *headers) + body)
+    assert [transport.send("GET", url(wire)).content for _ in range(2)] == [b"body"] * 2

@@ -25,7 +25,10 @@ class Wire:
         self.requests: list[bytes] = []
         self.connections = 0
         self.current = threading.local()
-        """Its `request` is the request that `reply` responds to. Each connection has a thread of its own."""
+        """Of the request that `reply` responds to: `request`, and `first`, what the first reads brought of it.
+
+        Each connection has a thread of its own.
+        """
         self.reply: Callable[[ssl.SSLSocket], object] = lambda secure: secure.sendall(RESPONSE)
         threading.Thread(target=self._accept, name="wire", daemon=True).start()
 
@@ -62,6 +65,7 @@ class Wire:
             if not more:
                 return False
             received += more
+        self.current.first = received
         head, _, body = received.partition(b"\r\n\r\n")
         length = next(
             (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
