@@ -9,19 +9,16 @@ This module extends classes of urllib3 and http.client, so requirements.txt pins
 
 from __future__ import annotations
 
-import http.client
 import io
-import re
 import socket
 import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from http.client import BadStatusLine, HTTPException, HTTPMessage, HTTPResponse, parse_headers
+from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from ssl import SSLContext
-from types import FunctionType
 from typing import Any, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -223,9 +220,6 @@ def _use_deadline_pools(manager: PoolManager) -> None:
 
 
 _IDLE_SECONDS = 60  # before a probe: Azure drops a silent connection after four minutes and tells neither end
-_USUAL_LINES = 50  # of a head; http.client raises for a hundred
-_HEADER = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e]*"  # RFC 9112 §5, with ASCII values on one line
-_USUAL_HEAD = re.compile(rb"%b(?:\r\n%b)*" % (_HEADER, _HEADER))
 _ONE_WRITE_BYTES = 12 * 1024  # with the head it fits into one TLS record of 16 KB
 _LEAST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
@@ -266,35 +260,6 @@ class _WholeLines(io.BufferedReader):
         return line
 
 
-def head_of(stream: io.BufferedReader, *args: Any, **options: Any) -> HTTPMessage:
-    """As `parse_headers` of http.client, which reads headers as those of an email, and takes four times as long.
-
-    It still reads each head that is not in the buffer as a whole, or that has anything unusual.
-    """
-    head, end, _ = stream.peek().partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")
-    if not end or len(lines) > _USUAL_LINES or not _USUAL_HEAD.fullmatch(head):
-        theirs: HTTPMessage = parse_headers(stream, *args, **options)
-        return theirs
-    stream.read(len(head) + len(end))
-    message = HTTPMessage()
-    for line in lines:
-        name, _, value = line.partition(":")
-        message.set_raw(name, value.lstrip(" \t"))
-    return message
-
-
-def _with_our_head() -> Any:
-    """`HTTPResponse.begin` of http.client, with `head_of` in place of `parse_headers`."""
-    theirs = HTTPResponse.begin
-    ours = FunctionType(theirs.__code__, {**vars(http.client), "parse_headers": head_of})
-    ours.__defaults__, ours.__kwdefaults__ = theirs.__defaults__, theirs.__kwdefaults__
-    return ours
-
-
-_begin = _with_our_head()
-
-
 class _DeadlineResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -318,7 +283,7 @@ class _DeadlineResponse(HTTPResponse):
 
         So after a 204 with a length the connection ends, and a 204 in chunks is an error.
         """
-        _begin(self)
+        super().begin()
         if self.status == 204 and self.headers.get("Transfer-Encoding"):
             raise HTTPException("a 204 in chunks")
         if self.status == 204 and self.headers.get("Content-Length", "0") != "0":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Callable
-from http.client import HTTPException, HTTPMessage, parse_headers
 from typing import Any
 
 import pytest
@@ -28,7 +26,6 @@ from shared.net.deadline_http import (
     SecurePool,
     _DeadlineReader,
     deadline_session,
-    head_of,
     is_timeout,
     socket_options,
 )
@@ -162,44 +159,6 @@ def test_an_idle_connection_is_probed_before_azure_forgets_it() -> None:
         for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
             if hasattr(socket, name):
                 assert connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
-
-
-HEADS = {
-    "usual": b"Date: now\r\nContent-Type: text/plain; charset=utf-8\r\nx-a:1\r\n\r\nbody",
-    "the same name": b"A: 1\r\nA: 2\r\na: 3\r\n\r\n",
-    "spaces": b"A: \t 1 \t\r\nB:\r\nC: \r\n\r\n",
-    "a colon in the value": b"A: b: c\r\n\r\n",
-    "empty": b"\r\nbody\r\n\r\n",
-    "as a body looks": b"\r\nA: 1\r\n\r\n",
-    "folded": b"A: 1\r\n 2\r\nB: 3\r\n\r\nbody",
-    "folded at once": b" A: 1\r\nB: 3\r\n\r\nbody",
-    "line feeds": b"A: 1\nB: 2\n\nbody\r\n\r\n",
-    "a line feed": b"A: 1\nB: 2\r\n\r\nbody",
-    "a carriage return": b"A: 1\rB: 2\r\n\r\nbody",
-    "no colon": b"A: 1\r\nB\r\nC: 2\r\n\r\nbody",
-    "a space before the colon": b"A : 1\r\nContent-Length : 2\r\n\r\nbody",
-    "no name": b": 1\r\nA: 1\r\n\r\nbody",
-    "the mark of a mailbox": b"From me\r\nA: 1\r\n\r\nbody",
-    "a zero": b"A: 1\x00\r\n\r\nbody",
-    "a letter of latin-1": b"A: \xe9\r\n\r\nbody",
-    "a line separator": b"A: 1\x85B: 2\x0cC: 3\x1cD: 4\r\n\r\nbody",
-    "99 headers": b"A: 1\r\n" * 99 + b"\r\nbody",
-    "100 headers": b"A: 1\r\n" * 100 + b"\r\nbody",
-    "longer than the buffer": b"A: " + b"1" * 9000 + b"\r\n\r\nbody",
-    "longer than a line may be": b"A: " + b"1" * 70_000 + b"\r\n\r\nbody",
-}
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_a_head_means_what_it_means_to_the_standard_library(name: str) -> None:
-    def read(parse: Callable[[Any], HTTPMessage]) -> object:
-        stream = io.BufferedReader(io.BytesIO(HEADS[name]))
-        try:
-            return parse(stream).items(), stream.read()
-        except HTTPException as error:
-            return repr(error)
-
-    assert read(head_of) == read(parse_headers)
 
 
 REFUSED = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # its connection
