@@ -230,8 +230,10 @@ def test_refuses_forged_assertions(shared: Stack, http: Http) -> None:
         "kid": shared.sign({"kid": "unknown"}, claims),
         "no kid": shared.sign({"kid": None}, claims),
         "another key": jwt.encode(claims, stranger.key, "RS256", headers={"kid": shared.entra.keys.current.x5t}),
+        "padded": f"{genuine}==",
         "not a token": "not-a-token",
     }
+    assert http.post(TOKEN_URL, obo_form(shared, genuine)).status_code == 200  # from now on it is known
     for defect, token in forged.items():
         reply = http.post(TOKEN_URL, obo_form(shared, token))
         assert reply.json()["error_codes"] == [50013], defect
