@@ -97,9 +97,7 @@ class ConfidentialClients:
         Raises:
             ServiceUnavailable, ServerMisconfigured: no credential can be loaded.
         """
-        client = self._client
-        if client is None:
-            return self._wait_for(lambda: self._client or self._build(self._newest))
+        client = self._client or self._wait_for(lambda: self._client or self._build(self._newest))
         if self._now() >= max(client.reload_at, self._next_reload):
             self._loads.run_in_background(_LOAD, lambda: self._reload(client, keep=client))
         return client
