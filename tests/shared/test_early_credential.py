@@ -119,6 +119,17 @@ def test_it_is_not_loaded_early_twice(parts: Parts) -> None:
     assert vault.asked == 1
 
 
+def test_a_failure_is_forgotten_when_it_is_loaded_early_again(parts: Parts) -> None:
+    clients, loads, vault, _ = parts
+    for down in (True, False):
+        vault.down = down
+        loads.load_early()
+        finish_background_work()
+    client = clients.get()
+    assert clients.newest(client) is not client  # which loads at once
+    assert vault.asked == 3
+
+
 @pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FAILED_COOLDOWN_SECONDS, 2)])
 def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int) -> None:
     clients, loads, vault, clock = parts

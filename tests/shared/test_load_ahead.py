@@ -79,6 +79,13 @@ def test_a_failure_while_the_app_was_loaded_is_tried_again_by_the_first_request(
     assert (instance.health(), instance.call(), instance.health()) == (WELL, CALLED, WELL)
 
 
+def test_what_cannot_be_built_is_the_error_of_the_first_request_alone(lab: Lab) -> None:
+    services = LazyServices(lab.environ(), transport=lambda **_: 1 // 0)  # type: ignore[arg-type,return-value]
+    services.load_ahead()
+    with pytest.raises(ZeroDivisionError):
+        services.get()
+
+
 def test_what_still_fails_then_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     for target, status in BOTH:
         lab.stack.faults.add(target, status=status)
