@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .errors import SettingsError
 from .net import Transport
-from .preload import import_libraries, start_in_background
+from .preload import collector_paused, import_libraries, start_in_background
 from .settings import Authority, RedisSettings, Settings, problem_of_api
 from .telemetry import notes
 
@@ -137,6 +137,7 @@ class LazyServices:
             services = self._build(settings)
             self._is_asked = True
             services.load_early()
+            import_libraries(settings)
         return services
 
     def settings(self) -> Settings:
@@ -170,8 +171,9 @@ class LazyServices:
         settings = self._read_settings()
         if not isinstance(settings, SettingsError):
             with suppress(Exception):  # the first request does the same, and raises what is wrong
-                self._build(settings).load_early()
-                import_libraries(settings)
+                with collector_paused():
+                    self._build(settings).load_early()
+                    import_libraries(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`, the default for functions that name no scopes. Empty while settings are wrong."""

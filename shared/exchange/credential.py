@@ -2,7 +2,7 @@
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
-    empty        nothing                        The first request starts to load the credential → early.
+    empty        nothing                        While the app is loaded, a load of the credential begins → early.
     early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
                                                 The application is kept if the vault has no newer version.

@@ -96,7 +96,7 @@ class Metadata:
             raise ForeignKeySetError
         published_by = self._authority.discovered_issuer(discovery["issuer"])
         key_set = _json_object(self._get(address))
-        from .jws import parse_key_set  # here, so that the requests are on their way while libraries are imported
+        from .jws import parse_key_set  # not before: the requests are on their way while libraries are imported
 
         return parse_key_set(key_set, cloud, published_by)
 
