@@ -1,29 +1,22 @@
-"""Runs work in the background while the app is loaded, and imports large libraries: the first request finds them."""
+"""Imports large libraries in the background while the app is loaded: the first request finds them."""
 
 from __future__ import annotations
 
 import gc
 import importlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from .settings import Settings
 
-_IMPORT_FIRST_SECONDS = 0.0  # lets the import of the app itself finish first
 _AZURE_IDENTITY = {"KeyVault", "SignedAssertionFromVault", "SignedAssertionFromManagedIdentity"}
 
 
 def start_in_background(work: Callable[[], None]) -> None:
-    """Starts a thread that does the work a moment later. The process waits for it at its end, so it must be short."""
-
-    def run() -> None:
-        time.sleep(_IMPORT_FIRST_SECONDS)
-        work()
-
+    """Starts a thread that does the work. The process waits for it at its end, so it must be short."""
     with suppress(RuntimeError):  # "can't start new thread"
-        threading.Thread(target=run, name="background preload").start()
+        threading.Thread(target=work, name="background preload").start()
 
 
 @contextmanager

@@ -137,7 +137,6 @@ class LazyServices:
             services = self._build(settings)
             self._is_asked = True
             services.load_early()
-            import_libraries(settings)
         return services
 
     def settings(self) -> Settings:
@@ -170,10 +169,9 @@ class LazyServices:
         """
         settings = self._read_settings()
         if not isinstance(settings, SettingsError):
-            with suppress(Exception):  # the first request does the same, and raises what is wrong
-                with collector_paused():
-                    self._build(settings).load_early()
-                    import_libraries(settings)
+            with suppress(Exception), collector_paused():  # the first request does the same, and raises what is wrong
+                self._build(settings).load_early()
+                import_libraries(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`, the default for functions that name no scopes. Empty while settings are wrong."""
