@@ -65,6 +65,8 @@ def serve(
         timeline.say(banner(state, table, started_in=took, notes=notes, **told))
         if state.api_fault:
             timeline.say(f"{state.api_fault}\n")
+        for entry in tenant.stack.audit.entries():  # what the apps asked while they were loaded
+            _show(timeline, entry)
         tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
         timeline.on_request = tenant.stack.flow.story.host_request
         return _until_stopped(tenant, timeline)
