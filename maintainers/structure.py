@@ -146,7 +146,7 @@ def _room(module: str) -> str:
 
 
 def _finish_background_work() -> None:
-    while any(t.name.startswith(("background ", "libraries", "preload")) for t in threading.enumerate()):
+    while any(t.name.startswith("background ") for t in threading.enumerate()):
         time.sleep(0.01)
 
 

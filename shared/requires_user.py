@@ -424,7 +424,7 @@ def app_api(name: str) -> AppApi:
     """The downstream API that the settings `DownstreamApis__NAME__...` describe. It is called as this application.
 
     For functions without a user: with a timer, a queue, or `@requires_app`. Its calls are those of `user.api`. You may
-    write `app_api` at the top of a module: it opens no connection, and reports a wrong setting at start.
+    write `app_api` at the top of a module: it waits for nothing, and reports a wrong setting at start.
 
     Args:
         name: the NAME in these settings. `DownstreamApis__NAME__RequestAppToken` is `true`, and `...__Scopes` is

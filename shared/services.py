@@ -1,6 +1,6 @@
 """Builds everything once, from the environment: the one place that knows which class stands behind an interface.
 
-`Services` is built at the first request, from settings that are read when the app starts. `LazyServices` keeps both.
+`LazyServices` reads the settings and builds the `Services` while the app is loaded. It keeps both.
 No other module of shared/ reads `os.environ`. This module also mutes warnings of libraries that name people.
 """
 
@@ -11,12 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
 from .net import Transport
-from .preload import preload_in_background
+from .preload import collector_paused, import_libraries, start_in_background
 from .settings import Authority, RedisSettings, Settings, problem_of_api
 from .telemetry import notes
 
@@ -47,7 +48,7 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        # Imported here so that the app imports fast. `preload` has usually imported them already.
+        # Imported here so that the app imports fast.
         from .downstream import DownstreamApis
         from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
         from .sessions import Sessions
@@ -99,14 +100,17 @@ class Services:
         return [name for name, at in failed_at.items() if abs(now - at) < LAST_STATE_SECONDS]
 
     def load_early(self) -> None:
-        """Starts to load what the first token and the first exchange need. Waits for nothing, raises nothing."""
+        """Starts to load what the first token and the first exchange need, as far as it is not there or on its way.
+
+        Waits for nothing, raises nothing. A failure is forgotten when this is called again.
+        """
         self.signing_keys.fetch_early()
         for start_load in self._for_first_exchange if self.settings.downstream_apis else ():
             start_load()
 
 
 class LazyServices:
-    """Builds the services at the first request. Settings are read earlier, when the app starts."""
+    """Reads the settings and builds the services while the app is loaded, so that the first request finds them."""
 
     def __init__(
         self,
@@ -116,22 +120,24 @@ class LazyServices:
         transport: Callable[..., Transport] = Transport,
     ) -> None:
         self._environ, self._now, self._sleep, self._transport = environ, now, sleep, transport
-        self._lock = threading.Lock()
+        self._lock, self._building = threading.Lock(), threading.Lock()
         self._settings: Settings | SettingsError | None = None
         self._services: Services | None = None
-        self._libraries: threading.Thread | None = None
+        self._is_asked = self._is_preloaded = False
 
     def get(self) -> Services:
-        """The services. The first call builds them, and starts to load the signing keys and the client credential.
+        """The services, for a request. The first call starts to load what could not be loaded before.
 
         Raises:
             SettingsError: names every wrong setting. Until all are right, no token is accepted.
         """
         settings = self.settings()
-        if self._services is None:
-            with self._lock:
-                self._services = self._services or self._build(settings)
-        return self._services
+        services = self._services if self._is_asked else None
+        if services is None:
+            services = self._build(settings)
+            self._is_asked = True
+            services.load_early()
+        return services
 
     def settings(self) -> Settings:
         """The settings. Raises SettingsError as `get` does."""
@@ -146,15 +152,26 @@ class LazyServices:
         return dict(settings.problems) if isinstance(settings, SettingsError) else {}
 
     def broken(self) -> list[str]:
-        """The names that Services.broken returns. Before the first request there are none."""
-        return self._services.broken() if self._services is not None else []
+        """The names that Services.broken returns. Before the first request there are none: no request has failed."""
+        return self._services.broken() if self._services is not None and self._is_asked else []
 
     def preload(self) -> None:
-        """Starts to import, in the background, the libraries that the first request needs. Opens no connection."""
+        """Starts `load_ahead` in the background, once. Waits for nothing, raises nothing."""
+        if not self._is_preloaded:
+            self._is_preloaded = True
+            self._read_settings()
+            start_in_background(self.load_ahead)
+
+    def load_ahead(self) -> None:
+        """Loads what the first request needs: signing keys, client credential, libraries. Raises nothing.
+
+        Nothing is loaded while a setting is wrong. What fails here is loaded by the first request.
+        """
         settings = self._read_settings()
-        with self._lock:
-            if self._libraries is None and not isinstance(settings, SettingsError):
-                self._libraries = preload_in_background(settings)
+        if not isinstance(settings, SettingsError):
+            with suppress(Exception), collector_paused():  # the first request does the same, and raises what is wrong
+                self._build(settings).load_early()
+                import_libraries(settings)
 
     def default_scopes(self) -> tuple[str, ...]:
         """`AzureAd__Scopes`, the default for functions that name no scopes. Empty while settings are wrong."""
@@ -191,9 +208,10 @@ class LazyServices:
         return self._settings
 
     def _build(self, settings: Settings) -> Services:
-        services = Services(settings, self._now, self._sleep, self._transport)
-        services.load_early()
-        return services
+        with self._building:
+            if self._services is None:
+                self._services = Services(settings, self._now, self._sleep, self._transport)
+            return self._services
 
 
 def _read_environ(environ: Mapping[str, str]) -> Settings | SettingsError:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
@@ -26,6 +27,7 @@ _PERSON = PEOPLE["alice"]
 _ROUNDS = ("first", "second")
 _INDENT = {"client": "", "browser": "", "api": "  "}  # who was called by whom; an API behind the API by the API
 _DEEPEST = "    "
+_SIGN_IN = ("client", "browser")
 
 
 def run_once(first_port: int, engine: str, table: Table, *, redis: str | None, started: float) -> int:
@@ -35,7 +37,7 @@ def run_once(first_port: int, engine: str, table: Table, *, redis: str | None, s
     with tempfile.TemporaryDirectory(prefix="once-", dir=FOLDER) as folder:
         ports = StackPorts.starting_at(first_port, [api.key for api in table.apis if api.app])
         with up("run --once", ports, Path(folder), timeline, table, engine=engine, redis=redis) as tenant:
-            timeline.say(f"Up in {time.monotonic() - started:.1f} s.\n\n{_PERSON.display_name} signs in")
+            timeline.say(f"Up in {time.monotonic() - started:.1f} s.")
             play = _Play(tenant, timeline)
             play.wrong += [
                 f"{name}: the app could not be loaded: {app.indexing_error}"
@@ -65,19 +67,28 @@ class _Play:
 
     def sign_in(self) -> None:
         """Through the client application, as anybody would. Raises LocalError."""
-        before = self._tenant.stack.audit.mark()
         environ = client_environ(
             self._tenant.stack.environ("client"), self._api, self._tenant.stack.sign_in_url, _PERSON.name
         )
         client = subprocess.run(
             [sys.executable, "-m", "client", "--token"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, check=False
         )
-        self._show(before)
+        self._show_until_now()
         if client.returncode:
             raise LocalError(
                 f"the client could not sign {_PERSON.name} in (exit code {client.returncode})", exit_code=1
             )
         self._token = client.stdout.decode().strip()
+
+    def _show_until_now(self) -> None:
+        """What the apps asked while they were loaded, and the sign-in. Both went on side by side."""
+        hops = self._tenant.stack.audit.entries()
+        for title, is_sign_in in (("The apps are loaded", False), (f"{_PERSON.display_name} signs in", True)):
+            part = [hop for hop in hops if (hop.caller in _SIGN_IN) == is_sign_in]
+            if part:
+                self._timeline.say(f"\n{title}")
+            self._show(part)
+            self.wrong += _failures(title, part)
 
     def round(self, name: str) -> int:
         """Every call once. Returns how many exchanges it took."""
@@ -89,11 +100,7 @@ class _Play:
         for service in self.calls:
             if not any(hop.service == service and hop.status == 200 and hop.caller == "api" for hop in hops):
                 self.wrong.append(f"{name} round: {service} was not called with success")
-        self.wrong += [
-            f"{name} round: {hop.caller} → {hop.service} {hop.method} {hop.path}: {hop.status} {hop.verdict}"
-            for hop in hops
-            if hop.status >= 400 and not _is_greeting(hop)
-        ]
+        self.wrong += _failures(f"{name} round", hops)
         return sum(hop.service == "entra" and hop.action == "obo" for hop in hops)
 
     def _call(self, path: str) -> None:
@@ -105,18 +112,22 @@ class _Play:
         self._timeline.hop(
             Entry(time.time(), "client", "api", "GET", path, "call", reply.status_code, _about(reply), ms)
         )
-        self._show(before)
+        self._show(self._tenant.stack.audit.entries(since=before))
         if reply.status_code != 200:
             self.wrong.append(f"GET {path} responded {reply.status_code}")
 
-    def _show(self, before: int) -> None:
-        hops = [
-            hop
-            for hop in self._tenant.stack.audit.entries(since=before)
-            if hop.service != "gateway" or hop.status >= 400
-        ]
-        for hop in sorted(hops, key=lambda hop: hop.at - hop.ms / 1000):  # in the order in which they began
+    def _show(self, hops: Sequence[Entry]) -> None:
+        shown = [hop for hop in hops if hop.service != "gateway" or hop.status >= 400]
+        for hop in sorted(shown, key=lambda hop: hop.at - hop.ms / 1000):  # in the order in which they began
             self._timeline.hop(hop, indent=_INDENT.get(hop.caller, _DEEPEST if hop.caller in self.calls else ""))
+
+
+def _failures(when: str, hops: Sequence[Entry]) -> list[str]:
+    return [
+        f"{when}: {hop.caller} → {hop.service} {hop.method} {hop.path}: {hop.status} {hop.verdict}"
+        for hop in hops
+        if hop.status >= 400 and not _is_greeting(hop)
+    ]
 
 
 def _is_greeting(hop: Entry) -> bool:

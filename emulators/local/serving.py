@@ -65,9 +65,15 @@ def serve(
         timeline.say(banner(state, table, started_in=took, notes=notes, **told))
         if state.api_fault:
             timeline.say(f"{state.api_fault}\n")
-        tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
+        for entry in tenant.stack.audit.entries():  # what the apps asked while they were loaded
+            _show(timeline, entry)
+        stop_showing = tenant.stack.audit.subscribe(lambda entry: _show(timeline, entry))
         timeline.on_request = tenant.stack.flow.story.host_request
-        return _until_stopped(tenant, timeline)
+        try:
+            return _until_stopped(tenant)
+        finally:
+            stop_showing()
+            timeline.say("\nStopping everything.")
 
 
 def _address_of_func(ports: StackPorts) -> str:
@@ -75,13 +81,12 @@ def _address_of_func(ports: StackPorts) -> str:
     return address_of(ports.api or DEFAULT_PORT)
 
 
-def _until_stopped(tenant: Running, timeline: Timeline) -> int:
+def _until_stopped(tenant: Running) -> int:
     try:
         while True:
             tenant.check()
             time.sleep(0.2)
     except KeyboardInterrupt:
-        timeline.say("\nStopping everything.")
         return 0
 
 

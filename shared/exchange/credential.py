@@ -2,7 +2,7 @@
 
     state        in use                         what comes next
     ----------   ----------------------------   ----------------------------------------------------------------
-    empty        nothing                        The first request starts to load the credential → early.
+    empty        nothing                        While the app is loaded, a load of the credential begins → early.
     early        nothing; a load has begun      The first exchange → current.
     current      the newest credential          After 4 hours it is loaded again in the background → current.
                                                 The application is kept if the vault has no newer version.
@@ -97,9 +97,7 @@ class ConfidentialClients:
         Raises:
             ServiceUnavailable, ServerMisconfigured: no credential can be loaded.
         """
-        client = self._client
-        if client is None:
-            return self._wait_for(lambda: self._client or self._build(self._newest))
+        client = self._client or self._wait_for(lambda: self._client or self._build(self._newest))
         if self._now() >= max(client.reload_at, self._next_reload):
             self._loads.run_in_background(_LOAD, lambda: self._reload(client, keep=client))
         return client

@@ -73,7 +73,7 @@ class CredentialLoads:
         self._loads: SingleFlight[tuple[CredentialSettings, ...], LoadedCredential] = SingleFlight()
 
     def load_early(self) -> None:
-        """Starts to load the credential before the first exchange needs it. Call this once."""
+        """Starts to load the credential before an exchange needs it, if there is none. Forgets an earlier failure."""
         self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def note_refusal(self, refused: bool) -> None:
@@ -133,6 +133,9 @@ class CredentialLoads:
         return loaded if is_another or (refused is not None and has_just_run) else None
 
     def _load_before_first_use(self) -> None:
+        if self._newest.kept is not None:
+            return
+        self._early_failure = None
         try:
             with within(LOAD_SECONDS, self._now):
                 loaded = LoadedCredential(self._load_first(self._newest_sources), self._now())

@@ -25,7 +25,7 @@ class NoTokenYetError(redis.AuthenticationError):
 class EntraCredentials(redis.CredentialProvider):
     """The managed identity's object id and token, in place of user and password.
 
-    The token is fetched in the background from the first request on. A request that needs it earlier waits a little.
+    The token is fetched in the background while the app is loaded. A request that needs it earlier waits a little.
     redis-entraid would wait without a bound, in the request.
     https://learn.microsoft.com/azure/redis/entra-for-authentication
     """

@@ -90,14 +90,15 @@ class Metadata:
             TransportError: Entra did not respond.
             ValueError: a document is not valid, or is not of this authority.
         """
-        from .jws import parse_key_set
-
         discovery = self._fetch_discovery()
         address, cloud = self._authority.own_address(discovery.get("jwks_uri")), discovery.get("cloud_instance_name")
         if not address:
             raise ForeignKeySetError
         published_by = self._authority.discovered_issuer(discovery["issuer"])
-        return parse_key_set(_json_object(self._get(address)), cloud, published_by)
+        key_set = _json_object(self._get(address))
+        from .jws import parse_key_set  # not before: the requests are on their way while libraries are imported
+
+        return parse_key_set(key_set, cloud, published_by)
 
     def fetched_document(self, address: str) -> Response | None:
         """The discovery document that was last fetched with the keys, if this is its address. Otherwise None."""

@@ -125,8 +125,8 @@ class SigningKeys:
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def fetch_early(self) -> None:
-        """Starts the first fetch before a token needs a key, so that it runs while libraries are imported."""
-        self._fetches.run_in_background(_FETCH, self._refresh)
+        """Starts a fetch before a token needs a key, if no key is known. An earlier failure does not postpone it."""
+        self._fetches.run_in_background(_FETCH, self._fetch_first)
 
     def get(self, key_id: str) -> SigningKey:
         """The key with this id.
@@ -226,6 +226,10 @@ class SigningKeys:
     @property
     def _last_fetch_failed(self) -> bool:
         return self._failed_at > NEVER
+
+    def _fetch_first(self) -> None:
+        if not self._known.keys:
+            self._fetch()
 
     def _refresh(self) -> None:
         if self._now() >= self._refresh_at:  # another thread may just have done it

@@ -1,12 +1,14 @@
-"""A new instance sends no request at its start, and no request twice when many first requests come at once."""
+"""What a new instance does while its app is loaded, and that it asks nothing twice when many first requests come."""
 
 from __future__ import annotations
 
 import json
+import socket
 
 import azure.functions as func
 import pytest
 
+from emulators.applications import API_IDENTITY
 from shared import User
 from shared.exchange.certificate import Certificate, load_certificate
 from shared.requires_user import RequiresUser
@@ -14,39 +16,43 @@ from shared.services import LazyServices
 from tests.support.lab import Lab, at_once, said_by
 
 CALLERS = 30
-STARTED = """
+WATCHED = """
 import json, sys, threading
 
 asked = []
 network = ("socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "socket.sendmsg")
 sys.addaudithook(lambda event, _: asked.append(event) if event.startswith(network) else None)
 
-def finish_threads():
-    for thread in set(threading.enumerate()) - {threading.current_thread()}:
-        thread.join(60)
-
 import function_app
-finish_threads()
-said = {"asked": list(asked), "loaded": list(sys.modules)}
-
 from shared.services import services
-said["problems"] = dict(services.problems())
-services.get()  # as the first request does
-finish_threads()
-print(json.dumps({**said, "asked at last": asked}))
+"""
+STARTED = f"""{WATCHED}
+while others := set(threading.enumerate()) - {{threading.current_thread()}}:
+    for thread in others:
+        thread.join(60)
+print(json.dumps({{"asked": asked, "loaded": list(sys.modules), "problems": dict(services.problems())}}))
+"""
+HANGING = f"""{WATCHED}
+threads = [thread for thread in threading.enumerate() if thread.name == "background preload"]
+for thread in threads:
+    thread.join(60)
+left = set(threading.enumerate()) - {{threading.current_thread()}}
+print(json.dumps([len(threads), sorted(thread.name for thread in left), [thread.daemon for thread in left]]))
 """
 
 
-def test_importing_the_app_asks_nobody_anything(lab: Lab) -> None:
-    """The libraries that are loaded in the background send none either."""
-    redis = {"Url": "rediss://cache.example:10000", "ManagedIdentityClientId": "6f1d7a4e-0000-4000-8000-000000000001"}
-    environ = lab.environ(**{f"TokenCache__Redis__{name}": value for name, value in redis.items()})
-    said = json.loads(said_by(STARTED, environ))
+def test_loading_the_app_fetches_keys_and_credential_and_exchanges_nothing(lab: Lab) -> None:
+    redis = {"Url": "rediss://cache.example:10000", "ManagedIdentityClientId": API_IDENTITY.client_id}
+    mark = lab.stack.audit.mark()
+    said = json.loads(said_by(STARTED, lab.environ(**{f"TokenCache__Redis__{name}": redis[name] for name in redis})))
     assert said["problems"] == {}
     assert {"msal", "azure.identity", "azure.keyvault.secrets", "redis"} <= set(said["loaded"])
     assert "azure.keyvault.keys" not in said["loaded"]
-    assert said["asked"] == []
-    assert "socket.connect" in said["asked at last"]  # so that the hook sees every connection
+    asked = [(entry.action, entry.status) for entry in lab.stack.audit.entries(mark) if entry.action != "connect"]
+    vault = [("secret", 401), ("secret", 200)]  # the 401 says where to get a token
+    tokens = [("token", 200)] * 2  # of the managed identity: for the vault and for Redis
+    assert sorted(asked) == sorted([("discovery", 200), ("keys", 200), *vault, *tokens])
+    assert lab.exchanges(mark) == []
 
 
 def test_the_client_for_signing_is_loaded_only_where_the_vault_signs(lab: Lab) -> None:
@@ -55,7 +61,21 @@ def test_the_client_for_signing_is_loaded_only_where_the_vault_signs(lab: Lab) -
     assert said["problems"] == {}
     assert {"msal", "azure.identity", "azure.keyvault.keys.crypto"} <= set(said["loaded"])
     assert "azure.keyvault.secrets" not in said["loaded"]
+
+
+def test_with_a_wrong_setting_loading_the_app_asks_nobody(lab: Lab) -> None:
+    said = json.loads(said_by(STARTED, lab.environ(AzureAd__TenantId="common")))
+    assert list(said["problems"]) == ["AzureAd__TenantId"]
     assert said["asked"] == []
+
+
+def test_a_network_that_hangs_keeps_no_process_from_its_end(lab: Lab) -> None:
+    """The thread that imports libraries ends by itself. Those that wait for the network are daemons."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        started, left, daemons = json.loads(said_by(HANGING, lab.environ(HTTPS_PROXY=proxy, https_proxy=proxy)))
+    assert (started, set(daemons)) == (1, {True})
+    assert left == ["background early client credential", "background signing keys"]
 
 
 def test_importing_shared_loads_no_room_that_only_requests_need(lab: Lab) -> None:

@@ -100,6 +100,36 @@ def test_its_age_counts_from_when_it_was_loaded(parts: Parts, later: float, aske
     assert vault.asked == asked
 
 
+def test_an_old_one_serves_the_first_exchange_and_is_loaded_again_meanwhile(parts: Parts) -> None:
+    """It was loaded with the app, and nobody called for a day."""
+    clients, loads, vault, clock = parts
+    loads.load_early()
+    finish_background_work()
+    clock.forward(24 * 3600)
+    assert clients.get().loaded_at < clock()
+    finish_background_work()
+    assert (clients.get().loaded_at, vault.asked) == (clock(), 2)
+
+
+def test_it_is_not_loaded_early_twice(parts: Parts) -> None:
+    _, loads, vault, _ = parts
+    for _ in range(2):
+        loads.load_early()
+        finish_background_work()
+    assert vault.asked == 1
+
+
+def test_a_failure_is_forgotten_when_it_is_loaded_early_again(parts: Parts) -> None:
+    clients, loads, vault, _ = parts
+    for down in (True, False):
+        vault.down = down
+        loads.load_early()
+        finish_background_work()
+    client = clients.get()
+    assert clients.newest(client) is not client  # which loads at once
+    assert vault.asked == 3
+
+
 @pytest.mark.parametrize(("later", "asked"), [(0.0, 1), (FAILED_COOLDOWN_SECONDS, 2)])
 def test_a_failure_counts_for_two_seconds(parts: Parts, later: float, asked: int) -> None:
     clients, loads, vault, clock = parts

@@ -301,9 +301,17 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
+def nothing_ahead() -> Iterator[None]:
+    """Within it, the app fetches no keys and no credential while it is loaded: the tenant to ask is not there yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(requires_user._services), "preload", lambda _: None)
+        yield
+
+
+@contextmanager
 def with_settings() -> Iterator[None]:
     """The settings of the app, for the import of its modules: without the addresses that the emulators will have."""
-    with _environment(api_settings(read_table(), "", "")):
+    with nothing_ahead(), _environment(api_settings(read_table(), "", "")):
         yield
 
 
@@ -353,6 +361,13 @@ def one_test(stack: Stack, running: Runner, patch: pytest.MonkeyPatch) -> Iterat
             stack.reset_contents()
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_ahead() -> Iterator[None]:
+    """A function that a test declares begins with its first request. Tests of what comes before call `load_ahead`."""
+    with nothing_ahead():
+        yield
 
 
 @pytest.fixture(scope="session")

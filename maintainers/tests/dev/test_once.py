@@ -30,25 +30,26 @@ def test_two_exchanges_then_none(result: subprocess.CompletedProcess[str]) -> No
     "way",
     [
         [r"  api → entra +GET  /contoso/discovery/v2\.0/keys +200"],
+        [r"    orders → entra +GET  /contoso/discovery/v2\.0/keys +200"],
         [r"  api → identity +GET  /msi/token +200", r"  api → vault +GET  /secrets/api-client/ +200"],
     ],
-    ids=["signing keys", "certificate"],
+    ids=["signing keys", "of Orders", "certificate"],
 )
 def test_the_hops_are_in_order(result: subprocess.CompletedProcess[str], way: list[str]) -> None:
-    """Each of the two ways that go side by side before the first exchange."""
+    """Each of the ways that go side by side while the apps are loaded."""
     chain = [
+        r"The apps are loaded",
+        *way,
         r"Alice Ahlberg signs in",
         r"browser → entra +POST /contoso/login",
         r"client → entra +POST /contoso/oauth2/v2\.0/token +200",
         r"First round",
         r"client → api +GET  /api/me +200 .*Alice Ahlberg",
-        *way,
         r"  api → entra +POST /contoso/oauth2/v2\.0/token +200 .*Microsoft Graph token for alice",
         r"  api → graph +GET  /v1\.0/me +200",
         r"client → api +GET  /api/orders +200",
         r"  api → entra +POST /contoso/oauth2/v2\.0/token +200 .*Orders API token for alice",
         r"  api → orders +GET  /api/orders +200",
-        r"    orders → entra +GET  /contoso/discovery/v2\.0/keys +200",
         r"Second round",
         r"  api → graph +GET  /v1\.0/me +200",
         r"  api → orders +GET  /api/orders +200",

@@ -18,7 +18,7 @@ from maintainers.tests.dev.project import ROOT, Project, Serving
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "local-stack.md").read_text(encoding="utf-8")
 WHILE_IT_RUNS = PAGE.partition("## Commands while it runs")[2].partition("\n## ")[0]
-SIDE_BY_SIDE = re.compile(r" +api → (entra|vault|identity) +GET")
+SIDE_BY_SIDE = re.compile(r" +(api|orders) → (entra|vault|identity) +GET")
 COMMANDS = [
     line.partition("  #")[0].strip()
     for line in (README + WHILE_IT_RUNS).splitlines()

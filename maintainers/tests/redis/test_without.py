@@ -8,12 +8,12 @@ from .tap import Tap
 
 SAY = """
 import sys
-from shared.preload import load
+from shared.preload import import_libraries
 from shared.services import Services
 from shared.settings.settings import Settings
 import function_app, os
 settings = Settings.from_environ(os.environ)
-load(settings)
+import_libraries(settings)
 services = Services(settings)
 services.entra.of(services.settings.authority)._clients.get()
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("redis", "redis_entraid")

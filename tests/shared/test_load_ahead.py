@@ -1,0 +1,118 @@
+"""Keys and credential that were fetched while the app was loaded: used, renewed when old, and forgotten if they failed.
+
+A failure at that time makes no later request worse, and is none of the health check's.
+"""
+
+from __future__ import annotations
+
+import json
+
+import azure.functions as func
+import pytest
+
+from shared import User
+from shared.requires_user import RequiresUser, health
+from shared.services import LazyServices
+from shared.validation.signing_keys import MAX_AGE_SECONDS
+from tests.support.lab import Lab, finish_background_work
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+WELL = (200, {"status": "healthy"})
+BOTH = [("vault", 403), ("entra.keys", 500)]
+
+
+class Instance:
+    """An instance whose app has been loaded. Nobody has called it yet."""
+
+    def __init__(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lab = lab
+        self.services = LazyServices(lab.environ(), now=lab.clock, sleep=lab.clock.forward)
+        monkeypatch.setitem(health.__globals__, "lazy_services", self.services)
+
+        @RequiresUser(self.services)()
+        def name(req: func.HttpRequest, user: User) -> object:
+            return user.api("Graph").get("/me").json()["displayName"]
+
+        self._name = name
+        self.load()
+
+    def load(self) -> None:
+        self.services.load_ahead()
+        finish_background_work()
+
+    def call(self) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {self.lab.stack.issue_access_token('alice')}"}
+        request = func.HttpRequest("GET", "https://localhost/", headers=headers, body=b"")
+        reply: func.HttpResponse = self._name(req=request)
+        finish_background_work()
+        return int(reply.status_code), reply.get_body().decode()
+
+    def health(self) -> tuple[int, object]:
+        reply = health()
+        return reply.status_code, json.loads(reply.get_body())
+
+    def asked(self, mark: int) -> list[str]:
+        """What the emulators were asked since then."""
+        actions = [entry.action for entry in self.lab.stack.audit.entries(mark)]
+        return sorted(action for action in actions if action in ("discovery", "keys", "secret", "obo"))
+
+
+CALLED = (200, "Alice Ahlberg")
+
+
+def test_the_first_request_fetches_neither_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance, mark = Instance(lab, monkeypatch), lab.stack.audit.mark()
+    instance.load()
+    assert instance.call() == CALLED
+    assert instance.asked(mark) == ["obo"]
+
+
+@pytest.mark.parametrize("later", [0.0, HOUR])
+def test_a_failure_while_the_app_was_loaded_is_tried_again_by_the_first_request(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, later: float
+) -> None:
+    for target, status in BOTH:
+        lab.stack.faults.add(target, status=status)
+    instance = Instance(lab, monkeypatch)
+    assert instance.health() == WELL
+    lab.stack.faults.clear()
+    lab.clock.forward(later)
+    assert (instance.health(), instance.call(), instance.health()) == (WELL, CALLED, WELL)
+
+
+def test_what_cannot_be_built_is_the_error_of_the_first_request_alone(lab: Lab) -> None:
+    services = LazyServices(lab.environ(), transport=lambda **_: 1 // 0)  # type: ignore[arg-type]
+    services.load_ahead()
+    with pytest.raises(ZeroDivisionError):
+        services.get()
+
+
+def test_what_still_fails_then_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for target, status in BOTH:
+        lab.stack.faults.add(target, status=status)
+    instance = Instance(lab, monkeypatch)
+    assert instance.call()[0] == 503
+    unwell = {"status": "unhealthy", "broken": ["client credential", "signing keys"]}
+    assert instance.health() == (503, unwell)
+
+
+def test_keys_that_grew_old_before_the_first_request_are_fetched_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance(lab, monkeypatch)
+    lab.stack.roll_signing_key()
+    lab.clock.forward(2 * MAX_AGE_SECONDS)
+    mark = lab.stack.audit.mark()
+    assert instance.call() == CALLED
+    assert instance.asked(mark).count("keys") == 1
+
+
+def test_a_certificate_that_was_replaced_before_the_first_request_is_loaded_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance(lab, monkeypatch)
+    lab.clock.forward(DAY)
+    lab.stack.rotate_client_certificate(unregister_old=True)
+    mark = lab.stack.audit.mark()
+    assert instance.call() == CALLED
+    assert [entry.status for entry in lab.exchanges(mark)] == [401, 200]
