@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from ..applications import API_IDENTITY, GRAPH_URI, TOKEN_EXCHANGE_URI, Application, ManagedIdentity
 from ..directory import AUTH_CONTEXTS, Directory
@@ -24,6 +25,12 @@ SHARED_TENANTS = ("common", "organizations", "consumers")
 def hosts_of(tenant: str) -> tuple[str, ...]:
     """The hosts at which this tenant signs in."""
     return CUSTOMER_HOSTS if tenant == CUSTOMERS else (HOST,)
+
+
+@lru_cache(maxsize=64)
+def _claims_request(text: str | None) -> ClaimsRequest:
+    """Kept, because a call reads its parameter three times, and calls of one client have the same."""
+    return parse_claims_request(text, AUTH_CONTEXTS)
 
 
 class Entra:
@@ -72,7 +79,7 @@ class Entra:
 
     def claims_request(self, text: str | None) -> ClaimsRequest:
         """A `claims` parameter, read and checked."""
-        return parse_claims_request(text, AUTH_CONTEXTS)
+        return _claims_request(text)
 
     def access_token(
         self,

@@ -10,9 +10,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def at_once(count: int, call: Callable[[], T]) -> list[T]:
-    """The results of `count` calls that begin at the same moment, in as many threads."""
-    start = Barrier(count)
+def at_once(count: int, call: Callable[[], T], ready: Callable[[], None] | None = None) -> list[T]:
+    """The results of `count` calls that begin at the same moment, in as many threads.
+
+    `ready` is called when all threads are there, before the calls begin.
+    """
+    start = Barrier(count, ready)
 
     def run(_: int) -> T:
         start.wait(30)
