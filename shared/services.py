@@ -137,6 +137,7 @@ class LazyServices:
             services = self._build(settings)
             self._is_asked = True
             services.load_early()
+            import_libraries(settings)
         return services
 
     def settings(self) -> Settings:
