@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .app_tokens import AppTokens
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
+    from .validation import AccessTokenValidator, ValidatedAppToken, ValidatedToken
 
 # A failure counts this long for the health check. Without requests, only its end shows that the fault may be repaired.
 LAST_STATE_SECONDS = 300.0
@@ -75,7 +76,7 @@ class Services:
             exchanger, fetch_redis_token = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._for_first_exchange.append(fetch_redis_token)
         self.sessions = Sessions(
-            validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
+            _AfterImports(validator, settings), self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
         )
 
     def app_tokens(self) -> AppTokens:
@@ -109,6 +110,23 @@ class Services:
             start_load()
 
 
+class _AfterImports:
+    """Validates tokens. The first one first imports all libraries, in the order of their need.
+
+    Otherwise it would import those of a token, while those of the vault are imported, which is what takes longest.
+    """
+
+    def __init__(self, validator: AccessTokenValidator, settings: Settings) -> None:
+        self._validator, self._settings, self._is_ready = validator, settings, False
+
+    def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken:
+        """As AccessTokenValidator.validate."""
+        if not self._is_ready:
+            import_libraries(self._settings)
+            self._is_ready = True
+        return self._validator.validate(bearer)
+
+
 class LazyServices:
     """Reads the settings and builds the services while the app is loaded, so that the first request finds them."""
 
@@ -137,7 +155,6 @@ class LazyServices:
             services = self._build(settings)
             self._is_asked = True
             services.load_early()
-            import_libraries(settings)
         return services
 
     def settings(self) -> Settings:
