@@ -68,16 +68,15 @@ class Services:
             http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
             return OnBehalfOf(authority, settings.client, http, now, sleep, credentials=credentials)
 
-        validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
+        keys = self.signing_keys
+        validator = _AfterImports(AccessTokenValidator(settings.authority, settings.tokens, keys, now), settings)
         self.entra = TenantExchanges(on_behalf_of)
         exchanger: Exchanger = self.entra
         self._for_first_exchange = [credentials.load_early]
         if settings.redis:
             exchanger, fetch_redis_token = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._for_first_exchange.append(fetch_redis_token)
-        self.sessions = Sessions(
-            _AfterImports(validator, settings), self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
-        )
+        self.sessions = Sessions(validator, keys, exchanger, now, settings.max_sessions, settings.max_session_bytes)
 
     def app_tokens(self) -> AppTokens:
         """The tokens of the application. The first call as the application makes the object that holds them."""

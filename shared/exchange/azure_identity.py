@@ -36,7 +36,8 @@ class LateCredential:
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._make, self._made = make, None
+        self._make = make
+        self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         """The methods of the credential, such as `get_token`."""
