@@ -44,8 +44,8 @@ def _modules(settings: Settings) -> list[str]:
     if settings.downstream_apis:
         identity_of_redis = settings.redis.managed_identity_client_id if settings.redis else ""
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
-        names += ["azure.identity"] if sources & _AZURE_IDENTITY or identity_of_redis else []
         names += [".exchange.credential_vault_key"] if "SignedAssertionFromVault" in sources else []
+        names += ["azure.identity"] if sources & _AZURE_IDENTITY or identity_of_redis else []
         names += [".exchange.credential_sources", "msal"]
     names += [".validation.jws"]
     if settings.downstream_apis:
