@@ -23,6 +23,7 @@ from .telemetry import notes
 
 if TYPE_CHECKING:
     from .app_tokens import AppTokens
+    from .downstream import DownstreamApis
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
     from .validation import AccessTokenValidator, ValidatedAppToken, ValidatedToken
@@ -49,8 +50,7 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        # Imported here so that the app imports fast.
-        from .downstream import DownstreamApis
+        # Imported here so that the app imports fast. `.downstream` can wait: it is needed after the first exchange.
         from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
         from .sessions import Sessions
         from .validation import AccessTokenValidator, Metadata, SigningKeys
@@ -58,7 +58,8 @@ class Services:
         self.settings, self.now = settings, now
         self._making = threading.Lock()
         self._app_tokens: AppTokens | None = None
-        self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
+        self._apis: DownstreamApis | None = None
+        self._sleep, self._transport = sleep, transport
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
@@ -77,6 +78,18 @@ class Services:
             exchanger, fetch_redis_token = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._for_first_exchange.append(fetch_redis_token)
         self.sessions = Sessions(validator, keys, exchanger, now, settings.max_sessions, settings.max_session_bytes)
+
+    @property
+    def apis(self) -> DownstreamApis:
+        """The downstream APIs. The first use makes the object that holds their connections."""
+        if self._apis is None:
+            from .downstream import DownstreamApis
+
+            with self._making:
+                self._apis = self._apis or DownstreamApis(
+                    self.settings, self._transport(now=self.now), self.now, self._sleep
+                )
+        return self._apis
 
     def app_tokens(self) -> AppTokens:
         """The tokens of the application. The first call as the application makes the object that holds them."""
