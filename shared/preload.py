@@ -39,15 +39,15 @@ def import_libraries(settings: Settings) -> None:
 
 
 def _modules(settings: Settings) -> list[str]:
-    names = [".net.deadline_http", ".downstream"]  # these import all packages below them, too
+    names = [".net.deadline_http"]  # this imports all packages below it, too
     sources = {source.source_type for source in settings.client.credentials}
     if settings.downstream_apis:
         identity_of_redis = settings.redis.managed_identity_client_id if settings.redis else ""
-        names += ["azure.identity"] if sources & _AZURE_IDENTITY or identity_of_redis else []
         names += ["azure.keyvault.secrets"] if "KeyVault" in sources else []
         names += [".exchange.credential_vault_key"] if "SignedAssertionFromVault" in sources else []
+        names += ["azure.identity"] if sources & _AZURE_IDENTITY or identity_of_redis else []
         names += [".exchange.credential_sources", "msal"]
-    names += [".validation.jws"]
+    names += [".validation.jws", ".downstream"]
     if settings.downstream_apis:
         names += [".application.app_api"] if any(api.for_app for api in settings.downstream_apis.values()) else []
         names += [".redis"] if settings.redis else []

@@ -23,8 +23,10 @@ from .telemetry import notes
 
 if TYPE_CHECKING:
     from .app_tokens import AppTokens
+    from .downstream import DownstreamApis
     from .exchange import OnBehalfOf, TenantExchanges
     from .sessions import Exchanger
+    from .validation import AccessTokenValidator, ValidatedAppToken, ValidatedToken
 
 # A failure counts this long for the health check. Without requests, only its end shows that the fault may be repaired.
 LAST_STATE_SECONDS = 300.0
@@ -48,8 +50,7 @@ class Services:
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[..., Transport] = Transport,
     ) -> None:
-        # Imported here so that the app imports fast.
-        from .downstream import DownstreamApis
+        # Imported here so that the app imports fast. `.downstream` can wait: it is needed after the first exchange.
         from .exchange import MsalHttpClient, OnBehalfOf, TenantExchanges, credential_loads
         from .sessions import Sessions
         from .validation import AccessTokenValidator, Metadata, SigningKeys
@@ -57,7 +58,8 @@ class Services:
         self.settings, self.now = settings, now
         self._making = threading.Lock()
         self._app_tokens: AppTokens | None = None
-        self.apis = DownstreamApis(settings, transport(now=now), now, sleep)
+        self._apis: DownstreamApis | None = None
+        self._sleep, self._transport = sleep, transport
         entra = transport(now=now)
         metadata = Metadata(settings.authority, entra, now, sleep)
         self.signing_keys = SigningKeys(metadata.fetch_keys, now)
@@ -67,16 +69,27 @@ class Services:
             http = MsalHttpClient(authority, entra, now, metadata.fetched_document)
             return OnBehalfOf(authority, settings.client, http, now, sleep, credentials=credentials)
 
-        validator = AccessTokenValidator(settings.authority, settings.tokens, self.signing_keys, now)
+        keys = self.signing_keys
+        validator = _AfterImports(AccessTokenValidator(settings.authority, settings.tokens, keys, now), settings)
         self.entra = TenantExchanges(on_behalf_of)
         exchanger: Exchanger = self.entra
         self._for_first_exchange = [credentials.load_early]
         if settings.redis:
             exchanger, fetch_redis_token = _with_shared_cache(settings.redis, self.entra, now, sleep)
             self._for_first_exchange.append(fetch_redis_token)
-        self.sessions = Sessions(
-            validator, self.signing_keys, exchanger, now, settings.max_sessions, settings.max_session_bytes
-        )
+        self.sessions = Sessions(validator, keys, exchanger, now, settings.max_sessions, settings.max_session_bytes)
+
+    @property
+    def apis(self) -> DownstreamApis:
+        """The downstream APIs. The first use makes the object that holds their connections."""
+        if self._apis is None:
+            from .downstream import DownstreamApis
+
+            with self._making:
+                self._apis = self._apis or DownstreamApis(
+                    self.settings, self._transport(now=self.now), self.now, self._sleep
+                )
+        return self._apis
 
     def app_tokens(self) -> AppTokens:
         """The tokens of the application. The first call as the application makes the object that holds them."""
@@ -107,6 +120,23 @@ class Services:
         self.signing_keys.fetch_early()
         for start_load in self._for_first_exchange if self.settings.downstream_apis else ():
             start_load()
+
+
+class _AfterImports:
+    """Validates tokens. The first one first imports all libraries, in the order of their need.
+
+    Otherwise it would import those of a token, while those of the vault are imported, which is what takes longest.
+    """
+
+    def __init__(self, validator: AccessTokenValidator, settings: Settings) -> None:
+        self._validator, self._settings, self._is_ready = validator, settings, False
+
+    def validate(self, bearer: str) -> ValidatedToken | ValidatedAppToken:
+        """As AccessTokenValidator.validate."""
+        if not self._is_ready:
+            import_libraries(self._settings)
+            self._is_ready = True
+        return self._validator.validate(bearer)
 
 
 class LazyServices:

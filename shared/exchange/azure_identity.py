@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 10, 1  # azure-core's defaults: 300 seconds and ten retries
@@ -26,6 +27,30 @@ def managed_identity(client_id: str, retries: int = RETRIES) -> Any:
     from azure.identity import ManagedIdentityCredential
 
     return ManagedIdentityCredential(client_id=client_id or None, **azure_options(retries))
+
+
+class LateCredential:
+    """A credential that is made when a token is asked for. So azure-identity is imported only then.
+
+    The vault's clients send their first request without a token. While the vault responds, libraries are imported.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """The methods of the credential, such as `get_token`."""
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+    def __enter__(self) -> LateCredential:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            self._made.close()
 
 
 def azure_options(retries: int = RETRIES, transport: Any = None) -> dict[str, Any]:

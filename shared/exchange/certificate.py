@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
+if TYPE_CHECKING:  # imported inside functions: cryptography is not needed before a certificate has arrived
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 EXPIRY_WARNING_DAYS = 30
 NEWEST_DISABLED = "client credential: the newest version in the vault is disabled; using the one before"
@@ -47,6 +47,9 @@ def load_certificate(data: bytes, password: str = "") -> Certificate:
     Raises:
         CertificateError: wrong password, damaged bytes, no key, or a key that is not RSA.
     """
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     secret = password.encode() or None
     try:
         key, certificate = _from_pem(data, secret) if b"-----BEGIN" in data else _from_pfx(data, secret)
@@ -97,12 +100,17 @@ def newest_version(versions: Iterable[Any], refused: str = "") -> str:
 
 
 def _from_pfx(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     key, certificate, _ = pkcs12.load_key_and_certificates(data, password)
     return key, certificate
 
 
 def _from_pem(data: bytes, password: bytes | None) -> tuple[object, x509.Certificate | None]:
     """The key, and its certificate at any place in the chain. None for both if there are only certificates."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     if b"PRIVATE KEY-----" not in data and _PEM_CERTIFICATE.search(data):
         return None, None
     key = load_pem_private_key(data, password)

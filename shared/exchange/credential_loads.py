@@ -74,7 +74,8 @@ class CredentialLoads:
 
     def load_early(self) -> None:
         """Starts to load the credential before an exchange needs it, if there is none. Forgets an earlier failure."""
-        self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
+        if self._newest.kept is None:
+            self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def note_refusal(self, refused: bool) -> None:
         """`refused`: True if Entra refused the newest credential and those tried after it. False if it accepted one."""
@@ -133,7 +134,7 @@ class CredentialLoads:
         return loaded if is_another or (refused is not None and has_just_run) else None
 
     def _load_before_first_use(self) -> None:
-        if self._newest.kept is not None:
+        if self._newest.kept is not None:  # another thread may just have loaded it
             return
         self._early_failure = None
         try:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ..errors import ServerMisconfigured, ServiceUnavailable
 from ..settings import Authority, CredentialSettings
-from .azure_identity import azure_credential, azure_options, managed_identity
+from .azure_identity import LateCredential, azure_credential, azure_options, managed_identity
 from .certificate import NEWEST_DISABLED, Certificate, CertificateError, load_certificate, log_validity, newest_version
 from .credential_failures import (
     CREDENTIAL_RETRY_AFTER_SECONDS,
@@ -168,7 +168,7 @@ def _read_key_vault(source: CredentialSettings) -> tuple[bytes, str]:
     from azure.keyvault.secrets import SecretClient
 
     # The vault's client repeats the requests of the identity as well:
-    identity = azure_credential(source.managed_identity_client_id, retries=0)
+    identity = LateCredential(lambda: azure_credential(source.managed_identity_client_id, retries=0))
     with SecretClient(source.key_vault_url, identity, **azure_options()) as client, identity:
         try:
             secret = _secret(client, source.key_vault_certificate_name, source.version_refused)

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from ..net import compact
 from ..settings import Authority, CredentialSettings, normalized
-from .azure_identity import azure_credential, azure_options
+from .azure_identity import LateCredential, azure_credential, azure_options
 from .certificate import NEWEST_DISABLED, log_validity, newest_version
 from .credential_assertions import ASSERTION_SECONDS, SignedAssertions
 from .credential_failures import VaultResponseError, says_version_is_unusable
@@ -68,7 +68,8 @@ class VaultKeyCredential:
         self.source_type, self._source, self._now = source.source_type, source, now
         self._client_id = authority.client_id
         self._url = source.key_vault_url.rstrip("/")
-        self._identity = azure_credential(source.managed_identity_client_id, retries=0)  # the vault's clients repeat
+        # The vault's clients repeat the requests of the identity as well:
+        self._identity = LateCredential(lambda: azure_credential(source.managed_identity_client_id, retries=0))
         self._signer = self._open()
         self._assertions = SignedAssertions(self._signed_assertion, source, now)
         self._assertions.sign(f"{authority.url}/oauth2/v2.0/token")

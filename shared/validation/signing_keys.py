@@ -126,7 +126,8 @@ class SigningKeys:
 
     def fetch_early(self) -> None:
         """Starts a fetch before a token needs a key, if no key is known. An earlier failure does not postpone it."""
-        self._fetches.run_in_background(_FETCH, self._fetch_first)
+        if not self._known.keys:
+            self._fetches.run_in_background(_FETCH, self._fetch_first)
 
     def get(self, key_id: str) -> SigningKey:
         """The key with this id.
@@ -228,7 +229,7 @@ class SigningKeys:
         return self._failed_at > NEVER
 
     def _fetch_first(self) -> None:
-        if not self._known.keys:
+        if not self._known.keys:  # another thread may just have fetched them
             self._fetch()
 
     def _refresh(self) -> None:

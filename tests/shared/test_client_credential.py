@@ -17,6 +17,7 @@ from emulators.applications import API, SYSTEM_IDENTITY
 from emulators.certificates import Certificate, issue_certificate
 from shared.errors import ServerMisconfigured, ServiceUnavailable
 from shared.exchange import azure_identity
+from shared.exchange.azure_identity import LateCredential
 from shared.exchange.certificate import CertificateError, load_certificate
 from shared.exchange.credential import RELOAD_AFTER_SECONDS, RELOAD_COOLDOWN_SECONDS, RETURN_AFTER_SECONDS
 from shared.exchange.credential_failures import describe, is_passing
@@ -371,3 +372,25 @@ def test_vault_and_identity_are_asked_with_our_own_bounds() -> None:
     with azure_identity.azure_options()["transport"] as transport:
         assert transport.connection_config.timeout == azure_identity.CONNECT_SECONDS
         assert transport.connection_config.read_timeout == azure_identity.READ_SECONDS
+
+
+def test_the_credential_for_the_vault_is_made_when_a_token_is_asked_for_and_closed_if_it_was_made() -> None:
+    """The vault's client sends its first request without a token. Meanwhile azure-identity is imported."""
+    events: list[str] = []
+
+    class Identity:
+        def __init__(self) -> None:
+            events.append("made")
+
+        def get_token(self, scope: str) -> str:
+            return f"token for {scope}"
+
+        def close(self) -> None:
+            events.append("closed")
+
+    with LateCredential(Identity):
+        assert events == []
+    with LateCredential(Identity) as late:
+        assert [late.get_token("vault"), late.get_token("vault")] == ["token for vault"] * 2
+        assert events == ["made"]
+    assert events == ["made", "closed"]

@@ -5,12 +5,15 @@ A failure at that time makes no later request worse, and is none of the health c
 
 from __future__ import annotations
 
+import gc
 import json
+from typing import Any
 
 import azure.functions as func
 import pytest
 
 from shared import User
+from shared.net import Transport
 from shared.requires_user import RequiresUser, health
 from shared.services import LazyServices
 from shared.validation.signing_keys import MAX_AGE_SECONDS
@@ -85,6 +88,23 @@ def test_what_cannot_be_built_is_the_error_of_the_first_request_alone(lab: Lab) 
     services.load_ahead()
     with pytest.raises(ZeroDivisionError):
         services.get()
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was_before(lab: Lab, is_enabled: bool) -> None:
+    seen: list[bool] = []
+
+    def transport(**options: Any) -> Transport:
+        seen.append(gc.isenabled())
+        return Transport(**options)
+
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        LazyServices(lab.environ(), transport=transport).load_ahead()
+        assert (gc.isenabled(), set(seen)) == (is_enabled, {False})
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
 
 
 def test_what_still_fails_then_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,10 @@ from .requests import APPS
 
 _ENTRA, _VAULT, _GRAPH = 0.080, 0.040, 0.060
 _WAITS = 3 * _ENTRA + _GRAPH
-"""One after the other whatever one does: metadata, keys, exchange, Graph. The vault can be asked meanwhile."""
+"""In a new process one after the other: metadata, keys, exchange, Graph. The vault can be asked meanwhile.
+
+A process that stood ready has fetched the keys before the request, so it can be below this floor.
+"""
 _READY_SECONDS = 3.0
 _OPTIONS = ("--port", "0", "--stop-with-stdin")
 
