@@ -123,9 +123,9 @@ class Services:
 
 
 class _AfterImports:
-    """Validates tokens. The first one first imports all libraries, in the order of their need.
+    """Validates tokens. Before the first one, it imports all libraries in the order in which they are needed.
 
-    Otherwise it would import those of a token, while those of the vault are imported, which is what takes longest.
+    Python imports one at a time. Those of a token, imported first, would delay those of the vault, which take longest.
     """
 
     def __init__(self, validator: AccessTokenValidator, settings: Settings) -> None:
