@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 from .settings import Settings
 
@@ -17,6 +20,28 @@ def start_in_background(work: Callable[[], None]) -> None:
     """Starts a thread that does the work. The process waits for it at its end, so it must be short."""
     with suppress(RuntimeError):  # "can't start new thread"
         threading.Thread(target=work, name="background preload").start()
+
+
+def module_being_imported() -> str:
+    """The name of the outermost module that this thread imports now: that of the app. "" if there is none."""
+    name = ""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        its_module = frame.f_globals.get("__name__", "")
+        if frame.f_code.co_name == "<module>" and is_being_imported(its_module):
+            name = its_module
+        frame = frame.f_back
+    return name
+
+
+def is_being_imported(name: str) -> bool:
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
+
+
+def wait_for_import(name: str) -> None:
+    """Waits until the module is imported. Two threads that import one package at once can make both imports fail."""
+    while is_being_imported(name):
+        time.sleep(0.002)
 
 
 @contextmanager

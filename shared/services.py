@@ -12,12 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
 from .net import Transport
-from .preload import collector_paused, import_libraries, start_in_background
+from .preload import (
+    collector_paused,
+    import_libraries,
+    module_being_imported,
+    start_in_background,
+    wait_for_import,
+)
 from .settings import Authority, RedisSettings, Settings, problem_of_api
 from .telemetry import notes
 
@@ -190,7 +197,11 @@ class LazyServices:
         if not self._is_preloaded:
             self._is_preloaded = True
             self._read_settings()
-            start_in_background(self.load_ahead)
+            start_in_background(partial(self._load_after_import, module_being_imported()))
+
+    def _load_after_import(self, app: str) -> None:
+        wait_for_import(app)  # its last function may report a wrong setting
+        self.load_ahead()
 
     def load_ahead(self) -> None:
         """Loads what the first request needs: signing keys, client credential, libraries. Raises nothing.

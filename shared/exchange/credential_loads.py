@@ -75,6 +75,7 @@ class CredentialLoads:
     def load_early(self) -> None:
         """Starts to load the credential before an exchange needs it, if there is none. Forgets an earlier failure."""
         if self._newest.kept is None:
+            self._failed_at = NEVER
             self._early_loads.run_in_background(_EARLY_LOAD, self._load_before_first_use)
 
     def note_refusal(self, refused: bool) -> None:

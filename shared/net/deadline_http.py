@@ -360,6 +360,12 @@ class _Connection(_OneWrite, _OneTimeout, HTTPConnection):
 class _SecureConnection(_OneWrite, _OneTimeout, HTTPSConnection):
     response_class = _DeadlineResponse
 
+    @property
+    def is_connected(self) -> bool:
+        """False, too, if TLS has decrypted more than a response said: it would be read as the next user's response."""
+        tls: Any = getattr(self.sock, "sslobj", self.sock)  # `sslobj`: TLS inside the TLS of a proxy
+        return super().is_connected and not tls.pending()
+
 
 class Pool(HTTPConnectionPool):
     ConnectionCls = _Connection

@@ -125,8 +125,9 @@ class SigningKeys:
         self._fetches: SingleFlight[str, None] = SingleFlight()
 
     def fetch_early(self) -> None:
-        """Starts a fetch before a token needs a key, if no key is known. An earlier failure does not postpone it."""
+        """Starts a fetch before a token needs a key, if no key is known. An earlier failure counts no more."""
         if not self._known.keys:
+            self._failed_at = NEVER
             self._fetches.run_in_background(_FETCH, self._fetch_first)
 
     def get(self, key_id: str) -> SigningKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import azure.functions as func
 import pytest
@@ -39,6 +40,20 @@ for thread in threads:
 left = set(threading.enumerate()) - {{threading.current_thread()}}
 print(json.dumps([len(threads), sorted(thread.name for thread in left), [thread.daemon for thread in left]]))
 """
+SLOW_APP = """
+import time
+
+from shared import requires_user
+
+
+@requires_user(scopes=["access_as_user"])
+def first(req): ...
+
+time.sleep(0.5)
+
+@requires_user()
+def last(req): ...
+"""
 
 
 def test_loading_the_app_fetches_keys_and_credential_and_exchanges_nothing(lab: Lab) -> None:
@@ -67,6 +82,14 @@ def test_with_a_wrong_setting_loading_the_app_asks_nobody(lab: Lab) -> None:
     said = json.loads(said_by(STARTED, lab.environ(AzureAd__TenantId="common")))
     assert list(said["problems"]) == ["AzureAd__TenantId"]
     assert said["asked"] == []
+
+
+def test_nothing_is_loaded_before_the_app_is_imported(lab: Lab, tmp_path: Path) -> None:
+    """Its last function may report a wrong setting. Both threads would also import the same libraries at once."""
+    (tmp_path / "slow_app.py").write_text(SLOW_APP)
+    program = STARTED.replace("function_app", "slow_app")
+    said = json.loads(said_by(program, lab.environ(AzureAd__Scopes=None, PYTHONPATH=f"{tmp_path}")))
+    assert (list(said["problems"]), said["asked"]) == (["AzureAd__Scopes"], [])
 
 
 def test_a_network_that_hangs_keeps_no_process_from_its_end(lab: Lab) -> None:

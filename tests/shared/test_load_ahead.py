@@ -13,7 +13,7 @@ import azure.functions as func
 import pytest
 
 from shared import User
-from shared.net import Transport
+from shared.net import SingleFlight, Transport
 from shared.requires_user import RequiresUser, health
 from shared.services import LazyServices
 from shared.validation.signing_keys import MAX_AGE_SECONDS
@@ -81,6 +81,20 @@ def test_a_failure_while_the_app_was_loaded_is_tried_again_by_the_first_request(
     lab.stack.faults.clear()
     lab.clock.forward(later)
     assert (instance.health(), instance.call(), instance.health()) == (WELL, CALLED, WELL)
+
+
+def test_a_failure_while_the_app_was_loaded_makes_no_health_check_fail(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even after a request that needed neither, while both are fetched again."""
+    for target, status in BOTH:
+        lab.stack.faults.add(target, status=status)
+    instance = Instance(lab, monkeypatch)
+    lab.stack.faults.clear()
+    with monkeypatch.context() as nothing_starts:
+        nothing_starts.setattr(SingleFlight, "run_in_background", lambda *_: None)
+        instance.services.get()
+        assert instance.health() == WELL
 
 
 def test_what_cannot_be_built_is_the_error_of_the_first_request_alone(lab: Lab) -> None:

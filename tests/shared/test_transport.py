@@ -135,6 +135,15 @@ def test_the_late_body_of_a_204_is_not_the_next_response(wire: Wire, transport: 
     assert wire.connections == 3
 
 
+def test_what_comes_after_a_response_is_not_the_next_response(wire: Wire, transport: Transport) -> None:
+    """Its first 8 KB are in the buffer of the reader, which is dropped. The rest is still in the TLS layer."""
+    first, more = head("200 OK", "Content-Length: 2") + b"{}", head("200 OK", "Content-Length: 5") + b"other"
+    wire.reply = lambda secure: secure.sendall(first.ljust(io.DEFAULT_BUFFER_SIZE, b"x") + more)
+    for _ in range(2):
+        assert transport.send("GET", url(wire)).content == b"{}"
+    assert wire.connections == 2
+
+
 def test_a_connection_is_kept_after_a_204_without_a_body(wire: Wire, transport: Transport) -> None:
     wire.reply = lambda secure: secure.sendall(head("204 No Content", "Content-Length: 0"))
     for _ in range(2):
