@@ -68,6 +68,10 @@ class DownstreamApis:
         """
         return self._named(name, for_app=True)
 
+    def called_by(self, context: RequestContext, name: str) -> DownstreamApi:
+        """This API, to be called as the user of this request. Raises ServerMisconfigured as `named` does."""
+        return DownstreamApi(name, self, context)
+
     def _named(self, name: str, *, for_app: bool) -> DownstreamApiSettings:
         api = self._settings.get(name.lower())
         if api is None:

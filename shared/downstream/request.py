@@ -290,6 +290,8 @@ def _decoded(step: str) -> str:
 
 def _leads_astray(step: str) -> bool:
     """Whether a server that decodes several times could read this step as `..`, or as more than one step."""
+    if step.isascii() and step.isalnum():  # most steps: nothing in them can be decoded
+        return False
     seen = _decoded(step)
     name = _ENDS.split(seen, maxsplit=1)[0].strip()
     undecoded = "\ufffd" in seen or _IIS_ESCAPE.search(seen)  # not UTF-8, so another decoder may read more into it

@@ -140,9 +140,9 @@ class Transport:
     def __init__(
         self, *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, now: Callable[[], float] = time.time
     ) -> None:
-        from .deadline_http import Connections
+        from .deadline_http import Connections, HTTPError
 
-        self._connections = Connections()
+        self._connections, self._failures = Connections(), (HTTPError, OSError)
         self._connect, self._read, self._now = connect, read, now
 
     def send(
@@ -172,8 +172,6 @@ class Transport:
                 the deadline.
             TransportError: no complete response came.
         """
-        from .deadline_http import HTTPError
-
         if not url.startswith("https://"):
             raise ValueError("only https:// addresses are called")
         usual = self._connect + (read or self._read)
@@ -188,7 +186,7 @@ class Transport:
             with within(whole or connect + read, self._now):
                 received = self._connections.send(method, url, own, params, data, (connect, read))
                 return self._response(received, keep_open=keep_open)
-        except (HTTPError, OSError) as error:
+        except self._failures as error:
             raise error_by_kind(error, cut_short) from None
         except ValueError:  # http.client quotes the header, which may be the token
             raise ValueError("a header or the method is not valid") from None

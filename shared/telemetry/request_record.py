@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 import secrets
 import sys
@@ -71,7 +72,8 @@ class RequestRecord:
 
     def traceparent(self) -> str:
         """The `traceparent` header for a downstream call: a new span of the same trace."""
-        return f"00-{self._trace_id}-{secrets.token_hex(8)}-{self._flags}"
+        span = random.getrandbits(64)
+        return f"00-{self._trace_id}-{span:016x}-{self._flags}"
 
     def caller_is_app(self, name: str) -> None:
         """The caller is an application. `name`: its pseudonym, or its object id."""

@@ -112,9 +112,7 @@ class User(SignedInUser):
         Raises:
             ServerMisconfigured: there are no such settings. 500.
         """
-        from ..downstream import DownstreamApi
-
-        return DownstreamApi(name, self._apis, self._context)
+        return self._apis.called_by(self._context, name)
 
     def member_of(self, groups: Iterable[str], *, api: str = "Graph") -> frozenset[str]:
         """Asks Graph which of these groups the user is a member of, directly or through other groups.
