@@ -25,7 +25,7 @@ def measure(quick: bool) -> Iterator[Result]:
     """Processor time of this process: one request at a time, known tokens, open connections."""
     with tenant() as there:
         logging.basicConfig(level="INFO", stream=open(os.devnull, "w", encoding="utf-8"), force=True)  # noqa: SIM115
-        size = (2, 10) if quick else (15, 100)
+        size = (2, 10) if quick else (61, 50)
         taken = asyncio.run(_measured(there.tokens(2 if quick else _USERS), there.graph_token(), *size))
     ours, bare = ([1 / rate for rate in taken[name]] for name in _ROUTES)
     yield compared("call", "time", ours, bare, note="one line in the log for ours, none for the bare function")
