@@ -86,7 +86,7 @@ def test_with_a_wrong_setting_loading_the_app_asks_nobody(lab: Lab) -> None:
 
 def test_nothing_is_loaded_before_the_app_is_imported(lab: Lab, tmp_path: Path) -> None:
     """Its last function may report a wrong setting. Both threads would also import the same libraries at once."""
-    (tmp_path / "slow_app.py").write_text(SLOW_APP)
+    (tmp_path / "slow_app.py").write_text(SLOW_APP, encoding="utf-8")
     program = STARTED.replace("function_app", "slow_app")
     said = json.loads(said_by(program, lab.environ(AzureAd__Scopes=None, PYTHONPATH=f"{tmp_path}")))
     assert (list(said["problems"]), said["asked"]) == (["AzureAd__Scopes"], [])
