@@ -35,6 +35,7 @@ def module_being_imported() -> str:
 
 
 def is_being_imported(name: str) -> bool:
+    """Whether some thread imports this module now."""
     return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
 
 

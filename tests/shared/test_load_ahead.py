@@ -43,8 +43,8 @@ class Instance:
         self.services.load_ahead()
         finish_background_work()
 
-    def call(self) -> tuple[int, str]:
-        headers = {"Authorization": f"Bearer {self.lab.stack.issue_access_token('alice')}"}
+    def call(self, token: str = "") -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {token or self.lab.stack.issue_access_token('alice')}"}
         request = func.HttpRequest("GET", "https://localhost/", headers=headers, body=b"")
         reply: func.HttpResponse = self._name(req=request)
         finish_background_work()
@@ -139,6 +139,20 @@ def test_keys_that_grew_old_before_the_first_request_are_fetched_again(
     mark = lab.stack.audit.mark()
     assert instance.call() == CALLED
     assert instance.asked(mark).count("keys") == 1
+
+
+def test_a_key_that_was_withdrawn_before_the_first_request_lets_nobody_in(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance(lab, monkeypatch)
+    lab.clock.forward(2 * MAX_AGE_SECONDS)
+    token = lab.stack.issue_access_token("alice")
+    lab.stack.roll_signing_key(withdraw_old=True)
+    mark = lab.stack.audit.mark()
+    assert instance.call(token)[0] in (401, 503)  # 503 until a second list lacks the key, too
+    assert instance.asked(mark) == ["discovery", "keys"]  # no exchange: Entra would refuse it, too
+    lab.clock.forward(MAX_AGE_SECONDS / 2)
+    assert (instance.call(token)[0], instance.call()) == (401, CALLED)
 
 
 def test_a_certificate_that_was_replaced_before_the_first_request_is_loaded_again(
